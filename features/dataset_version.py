@@ -1,0 +1,111 @@
+"""One dataset version on disk: shards per split, `features.json`, `manifest.json`, `rejected/`, `_SUCCESS` last."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from features import storage
+from features.errors import BadInputError, nearest
+from features.schema import Schema
+from features.statistics import Statistics
+from features.tfrecord.manifest import ShardSet
+
+FORMAT = "emberline-dataset/1"
+MANIFEST, FEATURES, SUCCESS, REJECTED = "manifest.json", "features.json", "_SUCCESS", "rejected"
+
+
+class DatasetVersionError(BadInputError):
+    """A folder that is no complete dataset version."""
+
+
+@dataclass(frozen=True)
+class DatasetVersion:
+    """A complete dataset version.
+
+    Args:
+        uri: Its folder.
+        manifest: What `write_manifest` wrote.
+        features: What `write_features` wrote.
+    """
+
+    uri: str
+    manifest: Mapping[str, Any]
+    features: Mapping[str, Any]
+
+    def split(self, name: str) -> ShardSet:
+        """The shards of one split.
+
+        Raises:
+            DatasetVersionError: if there is no such split.
+        """
+        splits = self.manifest["splits"]
+        if name not in splits:
+            raise DatasetVersionError(f"Dataset version {self.uri} has no split {name!r}. {nearest(name, splits)}")
+        return ShardSet.from_json(splits[name])
+
+    @property
+    def digest(self) -> str:
+        """Identifies the content: equal digests, equal rows and features."""
+        return str(self.manifest["digest"])
+
+    @property
+    def synthetic(self) -> Mapping[str, Any] | None:
+        """Facts about generated data; None for real data."""
+        facts: Mapping[str, Any] | None = self.manifest["source"]["synthetic"]
+        return facts
+
+    @property
+    def schema(self) -> Schema:
+        """The raw fields."""
+        return Schema.from_json(self.features["schema"])
+
+    @property
+    def statistics(self) -> Statistics:
+        """What Spark learned from the training split."""
+        return Statistics.from_json(self.features["statistics"])
+
+    @property
+    def cardinalities(self) -> dict[str, int]:
+        """Number of ids of every categorical column."""
+        return dict(self.features["cardinalities"])
+
+    @property
+    def label(self) -> str:
+        """Name of the label in the shards."""
+        return str(self.features["schema"]["label"]["name"])
+
+    @property
+    def features_uri(self) -> str:
+        """Where `features.json` lies."""
+        return storage.join(self.uri, FEATURES)
+
+
+def open_version(uri: str) -> DatasetVersion:
+    """Reads the description of a complete version.
+
+    Raises:
+        DatasetVersionError: if the folder does not exist, was not finished, or was written by another format.
+    """
+    if not storage.exists(uri):
+        raise DatasetVersionError(
+            f"No dataset version at {uri!r}: the path does not exist. Run etl with this --output."
+        )
+    if not storage.exists(storage.join(uri, SUCCESS)):
+        raise DatasetVersionError(
+            f"{uri!r} is not a complete dataset version: it has no {SUCCESS}, so the etl that wrote it was "
+            "interrupted, or it is another kind of folder. Run etl again with --overwrite."
+        )
+    manifest = json.loads(storage.read_bytes(storage.join(uri, MANIFEST)))
+    if manifest.get("format") != FORMAT:
+        raise DatasetVersionError(
+            f"{uri!r} has the format {manifest.get('format')!r}, this version of emberline reads {FORMAT!r}."
+        )
+    return DatasetVersion(uri, manifest, json.loads(storage.read_bytes(storage.join(uri, FEATURES))))
+
+
+def content_digest(features: Mapping[str, Any], splits: Mapping[str, Any]) -> str:
+    """SHA-256 over the features and the checksums of all shards."""
+    content = json.dumps([features, splits], sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(content.encode()).hexdigest()

@@ -1,0 +1,277 @@
+"""Files by URI: one place that turns `file: hdfs: s3: gs: memory:` ... into a file system and a path.
+
+`pyarrow.fs` serves what it knows (local, hdfs, s3, gs, abfs); everything else goes through fsspec
+(`memory: http: sftp:` ... and whatever package registers a protocol). No Spark and no TensorFlow in here.
+
+A URI without a scheme is a local path. The path part is taken literally, as Hadoop does: `%20` stays `%20`
+(Spark writes partition folders such as `at=10%3A30`).
+"""
+
+import functools
+import os
+import re
+import uuid
+from dataclasses import dataclass
+from types import ModuleType
+
+import pyarrow as pa
+import pyarrow.fs as pafs
+
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):(.*)", re.DOTALL)  # two letters at least: "c:" is a Windows drive
+_ALIASES = {"s3a": "s3", "s3n": "s3", "gcs": "gs"}
+_OBJECT_STORES = ("s3", "gcs", "abfs")  # folders are only prefixes there
+
+
+class StorageError(OSError):
+    """A URI that cannot be served, with what to install or to correct."""
+
+
+@dataclass(frozen=True)
+class FileEntry:
+    """One file of a listing: its URI and its size in bytes."""
+
+    uri: str
+    size: int
+
+
+def resolve(uri: str | os.PathLike[str]) -> tuple[pafs.FileSystem, str]:
+    """The file system that serves `uri`, and the path in it.
+
+    Raises:
+        StorageError: no installed package serves the scheme.
+    """
+    uri = os.fspath(uri)
+    match = _SCHEME.fullmatch(uri)
+    if match is None:
+        return pafs.LocalFileSystem(), os.path.abspath(uri)
+    scheme, rest = _ALIASES.get(match[1].lower(), match[1].lower()), match[2]
+    if scheme == "file":
+        return pafs.LocalFileSystem(), os.path.abspath(_without_authority(rest))
+    rest, _, options = rest.partition("?") if scheme in ("s3", "gs", "abfs", "abfss") else (rest, "", "")
+    if rest.startswith("//"):
+        authority, _, path = rest[2:].partition("/")
+    else:
+        authority, path = "", rest.lstrip("/")
+    filesystem, root = _filesystem(scheme, authority, options)
+    return filesystem, f"{root.rstrip('/')}/{path}".rstrip("/") or "/"
+
+
+def _without_authority(rest: str) -> str:
+    """`//host/path` -> `/path`, for a file URI; only the local host has files here."""
+    if not rest.startswith("//"):
+        return rest
+    authority, slash, path = rest[2:].partition("/")
+    if authority not in ("", "localhost"):
+        raise StorageError(f"file URI names the host {authority!r}; write file:///absolute/path for a local file")
+    return slash + path
+
+
+@functools.lru_cache(maxsize=64)
+def _filesystem(scheme: str, authority: str, options: str) -> tuple[pafs.FileSystem, str]:
+    """File system and root path of `scheme://authority/`; one client per place and process."""
+    root = f"{scheme}://{authority}/" + (f"?{options}" if options else "")
+    try:
+        return pafs.FileSystem.from_uri(root)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError) as error:
+        reason = f"pyarrow: {error}"
+    try:
+        fsspec: ModuleType = __import__("fsspec.core").core
+        backend, path = fsspec.url_to_fs(root)
+    except (ImportError, ValueError, OSError) as error:
+        raise StorageError(
+            f"nothing here serves {root} ({reason}; fsspec: {error}); "
+            f"install the fsspec package for {scheme!r} on every node, or copy the data to a known file system"
+        ) from error
+    return pafs.PyFileSystem(pafs.FSSpecHandler(backend)), path
+
+
+def is_local(uri: str | os.PathLike[str]) -> bool:
+    """Whether `uri` is a path of this machine (or mounted on it)."""
+    match = _SCHEME.fullmatch(os.fspath(uri))
+    return match is None or match[1].lower() == "file"
+
+
+def local_path(uri: str | os.PathLike[str]) -> str:
+    """The path of a local URI, for libraries that take only paths.
+
+    Raises:
+        StorageError: `uri` is not local.
+    """
+    if not is_local(uri):
+        raise StorageError(f"{os.fspath(uri)} is not a local file; copy it to this machine first")
+    return resolve(uri)[1]
+
+
+def join(uri: str | os.PathLike[str], *parts: str) -> str:
+    """`uri` extended by path components; a component that is a URI or an absolute path starts anew."""
+    result = os.fspath(uri)
+    for part in parts:
+        if _SCHEME.fullmatch(part) or part.startswith("/"):
+            result = part
+        elif part:
+            result = f"{result.rstrip('/')}/{part}" if result.rstrip("/") else f"{result}{part}"
+    return result
+
+
+def open_input(uri: str | os.PathLike[str]) -> pa.NativeFile:
+    """A readable stream of the file's bytes, never decompressed on the way."""
+    filesystem, path = resolve(uri)
+    return filesystem.open_input_stream(path, compression=None)
+
+
+def open_random(uri: str | os.PathLike[str]) -> pa.NativeFile:
+    """A seekable file: `read_at(size, offset)`, `size()`."""
+    filesystem, path = resolve(uri)
+    return filesystem.open_input_file(path)
+
+
+def open_output(uri: str | os.PathLike[str]) -> pa.NativeFile:
+    """A writable stream; missing parent folders are made. The file may be visible before it is closed."""
+    filesystem, path = resolve(uri)
+    _make_parent(filesystem, path)
+    return filesystem.open_output_stream(path, compression=None)
+
+
+def read_bytes(uri: str | os.PathLike[str]) -> bytes:
+    """The whole file."""
+    with open_input(uri) as stream:
+        return bytes(stream.read())
+
+
+def read_text(uri: str | os.PathLike[str]) -> str:
+    """The whole file, as UTF-8."""
+    return read_bytes(uri).decode("utf-8")
+
+
+def write_bytes_atomic(uri: str | os.PathLike[str], data: bytes) -> None:
+    """Write a file that appears with all its bytes or not at all, replacing an older one."""
+    uri = os.fspath(uri)
+    head, _, name = uri.rpartition("/")
+    temporary = f"{head}/.{name}.{uuid.uuid4().hex}" if head else f".{name}.{uuid.uuid4().hex}"
+    try:
+        with open_output(temporary) as stream:
+            stream.write(data)
+        move(temporary, uri)
+    except BaseException:
+        if exists(temporary):
+            delete(temporary)
+        raise
+
+
+def write_text_atomic(uri: str | os.PathLike[str], text: str) -> None:
+    """`write_bytes_atomic` of UTF-8 text."""
+    write_bytes_atomic(uri, text.encode("utf-8"))
+
+
+def exists(uri: str | os.PathLike[str]) -> bool:
+    """Whether a file or folder is there."""
+    filesystem, path = resolve(uri)
+    return filesystem.get_file_info(path).type is not pafs.FileType.NotFound
+
+
+def is_folder(uri: str | os.PathLike[str]) -> bool:
+    """Whether `uri` is a folder (for object stores: a prefix with files under it)."""
+    filesystem, path = resolve(uri)
+    return filesystem.get_file_info(path).type is pafs.FileType.Directory
+
+
+def file_size(uri: str | os.PathLike[str]) -> int:
+    """Size in bytes.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+    """
+    filesystem, path = resolve(uri)
+    info = filesystem.get_file_info(path)
+    if info.type is not pafs.FileType.File:
+        raise FileNotFoundError(f"no file at {os.fspath(uri)}")
+    return int(info.size)
+
+
+def list_files(uri: str | os.PathLike[str], *, recursive: bool = False) -> list[FileEntry]:
+    """The files in a folder, sorted by name; an absent folder has none."""
+    uri = os.fspath(uri)
+    filesystem, path = resolve(uri)
+    selector = pafs.FileSelector(path, recursive=recursive, allow_not_found=True)
+    base = path.rstrip("/") + "/"
+    found = [info for info in filesystem.get_file_info(selector) if info.type is pafs.FileType.File]
+    entries = [FileEntry(join(uri, _relative(info.path, base)), int(info.size)) for info in found]
+    return sorted(entries, key=lambda entry: entry.uri)
+
+
+def _relative(path: str, base: str) -> str:
+    # fsspec file systems may list with or without the leading slash
+    path, base = path.lstrip("/"), base.lstrip("/")
+    return path[len(base) :] if path.startswith(base) else path
+
+
+def move(source: str | os.PathLike[str], target: str | os.PathLike[str]) -> None:
+    """Rename a file or folder within one file system; an existing target file is replaced.
+
+    Atomic where the file system's rename is (local, hdfs); object stores copy and delete.
+    """
+    filesystem, source_path = resolve(source)
+    other, target_path = resolve(target)
+    if filesystem.type_name != other.type_name:
+        raise StorageError(f"cannot move {os.fspath(source)} to {os.fspath(target)}: not the same file system")
+    _make_parent(filesystem, target_path)
+    try:
+        filesystem.move(source_path, target_path)
+    except OSError:
+        # hdfs refuses to rename over an existing file
+        if filesystem.get_file_info(target_path).type is not pafs.FileType.File:
+            raise
+        filesystem.delete_file(target_path)
+        filesystem.move(source_path, target_path)
+
+
+def delete(uri: str | os.PathLike[str]) -> None:
+    """Remove a file, or a folder with everything in it; absent is fine."""
+    filesystem, path = resolve(uri)
+    kind = filesystem.get_file_info(path).type
+    if kind is pafs.FileType.Directory:
+        filesystem.delete_dir(path)
+    elif kind is not pafs.FileType.NotFound:
+        filesystem.delete_file(path)
+
+
+def make_dirs(uri: str | os.PathLike[str]) -> None:
+    """Make a folder and its parents; existing is fine."""
+    filesystem, path = resolve(uri)
+    filesystem.create_dir(path, recursive=True)
+
+
+def _make_parent(filesystem: pafs.FileSystem, path: str) -> None:
+    parent = path.rpartition("/")[0]
+    if parent and not filesystem.type_name.startswith(_OBJECT_STORES):
+        filesystem.create_dir(parent, recursive=True)
+
+
+def copy_folder(source: str | os.PathLike[str], target: str | os.PathLike[str]) -> None:
+    """Copy a folder with everything in it, between any two file systems."""
+    filesystem, path = resolve(source)
+    other, target_path = resolve(target)
+    other.create_dir(target_path, recursive=True)
+    pafs.copy_files(path, target_path, source_filesystem=filesystem, destination_filesystem=other)
+
+
+def replace_folder(source: str | os.PathLike[str], target: str | os.PathLike[str]) -> None:
+    """Rename a finished folder to its final name; a folder already there gives way in the same moment.
+
+    The old folder is set aside first and removed last, so at every moment one of the two is complete.
+    """
+    target = os.fspath(target).rstrip("/")
+    aside = f"{target}.replaced-{uuid.uuid4().hex[:8]}"
+    if exists(target):
+        _move_folder(target, aside)
+    _move_folder(os.fspath(source), target)
+    delete(aside)
+
+
+def _move_folder(source: str, target: str) -> None:
+    filesystem, _ = resolve(source)
+    if filesystem.type_name.startswith(_OBJECT_STORES):
+        copy_folder(source, target)  # an object store cannot rename a prefix
+        delete(source)
+    else:
+        move(source, target)

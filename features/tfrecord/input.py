@@ -1,0 +1,290 @@
+"""One tf.data reader for the three layouts: shares of equal size per worker, shuffling, exact batches, resumable.
+
+Local files are read by TensorFlow's own reader inside the graph (blocks of uncompressed files in any order, by their byte
+offset); every other URI by `features.tfrecord.remote` in Python, which feeds the same graph. What is read in which order is
+decided by `features.tfrecord.pieces` from the manifest and (seed, epoch, worker, workers) alone.
+"""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import tensorflow as tf
+
+from features import storage
+from features.tfrecord.layouts import Group, Groups
+from features.tfrecord.manifest import ShardSet
+from features.tfrecord.pieces import Share, bounds_of, share_of
+from features.tfrecord.remote import remote_records
+
+Tensors = dict[str, tf.Tensor]
+_COMPRESSION = {None: "", "gzip": "GZIP", "zlib": "ZLIB"}
+_READ_BUFFER = 1 << 18
+_RECORD = tf.TensorSpec([], tf.string)
+_PARALLEL = 2  # windows in preparation, each with its own memory
+
+
+def read_epoch(
+    base_uri: str,
+    shard_set: ShardSet,
+    *,
+    batch_size: int,
+    worker: int = 0,
+    workers: int = 1,
+    seed: int | None = None,
+    epoch: int = 0,
+    skip_batches: int = 0,
+    drop_remainder: bool = True,
+    columns: Sequence[str] | None = None,
+    shuffle_window_blocks: int = 16,
+) -> tf.data.Dataset:
+    """The batches of one worker in one epoch.
+
+    Args:
+        base_uri: folder of the set.
+        shard_set: from the manifest.
+        batch_size: rows per batch of this worker.
+        worker, workers: this worker's number, counted from 0, and how many there are.
+        seed: shuffles blocks and rows by (seed, epoch); None keeps the order of the files, for evaluation.
+        epoch: another order for every epoch.
+        skip_batches: start behind this many batches; what follows is exactly what would have followed. Costs at most one
+            window, except for shuffled compressed files, which are read again from the start.
+        drop_remainder: every worker yields floor(rows / (batch_size * workers)) whole batches. If False, every row is
+            yielded exactly once over all workers; shares then differ by at most one row, the last batch may be smaller, and
+            a worker may have one batch more than another.
+        columns: only these; fewer string columns make reading much cheaper.
+        shuffle_window_blocks: rows are shuffled among this many blocks of the permuted sequence. Memory: the rows of about
+            four such windows.
+
+    Returns:
+        A dataset of {column: tensor}: [batch] for scalars (int64, float32, string), [batch, n] for fixed-size lists.
+
+    Raises:
+        ValueError: arguments out of range, or unknown columns.
+    """
+    _check(shard_set, batch_size, worker, workers, skip_batches, shuffle_window_blocks, columns)
+    low, high = bounds_of(shard_set.rows, batch_size, worker, workers, drop_remainder)
+    share = share_of(shard_set, low, high, seed=seed, epoch=epoch)
+    batches = share.rows // batch_size if drop_remainder else -(-share.rows // batch_size)
+    seeds = None if seed is None else _seeds(seed, epoch, worker, workers)
+    wanted = [name for name in shard_set.schema.names if columns is None or name in columns]
+    # interleaved compressed files have no position to jump to: what was consumed is read again and dropped
+    late = skip_batches if seed is not None and shard_set.codec is not None else 0
+    row = (skip_batches - late) * batch_size
+    if shard_set.layout == "block":
+        share, window, before = share.window_of(row, shuffle_window_blocks)
+        size, prepare = shuffle_window_blocks, _block_window(shard_set, wanted)
+        finish = _split(shard_set, wanted)
+    else:
+        size, prepare = shuffle_window_blocks * shard_set.rows_per_block, _row_window
+        window, before = divmod(row, size)
+        share = share.after(window * size)
+        finish = _parse_packed(shard_set, wanted) if shard_set.layout == "packed" else _parse_plain(shard_set, wanted)
+
+    def shuffled(index: tf.Tensor, records: tf.Tensor | tuple[tf.Tensor, ...]) -> Tensors:
+        def order(rows: tf.Tensor) -> tf.Tensor:
+            if seeds is not None:
+                rows = tf.random.experimental.stateless_shuffle(rows, tf.stack([seeds[0], seeds[1] + index]))
+            return rows[tf.where(index == window, before, 0) :]
+
+        return prepare(order, *(records if isinstance(records, tuple) else (records,)))
+
+    dataset = _records(base_uri, shard_set, share, mixed=seed is not None).batch(size)
+    dataset = dataset.enumerate(window).map(shuffled, num_parallel_calls=_PARALLEL)
+    dataset = dataset.rebatch(batch_size, drop_remainder=drop_remainder).skip(late)
+    dataset = dataset.map(finish, num_parallel_calls=_PARALLEL)
+    remaining = max(0, batches - skip_batches)
+    dataset = dataset.apply(tf.data.experimental.assert_cardinality(remaining)).prefetch(4)
+    options = tf.data.Options()
+    options.deterministic = True
+    options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
+    return dataset.with_options(options)
+
+
+def _check(
+    shard_set: ShardSet,
+    batch_size: int,
+    worker: int,
+    workers: int,
+    skip: int,
+    window: int,
+    columns: Sequence[str] | None,
+) -> None:
+    if batch_size < 1 or skip < 0 or window < 1:
+        raise ValueError(
+            f"batch_size {batch_size}, skip_batches {skip}, shuffle_window_blocks {window}: expected >= 1, >= 0, >= 1"
+        )
+    if not 0 <= worker < workers:
+        raise ValueError(f"worker {worker} of {workers}: workers are counted from 0 to workers - 1")
+    unknown = [name for name in columns or () if name not in shard_set.schema.names]
+    if unknown:
+        raise ValueError(
+            f"columns {', '.join(unknown)} are not in the dataset; it has {', '.join(shard_set.schema.names)}"
+        )
+
+
+def _seeds(*values: int) -> list[int]:
+    """Two int64 for TensorFlow's stateless operations, the second with room to count windows."""
+    return [int(word) for word in np.random.SeedSequence(list(values)).generate_state(2)]
+
+
+def _records(base_uri: str, shard_set: ShardSet, share: Share, *, mixed: bool) -> tf.data.Dataset:
+    """Serialized records in the order of the share: blocks as (record, first row, last row), rows alone.
+
+    Compressed files, which can only be read from the start, are interleaved when the order is `mixed` anyway.
+    """
+    paths = [storage.join(base_uri, shard.path) for shard in shard_set.shards]
+    if not all(storage.is_local(path) for path in paths):
+        return remote_records(paths, shard_set, share)
+    files = tf.constant([storage.local_path(path) for path in paths] or [""])
+    compression, block = _COMPRESSION[shard_set.codec], shard_set.layout == "block"
+
+    def read(shard: tf.Tensor, offset: tf.Tensor, skip: tf.Tensor, take: tf.Tensor) -> tf.data.Dataset:
+        variant = tf.raw_ops.TFRecordDatasetV2(
+            filenames=files[shard][tf.newaxis], compression_type=compression, byte_offsets=offset[tf.newaxis],
+            buffer_size=tf.constant(0 if block and not compression else _READ_BUFFER, tf.int64),
+        )  # fmt: skip
+        records = tf.data.experimental.from_variant(variant, _RECORD)
+        return (records.skip(skip) if compression or not block else records).take(take)
+
+    if shard_set.codec is not None:
+        return _whole_files(shard_set, share, read, mixed)
+    zero = np.zeros_like(share.low)
+    ranges = (zero, zero + 1) if block else (share.low, share.high - share.low)
+    pieces = tf.data.Dataset.from_tensor_slices((share.shard, share.offset, *ranges))
+    # pieces stay in order: each is used up before the next. Nothing but reading happens per piece: a map in here would
+    # cost more than reading the block
+    records = pieces.interleave(
+        read, cycle_length=4, block_length=1 if block else shard_set.rows_per_block, num_parallel_calls=_PARALLEL,
+        deterministic=True,
+    )  # fmt: skip
+    if block:
+        return tf.data.Dataset.zip(records, *(tf.data.Dataset.from_tensor_slices(x) for x in (share.low, share.high)))
+    return records
+
+
+def _whole_files(
+    shard_set: ShardSet, share: Share, read: Callable[..., tf.data.Dataset], mixed: bool
+) -> tf.data.Dataset:
+    """Records of compressed files: one range of records per shard, found by reading the file from its beginning."""
+    block = shard_set.layout == "block"
+    step = shard_set.rows_per_block if block else 1
+    runs = np.flatnonzero(np.diff(share.shard, prepend=-1))
+    last = np.append(runs[1:], len(share))[: len(runs)] - 1
+    skip = (share.first[runs] + (0 if block else share.low[runs])) // step
+    low = share.low[runs]
+    high = (
+        share.first[last] - share.first[runs] + share.high[last]
+    )  # counted from the first row of the run's first block
+
+    def read_run(shard: tf.Tensor, skip: tf.Tensor, low: tf.Tensor, high: tf.Tensor) -> tf.data.Dataset:
+        zero = tf.constant(0, tf.int64)
+        if not block:
+            return read(shard, zero, skip, high - low)
+        return (
+            read(shard, zero, skip, -(-high // step))
+            .enumerate()
+            .map(lambda at, record: (record, tf.where(at == 0, low, 0), tf.minimum(high - at * step, step)))
+        )
+
+    pieces = tf.data.Dataset.from_tensor_slices((share.shard[runs], skip, low, high))
+    if not mixed:
+        return pieces.flat_map(read_run)
+    return pieces.interleave(read_run, cycle_length=4, block_length=1, num_parallel_calls=_PARALLEL, deterministic=True)
+
+
+Order = Callable[[tf.Tensor], tf.Tensor]
+
+
+def _block_window(shard_set: ShardSet, wanted: Sequence[str]) -> Callable[..., Tensors]:
+    """Parses the blocks of one window and brings their rows into order, as one matrix per element type."""
+    groups = Groups.of(shard_set.schema)
+    numbers = [("int64", tf.int64, groups.int64), ("float32", tf.float32, groups.float32)]
+    numbers = [item for item in numbers if any(name in wanted for name, _, _ in item[2].columns)]
+    strings = [name for name in groups.strings if name in wanted]
+    features = {"rows": tf.io.FixedLenFeature([], tf.int64)}
+    for name in [item[0] for item in numbers] + [f"{s}/{part}" for s in strings for part in ("lengths", "data")]:
+        features[name] = tf.io.FixedLenFeature([], tf.string)
+
+    def prepare(order: Order, records: tf.Tensor, low: tf.Tensor, high: tf.Tensor) -> Tensors:
+        parsed = tf.io.parse_example(records, features)
+        counts = parsed["rows"]
+        starts = tf.cumsum(counts, exclusive=True)
+        rows = order(tf.ragged.range(starts + low, starts + tf.minimum(high, counts)).flat_values)
+        even = tf.reduce_all(counts == counts[0])
+        result = {}
+        for name, kind, group in numbers:
+            parts = parsed[name]
+            # blocks of one size are decoded together; others are joined first
+            values = tf.cond(
+                even,
+                lambda parts=parts, kind=kind: tf.reshape(tf.io.decode_raw(parts, kind), [-1]),
+                lambda parts=parts, kind=kind: tf.io.decode_raw(tf.strings.reduce_join(parts), kind),
+            )
+            result[name] = tf.gather(tf.reshape(values, [-1, group.width]), rows)
+        for name in strings:
+            lengths = tf.io.decode_raw(tf.strings.reduce_join(parsed[f"{name}/lengths"]), tf.int32)
+            begins = tf.cumsum(lengths, exclusive=True)
+            data = tf.strings.reduce_join(parsed[f"{name}/data"])
+            result[f"/{name}"] = tf.strings.substr(data, tf.gather(begins, rows), tf.gather(lengths, rows))
+        return result
+
+    return prepare
+
+
+def _row_window(order: Order, records: tf.Tensor) -> Tensors:
+    return {"records": tf.gather(records, order(tf.range(tf.size(records))))}
+
+
+def _split(shard_set: ShardSet, wanted: Sequence[str]) -> Callable[[Tensors], Tensors]:
+    """Cuts the matrices of a batch into the columns."""
+    groups = Groups.of(shard_set.schema)
+
+    def finish(batch: Tensors) -> Tensors:
+        columns = {name: batch[f"/{name}"] for name in groups.strings if name in wanted}
+        for name, group in (("int64", groups.int64), ("float32", groups.float32)):
+            if name in batch:
+                columns |= _columns_of(batch[name], group)
+        return {name: columns[name] for name in wanted}
+
+    return finish
+
+
+def _columns_of(matrix: tf.Tensor, group: Group) -> Tensors:
+    if all(scalar for _, _, scalar in group.columns):
+        return dict(zip((name for name, _, _ in group.columns), tf.unstack(matrix, axis=1), strict=True))
+    parts = tf.split(matrix, [size for _, size, _ in group.columns], axis=1)
+    return {name: part[:, 0] if scalar else part for (name, _, scalar), part in zip(group.columns, parts, strict=True)}
+
+
+def _parse_plain(shard_set: ShardSet, wanted: Sequence[str]) -> Callable[[Tensors], Tensors]:
+    groups = Groups.of(shard_set.schema)
+    features = {name: tf.io.FixedLenFeature([], tf.string) for name in groups.strings}
+    for kind, group in ((tf.int64, groups.int64), (tf.float32, groups.float32)):
+        features |= {n: tf.io.FixedLenFeature([] if scalar else [size], kind) for n, size, scalar in group.columns}
+    features = {name: features[name] for name in wanted}
+
+    def finish(batch: Tensors) -> Tensors:
+        parsed: Tensors = tf.io.parse_example(batch["records"], features)
+        return {name: parsed[name] for name in wanted}
+
+    return finish
+
+
+def _parse_packed(shard_set: ShardSet, wanted: Sequence[str]) -> Callable[[Tensors], Tensors]:
+    groups = Groups.of(shard_set.schema)
+    features = {}
+    if groups.int64.width:
+        features["int64"] = tf.io.FixedLenFeature([groups.int64.width], tf.int64)
+    if groups.float32.width:
+        features["float32"] = tf.io.FixedLenFeature([groups.float32.width], tf.float32)
+    if groups.strings:
+        features["bytes"] = tf.io.FixedLenFeature([len(groups.strings)], tf.string)
+    split = _split(shard_set, wanted)
+
+    def finish(batch: Tensors) -> Tensors:
+        parsed = tf.io.parse_example(batch["records"], features)
+        for position, name in enumerate(groups.strings):
+            parsed[f"/{name}"] = parsed["bytes"][:, position]
+        return split(parsed)
+
+    return finish

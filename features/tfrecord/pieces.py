@@ -1,0 +1,116 @@
+"""Which rows of which files a worker reads in an epoch, in which order. Pure arithmetic on the manifest.
+
+The blocks of all shards are permuted by (seed, epoch), the same way in every worker. The rows of that sequence are cut into
+shares of equal size, one per worker, so a block may be cut between two workers. A window is a few consecutive blocks of a
+worker's share; its rows are shuffled together. Everything follows from the arguments, so a position inside the epoch is just
+a number of batches.
+"""
+
+from dataclasses import dataclass, fields, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from features.tfrecord.manifest import ShardSet
+
+Ints = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Share:
+    """The pieces (blocks or parts of them) that one worker reads, in order.
+
+    Attributes:
+        shard, offset, size: where the block is: number of the shard, byte offset and size (both 0 for compressed files).
+        first: row of the shard at which the block begins.
+        low, high: rows of the block that belong to this worker: low <= row < high.
+    """
+
+    shard: Ints
+    offset: Ints
+    size: Ints
+    first: Ints
+    low: Ints
+    high: Ints
+
+    def __len__(self) -> int:
+        return len(self.shard)
+
+    @property
+    def rows(self) -> int:
+        """Rows of this worker in this epoch."""
+        return int((self.high - self.low).sum())
+
+    def select(self, which: slice | Ints) -> "Share":
+        """Some of the pieces."""
+        return Share(**{item.name: getattr(self, item.name)[which] for item in fields(self)})
+
+    def after(self, row: int) -> "Share":
+        """What is left behind the first `row` rows."""
+        bounds = np.cumsum(self.high - self.low)
+        piece = int(np.searchsorted(bounds, row, side="right"))
+        rest = self.select(slice(piece, None))
+        if not len(rest):
+            return rest
+        low = rest.low.copy()
+        low[0] += row - (int(bounds[piece - 1]) if piece else 0)
+        return replace(rest, low=low)
+
+    def window_of(self, row: int, window_blocks: int) -> tuple["Share", int, int]:
+        """Where a window of whole pieces holds row `row`: (what begins there, number of the window, rows of it before)."""
+        bounds = np.cumsum(self.high - self.low)
+        window = int(np.searchsorted(bounds, row, side="right")) // window_blocks
+        start = window * window_blocks
+        before = int(bounds[start - 1]) if start else 0
+        return self.select(slice(start, None)), window, row - before
+
+
+def bounds_of(rows: int, batch_size: int, worker: int, workers: int, drop_remainder: bool) -> tuple[int, int]:
+    """First row of a worker's share and the row behind it.
+
+    With `drop_remainder` all shares have the same number of whole batches; without it every row belongs to exactly one
+    worker and the shares differ by at most one row.
+    """
+    if drop_remainder:
+        share = rows // (batch_size * workers) * batch_size
+        return worker * share, (worker + 1) * share
+    return worker * rows // workers, (worker + 1) * rows // workers
+
+
+def share_of(shard_set: ShardSet, low: int, high: int, *, seed: int | None, epoch: int) -> Share:
+    """The pieces that hold rows `low` to `high` of the epoch's row sequence.
+
+    Compressed files cannot be entered in the middle: there the shards are permuted instead of the blocks.
+    """
+    step = shard_set.rows_per_block
+    shards = shard_set.shards
+    counts = np.array([-(-shard.rows // step) for shard in shards], np.int64)
+    shard = np.repeat(np.arange(len(shards)), counts)
+    first = np.concatenate([np.arange(count) * step for count in counts] or [np.zeros(0, np.int64)])
+    rows = np.minimum(np.array([item.rows for item in shards], np.int64)[shard] - first, step)
+    offset, size = np.zeros(len(shard), np.int64), np.zeros(len(shard), np.int64)
+    if shard_set.codec is None:
+        bounds = [np.array(item.block_offsets() or [0], np.int64) for item in shards]
+        if any(len(bound) != count + 1 for bound, count in zip(bounds, counts, strict=True) if count):
+            raise ValueError(
+                "the manifest has no block index of an uncompressed shard, or one for another rows_per_block; "
+                "write the dataset again"
+            )
+        offset = np.concatenate([bound[:-1] for bound in bounds] or [offset])
+        size = np.concatenate([np.diff(bound) for bound in bounds] or [size])
+    order = np.arange(len(shard))
+    if seed is not None:
+        random = np.random.Generator(np.random.PCG64([seed, epoch, len(order)]))
+        if shard_set.codec is None:
+            order = random.permutation(len(order))
+        else:
+            rank = random.permutation(len(shards))
+            order = np.argsort(rank[shard], kind="stable")
+    ends = np.cumsum(rows[order])
+    starts = ends - rows[order]
+    mine = np.flatnonzero((ends > low) & (starts < high))
+    order, starts, ends = order[mine], starts[mine], ends[mine]
+    return Share(
+        shard=shard[order], offset=offset[order], size=size[order], first=first[order],
+        low=np.maximum(low - starts, 0), high=rows[order] - np.maximum(ends - high, 0),
+    )  # fmt: skip

@@ -1,0 +1,165 @@
+"""Makes Spark's own writer spelling reach the data source: `partitionBy`, and the save modes `ignore` and `error`.
+
+Spark 4.3 rejects these for every Python data source before the source is asked ("cannot be written in the
+ErrorIfExists mode", "partitioning ... do not match"), drops `partitionBy` of a streaming write without a word, and
+its default mode is the rejected `error`. The data source can do all of it, so `save` and `start` of PySpark's writers
+are wrapped: for the format `tfrecord`, and for no other, mode and partition columns are handed over as the options
+`saveMode` and `partitionBy`, which also work without this module.
+"""
+
+import functools
+import json
+from typing import Any
+
+from pyspark.sql.readwriter import DataFrameWriter
+from pyspark.sql.streaming.readwriter import DataStreamWriter
+
+from features import storage
+
+_FORMAT = "tfrecord"
+
+
+def install() -> None:
+    """Wrap PySpark's writers, once per process."""
+    if not getattr(DataFrameWriter.save, "_emberline", False):
+        DataFrameWriter.save = _wrap_save(DataFrameWriter.save)  # type: ignore[method-assign]
+        DataStreamWriter.format = _remember(DataStreamWriter.format)  # type: ignore[method-assign]
+        DataStreamWriter.partitionBy = _remember(DataStreamWriter.partitionBy)  # type: ignore[method-assign]
+        DataStreamWriter.start = _wrap_start(DataStreamWriter.start)  # type: ignore[method-assign]
+    try:
+        from pyspark.sql.connect.readwriter import DataFrameWriter as ConnectWriter
+    except ImportError:  # the packages of Spark Connect are not installed
+        return
+    if not getattr(ConnectWriter.save, "_emberline", False):
+        ConnectWriter.save = _wrap_connect_save(ConnectWriter.save)  # type: ignore[method-assign]
+
+
+def _wrap_save(original: Any) -> Any:
+    @functools.wraps(original)
+    def save(
+        self: DataFrameWriter,
+        path: str | None = None,
+        format: str | None = None,
+        mode: str | None = None,
+        partitionBy: str | list[str] | None = None,  # noqa: N803
+        **options: Any,
+    ) -> None:
+        self.mode(mode).options(**options)
+        if partitionBy is not None:
+            self.partitionBy(partitionBy)
+        if format is not None:
+            self.format(format)
+        writer = self._jwrite
+        if writer.source().lower() != _FORMAT:
+            return original(self, path)
+        activate(self._spark)
+        jmode, columns = writer.curmode(), writer.partitioningColumns()
+        mode_name = {"append": "append", "overwrite": "overwrite", "ignore": "ignore"}.get(jmode.name().lower(), "error")
+        if mode_name == "ignore" and path and storage.exists(path):
+            return None  # without a job; the source itself checks both modes again
+        if mode_name in ("ignore", "error"):
+            self.option("saveMode", mode_name)
+        names = _names(columns)
+        if names:
+            self.option("partitionBy", json.dumps(names))
+        nothing = _none(self)
+        try:
+            writer.mode("overwrite" if mode_name == "overwrite" else "append")
+            _set(writer, "partitioningColumns", nothing)
+            return original(self, path)
+        finally:
+            writer.mode(mode_name)
+            _set(writer, "partitioningColumns", columns)
+
+    save._emberline = True  # type: ignore[attr-defined]
+    return save
+
+
+def _remember(original: Any) -> Any:
+    """Keep what a streaming writer was told: its JVM half has no getters."""
+
+    @functools.wraps(original)
+    def remembering(self: DataStreamWriter, *values: Any) -> DataStreamWriter:
+        self.__dict__.setdefault("_emberline", {})[original.__name__] = values
+        writer: DataStreamWriter = original(self, *values)
+        return writer
+
+    return remembering
+
+
+def _wrap_start(original: Any) -> Any:
+    @functools.wraps(original)
+    def start(
+        self: DataStreamWriter,
+        path: str | None = None,
+        format: str | None = None,
+        outputMode: str | None = None,  # noqa: N803
+        partitionBy: str | list[str] | None = None,  # noqa: N803
+        queryName: str | None = None,  # noqa: N803
+        **options: Any,
+    ) -> Any:
+        if partitionBy is not None:
+            self.partitionBy(partitionBy)  # type: ignore[arg-type]
+        if format is not None:
+            self.format(format)
+        activate(self._spark)
+        told = self.__dict__.get("_emberline", {})
+        if told.get("format", ("",))[0].lower() == _FORMAT and told.get("partitionBy"):
+            names = told["partitionBy"]
+            self.option("partitionBy", json.dumps(list(names[0] if isinstance(names[0], list | tuple) else names)))
+        return original(self, path, outputMode=outputMode, queryName=queryName, **options)
+
+    start._emberline = True  # type: ignore[attr-defined]
+    return start
+
+
+def _wrap_connect_save(original: Any) -> Any:
+    @functools.wraps(original)
+    def save(
+        self: Any,
+        path: str | None = None,
+        format: str | None = None,
+        mode: str | None = None,
+        partitionBy: str | list[str] | None = None,  # noqa: N803
+        **options: Any,
+    ) -> None:
+        self.mode(mode).options(**options)
+        if partitionBy is not None:
+            self.partitionBy(partitionBy)
+        if format is not None:
+            self.format(format)
+        plan = self._write
+        if (plan.source or "").lower() == _FORMAT:
+            if plan.mode in (None, "ignore", "error", "errorifexists", "default"):
+                self.option("saveMode", "ignore" if plan.mode == "ignore" else "error")
+                self.mode("append")
+            if plan.partitioning_cols:
+                self.option("partitionBy", json.dumps(list(plan.partitioning_cols)))
+                plan.partitioning_cols = []
+        return original(self, path)
+
+    save._emberline = True
+    return save
+
+
+def activate(spark: Any) -> None:
+    """Make a session the active one of this thread: Spark looks Python data sources up there, and finds none in a
+    thread that has not used the session before."""
+    spark._jvm.org.apache.spark.sql.classic.SparkSession.setActiveSession(spark._jsparkSession)
+
+
+def _names(columns: Any) -> list[str]:
+    """A Scala `Option[Seq[String]]` as a list."""
+    if columns.isEmpty():
+        return []
+    seq = columns.get()
+    return [seq.apply(i) for i in range(seq.size())]
+
+
+def _none(writer: DataFrameWriter) -> Any:
+    return getattr(getattr(writer._spark._jvm.scala, "None$"), "MODULE$")
+
+
+def _set(writer: Any, field: str, value: Any) -> None:
+    # Scala's setter of a protected field is public in bytecode.
+    getattr(writer, f"{field}_$eq")(value)

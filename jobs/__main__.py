@@ -1,0 +1,36 @@
+"""The `emberline` command: every job as a sub-command, and three that only look.
+
+emberline list | show NAME | doctor | run NAME | etl | train | evaluate | register | score
+"""
+
+import importlib
+import sys
+
+JOBS = ("run", "etl", "train", "evaluate", "register", "score")
+VIEWS = ("list", "show", "doctor")
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Dispatches to a sub-command; returns its exit code."""
+    arguments = sys.argv[1:] if argv is None else argv
+    command = arguments[0] if arguments else "--help"
+    if command in JOBS:
+        code: int = importlib.import_module(f"jobs.{command}").main(arguments[1:])
+        return code
+    if command in VIEWS:
+        from pipelines import overview
+        from pipelines.outcome import conclude
+
+        return conclude(command, lambda: getattr(overview, f"{command}_view")(arguments[1:]))
+    if command in ("-h", "--help"):
+        print(__doc__.strip(), file=sys.stderr)
+        print("\nemberline COMMAND --help tells more.", file=sys.stderr)
+        return 0
+    from features.errors import nearest
+
+    print(f"emberline: unknown command {command!r}. {nearest(command, JOBS + VIEWS)}", file=sys.stderr)
+    return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,40 @@
+"""Raw files to one dataset version: checked, analysed, transformed, in TFRecord shards.
+
+    spark-submit --master spark://HOST:7077 --py-files emberline.zip jobs/etl.py \\
+        --pipeline census_wide_deep --input hdfs:///raw/census --output hdfs:///datasets/census/v1
+"""
+
+import argparse
+import sys
+
+
+def parser() -> argparse.ArgumentParser:
+    from pipelines import arguments
+
+    parser = arguments.job_parser("etl", __doc__)
+    parser.add_argument("--input", required=True, type=arguments.location, metavar="URI", help="raw files")
+    parser.add_argument("--output", required=True, type=arguments.location, metavar="URI", help="new dataset version")
+    arguments.add_overwrite(parser, "a dataset version")
+    arguments.add_master(parser)
+    return parser
+
+
+def main(argv: list[str] | None = None) -> int:
+    from pipelines.outcome import conclude
+
+    given = parser().parse_args(argv)
+
+    def work() -> object:
+        from pipelines.etl import etl
+        from pipelines.recipe import load_recipe
+        from pipelines.session import session
+
+        recipe = load_recipe(given.pipeline, given.overrides)
+        spark = session(f"etl {recipe.name}", given.master)
+        return etl(spark, recipe, given.input, given.output, overwrite=given.overwrite)
+
+    return conclude("etl", work)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

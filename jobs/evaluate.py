@@ -1,0 +1,43 @@
+"""The exported model of a training on the held-out split of its dataset version.
+
+    spark-submit --master spark://HOST:7077 --py-files emberline.zip jobs/evaluate.py \\
+        --pipeline census_wide_deep --training hdfs:///trainings/census/v1
+"""
+
+import argparse
+import sys
+
+
+def parser() -> argparse.ArgumentParser:
+    from pipelines import arguments
+
+    parser = arguments.job_parser("evaluate", __doc__)
+    parser.add_argument("--training", required=True, type=arguments.location, metavar="URI", help="a finished training")
+    arguments.add_overwrite(parser, "an evaluation")
+    arguments.add_tracking(parser)
+    arguments.add_master(parser)
+    return parser
+
+
+def main(argv: list[str] | None = None) -> int:
+    from pipelines.outcome import conclude
+
+    given = parser().parse_args(argv)
+
+    def work() -> object:
+        from pipelines.arguments import tracking_uri
+        from pipelines.evaluate import evaluate
+        from pipelines.recipe import load_recipe
+        from pipelines.session import session
+        from pipelines.tracking import Tracker
+
+        recipe = load_recipe(given.pipeline, given.overrides)
+        tracker = Tracker(tracking_uri(given.tracking_uri))
+        spark = session(f"evaluate {recipe.name}", given.master)
+        return evaluate(spark, given.training, tracker, overwrite=given.overwrite)
+
+    return conclude("evaluate", work)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

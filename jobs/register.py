@@ -1,0 +1,38 @@
+"""An evaluated model becomes a registered version, and the champion if it passes the recipe's gate.
+
+    spark-submit --master spark://HOST:7077 --py-files emberline.zip jobs/register.py \\
+        --pipeline census_wide_deep --training hdfs:///trainings/census/v1
+"""
+
+import argparse
+import sys
+
+
+def parser() -> argparse.ArgumentParser:
+    from pipelines import arguments
+
+    parser = arguments.job_parser("register", __doc__)
+    parser.add_argument("--training", required=True, type=arguments.location, metavar="URI", help="evaluated training")
+    arguments.add_tracking(parser)
+    return parser
+
+
+def main(argv: list[str] | None = None) -> int:
+    from pipelines.outcome import conclude
+
+    given = parser().parse_args(argv)
+
+    def work() -> object:
+        from pipelines.arguments import tracking_uri
+        from pipelines.recipe import load_recipe
+        from pipelines.register import register
+        from pipelines.tracking import Tracker
+
+        recipe = load_recipe(given.pipeline, given.overrides)
+        return register(recipe, given.training, Tracker(tracking_uri(given.tracking_uri)))
+
+    return conclude("register", work)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,51 @@
+"""The whole pipeline of a recipe, from raw files (or synthetic ones) to predictions.
+
+emberline run census_wide_deep --input PATH --master 'local-cluster[2,1,2048]'
+"""
+
+import argparse
+import sys
+
+
+def parser() -> argparse.ArgumentParser:
+    from pipelines import arguments
+
+    parser = argparse.ArgumentParser(
+        prog="run", description=__doc__, allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("pipeline", metavar="NAME", help="recipe to run; `emberline list` shows all")
+    parser.add_argument("--input", type=arguments.location, metavar="URI", help="raw files; default: synthetic data")
+    parser.add_argument(
+        "--workspace", type=arguments.location, default=arguments.location(arguments.WORKSPACE), metavar="URI",
+        help="folder for datasets, trainings, predictions and the embedded MLflow store (default: %(default)s)",
+    )  # fmt: skip
+    arguments.add_overrides(parser)
+    arguments.add_tracking(parser)
+    arguments.add_master(parser)
+    return parser
+
+
+def main(argv: list[str] | None = None) -> int:
+    from pipelines.outcome import conclude
+
+    given = parser().parse_args(argv)
+
+    def work() -> object:
+        from pipelines.arguments import tracking_uri
+        from pipelines.recipe import load_recipe
+        from pipelines.run import run
+        from pipelines.session import require_java
+        from pipelines.summary import show
+
+        require_java()
+        recipe = load_recipe(given.pipeline, given.overrides)
+        store = tracking_uri(given.tracking_uri, given.workspace)
+        summary = run(recipe, given.overrides, given.workspace, store, source=given.input, master=given.master)
+        show(summary)
+        return summary
+
+    return conclude("run", work)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

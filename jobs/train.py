@@ -1,0 +1,44 @@
+"""A dataset version to a trained model, on one executor per worker; a re-run resumes.
+
+    spark-submit --master spark://HOST:7077 --py-files emberline.zip jobs/train.py \\
+        --pipeline census_wide_deep --dataset hdfs:///datasets/census/v1 --output hdfs:///trainings/census/v1
+"""
+
+import argparse
+import sys
+
+
+def parser() -> argparse.ArgumentParser:
+    from pipelines import arguments
+
+    parser = arguments.job_parser("train", __doc__)
+    parser.add_argument("--dataset", required=True, type=arguments.location, metavar="URI", help="dataset version")
+    parser.add_argument("--output", required=True, type=arguments.location, metavar="URI", help="the training's folder")
+    arguments.add_overwrite(parser, "a training")
+    arguments.add_tracking(parser)
+    arguments.add_master(parser)
+    return parser
+
+
+def main(argv: list[str] | None = None) -> int:
+    from pipelines.outcome import conclude
+
+    given = parser().parse_args(argv)
+
+    def work() -> object:
+        from pipelines.arguments import tracking_uri
+        from pipelines.recipe import load_recipe
+        from pipelines.session import session
+        from pipelines.tracking import Tracker
+        from pipelines.train import train
+
+        recipe = load_recipe(given.pipeline, given.overrides)
+        tracker = Tracker(tracking_uri(given.tracking_uri))
+        spark = session(f"train {recipe.name}", given.master)
+        return train(spark, recipe, given.overrides, given.dataset, given.output, tracker, overwrite=given.overwrite)
+
+    return conclude("train", work)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

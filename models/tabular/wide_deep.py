@@ -1,0 +1,62 @@
+"""Wide & deep: a linear model that memorises and a network that generalises, summed into one logit.
+
+Cheng et al., "Wide & Deep Learning for Recommender Systems", 2016.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from features.columns import Column, Embedding, Indicator, Numeric, Transformed
+
+if TYPE_CHECKING:
+    import keras
+
+
+@dataclass(frozen=True)
+class Config:
+    """Both towers.
+
+    Args:
+        wide: Columns of the linear tower; its variables are called `wide…`.
+        deep: Dense columns of the network; its variables are called `deep…`.
+        hidden_units: Widths of the network's ReLU layers.
+        dropout: Share of hidden units dropped in training, 0 for none.
+    """
+
+    wide: tuple[Transformed, ...]
+    deep: tuple[Numeric | Indicator | Embedding, ...]
+    hidden_units: tuple[int, ...] = (100, 50)
+    dropout: float = 0.0
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        return (*self.wide, *self.deep)
+
+
+def build(config: Config, cardinalities: Mapping[str, int]) -> "keras.Model":
+    """A model from stored columns to a logit.
+
+    Args:
+        config: Both towers; one without columns is left out.
+        cardinalities: Number of ids of every categorical column.
+
+    Returns:
+        Inputs `{column name: [batch]}`, output `[batch]` log-odds of the positive class.
+    """
+    import keras
+
+    from models.tabular import feature_layers
+
+    inputs = feature_layers.model_inputs(config.columns)
+    logits = []
+    if config.wide:
+        logits.append(feature_layers.linear_logit(config.wide, inputs, cardinalities, name="wide"))
+    if config.deep:
+        hidden = feature_layers.dense_features(config.deep, inputs, cardinalities, name="deep")
+        for index, units in enumerate(config.hidden_units):
+            hidden = keras.layers.Dense(units, activation="relu", name=f"deep_{index}")(hidden)
+            if config.dropout:
+                hidden = keras.layers.Dropout(config.dropout, name=f"deep_dropout_{index}")(hidden)
+        logits.append(keras.ops.squeeze(keras.layers.Dense(1, name="deep_logit")(hidden), -1))
+    return keras.Model(inputs, sum(logits[1:], logits[0]), name="wide_deep")

@@ -1,0 +1,76 @@
+"""Command-line arguments that several jobs share, parsed into their types at the edge. Imports nothing heavy."""
+
+import argparse
+import os
+from pathlib import Path
+
+WORKSPACE = "emberline-workspace"
+
+
+def job_parser(name: str, description: str) -> argparse.ArgumentParser:
+    """A parser with what every job takes: which recipe, and with which fields replaced."""
+    parser = argparse.ArgumentParser(
+        prog=name, description=description, allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--pipeline", required=True, metavar="NAME", help="recipe to work on; `emberline list` shows all"
+    )
+    add_overrides(parser)
+    return parser
+
+
+def add_overrides(parser: argparse.ArgumentParser) -> None:
+    """`--set field=value`, as often as wanted."""
+    parser.add_argument(
+        "--set", dest="overrides", action=_Override, default={}, metavar="FIELD=VALUE",
+        help="replace a field of the recipe, such as training.epochs=3; may be repeated",
+    )  # fmt: skip
+
+
+def add_master(parser: argparse.ArgumentParser) -> None:
+    """`--master`, for use without spark-submit."""
+    parser.add_argument("--master", metavar="URL", help="Spark master; leave out under spark-submit")
+
+
+def add_tracking(parser: argparse.ArgumentParser) -> None:
+    """`--tracking-uri`, MLflow's store."""
+    parser.add_argument(
+        "--tracking-uri", default=None, metavar="URI",
+        help="MLflow store or server; default: MLFLOW_TRACKING_URI, else an SQLite file in the workspace folder",
+    )  # fmt: skip
+
+
+def add_overwrite(parser: argparse.ArgumentParser, what: str) -> None:
+    """`--overwrite`, for outputs that already exist."""
+    parser.add_argument("--overwrite", action="store_true", help=f"replace {what} that is already there")
+
+
+def location(text: str) -> str:
+    """A URI; a bare path becomes an absolute `file:` URI, because executors run in other folders.
+
+    Raises:
+        argparse.ArgumentTypeError: if it is empty.
+    """
+    if not text.strip():
+        raise argparse.ArgumentTypeError("an empty path was given")
+    scheme, colon, rest = text.partition(":")
+    if colon and len(scheme) > 1 and "/" not in scheme and scheme != "file":
+        return text
+    path = rest if scheme == "file" and colon else text
+    return "file://" + os.path.abspath(path if not path.startswith("//") else "/" + path.lstrip("/"))
+
+
+def tracking_uri(given: str | None, workspace: str = WORKSPACE) -> str:
+    """The MLflow store: as given, or `MLFLOW_TRACKING_URI`, or an SQLite file in the workspace."""
+    folder = location(workspace).removeprefix("file://")
+    return given or os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{Path(folder) / 'mlflow.db'}"
+
+
+class _Override(argparse.Action):
+    def __call__(
+        self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: object, option: str | None = None
+    ) -> None:
+        key, equals, value = str(values).partition("=")
+        if not equals or not key:
+            parser.error(f"--set takes FIELD=VALUE, such as training.epochs=3; got {values!r}")
+        setattr(namespace, self.dest, {**getattr(namespace, self.dest), key: value})

@@ -1,0 +1,108 @@
+"""UCI Adult, "census income": does a person earn more than 50,000 dollars a year?
+
+Official format: no header, fields separated by a comma and a space, `?` for a missing value; the test file
+opens with a comment line and ends its labels with a dot. Official split: 32,561 and 16,281 rows.
+Source: Kohavi and Becker, "Adult", UCI Machine Learning Repository, 1996.
+"""
+
+from typing import ClassVar
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from features import storage
+from features.schema import Field, Label, Schema
+from features.validation import FAULT, RAW, SOURCE
+from pipelines.datasets import census_generator
+from pipelines.datasets.raw_table import Synthetic, file_name, read_named, require_input, row_key
+
+MISSING = ("?",)
+
+SCHEMA = Schema(
+    fields=(
+        Field("age", "integer", MISSING, minimum=0, maximum=130),
+        # The documented vocabularies count "?" as a value of its own; a missing text becomes it again.
+        Field("workclass", "string", MISSING, default="?"),
+        Field("fnlwgt", "integer", MISSING),
+        Field("education", "string", MISSING, default="?"),
+        Field("education_num", "integer", MISSING, minimum=0, maximum=30),
+        Field("marital_status", "string", MISSING, default="?"),
+        Field("occupation", "string", MISSING, default="?"),
+        Field("relationship", "string", MISSING, default="?"),
+        Field("race", "string", MISSING, default="?"),
+        Field("gender", "string", MISSING, default="?"),
+        Field("capital_gain", "integer", MISSING, minimum=0),
+        Field("capital_loss", "integer", MISSING, minimum=0),
+        Field("hours_per_week", "integer", MISSING, minimum=0, maximum=168),
+        Field("native_country", "string", MISSING, default="?"),
+    ),
+    label=Label("income_bracket", positive=(">50K", ">50K."), negative=("<=50K", "<=50K.")),
+    key="row",
+)
+
+FILES = {"train": "adult.data", "eval": "adult.test"}
+
+
+class Census:
+    """Reads the official files, or a Parquet table with the same column names."""
+
+    name: ClassVar[str] = "census"
+    schema: ClassVar[Schema] = SCHEMA
+
+    def read(self, spark: SparkSession, uri: str, split: str | None = None) -> DataFrame:
+        """Raw rows of one split, or of everything at `uri`.
+
+        Args:
+            spark: The session.
+            uri: The folder of the official files (or, with no split, any file or folder of such rows).
+            split: `train` or `eval`.
+
+        Raises:
+            BadInputError: if the path does not exist or holds nothing.
+        """
+        path = storage.join(uri, FILES[split]) if split else uri
+        files = require_input(path)
+        if any(file.endswith(".parquet") for file in files):
+            return read_named(spark, path, SCHEMA)
+        if not split and any(file_name(file) in FILES.values() for file in files):
+            files = [file for file in files if file_name(file) in FILES.values()]
+        lines = spark.read.text(files).select(F.col("value").alias(RAW), F.col("_metadata.file_name").alias(SOURCE))
+        return parse(lines)
+
+    def generate(self, directory: str, *, seed: int) -> Synthetic:
+        """Writes both official files with made-up people; see `census_generator`."""
+        return census_generator.generate(directory, seed=seed)
+
+    def synthetic(self, uri: str) -> Synthetic | None:
+        """Facts about generated data, None for real data."""
+        return census_generator.facts(uri)
+
+
+DATASET = Census()
+
+
+def parse(lines: DataFrame) -> DataFrame:
+    """Splits lines of the official format into text columns.
+
+    Args:
+        lines: `_raw` (one line each) and `_source`.
+
+    Returns:
+        One text column per field, the label, the key, `_raw`, `_source`, and `_fault` when a line does not
+        have its 15 fields (or 14, without the label). Comment lines and empty lines are not rows.
+    """
+    line = F.trim(F.col(RAW))
+    names = [field.name for field in SCHEMA.fields] + [SCHEMA.label.name]
+    parts = F.split(line, r"\s*,\s*")
+    size = F.size(parts)
+    fault = F.when(
+        ~size.isin(len(names), len(names) - 1),
+        F.concat(F.lit(f"expected {len(names)} comma-separated fields, got "), size.cast("string")),
+    )
+    return lines.where((line != "") & ~line.startswith("|")).select(
+        row_key(line).alias(SCHEMA.key),
+        *(F.get(parts, F.lit(index)).alias(name) for index, name in enumerate(names)),
+        F.col(RAW),
+        F.col(SOURCE),
+        fault.alias(FAULT),
+    )

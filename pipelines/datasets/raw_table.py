@@ -1,0 +1,96 @@
+"""Raw tables: what every dataset hands to validation, and the reader of tables that carry column names."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from features import storage
+from features.errors import BadInputError
+from features.schema import Schema
+from features.validation import FAULT, RAW, SOURCE
+
+KEY_LENGTH = 16
+"""Hexadecimal digits of the row key: 64 bits of the SHA-256 of the row as it came."""
+
+
+@dataclass(frozen=True)
+class Synthetic:
+    """What is known about generated data.
+
+    Args:
+        best_auc: ROC AUC, on the held-out split, of the very probabilities the labels were drawn from: no
+            model can be expected to do better.
+        best_accuracy: Accuracy of the same probabilities at the threshold 0.5.
+        seed: Seed of the generator.
+    """
+
+    best_auc: float
+    best_accuracy: float
+    seed: int
+
+
+class Dataset(Protocol):
+    """A source of raw rows in its official file format."""
+
+    name: str
+    schema: Schema
+
+    def read(self, spark: SparkSession, uri: str, split: str | None = None) -> DataFrame:
+        """Raw rows: one column per field, the label if the files have it, the key, `_raw`, `_source`, `_fault`."""
+
+    def generate(self, directory: str, *, seed: int) -> Synthetic:
+        """Writes a synthetic stand-in in the official format."""
+
+    def synthetic(self, uri: str) -> Synthetic | None:
+        """Facts about the data at `uri` if it was generated, otherwise None."""
+
+
+def require_input(uri: str) -> list[str]:
+    """The data files under `uri`.
+
+    Raises:
+        BadInputError: if nothing is there, or everything there is empty.
+    """
+    if not storage.exists(uri):
+        raise BadInputError(f"No input at {uri!r}: the path does not exist. Give a folder or a file that does.")
+    entries = storage.list_files(uri, recursive=True) if storage.is_folder(uri) else [file_entry(uri)]
+    files = [entry.uri for entry in entries if entry.size > 0 and not hidden(entry.uri)]
+    if not files:
+        raise BadInputError(f"No input at {uri!r}: it holds no file with anything in it.")
+    return files
+
+
+def file_entry(uri: str) -> storage.FileEntry:
+    """The listing entry of a single file."""
+    return storage.FileEntry(uri, storage.file_size(uri))
+
+
+def hidden(uri: str) -> bool:
+    """Whether Spark would skip the file: names that start with a dot or an underscore."""
+    return file_name(uri).startswith((".", "_"))
+
+
+def file_name(uri: str) -> str:
+    """The last component of a URI."""
+    return uri.rstrip("/").rpartition("/")[2]
+
+
+def read_named(spark: SparkSession, uri: str, schema: Schema) -> DataFrame:
+    """Rows of a Parquet table whose columns carry the schema's names.
+
+    Args:
+        spark: The session.
+        uri: A Parquet file or folder.
+        schema: Names the key; a table without it gets the hash of the row as key.
+    """
+    table = spark.read.parquet(uri)
+    row = F.to_json(F.struct(*(F.col(f"`{name}`") for name in table.columns)))
+    rows = table.withColumns({RAW: row, SOURCE: F.col("_metadata.file_path"), FAULT: F.lit(None).cast("string")})
+    return rows if schema.key in table.columns else rows.withColumn(schema.key, row_key(F.col(RAW)))
+
+
+def row_key(raw: "F.Column") -> "F.Column":  # type: ignore[name-defined]
+    """The key of a row that has none of its own: equal rows share it, and any program can compute it."""
+    return F.substring(F.sha2(raw, 256), 1, KEY_LENGTH)

@@ -1,0 +1,260 @@
+"""Raw files to one dataset version: validate, learn statistics, transform in the executors, write TFRecords."""
+
+import json
+import uuid
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import pyarrow as pa
+from pyspark import TaskContext
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from features import storage
+from features.analyze import LISTED_WORDS, QUANTILES, analyze
+from features.columns import Bucketized, Transformed, Vocabulary, arrow_schema, cardinalities, describe, stored
+from features.dataset_version import FEATURES, FORMAT, MANIFEST, REJECTED, SUCCESS, content_digest
+from features.errors import BadInputError
+from features.schema import Schema
+from features.statistics import Statistics
+from features.tfrecord.layouts import shard_name, write_shard
+from features.tfrecord.manifest import Shard, ShardSet
+from features.validation import RAW, REASON, SOURCE, check_rows
+from pipelines.datasets import load_dataset
+from pipelines.progress import Progress, StageProgress
+from pipelines.recipe import Recipe
+from pipelines.version import code_version
+
+SPLITS = ("train", "eval")
+REASONS_KEPT = 20
+"""Most frequent rejection reasons that the manifest lists."""
+
+SHARD_REPORT = "partition int, shard string"
+
+
+@dataclass(frozen=True)
+class EtlResult:
+    """What a dataset version holds.
+
+    Args:
+        dataset: Its URI.
+        digest: Identifies its content.
+        rows_read: Raw rows.
+        rows_rejected: Rows put aside with a reason.
+        reasons: The most frequent reasons with their counts.
+        records: Rows written, by split.
+        bytes: Bytes of the shards.
+        synthetic: Facts about generated data, or None.
+    """
+
+    dataset: str
+    digest: str
+    rows_read: int
+    rows_rejected: int
+    reasons: dict[str, int]
+    records: dict[str, int]
+    bytes: int
+    synthetic: dict[str, Any] | None
+
+
+def etl(spark: SparkSession, recipe: Recipe, source: str, output: str, *, overwrite: bool = False) -> EtlResult:
+    """Writes a dataset version; nothing appears at `output` before all of it is there.
+
+    Args:
+        spark: The session.
+        recipe: Dataset, columns and preparation.
+        source: URI of the raw files.
+        output: URI of the new dataset version.
+        overwrite: Replace a version that is already there; it stays readable until the new one is complete.
+
+    Raises:
+        BadInputError: for an input or output that cannot work; when every row of a split is rejected, with the
+            commonest reasons.
+    """
+    if storage.exists(output) and not overwrite:
+        raise BadInputError(f"The output {output!r} already exists. Pass --overwrite to replace it, or choose another.")
+    progress = Progress("etl")
+    dataset = load_dataset(recipe.dataset)
+    columns = stored(recipe.model.columns)
+    schema = dataset.schema.subset({field for column in columns for field in column.fields})
+    checked = {
+        split: check_rows(dataset.read(spark, source, split), schema, labelled=True).persist() for split in SPLITS
+    }
+    # Two etl runs may aim at one output: each has a staging folder of its own.
+    staging = f"{output.rstrip('/')}.staging-{uuid.uuid4().hex[:8]}"
+    try:
+        with StageProgress(spark.sparkContext, progress, "validate"):
+            counts = {split: _count(rows) for split, rows in checked.items()}
+            for split, (good, reasons) in counts.items():
+                _require_good_rows(split, good, reasons)
+            rejected = sum(sum(reasons.values()) for _, reasons in counts.values())
+            if rejected:
+                _write_rejected(checked, storage.join(staging, REJECTED))
+        with StageProgress(spark.sparkContext, progress, "statistics"):
+            listed = max([LISTED_WORDS, *(c.size for c in columns if isinstance(c, Vocabulary) and not c.words)])
+            quantiles = max([QUANTILES, *(c.quantiles for c in columns if isinstance(c, Bucketized))])
+            statistics = analyze(_good(checked["train"]), schema, listed_words=listed, quantiles=quantiles)
+        stored_schema = arrow_schema(columns)
+        stored_schema = stored_schema.append(pa.field(schema.label.name, pa.float32()))
+        stored_schema = stored_schema.append(pa.field(schema.key, pa.string()))
+        shards = {}
+        for split, rows in checked.items():
+            with StageProgress(spark.sparkContext, progress, f"transform {split}"):
+                job = _ShardWriter(schema, columns, statistics, stored_schema, recipe, storage.join(staging, split))
+                shards[split] = _write_split(_good(rows), job)
+    except BaseException:
+        storage.delete(staging)
+        raise
+    finally:
+        for rows in checked.values():
+            rows.unpersist()
+    features = {
+        "schema": schema.to_json(),
+        "columns": [describe(column) for column in columns],
+        "cardinalities": cardinalities(columns, statistics),
+        "statistics": statistics.to_json(),
+    }
+    splits = {split: shard_set.to_json() for split, shard_set in shards.items()}
+    synthetic = dataset.synthetic(source)
+    result = EtlResult(
+        dataset=output,
+        digest=content_digest(features, splits),
+        rows_read=sum(good + sum(reasons.values()) for good, reasons in counts.values()),
+        rows_rejected=rejected,
+        reasons=_commonest([reasons for _, reasons in counts.values()]),
+        records={split: shard_set.rows for split, shard_set in shards.items()},
+        bytes=sum(shard.bytes for shard_set in shards.values() for shard in shard_set.shards),
+        synthetic=asdict(synthetic) if synthetic else None,
+    )
+    manifest = {
+        "format": FORMAT,
+        "recipe": recipe.name,
+        "digest": result.digest,
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "code_version": code_version(),
+        "source": {"uri": source, "synthetic": result.synthetic},
+        "rows_read": result.rows_read,
+        "rows_rejected": result.rows_rejected,
+        "reasons": result.reasons,
+        "splits": splits,
+    }
+    _publish(staging, output, features, manifest)
+    progress.say(f"{sum(result.records.values()):,} rows written to {output}, {rejected:,} rejected")
+    return result
+
+
+def _good(rows: DataFrame) -> DataFrame:
+    return rows.where(F.col(REASON).isNull())
+
+
+def _count(rows: DataFrame) -> tuple[int, dict[str, int]]:
+    """Good rows, and bad ones by reason (values stripped, so that a million bad ages are one reason)."""
+    reason = F.regexp_replace(REASON, r"'[^']*'", "'…'")
+    found = {row[0]: int(row[1]) for row in rows.groupBy(reason).count().collect()}
+    good = found.pop(None, 0)
+    return good, found
+
+
+def _require_good_rows(split: str, good: int, reasons: dict[str, int]) -> None:
+    if good:
+        return
+    if not reasons:
+        raise BadInputError(f"The {split} split has no rows. Check that its file holds data in the documented format.")
+    listed = "; ".join(f"{reason} ({count:,} rows)" for reason, count in _commonest([reasons]).items())
+    raise BadInputError(
+        f"All {sum(reasons.values()):,} rows of the {split} split were rejected. Commonest reasons: {listed[:1500]}"
+    )
+
+
+def _commonest(counts: list[dict[str, int]]) -> dict[str, int]:
+    total: dict[str, int] = {}
+    for reasons in counts:
+        for reason, count in reasons.items():
+            total[reason] = total.get(reason, 0) + count
+    return dict(sorted(total.items(), key=lambda pair: (-pair[1], pair[0]))[:REASONS_KEPT])
+
+
+def _write_rejected(checked: dict[str, DataFrame], target: str) -> None:
+    for split, rows in checked.items():
+        bad = rows.where(F.col(REASON).isNotNull())
+        named = bad.select(F.lit(split).alias("split"), REASON, F.col(RAW).alias("raw"), F.col(SOURCE).alias("source"))
+        named.coalesce(4).write.mode("append").parquet(target)
+
+
+class _ShardWriter:
+    """Runs in an executor: raw Arrow batches of one partition to one shard in the staging folder."""
+
+    def __init__(
+        self,
+        schema: Schema,
+        columns: tuple[Transformed, ...],
+        statistics: Statistics,
+        stored_schema: pa.Schema,
+        recipe: Recipe,
+        folder: str,
+    ) -> None:
+        self.schema, self.columns, self.statistics = schema, columns, statistics
+        self.stored_schema, self.folder = stored_schema, folder
+        self.preparation = recipe.preparation
+        self.codec = None if recipe.preparation.codec == "none" else recipe.preparation.codec
+
+    def __call__(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        context = TaskContext.get()
+        partition = context.partitionId() if context else 0
+        # The attempt is in the name: a retried or speculative task never touches another's file, and the
+        # driver publishes only the file whose name came back.
+        name = f"attempt-{uuid.uuid4().hex}.tfrecord"
+        shard = write_shard(
+            storage.join(self.folder, name),
+            self._transformed(batches),
+            schema=self.stored_schema,
+            layout="block",
+            codec=self.codec,
+            rows_per_block=self.preparation.rows_per_block,
+        )
+        yield pa.RecordBatch.from_pylist(
+            [{"partition": partition, "shard": json.dumps(asdict(shard))}],
+            schema=pa.schema([("partition", pa.int32()), ("shard", pa.string())]),
+        )
+
+    def _transformed(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        import tensorflow as tf
+
+        from features.transform import TransformGraph, raw_tensors
+
+        graph = TransformGraph(self.schema, self.columns, self.statistics)
+        transform = tf.function(graph.__call__, input_signature=[graph.raw_spec])
+        for batch in batches:
+            inputs = transform(raw_tensors(batch, graph.schema))
+            arrays = [pa.array(inputs[column.name].numpy()) for column in self.columns]
+            arrays += [batch.column(name) for name in self.stored_schema.names[len(self.columns) :]]
+            yield pa.RecordBatch.from_arrays(arrays, schema=self.stored_schema)
+
+
+def _write_split(rows: DataFrame, job: _ShardWriter) -> ShardSet:
+    """Shuffles rows into shards and moves the finished files to their final names."""
+    # By a hash of the row, not at random: a recomputed partition holds the same rows in the same order.
+    order = F.xxhash64(F.col(job.schema.key), F.lit(job.preparation.seed))
+    shuffled = rows.repartition(job.preparation.shards, order).sortWithinPartitions(order, job.schema.key)
+    wanted = [*(field.name for field in job.schema.fields), job.schema.label.name, job.schema.key]
+    reports = shuffled.select(*wanted).mapInArrow(job, SHARD_REPORT).collect()
+    written = [json.loads(row["shard"]) for row in sorted(reports, key=lambda row: int(row["partition"]))]
+    kept = [shard for shard in written if shard["rows"]]
+    shards = []
+    for index, shard in enumerate(kept):
+        final = shard_name(index, len(kept), job.codec)
+        storage.move(storage.join(job.folder, shard["path"]), storage.join(job.folder, final))
+        shards.append(Shard(**{**shard, "path": final, "blocks": tuple(map(tuple, shard["blocks"]))}))
+    for entry in storage.list_files(job.folder):
+        if entry.uri.rpartition("/")[2].startswith("attempt-"):
+            storage.delete(entry.uri)
+    return ShardSet(job.stored_schema, "block", job.codec, job.preparation.rows_per_block, tuple(shards))
+
+
+def _publish(staging: str, output: str, features: dict[str, Any], manifest: dict[str, Any]) -> None:
+    for name, content in ((FEATURES, features), (MANIFEST, manifest)):
+        storage.write_bytes_atomic(storage.join(staging, name), json.dumps(content, indent=2).encode())
+    storage.write_bytes_atomic(storage.join(staging, SUCCESS), b"")
+    storage.replace_folder(staging, output)

@@ -1,0 +1,120 @@
+"""The exported model on the held-out split: scores in executors, metrics in Spark, both kept and tracked."""
+
+import json
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import pyarrow as pa
+from pyspark.sql import SparkSession
+
+from features import storage
+from features.dataset_version import open_version
+from features.errors import BadInputError
+from features.tfrecord.layouts import read_shard
+from features.tfrecord.manifest import ShardSet
+from pipelines.binary_metrics import binary_metrics
+from pipelines.progress import Progress, StageProgress
+from pipelines.scoring_model import load, ship
+from pipelines.tracking import Tracker, local_copy
+from pipelines.train import open_training
+
+EVALUATION = "evaluation.json"
+SCORES = "evaluation/scores.parquet"
+
+
+@dataclass(frozen=True)
+class EvaluateResult:
+    """How good a trained model is on rows it never saw.
+
+    Args:
+        training: URI of the training.
+        dataset_digest: Content of the dataset version evaluated.
+        metrics: As `binary_metrics` gives them.
+        scores: URI of a Parquet folder: key, label, score.
+    """
+
+    training: str
+    dataset_digest: str
+    metrics: dict[str, float]
+    scores: str
+
+
+def evaluate(spark: SparkSession, training: str, tracker: Tracker, *, overwrite: bool = False) -> EvaluateResult:
+    """Scores the held-out split of the training's dataset version.
+
+    Args:
+        spark: The session.
+        training: URI of a finished training.
+        tracker: Where its run is recorded; the metrics are added to it.
+        overwrite: Evaluate again even if that was done.
+
+    Raises:
+        BadInputError: if the training is not finished, or was evaluated before.
+    """
+    progress = Progress("evaluate")
+    trained = open_training(training)
+    target = storage.join(training, EVALUATION)
+    if storage.exists(target) and not overwrite:
+        raise BadInputError(f"The training {training!r} was evaluated already. Pass --overwrite to do it again.")
+    version = open_version(trained.dataset)
+    if version.digest != trained.dataset_digest:
+        raise BadInputError(f"The dataset version {trained.dataset!r} was replaced after the training. Train again.")
+    shards = version.split("eval")
+    schema = version.schema
+    with tempfile.TemporaryDirectory() as scratch:
+        archive = ship(spark, local_copy(storage.join(training, "model"), scratch), f"emberline-{trained.run_id}")
+    job = _ShardScorer(storage.join(version.uri, "eval"), shards, schema.key, schema.label.name, archive)
+    files = spark.createDataFrame([(index,) for index in range(len(shards.shards))], "shard int")
+    scored = files.repartitionByRange(len(shards.shards), "shard").mapInArrow(
+        job, f"`{schema.key}` string, `{schema.label.name}` float, score float"
+    )
+    scores = storage.join(training, SCORES)
+    with StageProgress(spark.sparkContext, progress, "score held-out rows"):
+        scored.write.mode("overwrite").parquet(scores)
+        metrics = binary_metrics(spark.read.parquet(scores), schema.label.name, "score")
+    if metrics["rows"] != shards.rows:
+        raise RuntimeError(f"Scored {metrics['rows']:,.0f} of {shards.rows:,} held-out rows; rows were lost.")
+    result = EvaluateResult(training, version.digest, metrics, scores)
+    storage.write_bytes_atomic(target, json.dumps(asdict(result), indent=2).encode())
+    final = {f"test_{name}": value for name, value in metrics.items()}
+    tracker.log_metrics(trained.run_id, final, trained.steps, int(time.time() * 1000))
+    tracker.log_json(trained.run_id, asdict(result), EVALUATION)
+    progress.say(", ".join(f"{name} {metrics[name]:.4f}" for name in ("accuracy", "auc", "pr_auc", "log_loss")))
+    return result
+
+
+def open_evaluation(training: str) -> EvaluateResult:
+    """What `evaluate` found.
+
+    Raises:
+        BadInputError: if the training was not evaluated.
+    """
+    path = storage.join(training, EVALUATION)
+    if not storage.exists(path):
+        raise BadInputError(f"The training {training!r} was not evaluated. Run evaluate first.")
+    return EvaluateResult(**json.loads(storage.read_bytes(path)))
+
+
+class _ShardScorer:
+    """Runs in an executor: shard numbers in, scored rows out."""
+
+    def __init__(self, folder: str, shards: ShardSet, key: str, label: str, archive: str) -> None:
+        self.folder, self.shards, self.key, self.label, self.archive = folder, shards, key, label, archive
+
+    def __call__(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        score = load(self.archive, threads=1).signatures["serve_transformed"]
+        spec: dict[str, Any] = score.structured_input_signature[1]
+        import tensorflow as tf
+
+        for batch in batches:
+            for index in batch.column(0).to_pylist():
+                for rows in read_shard(self.folder, self.shards, self.shards.shards[index]):
+                    table = {name: tf.constant(rows.column(name).to_numpy(zero_copy_only=False)) for name in spec}
+                    scores = score(**table)["score"].numpy()
+                    yield pa.RecordBatch.from_arrays(
+                        [rows.column(self.key).cast(pa.string()), rows.column(self.label), pa.array(scores)],
+                        names=[self.key, self.label, "score"],
+                    )

@@ -1,0 +1,65 @@
+"""A SavedModel of raw columns as an MLflow model, without pickles and without our code.
+
+MLflow's own `tensorflow` flavour saves live Keras objects; ours already lies on disk with its transform graph
+inside. It is logged under that flavour's name in its SavedModel form, so MLflow alone loads and serves it.
+Imported by `tracking` only.
+"""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import mlflow
+from mlflow.models import Model, ModelSignature
+from mlflow.models.model import ModelInfo
+from mlflow.types import ColSpec
+from mlflow.types import Schema as MlflowSchema
+
+from features.schema import Schema
+
+SAVED_MODEL = "saved_model"
+NAME = "model"
+TYPES = {"integer": "long", "float": "double", "string": "string"}
+
+
+def log(saved_model: str, schema: Schema, run_id: str) -> ModelInfo:
+    """Logs the folder `saved_model` as the model of a run."""
+    inputs = MlflowSchema([ColSpec(TYPES[field.kind], field.name) for field in schema.fields])
+    outputs = MlflowSchema([ColSpec("float", "score"), ColSpec("long", "class")])
+    return Model.log(
+        artifact_path=None,
+        name=NAME,
+        flavor=_SavedModelFlavor(),
+        run_id=run_id,
+        saved_model=saved_model,
+        signature=ModelSignature(inputs, outputs),
+    )
+
+
+class _SavedModelFlavor:
+    """What `Model.log` asks of a flavour: a name and `save_model`."""
+
+    __name__ = "mlflow.tensorflow"
+
+    def save_model(self, path: str, mlflow_model: Model, saved_model: str, signature: ModelSignature, **_: Any) -> None:
+        """Writes the model folder."""
+        folder = Path(path)
+        shutil.copytree(saved_model, folder / SAVED_MODEL)
+        requirements = [f"tensorflow=={_version('tensorflow')}", f"mlflow=={mlflow.__version__}"]
+        (folder / "requirements.txt").write_text("\n".join(requirements) + "\n")
+        mlflow_model.signature = signature
+        mlflow_model.add_flavor(
+            "tensorflow",
+            saved_model_dir=SAVED_MODEL,
+            model_type="tf1-estimator",  # MLflow's word for "a SavedModel with named signatures"
+            meta_graph_tags=["serve"],
+            signature_def_key="serving_default",
+        )
+        mlflow.pyfunc.add_to_model(mlflow_model, loader_module="mlflow.tensorflow", env="requirements.txt")
+        mlflow_model.save(str(folder / "MLmodel"))
+
+
+def _version(package: str) -> str:
+    from importlib.metadata import version
+
+    return version(package)

@@ -1,0 +1,76 @@
+"""What can be run here, and whether this machine can run it: the views behind `list`, `show` and `doctor`."""
+
+import argparse
+import importlib.metadata
+import json
+import shutil
+import sys
+from typing import Any
+
+from features.columns import cardinalities, stored
+from features.errors import BadInputError
+from features.statistics import Statistics
+from pipelines.recipe import Recipe, load_recipe, recipe_names
+
+
+def list_view(argv: list[str]) -> dict[str, Any]:
+    """`emberline list`: every recipe with its family, size and source."""
+    argparse.ArgumentParser(prog="list", description=list_view.__doc__, allow_abbrev=False).parse_args(argv)
+    recipes = [_row(load_recipe(name)) for name in recipe_names()]
+    for row in recipes:
+        size = f"{row['parameters']:,}" if row["parameters"] else "learned"
+        print(f"{row['name']:<24} {row['family']:<10} {size:>12}  {row['source']}", file=sys.stderr)
+    return {"recipes": recipes}
+
+
+def show_view(argv: list[str]) -> dict[str, Any]:
+    """`emberline show NAME`: everything a recipe says, after --set."""
+    from pipelines.arguments import add_overrides
+
+    parser = argparse.ArgumentParser(prog="show", description=show_view.__doc__, allow_abbrev=False)
+    parser.add_argument("pipeline", metavar="NAME")
+    add_overrides(parser)
+    given = parser.parse_args(argv)
+    recipe = load_recipe(given.pipeline, given.overrides)
+    plain = recipe.to_json()
+    print(importlib.import_module(f"pipelines.recipes.{recipe.name}").__doc__, file=sys.stderr)
+    print(json.dumps(plain, indent=2), file=sys.stderr)
+    return {"recipe": plain}
+
+
+def doctor_view(argv: list[str]) -> dict[str, Any]:
+    """`emberline doctor`: what this machine has and lacks."""
+    argparse.ArgumentParser(prog="doctor", description=doctor_view.__doc__, allow_abbrev=False).parse_args(argv)
+    from pipelines.environment import check
+
+    checks = check()
+    for item in checks:
+        print(f"{'ok  ' if item.good else 'FAIL'} {item.name:<14} {item.found}", file=sys.stderr)
+        if not item.good:
+            print(f"     {'':<14} {item.advice}", file=sys.stderr)
+    if bad := [item.name for item in checks if not item.good]:
+        raise BadInputError(f"not ready: {', '.join(bad)}")
+    free = shutil.disk_usage(".").free
+    return {"checks": {item.name: item.found for item in checks}, "disk_free_bytes": free}
+
+
+def _row(recipe: Recipe) -> dict[str, Any]:
+    return {
+        "name": recipe.name,
+        "family": recipe.family,
+        "parameters": parameters(recipe),
+        "source": recipe.source,
+        "dataset": recipe.dataset,
+        # Every dataset can generate a labelled stand-in, so every recipe runs without files.
+        "synthetic": True,
+    }
+
+
+def parameters(recipe: Recipe) -> int | None:
+    """Trainable weights, or None when their number depends on what Spark will learn."""
+    try:
+        sizes = cardinalities(stored(recipe.model.columns), Statistics(0, 0))
+    except BadInputError:
+        return None
+    model = recipe.model_module.build(recipe.model, sizes)
+    return sum(int(weight.value.shape.num_elements()) for weight in model.trainable_variables)

@@ -1,0 +1,245 @@
+"""A recipe: one use case in one frozen value, its `--set` overrides, and how it is found by name."""
+
+import ast
+import dataclasses
+import importlib
+import pkgutil
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import ModuleType
+from typing import Any, Literal, Protocol
+
+import pipelines.recipes
+from features.columns import Column, describe
+from features.errors import BadInputError, nearest
+
+
+@dataclass(frozen=True)
+class Optimizer:
+    """One optimizer and the variables it moves.
+
+    Args:
+        kind: Keras optimizer.
+        learning_rate: Step size at the start.
+        scope: Moves the variables whose name starts with this; the empty scope takes all that are left.
+        schedule: `constant`, or `cosine` to zero at the last step.
+        l1: L1 strength (`ftrl` only).
+        l2: L2 strength (`ftrl` only).
+        weight_decay: Decoupled weight decay (`adamw` only).
+    """
+
+    kind: Literal["sgd", "adagrad", "adam", "adamw", "ftrl"]
+    learning_rate: float
+    scope: str = ""
+    schedule: Literal["constant", "cosine"] = "constant"
+    l1: float = 0.0
+    l2: float = 0.0
+    weight_decay: float = 0.0
+
+
+@dataclass(frozen=True)
+class Training:
+    """How a model is trained.
+
+    Args:
+        optimizers: Tried in order; each variable goes to the first whose scope fits.
+        epochs: Passes over the training split.
+        global_batch: Rows per step over all workers together; must divide by `workers`.
+        workers: Executors that train.
+        seed: Initial weights, dropout and the order of rows follow from it.
+        average_decay: Decay per step of the moving average of the weights that is exported; 0 for none.
+        steps_per_call: Steps inside one graph call; more is faster, progress is seen less often.
+        checkpoint_epochs: Epochs between checkpoints.
+        keep_checkpoints: Latest checkpoints kept.
+        stall_seconds: A worker that reports nothing for so long is given up, and the training with it.
+    """
+
+    optimizers: tuple[Optimizer, ...]
+    epochs: int
+    global_batch: int
+    workers: int = 2
+    seed: int = 1
+    average_decay: float = 0.0
+    steps_per_call: int = 50
+    checkpoint_epochs: int = 1
+    keep_checkpoints: int = 3
+    stall_seconds: int = 600
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "global_batch", "workers", "steps_per_call", "checkpoint_epochs", "keep_checkpoints"):
+            if getattr(self, name) < 1:
+                raise BadInputError(f"training.{name} must be at least 1, got {getattr(self, name)}.")
+        if self.global_batch % self.workers:
+            raise BadInputError(
+                f"training.global_batch={self.global_batch} does not divide by training.workers={self.workers}. "
+                f"Nearest that does: {self.global_batch // self.workers * self.workers or self.workers}."
+            )
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """How a dataset version is written.
+
+    Args:
+        shards: Files per split.
+        rows_per_block: Rows per record.
+        codec: `gzip`, `zlib` or none.
+        seed: The order of rows follows from it.
+    """
+
+    shards: int = 4
+    rows_per_block: int = 500
+    codec: Literal["none", "gzip", "zlib"] = "none"
+    seed: int = 1
+
+
+@dataclass(frozen=True)
+class Gate:
+    """What a model must reach before it is called champion.
+
+    Args:
+        metric: Name of an evaluation metric; larger is better.
+        minimum: Least value accepted, whoever the present champion is.
+    """
+
+    metric: str = "auc"
+    minimum: float = 0.5
+
+
+class ModelConfig(Protocol):
+    """A frozen dataclass whose module has `build(config, cardinalities) -> keras.Model`."""
+
+    @property
+    def columns(self) -> tuple[Column, ...]: ...
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One use case, from raw files to predictions.
+
+    Args:
+        name: The module's name; experiments and registered models carry it.
+        source: Where it was published: title and chapter.
+        dataset: Module of `pipelines.datasets`.
+        model: Network and columns.
+        training: How it is trained.
+        preparation: How its dataset version is written.
+        gate: When it becomes champion.
+    """
+
+    name: str
+    source: str
+    dataset: str
+    model: ModelConfig
+    training: Training
+    preparation: Preparation = field(default_factory=Preparation)
+    gate: Gate = field(default_factory=Gate)
+
+    @property
+    def model_module(self) -> ModuleType:
+        """The module that declares the model's config and builds it."""
+        return importlib.import_module(type(self.model).__module__)
+
+    @property
+    def family(self) -> str:
+        """The family of the network: its folder under `models`."""
+        return type(self.model).__module__.split(".")[1]
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything, as plain values."""
+        described = _plain(self)
+        return described | {"network": type(self.model).__module__, "family": self.family}
+
+
+def recipe_names() -> list[str]:
+    """All recipes, sorted."""
+    return sorted(module.name for module in pkgutil.iter_modules(pipelines.recipes.__path__))
+
+
+def load_recipe(name: str, overrides: Mapping[str, str] | None = None) -> Recipe:
+    """The recipe called `name`, with fields replaced.
+
+    Args:
+        name: Module of `pipelines.recipes`.
+        overrides: Dotted field to new value as text, such as `{"training.epochs": "3"}`.
+
+    Raises:
+        BadInputError: for an unknown name or field, or a value of another type.
+    """
+    if name not in recipe_names():
+        raise BadInputError(f"Unknown recipe {name!r}. {nearest(name, recipe_names())}")
+    recipe: Recipe = importlib.import_module(f"pipelines.recipes.{name}").RECIPE
+    for key, text in (overrides or {}).items():
+        recipe = _replace(recipe, key.split("."), text, key)
+    return recipe
+
+
+def _replace(value: Any, path: list[str], text: str, key: str) -> Any:
+    """`value` with the field at `path` replaced."""
+    if not path:
+        return _parse(value, text, key)
+    head, *rest = path
+    if isinstance(value, tuple) and value and dataclasses.is_dataclass(value[0]):
+        if not head.isdigit() or int(head) >= len(value):
+            raise BadInputError(f"--set {key}: expected an index from 0 to {len(value) - 1} where {head!r} stands.")
+        index = int(head)
+        return (*value[:index], _replace(value[index], rest, text, key), *value[index + 1 :])
+    if not dataclasses.is_dataclass(value):
+        raise BadInputError(f"--set {key}: there is nothing below a value of type {type(value).__name__}.")
+    known = [item.name for item in dataclasses.fields(value)]
+    if head not in known:
+        raise BadInputError(f"Unknown key {head!r} in --set {key}. {nearest(head, known)}")
+    if not rest and dataclasses.is_dataclass(getattr(value, head)):
+        below = [item.name for item in dataclasses.fields(getattr(value, head))]
+        raise BadInputError(f"--set {key}: {head!r} is a group. Set one of its fields: {', '.join(below)}.")
+    try:
+        return dataclasses.replace(value, **{head: _replace(getattr(value, head), rest, text, key)})  # type: ignore[type-var]
+    except BadInputError as error:
+        raise error if "--set" in str(error) else BadInputError(f"--set {key}={text}: {error}") from error
+
+
+def _parse(present: Any, text: str, key: str) -> Any:
+    """`text` in the type of the value it replaces."""
+    if isinstance(present, str):
+        return text
+    try:
+        given = ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        given = text
+    if isinstance(present, bool):
+        if str(text).lower() in ("true", "false"):
+            return str(text).lower() == "true"
+    elif isinstance(present, int):
+        if isinstance(given, int) and not isinstance(given, bool):
+            return given
+    elif isinstance(present, float):
+        if isinstance(given, int | float) and not isinstance(given, bool):
+            return float(given)
+    elif isinstance(present, tuple) and (not present or isinstance(present[0], int | float | str)):
+        items = given if isinstance(given, tuple | list) else (given,)
+        if not present or all(isinstance(item, type(present[0])) for item in items):
+            return tuple(items)
+    else:
+        raise BadInputError(f"--set {key}: columns are not set from the command line. Copy the recipe and edit it.")
+    raise BadInputError(f"--set {key}={text}: expected a value like {present!r} ({type(present).__name__}).")
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, tuple | list):
+        return [_plain(item) for item in value]
+    if isinstance(value, Column):
+        return {key: _plain(item) for key, item in describe(value).items()}
+    if dataclasses.is_dataclass(value):
+        return {item.name: _plain(getattr(value, item.name)) for item in dataclasses.fields(value)}
+    return value
+
+
+def flatten(value: Any, prefix: str = "") -> dict[str, Any]:
+    """Nested plain values as dotted keys; lists of plain values stay whole."""
+    if isinstance(value, dict):
+        items = [(str(key), item) for key, item in value.items()]
+    elif isinstance(value, list) and any(isinstance(item, dict) for item in value):
+        items = [(str(index), item) for index, item in enumerate(value)]
+    else:
+        return {prefix: value}
+    return {k: v for key, item in items for k, v in flatten(item, f"{prefix}.{key}" if prefix else key).items()}

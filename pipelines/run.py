@@ -1,0 +1,93 @@
+"""All steps of a recipe in order, from raw files to predictions, in one workspace folder."""
+
+import uuid
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Any
+
+from features import storage
+from pipelines.datasets import load_dataset
+from pipelines.etl import etl
+from pipelines.evaluate import evaluate
+from pipelines.progress import Progress, timed
+from pipelines.recipe import Recipe
+from pipelines.register import register
+from pipelines.score import score
+from pipelines.session import session
+from pipelines.tracking import Tracker
+from pipelines.train import train
+
+
+def run(
+    recipe: Recipe,
+    overrides: dict[str, str],
+    workspace: str,
+    tracking_uri: str,
+    *,
+    source: str | None = None,
+    master: str | None = None,
+) -> dict[str, Any]:
+    """Runs `etl`, `train`, `evaluate`, `register` and `score`.
+
+    Args:
+        recipe: The use case.
+        overrides: Its `--set` values.
+        workspace: Folder or URI that takes the run's dataset version, training and predictions, each run under
+            a name of its own: nothing of an earlier run is touched.
+        tracking_uri: MLflow store.
+        source: URI of the raw files; without it, synthetic ones are generated.
+        master: Spark master; the default is a local cluster of two executors.
+
+    Returns:
+        The summary that is printed: rows, metrics, model, places, and seconds per step.
+    """
+    progress = Progress("run")
+    seconds: dict[str, float] = {}
+    name = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:4]}"
+    folder = storage.join(workspace, recipe.name, name)
+    tracker = Tracker(tracking_uri)
+    dataset = load_dataset(recipe.dataset)
+    if source is None:
+        source = storage.join(workspace, "raw", f"{recipe.dataset}-synthetic-{recipe.preparation.seed}")
+        best = dataset.synthetic(source) or dataset.generate(source, seed=recipe.preparation.seed)
+        progress.say(
+            f"no --input: synthetic {recipe.dataset} data at {source}, best achievable AUC {best.best_auc:.4f}"
+        )
+    with timed(seconds, "session"):
+        spark = session(f"run {recipe.name}", master)
+    try:
+        with timed(seconds, "etl"):
+            prepared = etl(spark, recipe, source, storage.join(folder, "dataset"))
+        with timed(seconds, "train"):
+            training = storage.join(folder, "training")
+            trained = train(spark, recipe, overrides, prepared.dataset, training, tracker)
+        with timed(seconds, "evaluate"):
+            evaluated = evaluate(spark, training, tracker)
+        with timed(seconds, "register"):
+            registered = register(recipe, training, tracker)
+        with timed(seconds, "score"):
+            chosen = f"models:/{registered.name}" + ("@champion" if registered.champion else f"/{registered.version}")
+            predicted = score(spark, recipe, chosen, source, storage.join(folder, "predictions"), tracker)
+    finally:
+        spark.stop()
+    return {
+        "pipeline": recipe.name,
+        "synthetic": prepared.synthetic,
+        "rows_read": prepared.rows_read,
+        "rows_rejected": prepared.rows_rejected,
+        "reasons": prepared.reasons,
+        "records": prepared.records,
+        "dataset": prepared.dataset,
+        "dataset_digest": prepared.digest,
+        "training": trained.training,
+        "run_id": trained.run_id,
+        "steps": trained.steps,
+        "examples_per_second": trained.metrics.get("examples_per_second"),
+        "metrics": evaluated.metrics,
+        "model": {key: value for key, value in asdict(registered).items() if key != "metric"},
+        "scored_with": {"name": predicted.model, "version": predicted.version},
+        "rows_scored": predicted.rows_scored,
+        "predictions": predicted.predictions,
+        "tracking_uri": tracker.uri,
+        "seconds": seconds,
+    }

@@ -1,0 +1,78 @@
+"""The Spark session: one builder for laptops, spark-submit and tests, after a look at Java."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from pyspark.sql import SparkSession
+
+from features.errors import BadInputError
+
+MINIMUM_JAVA = 17
+DEFAULT_MASTER = "local-cluster[2,1,2048]"
+
+DEFAULTS = {
+    "spark.sql.execution.arrow.pyspark.enabled": "true",
+    "spark.sql.session.timeZone": "UTC",
+    # TensorFlow lives beside the JVM, not inside it: the driver needs little heap.
+    "spark.driver.memory": "1g",
+    "spark.ui.showConsoleProgress": "false",
+}
+
+
+class JavaError(BadInputError):
+    """Spark cannot start here."""
+
+
+def session(name: str, master: str | None = None, settings: Mapping[str, str] | None = None) -> SparkSession:
+    """The running session, or a new one.
+
+    Args:
+        name: What the application does; it is listed as `emberline NAME`.
+        master: Spark master; under spark-submit leave it out, submit has set it.
+        settings: Further Spark settings.
+
+    Raises:
+        JavaError: if there is no Java 17 or newer.
+    """
+    require_java()
+    # Executors on this machine must run this interpreter, not the first python3 on the PATH.
+    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+    builder = SparkSession.builder.appName(f"emberline {name}")
+    submitted = "SPARK_ENV_LOADED" in os.environ or "PYSPARK_GATEWAY_PORT" in os.environ
+    if master or not submitted:
+        builder = builder.master(master or DEFAULT_MASTER)
+    for key, value in (DEFAULTS | dict(settings or {})).items():
+        builder = builder.config(key, value)
+    if (master or DEFAULT_MASTER).startswith("local") and not submitted:
+        builder = builder.config("spark.ui.enabled", "false").config("spark.driver.bindAddress", "127.0.0.1")
+        builder = builder.config("spark.driver.host", "127.0.0.1").config("spark.sql.shuffle.partitions", "4")
+    spark = builder.getOrCreate()
+    spark.sparkContext.setLogLevel("ERROR")
+    return spark
+
+
+def require_java() -> str:
+    """The version of the Java that Spark will start.
+
+    Raises:
+        JavaError: if there is none, or it is too old, saying what to install.
+    """
+    home = os.environ.get("JAVA_HOME")
+    program = str(Path(home) / "bin" / "java") if home else shutil.which("java")
+    advice = "Install a JDK 17 or newer (Debian: openjdk-17-jre-headless) and set JAVA_HOME if it is not on the PATH."
+    if not program or not Path(program).exists():
+        where = f"JAVA_HOME={home}" if home else "the PATH"
+        raise JavaError(f"Spark needs Java {MINIMUM_JAVA} or newer, and there is none at {where}. {advice}")
+    answer = subprocess.run([program, "-version"], capture_output=True, text=True, check=False)
+    text = answer.stderr + answer.stdout
+    found = re.search(r'version "(?:1\.)?(\d+)[^"]*"', text)
+    if not found:
+        raise JavaError(f"{program} -version did not name a version but said {text.strip()[:200]!r}. {advice}")
+    if int(found[1]) < MINIMUM_JAVA:
+        raise JavaError(f"Spark needs Java {MINIMUM_JAVA} or newer; {program} is {found[0]}. {advice}")
+    return found[0].split('"')[1]

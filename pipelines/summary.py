@@ -1,0 +1,60 @@
+"""The table a person reads at the end of a run."""
+
+import sys
+from typing import Any
+
+SHOWN_METRICS = ("accuracy", "auc", "pr_auc", "log_loss")
+
+
+def show(summary: dict[str, Any]) -> None:
+    """Prints the outcome of `pipelines.run.run` to stderr."""
+    rows = lines(summary)
+    width = max(len(name) for name, _ in rows)
+    print(file=sys.stderr)
+    for name, value in rows:
+        print(f"  {name:<{width}}  {value}", file=sys.stderr)
+    print(file=sys.stderr, flush=True)
+
+
+def lines(summary: dict[str, Any]) -> list[tuple[str, str]]:
+    """The table's rows: name and value."""
+    metrics, model, synthetic = summary["metrics"], summary["model"], summary["synthetic"]
+    found = [("pipeline", summary["pipeline"] + (" (synthetic data)" if synthetic else ""))]
+    found.append(("rows read", f"{summary['rows_read']:,}"))
+    found.append(("rows rejected", f"{summary['rows_rejected']:,}" + _why(summary)))
+    written = ", ".join(f"{count:,} {split}" for split, count in summary["records"].items())
+    found.append(("rows written", f"{written}, with statistics in {_path(summary['dataset'])}/features.json"))
+    found.append(("trained", f"{summary['steps']:,} steps, {summary['examples_per_second']:,.0f} examples/s"))
+    found += [(name, f"{metrics[name]:.4f}" + _best(name, synthetic)) for name in SHOWN_METRICS]
+    found.append(("model", f"{model['name']} version {model['version']}, {model['verdict']}"))
+    found.append(("champion", f"version {model['champion']}" if model["champion"] else "none"))
+    scored = summary["scored_with"]
+    found.append(
+        ("predictions", f"{summary['rows_scored']:,} by version {scored['version']} in {_path(summary['predictions'])}")
+    )
+    seconds = summary["seconds"]
+    found.append(("seconds", ", ".join(f"{step} {value:.0f}" for step, value in seconds.items())))
+    found.append(("MLflow", f"mlflow ui --backend-store-uri {summary['tracking_uri']}" if _embedded(summary)
+                  else summary["tracking_uri"]))  # fmt: skip
+    return found
+
+
+def _why(summary: dict[str, Any]) -> str:
+    reasons = list(summary["reasons"].items())[:2]
+    if not reasons:
+        return ""
+    listed = "; ".join(f"{count:,} × {reason}" for reason, count in reasons)
+    return f" ({listed}), kept in {_path(summary['dataset'])}/rejected"
+
+
+def _best(name: str, synthetic: dict[str, Any] | None) -> str:
+    best = {"accuracy": "best_accuracy", "auc": "best_auc"}.get(name)
+    return f"  (best achievable {synthetic[best]:.4f})" if synthetic and best else ""
+
+
+def _path(uri: str) -> str:
+    return uri.removeprefix("file://")
+
+
+def _embedded(summary: dict[str, Any]) -> bool:
+    return str(summary["tracking_uri"]).startswith("sqlite:")

@@ -1,0 +1,247 @@
+"""A dataset version to a trained model: checkpoints, one MLflow run, and a SavedModel from raw columns."""
+
+import json
+import time
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from pyspark.sql import SparkSession
+
+from features import storage
+from features.dataset_version import DatasetVersion, open_version
+from features.errors import BadInputError
+from pipelines.cluster import train_on_cluster
+from pipelines.progress import Progress
+from pipelines.recipe import Recipe, flatten
+from pipelines.tracking import Tracker
+from pipelines.training.assignment import Assignment
+from pipelines.version import code_version
+
+TRAINING = "training.json"
+SHOWN = ("loss", "eval_loss", "eval_accuracy", "eval_auc")
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """A finished training.
+
+    Args:
+        training: URI of its folder; the SavedModel is in `model/` below.
+        run_id: MLflow run.
+        dataset: URI of the dataset version.
+        dataset_digest: Its content.
+        metrics: Of the last epoch; `examples_per_second` over all epochs of this attempt.
+        steps: Steps done in all.
+        resumed_from: Step at which this attempt began; 0 for a fresh start.
+    """
+
+    training: str
+    run_id: str
+    dataset: str
+    dataset_digest: str
+    metrics: dict[str, float]
+    steps: int
+    resumed_from: int
+
+
+def train(
+    spark: SparkSession,
+    recipe: Recipe,
+    overrides: dict[str, str],
+    dataset: str,
+    output: str,
+    tracker: Tracker,
+    *,
+    overwrite: bool = False,
+) -> TrainResult:
+    """Trains on the cluster; an interrupted training at the same output goes on from its last checkpoint.
+
+    Args:
+        spark: The session; one executor per worker.
+        recipe: What to train.
+        overrides: The `--set` values behind `recipe`; the workers repeat them.
+        dataset: URI of a complete dataset version.
+        output: URI of the training's folder.
+        tracker: Where the run is recorded.
+        overwrite: Start anew even if a finished or unfinished training is there.
+
+    Raises:
+        BadInputError: if the dataset version is not complete or does not fit the recipe, or if `output` holds a
+            finished training, or an unfinished one of other settings or data.
+        ClusterError: if a worker fails; a re-run resumes.
+    """
+    progress = Progress("train")
+    version = open_version(dataset)
+    _require_fit(recipe, version)
+    if overwrite:
+        storage.delete(output)
+    identity = {"recipe": recipe.to_json(), "dataset_digest": version.digest}
+    run_id = _unfinished_run(output, identity, tracker)
+    if not run_id:
+        run_id = tracker.start_run(
+            experiment_name(recipe), f"{recipe.name}", flatten(recipe.to_json()), _tags(recipe, version, spark, output)
+        )
+        tracker.log_dataset(
+            run_id, f"emberline-{recipe.dataset}", version.digest, dataset,
+            {"rows": version.manifest["rows_read"], "rejected": version.manifest["rows_rejected"]},
+        )  # fmt: skip
+        tracker.log_json(run_id, recipe.to_json(), "recipe.json")
+        tracker.log_json(run_id, version.features, "features.json")
+        _write(output, identity | {"run_id": run_id, "finished": False})
+    record = _Record(tracker, run_id, progress, recipe)
+    assignment = Assignment(recipe.name, overrides, dataset, output, _threads(spark))
+    try:
+        train_on_cluster(
+            spark,
+            assignment,
+            workers=recipe.training.workers,
+            stall_seconds=recipe.training.stall_seconds,
+            on_event=record,
+        )
+    except BaseException:
+        tracker.finish_run(run_id, succeeded=False)
+        raise
+    result = TrainResult(
+        output, run_id, dataset, version.digest, record.metrics, record.steps, resumed_from=record.resumed_from
+    )
+    _write(output, identity | {"run_id": run_id, "finished": True, "result": asdict(result)})
+    tracker.finish_run(run_id, succeeded=True)
+    progress.say(f"{record.steps:,} steps, " + _shown(record.metrics))
+    return result
+
+
+def open_training(uri: str) -> TrainResult:
+    """The result of a finished training.
+
+    Raises:
+        BadInputError: if there is none at `uri`, or it was not finished.
+    """
+    path = storage.join(uri, TRAINING)
+    if not storage.exists(path):
+        raise BadInputError(f"No training at {uri!r}: it has no {TRAINING}. Run train with this --output first.")
+    state = json.loads(storage.read_bytes(path))
+    if not state["finished"]:
+        raise BadInputError(
+            f"The training at {uri!r} was not finished. Run train again with this --output; it resumes."
+        )
+    return TrainResult(**state["result"])
+
+
+def experiment_name(recipe: Recipe) -> str:
+    """The MLflow experiment of a recipe."""
+    return f"emberline/{recipe.name}"
+
+
+def _require_fit(recipe: Recipe, version: DatasetVersion) -> None:
+    from features.columns import describe, stored
+
+    wanted = json.loads(json.dumps([describe(column) for column in stored(recipe.model.columns)]))
+    if wanted != version.features["columns"]:
+        have = {column["name"]: column for column in version.features["columns"]}
+        need = {column["name"]: column for column in wanted}
+        differing = sorted(name for name in need.keys() | have.keys() if need.get(name) != have.get(name))
+        raise BadInputError(
+            f"The dataset version {version.uri!r} was written for other columns than recipe {recipe.name!r} asks for; "
+            f"they differ in {', '.join(differing) or 'their order'}. Run etl for this recipe."
+        )
+    rows, batch = version.split("train").rows, recipe.training.global_batch
+    if rows < batch:
+        raise BadInputError(
+            f"The training split has {rows:,} rows, fewer than training.global_batch={batch:,}. Lower it."
+        )
+
+
+def _unfinished_run(output: str, identity: dict[str, Any], tracker: Tracker) -> str | None:
+    """The run to go on with, if an interrupted training of the same settings is at `output`."""
+    path = storage.join(output, TRAINING)
+    if not storage.exists(path):
+        if storage.exists(output):
+            raise BadInputError(
+                f"The output {output!r} exists and is no training. Choose another, or pass --overwrite."
+            )
+        return None
+    state = json.loads(storage.read_bytes(path))
+    if state["finished"]:
+        raise BadInputError(
+            f"The output {output!r} already holds a finished training. Choose another, or pass --overwrite."
+        )
+    identity = json.loads(json.dumps(identity))
+    if {key: state[key] for key in identity} != identity:
+        raise BadInputError(
+            f"The unfinished training at {output!r} has other settings or data than this one. "
+            "Choose another output, or pass --overwrite to start anew."
+        )
+    return str(state["run_id"]) if tracker.resume_run(state["run_id"]) else None
+
+
+def _tags(recipe: Recipe, version: DatasetVersion, spark: SparkSession, output: str) -> dict[str, str]:
+    context = spark.sparkContext
+    return {
+        "emberline.recipe": recipe.name,
+        "emberline.version": code_version(),
+        "emberline.training": output,
+        "emberline.dataset": version.uri,
+        "emberline.dataset_digest": version.digest,
+        "emberline.synthetic": str(bool(version.synthetic)).lower(),
+        "spark.application_id": str(context.applicationId),
+        "spark.master": str(context.master),
+        "mlflow.source.name": "emberline train",
+        "mlflow.source.type": "JOB",
+    }
+
+
+def _threads(spark: SparkSession) -> int:
+    """Cores a task may use: TensorFlow's threads must not fight with the neighbours'."""
+    return int(spark.sparkContext.getConf().get("spark.task.cpus", "1") or 1)
+
+
+def _write(output: str, state: dict[str, Any]) -> None:
+    storage.write_bytes_atomic(storage.join(output, TRAINING), json.dumps(state, indent=2).encode())
+
+
+def _shown(metrics: dict[str, float]) -> str:
+    return ", ".join(f"{name} {metrics[name]:.4f}" for name in SHOWN if name in metrics)
+
+
+@dataclass
+class _Record:
+    """Turns rank 0's events into progress lines and MLflow metrics."""
+
+    tracker: Tracker
+    run_id: str
+    progress: Progress
+    recipe: Recipe
+    metrics: dict[str, float] = field(default_factory=dict)
+    steps: int = 0
+    resumed_from: int = 0
+    _began: float = 0.0
+    _rates: list[float] = field(default_factory=list)
+
+    def __call__(self, rank: int, event: dict[str, Any]) -> None:
+        if rank:
+            return
+        match event["event"]:
+            case "start":
+                self._began = time.monotonic()
+                self.steps = self.resumed_from = event["step"]
+                if event["step"]:
+                    self.progress.say(f"resumed after epoch {event['epoch']}, step {event['step']:,}")
+            case "progress":
+                self.progress.update(self._line(event))
+            case "epoch":
+                self.steps = event["step"]
+                self._rates.append(event["metrics"]["examples_per_second"])
+                self.metrics = event["metrics"] | {"examples_per_second": sum(self._rates) / len(self._rates)}
+                self.tracker.log_metrics(self.run_id, event["metrics"], event["step"], int(time.time() * 1000))
+                epochs = self.recipe.training.epochs
+                self.progress.say(f"epoch {event['epoch']}/{epochs}  {_shown(event['metrics'])}  "
+                                  f"{event['metrics']['examples_per_second']:,.0f} examples/s")  # fmt: skip
+
+    def _line(self, event: dict[str, Any]) -> str:
+        per_step = (time.monotonic() - self._began) / max(event["step"] - self.resumed_from, 1)
+        left = per_step * (event["steps"] - event["step"])
+        steps_per_second = event["examples_per_second"] / self.recipe.training.global_batch
+        return (
+            f"epoch {event['epoch']}/{event['epochs']}  step {event['step']:,}/{event['steps']:,}  "
+            f"loss {event['loss']:.4f}  {steps_per_second:,.0f} steps/s  {left:.0f} s left"
+        )

@@ -1,0 +1,30 @@
+"""What a worker is told before it starts, as plain JSON: nothing of a stranger is unpickled."""
+
+import json
+from dataclasses import asdict, dataclass
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """One training, as every worker receives it.
+
+    Args:
+        recipe: Recipe name.
+        overrides: Its `--set` values.
+        dataset: URI of the dataset version.
+        output: URI of the training's folder: checkpoints and the exported model.
+        threads: CPU threads TensorFlow may use in one worker.
+    """
+
+    recipe: str
+    overrides: dict[str, str]
+    dataset: str
+    output: str
+    threads: int
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> "Assignment":
+        return cls(**json.loads(text))

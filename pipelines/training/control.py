@@ -1,0 +1,158 @@
+"""The channel between the driver and its training workers: authenticated lines of JSON over TCP.
+
+Workers send events; the driver sends at most one word, "stop". The secret travels inside Spark's own task
+closure; on the wire it only answers a challenge. Nothing here is ever unpickled or evaluated.
+"""
+
+import hashlib
+import hmac
+import json
+import queue
+import secrets
+import socket
+import threading
+from collections.abc import Callable
+from typing import Any
+
+HANDSHAKE_SECONDS = 20
+LINE_LIMIT = 1 << 20
+"""Longest line accepted, in bytes; a traceback fits many times over."""
+
+
+class ControlServer:
+    """The driver's end: collects events of all ranks in `events`, and can stop every worker.
+
+    Args:
+        host: Address of the driver that executors can reach.
+        ranks: Number of workers; each rank may connect once.
+    """
+
+    def __init__(self, host: str, ranks: int) -> None:
+        self.secret = secrets.token_hex(32)
+        self.events: queue.Queue[tuple[int, dict[str, Any]]] = queue.Queue()
+        self._ranks = ranks
+        self._connections: dict[int, socket.socket] = {}
+        self._lock = threading.Lock()
+        self._listener = socket.create_server((host, 0), backlog=ranks + 8)
+        self.address: tuple[str, int] = (host, self._listener.getsockname()[1])
+        threading.Thread(target=self._accept, name="emberline-control", daemon=True).start()
+
+    def stop_workers(self) -> None:
+        """Tells every connected worker to kill its training process."""
+        with self._lock:
+            for connection in self._connections.values():
+                try:
+                    connection.sendall(b'{"command": "stop"}\n')
+                except OSError:
+                    continue  # that worker is gone already
+
+    def close(self) -> None:
+        """Closes the port and every connection; workers that still run see it and stop."""
+        self._listener.close()
+        with self._lock:
+            for connection in self._connections.values():
+                try:
+                    # A reading thread keeps a closed socket open; shutting it down reaches the peer at once.
+                    connection.shutdown(socket.SHUT_RDWR)
+                except OSError:
+                    pass  # the peer was faster
+                connection.close()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                connection, _ = self._listener.accept()
+            except OSError:
+                return  # closed
+            threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
+
+    def _serve(self, connection: socket.socket) -> None:
+        rank = self._admit(connection)
+        if rank is None:
+            connection.close()
+            return
+        try:
+            with connection.makefile("rb") as lines:
+                while line := lines.readline(LINE_LIMIT):
+                    self.events.put((rank, json.loads(line)))
+        except (OSError, ValueError):
+            pass  # the connection broke in mid-line: reported as lost below
+        self.events.put((rank, {"event": "lost"}))
+
+    def _admit(self, connection: socket.socket) -> int | None:
+        """The rank of a peer that knows the secret and whose rank is still free."""
+        challenge = secrets.token_hex(16)
+        try:
+            connection.settimeout(HANDSHAKE_SECONDS)
+            connection.sendall(challenge.encode() + b"\n")
+            hello = json.loads(_read_line(connection))
+            rank, answer = int(hello["rank"]), str(hello["answer"])
+            connection.settimeout(None)
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+        if not hmac.compare_digest(answer, _answer(self.secret, challenge, rank)) or not 0 <= rank < self._ranks:
+            return None
+        with self._lock:
+            if rank in self._connections:
+                return None
+            self._connections[rank] = connection
+        return rank
+
+
+class ControlClient:
+    """A worker's end.
+
+    Args:
+        address: The driver's address.
+        secret: Proves that this worker belongs to the training.
+        rank: This worker's rank.
+        on_stop: Called once, from another thread, when the driver says stop or disappears.
+    """
+
+    def __init__(self, address: tuple[str, int], secret: str, rank: int, on_stop: Callable[[], None]) -> None:
+        self._connection = socket.create_connection(address, timeout=HANDSHAKE_SECONDS)
+        challenge = _read_line(self._connection).decode().strip()
+        hello = {"rank": rank, "answer": _answer(secret, challenge, rank)}
+        self._connection.sendall(json.dumps(hello).encode() + b"\n")
+        self._connection.settimeout(None)
+        self._lock = threading.Lock()
+        self._on_stop = on_stop
+        threading.Thread(target=self._listen, name="emberline-control", daemon=True).start()
+
+    def send(self, event: dict[str, Any]) -> None:
+        """Sends one event; a vanished driver is noticed by the listening thread, not here."""
+        try:
+            with self._lock:
+                self._connection.sendall(json.dumps(event).encode() + b"\n")
+        except OSError:
+            self._on_stop()
+
+    def close(self) -> None:
+        """Says that this worker is finished; the driver will not count it as lost."""
+        self._on_stop = lambda: None
+        try:
+            self._connection.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass  # the driver was faster
+        self._connection.close()
+
+    def _listen(self) -> None:
+        try:
+            self._connection.recv(LINE_LIMIT)
+        except OSError:
+            pass  # a broken connection means the same as "stop"
+        self._on_stop()
+
+
+def _answer(secret: str, challenge: str, rank: int) -> str:
+    return hmac.new(secret.encode(), f"{challenge}:{rank}".encode(), hashlib.sha256).hexdigest()
+
+
+def _read_line(connection: socket.socket) -> bytes:
+    line = b""
+    while not line.endswith(b"\n"):
+        piece = connection.recv(1)
+        if not piece or len(line) > 1024:
+            raise ConnectionError(f"The peer closed or talked nonsense during the handshake: {line[:80]!r}")
+        line += piece
+    return line

@@ -1,0 +1,105 @@
+"""The trained model as one SavedModel from raw columns to scores, loadable by plain TensorFlow."""
+
+import json
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from features import storage
+from features.columns import stored
+from features.dataset_version import DatasetVersion
+from features.schema import MISSING_INTEGER
+from features.transform import TransformGraph
+from pipelines.recipe import Recipe
+
+PARSERS = {
+    "integer": (tf.int64, MISSING_INTEGER),
+    "float": (tf.float32, float("nan")),
+    "string": (tf.string, ""),
+}
+
+
+class Scorer(tf.Module):
+    """The transform graph in front of the network.
+
+    Args:
+        transform: Raw columns to model inputs.
+        model: Model inputs to a logit.
+    """
+
+    def __init__(self, transform: TransformGraph, model: keras.Model) -> None:
+        super().__init__(name="emberline")
+        self.transform = transform
+        self.model_variables = [variable.value for variable in model.variables]
+        self._model = model
+
+    def score_transformed(self, inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        """Probability of the positive class, and whether it exceeds one half: both `[batch]`."""
+        score = tf.sigmoid(self._model(inputs, training=False))
+        return {"score": tf.identity(score, "score"), "class": tf.cast(score > 0.5, tf.int64)}
+
+    def score_raw(self, columns: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        """The same from raw columns."""
+        return self.score_transformed(self.transform(columns))
+
+    def score_examples(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
+        """The same from serialized `tf.train.Example`s of raw columns; absent features are missing values."""
+        parsers = {
+            field.name: tf.io.FixedLenFeature([], PARSERS[field.kind][0], PARSERS[field.kind][1])
+            for field in self.transform.schema.fields
+        }
+        parsed = tf.io.parse_example(examples, parsers)
+        spec = self.transform.raw_spec
+        return self.score_raw({name: tf.cast(value, spec[name].dtype) if value.dtype != tf.string else value
+                               for name, value in parsed.items()})  # fmt: skip
+
+
+def export(recipe: Recipe, version: DatasetVersion, trained: keras.Model, target: str) -> None:
+    """Writes the SavedModel, `features.json` and `recipe.json`.
+
+    Args:
+        recipe: What was trained.
+        version: The dataset version it was trained on.
+        trained: The trained network.
+        target: URI of the model folder; replaced if there.
+    """
+    columns = stored(recipe.model.columns)
+    model = recipe.model_module.build(recipe.model, version.cardinalities)
+    # A model of its own: variables of a distribution strategy do not belong in a file.
+    for mine, its in zip(model.variables, trained.variables, strict=True):
+        mine.assign(its.value.numpy() if not hasattr(its.value, "values") else its.value.values[0].numpy())
+    scorer = Scorer(TransformGraph(version.schema, columns, version.statistics), model)
+    signatures = _signatures(scorer, model)
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch) / "model"
+        tf.saved_model.save(scorer, str(folder), signatures=signatures)
+        (folder / "features.json").write_text(storage.read_bytes(version.features_uri).decode())
+        (folder / "recipe.json").write_text(json.dumps(recipe.to_json(), indent=2))
+        storage.delete(target)
+        storage.copy_folder(str(folder), target)
+
+
+def _signatures(scorer: Scorer, model: keras.Model) -> dict[str, Any]:
+    raw = scorer.transform.raw_spec
+    stored_spec = {item.name: tf.TensorSpec([None], tf.as_dtype(item.dtype), item.name) for item in model.inputs}
+
+    @tf.function(input_signature=[raw])
+    def from_columns(columns: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        return scorer.score_raw(columns)
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "examples")])
+    def from_examples(examples: tf.Tensor) -> dict[str, tf.Tensor]:
+        return scorer.score_examples(examples)
+
+    @tf.function(input_signature=[stored_spec])
+    def from_transformed(inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        return scorer.score_transformed(inputs)
+
+    return {
+        "serving_default": from_columns.get_concrete_function(),
+        "serve_examples": from_examples.get_concrete_function(),
+        "serve_transformed": from_transformed.get_concrete_function(),
+    }

@@ -1,0 +1,67 @@
+"""The training process of one rank: `python -m pipelines.training.rank`, started by `worker`.
+
+Reads its assignment from stdin, announces "ready" when everything slow is imported, and waits for "go": only
+then is its port free to bind.
+"""
+
+import json
+import os
+import sys
+import traceback
+from typing import Any
+
+from pipelines.training.assignment import Assignment
+from pipelines.training.worker import EVENTS_FD, start_stdin_watch
+
+
+def main() -> None:
+    """Trains, and on rank 0 exports; exits without TensorFlow's teardown, which can wait for dead peers."""
+    events = os.fdopen(int(os.environ.pop(EVENTS_FD)), "w", buffering=1)
+
+    def report(event: dict[str, Any]) -> None:
+        events.write(json.dumps(event) + "\n")
+
+    code = 0
+    try:
+        _train(Assignment.from_json(sys.stdin.readline()), report)
+    except Exception:
+        report({"event": "error", "traceback": traceback.format_exc()})
+        traceback.print_exc()
+        code = 1
+    events.close()
+    sys.stderr.flush()
+    os._exit(code)
+
+
+def _train(assignment: Assignment, report: Any) -> None:
+    import tensorflow as tf
+
+    from features import storage
+    from features.dataset_version import open_version
+    from pipelines.recipe import load_recipe
+    from pipelines.training.export import export
+    from pipelines.training.loop import Loop
+
+    tf.config.threading.set_intra_op_parallelism_threads(assignment.threads)
+    tf.config.threading.set_inter_op_parallelism_threads(assignment.threads)
+    recipe = load_recipe(assignment.recipe, assignment.overrides)
+    version = open_version(assignment.dataset)
+    report({"event": "ready"})
+    if sys.stdin.readline() != "go\n":
+        raise ConnectionError("The worker that started this training process is gone.")
+    start_stdin_watch()
+    task = json.loads(os.environ.get("TF_CONFIG", "{}")).get("task", {"type": "chief", "index": 0})
+    rank = 0 if task["type"] == "chief" else task["index"] + 1
+    several = recipe.training.workers > 1
+    strategy = tf.distribute.MultiWorkerMirroredStrategy() if several else tf.distribute.get_strategy()
+    loop = Loop(recipe, version, assignment.output, strategy, rank, report)
+    model = loop.run()
+    if rank == 0:
+        report({"event": "exporting"})
+        export(recipe, version, model, storage.join(assignment.output, "model"))
+    loop.wait_for_all()
+    report({"event": "trained"})
+
+
+if __name__ == "__main__":
+    main()

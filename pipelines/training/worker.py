@@ -1,0 +1,117 @@
+"""What an executor does in a training: starts TensorFlow in a fresh child process and watches over it.
+
+A child, because collectives want a process in which TensorFlow has not run before, GPU memory is given back
+only at a process's end, and a rank stuck in a collective ends by SIGKILL alone. Imports neither TensorFlow
+nor Spark.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from pipelines.training.control import ControlClient
+
+EVENTS_FD = "EMBERLINE_EVENTS_FD"
+STDERR_TAIL = 4_000
+"""Characters of the child's stderr that are sent along when it died without a word."""
+
+
+class WorkerFailedError(RuntimeError):
+    """The training process of this executor ended badly; the message carries its last words."""
+
+
+def work(assignment: str, address: tuple[str, int], secret: str, rank: int, release_port: Callable[[], None]) -> None:
+    """Runs one rank to its end.
+
+    Args:
+        assignment: `Assignment` as JSON.
+        address: The driver's control address.
+        secret: The control channel's secret.
+        rank: 0 … workers - 1.
+        release_port: Frees the port TensorFlow's server will bind; called when the child is about to bind it.
+
+    Raises:
+        WorkerFailedError: if the child raised, was killed, or was stopped by the driver.
+    """
+    child: subprocess.Popen[str] | None = None
+
+    def stop() -> None:
+        if child and child.poll() is None:
+            os.killpg(child.pid, signal.SIGKILL)
+
+    control = ControlClient(address, secret, rank, on_stop=stop)
+    reading, writing = os.pipe()
+    with tempfile.TemporaryFile("w+") as stderr, os.fdopen(reading) as events:
+        environment = os.environ | {
+            EVENTS_FD: str(writing),
+            # The child must see the code Spark shipped to this worker.
+            "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
+            "TF_CPP_MIN_LOG_LEVEL": os.environ.get("TF_CPP_MIN_LOG_LEVEL", "2"),
+        }
+        child = subprocess.Popen(
+            [sys.executable, "-m", "pipelines.training.rank"],
+            stdin=subprocess.PIPE,
+            stdout=stderr,
+            stderr=stderr,
+            pass_fds=[writing],
+            env=environment,
+            text=True,
+            start_new_session=True,
+        )
+        os.close(writing)
+        failure = _follow(child, events, assignment, control, release_port)
+        code = child.wait()
+        if code or failure:
+            stderr.seek(0)
+            reason = failure or f"ended with code {code}. Its last words:\n{stderr.read()[-STDERR_TAIL:]}"
+            control.send({"event": "failed", "reason": reason, "code": code})
+            raise WorkerFailedError(f"Training process of rank {rank}: {reason}")
+        control.send({"event": "finished"})
+        control.close()
+
+
+def _follow(
+    child: "subprocess.Popen[str]",
+    events: Any,
+    assignment: str,
+    control: ControlClient,
+    release_port: Callable[[], None],
+) -> str | None:
+    """Hands the child its assignment and passes its events on; returns the traceback it reported, if any."""
+    pipe = child.stdin
+    if pipe is None:  # pragma: no cover - Popen was asked for a pipe
+        return "no pipe to the training process"
+    failure = None
+    try:
+        pipe.write(assignment + "\n")
+        pipe.flush()
+        for line in events:
+            event = json.loads(line)
+            if event["event"] == "ready":
+                release_port()
+                pipe.write("go\n")
+                pipe.flush()
+            elif event["event"] == "error":
+                failure = event["traceback"]
+            control.send(event)
+    except BrokenPipeError:
+        pass  # the child died early; its exit code and stderr say why
+    return failure
+
+
+def start_stdin_watch() -> threading.Thread:
+    """In the child: ends the process when the worker that started it is gone, so that no orphan trains on."""
+
+    def watch() -> None:
+        sys.stdin.read()
+        os._exit(3)
+
+    thread = threading.Thread(target=watch, name="emberline-parent-watch", daemon=True)
+    thread.start()
+    return thread

@@ -1,0 +1,64 @@
+"""Rules that every DAG file keeps."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+DAGS = ROOT / "airflow_dags"
+IGNORED = {line for line in (DAGS / ".airflowignore").read_text().splitlines() if line and not line.startswith("#")}
+FILES = sorted(path.name for path in DAGS.glob("*.py") if path.name not in IGNORED)
+CHAPTERS = ("### What", "### Re-run", "### Triage")
+MOST_LINES = 45
+
+
+@pytest.fixture(scope="module")
+def loaded(airflow: Any) -> dict[str, Any]:
+    answer: dict[str, Any] = airflow.ask("load")
+    print(f"\nairflow_dags: {len(answer['dags'])} DAGs, loaded in {answer['seconds']:.2f} s, Spark provider included")
+    return answer
+
+
+@pytest.fixture(params=FILES)
+def dag(request: pytest.FixtureRequest, loaded: dict[str, Any]) -> dict[str, Any]:
+    found = [dag for dag in loaded["dags"] if dag["file"] == request.param]
+    assert len(found) == 1, f"{request.param} declares {len(found)} DAGs"
+    return found[0]
+
+
+def test_all_files_load(loaded: dict[str, Any]) -> None:
+    assert loaded["errors"] == {}
+    assert sorted(dag["file"] for dag in loaded["dags"]) == FILES
+
+
+def test_loading_imports_no_room_and_nothing_heavy(loaded: dict[str, Any]) -> None:
+    assert loaded["heavy"] == []
+
+
+def test_dag_is_named_like_its_file(dag: dict[str, Any]) -> None:
+    assert dag["file"] == f"{dag['dag_id']}.py"
+
+
+def test_dag_says_what_it_does_how_to_rerun_it_and_where_to_look(dag: dict[str, Any]) -> None:
+    places = [dag["doc"].find(chapter) for chapter in CHAPTERS]
+    assert -1 not in places
+    assert places == sorted(places)
+
+
+def test_dag_has_tags_and_owner(dag: dict[str, Any]) -> None:
+    assert "emberline" in dag["tags"]
+    assert {task["owner"] for task in dag["tasks"].values()} == {"emberline"}
+
+
+def test_dag_does_not_start_by_making_up_for_the_past(dag: dict[str, Any]) -> None:
+    assert dag["catchup"] is False
+
+
+def test_every_task_submits_a_job(dag: dict[str, Any]) -> None:
+    assert all(task["is_spark_submit"] for task in dag["tasks"].values())
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_dag_file_is_short(file: str) -> None:
+    assert len((DAGS / file).read_text().splitlines()) <= MOST_LINES

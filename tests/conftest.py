@@ -1,0 +1,127 @@
+"""Fixtures that tests of several rooms share."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="session")
+def spark() -> Iterator[object]:
+    """One local Spark session for the whole run: two cores, no UI, four shuffle partitions, `tfrecord` registered.
+
+    A task may fail twice: tests of retries need that, and no other test notices.
+    """
+    os.environ["PYSPARK_PYTHON"] = sys.executable
+    # Python workers import our code by path; a cluster gets it by --py-files.
+    os.environ["PYTHONPATH"] = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
+    from pyspark.sql import SparkSession
+
+    from features.tfrecord.data_source import register
+
+    session = (
+        SparkSession.builder.master("local[2, 3]")
+        .appName("emberline-tests")
+        .config("spark.ui.enabled", "false")
+        .config("spark.ui.showConsoleProgress", "false")
+        .config("spark.sql.shuffle.partitions", "4")
+        .config("spark.driver.memory", "2g")
+        .config("spark.sql.session.timeZone", "UTC")
+        .getOrCreate()
+    )
+    session.sparkContext.setLogLevel("ERROR")
+    register(session)
+    yield session
+    session.stop()
+
+
+CENSUS = ROOT.parent / "shared" / "data" / "census"
+
+
+@pytest.fixture(scope="session")
+def census() -> Path:
+    """The official UCI Adult files, which are not part of the repository."""
+    if not (CENSUS / "adult.data").exists():
+        pytest.skip(f"the official UCI Adult files are not at {CENSUS}")
+    return CENSUS
+
+
+@pytest.fixture(scope="session")
+def census_slice(census: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The first rows of both official files, with three damaged lines among them."""
+    folder = tmp_path_factory.mktemp("census")
+    train = (census / "adult.data").read_text().splitlines()[:6000]
+    train[10] = train[10].rsplit(",", 3)[0]
+    train[20] = train[20].replace(train[20].split(",")[0], "old", 1)
+    test = (census / "adult.test").read_text().splitlines()[:2001]
+    test[30] = test[30].rsplit(",", 1)[0] + ", maybe."
+    (folder / "adult.data").write_text("\n".join(train) + "\n")
+    (folder / "adult.test").write_text("\n".join(test) + "\n")
+    return folder
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A finished command."""
+
+    code: int
+    stdout: str
+    stderr: str
+
+    @property
+    def result(self) -> dict[str, Any]:
+        """The JSON object on the last line of stdout."""
+        parsed: dict[str, Any] = json.loads(self.stdout.strip().splitlines()[-1])
+        return parsed
+
+
+@pytest.fixture(scope="session")
+def emberline() -> Callable[..., Finished]:
+    """Runs the `emberline` command as a person does: a process of its own."""
+
+    def run(*arguments: object, env: dict[str, str] | None = None, cwd: Path | None = None) -> Finished:
+        command = [sys.executable, "-m", "jobs", *map(str, arguments)]
+        environment = {**os.environ, "PYTHONPATH": str(ROOT), **(env or {})}
+        done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=cwd or ROOT, timeout=900)
+        return Finished(done.returncode, done.stdout, done.stderr)
+
+    return run
+
+
+@dataclass(frozen=True)
+class CensusRun:
+    """The whole pipeline, once, on the slice: what the tests of its steps look at."""
+
+    workspace: Path
+    finished: Finished
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        return self.finished.result
+
+    @property
+    def tracking_uri(self) -> str:
+        return f"sqlite:///{self.workspace}/mlflow.db"
+
+
+@pytest.fixture(scope="session")
+def census_run(
+    census_slice: Path, emberline: Callable[..., Finished], tmp_path_factory: pytest.TempPathFactory
+) -> CensusRun:
+    """`emberline run census_wide_deep` on a local cluster of two executors."""
+    workspace = tmp_path_factory.mktemp("workspace")
+    finished = emberline(
+        "run", "census_wide_deep", "--input", census_slice, "--workspace", workspace,
+        "--set", "training.epochs=3", "--set", "training.global_batch=128",
+        "--master", "local-cluster[2,1,1024]",
+    )  # fmt: skip
+    assert finished.code == 0, finished.stderr[-4000:]
+    return CensusRun(workspace, finished)

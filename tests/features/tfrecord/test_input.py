@@ -1,0 +1,195 @@
+"""The tf.data reader: equal steps, exact batches, complete epochs, shuffling, resuming; for all layouts and places."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from features import storage
+from features.tfrecord.layouts import shard_name, write_shard
+from features.tfrecord.manifest import LAYOUTS, Layout, ShardSet
+
+tf = pytest.importorskip("tensorflow")
+
+import itertools
+
+from features.tfrecord.input import read_epoch  # noqa: E402
+
+ROWS, STEP = 1130, 50
+SCHEMA = pa.schema(
+    [("id", pa.int64()), ("x", pa.float32()), ("v", pa.list_(pa.float32(), 3)), ("key", pa.string()),
+     ("twice", pa.int64()), ("pair", pa.list_(pa.int64(), 2)), ("raw", pa.binary())]
+)  # fmt: skip
+
+
+def table(rows: int) -> pa.Table:
+    number = np.arange(rows)
+    columns = [
+        pa.array(number), pa.array(number.astype(np.float32)),
+        pa.FixedSizeListArray.from_arrays(pa.array(np.arange(3 * rows).astype(np.float32)), 3),
+        pa.array([f"k{n}" for n in number]), pa.array(2 * number),
+        pa.FixedSizeListArray.from_arrays(pa.array(np.arange(2 * rows)), 2),
+        pa.array([b"\xff" * (n % 3) for n in number], pa.binary()),
+    ]  # fmt: skip
+    return pa.Table.from_arrays(columns, schema=SCHEMA)
+
+
+def write(
+    folder: str, layout: Layout, codec: str | None, rows: int = ROWS, cuts: tuple[int, ...] = (300, 301, 900)
+) -> ShardSet:
+    """Sorted rows in shards of very different sizes."""
+    data, bounds = table(rows), [0, *cuts, rows]
+    shards = [
+        write_shard(
+            storage.join(folder, shard_name(n, len(bounds) - 1, codec)), data.slice(a, b - a).to_batches(),
+            schema=SCHEMA, layout=layout, codec=codec, rows_per_block=STEP,
+        )
+        for n, (a, b) in enumerate(itertools.pairwise(bounds))
+    ]  # fmt: skip
+    return ShardSet(SCHEMA, layout, codec, STEP, tuple(shards))
+
+
+@pytest.fixture(scope="module", params=[(p, c) for p in ("local", "memory") for c in (None, "gzip")], ids=str)
+def place(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Any]]:
+    """A folder of shards per layout; memory: stands for all file systems that TensorFlow does not know."""
+    where, codec = request.param
+    base = str(tmp_path_factory.mktemp("shards")) if where == "local" else f"memory:/input-{codec}"
+    return base, {layout: write(f"{base}/{layout}", layout, codec) for layout in LAYOUTS}
+
+
+def batches(place: tuple[str, Any], layout: str, **options: Any) -> list[dict[str, Any]]:
+    base, sets = place
+    options = {"batch_size": 32, "shuffle_window_blocks": 3} | options
+    found = read_epoch(f"{base}/{layout}", sets[layout], **options)
+    result = [{name: value.numpy() for name, value in batch.items()} for batch in found]
+    assert found.cardinality().numpy() == len(result)
+    return result
+
+
+def ids(found: list[dict[str, Any]]) -> list[int]:
+    return [int(value) for batch in found for value in batch["id"]]
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_columns_have_their_types_and_rows_stay_together(place: tuple[str, Any], layout: str) -> None:
+    (batch, *_) = batches(place, layout, seed=1)
+    number = batch["id"]
+    assert {name: (value.dtype.kind, value.shape) for name, value in batch.items()} == {
+        "id": ("i", (32,)), "x": ("f", (32,)), "v": ("f", (32, 3)), "key": ("O", (32,)), "twice": ("i", (32,)),
+        "pair": ("i", (32, 2)), "raw": ("O", (32,)),
+    }  # fmt: skip
+    assert (batch["x"] == number).all()
+    assert (batch["twice"] == 2 * number).all()
+    assert (batch["v"] == 3 * number[:, None] + np.arange(3)).all()
+    assert (batch["pair"] == 2 * number[:, None] + np.arange(2)).all()
+    assert batch["key"].tolist() == [f"k{n}".encode() for n in number]
+    assert batch["raw"].tolist() == [b"\xff" * (n % 3) for n in number]
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("workers", [1, 3])
+def test_workers_take_equal_disjoint_exact_batches(place: tuple[str, Any], layout: str, workers: int) -> None:
+    seen: list[int] = []
+    for worker in range(workers):
+        found = batches(place, layout, seed=4, worker=worker, workers=workers, columns=["id"])
+        assert [len(batch["id"]) for batch in found] == [32] * (ROWS // (32 * workers))
+        assert list(found[0]) == ["id"]
+        seen += ids(found)
+    assert len(set(seen)) == len(seen)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_evaluation_reads_every_row_once_in_order(place: tuple[str, Any], layout: str) -> None:
+    parts = [batches(place, layout, worker=w, workers=3, drop_remainder=False, columns=["id"]) for w in range(3)]
+    assert [row for part in parts for row in ids(part)] == list(range(ROWS))
+    assert all(len(batch["id"]) == 32 for part in parts for batch in part[:-1])
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_shuffled_epochs_hold_every_row_and_differ(place: tuple[str, Any], layout: str) -> None:
+    orders = [ids(batches(place, layout, seed=s, epoch=e, drop_remainder=False)) for s, e in ((1, 0), (1, 1), (2, 0))]
+    assert all(sorted(order) == list(range(ROWS)) for order in orders)
+    assert len({tuple(order) for order in orders}) == 3
+    assert ids(batches(place, layout, seed=1, epoch=1, drop_remainder=False)) == orders[1]
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("seed", [None, 6])
+def test_a_position_is_restored_exactly(place: tuple[str, Any], layout: str, seed: int | None) -> None:
+    options = {"seed": seed, "worker": 1, "workers": 2, "epoch": 2, "drop_remainder": seed is not None}
+    whole = batches(place, layout, **options)
+    for skip in (5, 11, len(whole) + 1):  # inside a window, in another one, behind the end
+        rest = batches(place, layout, skip_batches=skip, **options)
+        assert len(rest) == max(0, len(whole) - skip)
+        for found, wanted in zip(rest, whole[skip:], strict=True):
+            assert all((found[name] == wanted[name]).all() for name in wanted)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_sorted_input_comes_out_mixed_within_and_across_blocks(tmp_path: Path, layout: Layout) -> None:
+    """4,000 sorted rows in blocks of 50, windows of 8 blocks."""
+    shards = write(str(tmp_path), layout, None, rows=4000, cuts=(1000, 2000, 3000))
+    found = read_epoch(
+        str(tmp_path), shards, batch_size=40, seed=5, shuffle_window_blocks=8, columns=["id"]
+    ).as_numpy_iterator()
+    order = np.concatenate([batch["id"] for batch in found])
+    assert (np.diff(order) == 1).mean() < 0.02  # neighbours are torn apart; chance alone would leave 0.0025
+    assert abs(np.corrcoef(np.arange(4000), order)[0, 1]) < 0.35  # 80 blocks: three standard deviations are 0.34
+    for window in order.reshape(-1, 400):  # one window = 8 blocks
+        assert len(np.unique(window // STEP)) in (7, 8, 9)  # from all over the set, not from one place
+        assert window.max() - window.min() > 1500
+    for batch in order.reshape(-1, 40):  # a batch holds rows of nearly all blocks of its window
+        assert len(np.unique(batch // STEP)) >= 6
+    positions = np.argsort(order)
+    # within a block, the order of rows says nothing about the order of reading
+    correlations = [np.corrcoef(np.arange(STEP), positions[b : b + STEP])[0, 1] for b in range(0, 4000, STEP)]
+    assert abs(np.mean(correlations)) < 0.1
+
+
+def test_compressed_shards_are_mixed_too(tmp_path: Path) -> None:
+    shards = write(str(tmp_path), "block", "gzip", rows=4000, cuts=(1000, 2000, 3000))
+    found = read_epoch(str(tmp_path), shards, batch_size=40, seed=5, shuffle_window_blocks=8, columns=["id"])
+    order = np.concatenate([batch["id"].numpy() for batch in found])
+    assert (np.diff(order) == 1).mean() < 0.02
+    for window in order.reshape(-1, 400)[:-1]:
+        assert len(np.unique(window // 1000)) == 4  # all four files are open at the same time
+
+
+def test_more_workers_than_shards(tmp_path: Path) -> None:
+    shards = write(str(tmp_path), "block", None, rows=70, cuts=())
+    seen = []
+    for worker in range(7):
+        (batch,) = read_epoch(str(tmp_path), shards, batch_size=10, worker=worker, workers=7, seed=1)
+        seen += batch["id"].numpy().tolist()
+    assert sorted(seen) == list(range(70))
+
+
+def test_too_few_rows_give_no_step(tmp_path: Path) -> None:
+    shards = write(str(tmp_path), "block", None, rows=7, cuts=())
+    assert list(read_epoch(str(tmp_path), shards, batch_size=8, seed=1)) == []
+    empty = ShardSet(SCHEMA, "plain", None, STEP, ())
+    assert list(read_epoch(str(tmp_path), empty, batch_size=8, drop_remainder=False)) == []
+
+
+def test_damage_stops_the_epoch(tmp_path: Path) -> None:
+    shards = write(str(tmp_path), "block", None)
+    path = tmp_path / shards.shards[0].path
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(tf.errors.DataLossError):
+        list(read_epoch(str(tmp_path), shards, batch_size=8, seed=1))
+
+
+def test_arguments_are_checked(tmp_path: Path) -> None:
+    shards = ShardSet(SCHEMA, "plain", None, STEP, ())
+    for options, message in (
+        ({"batch_size": 0}, "batch_size 0"),
+        ({"batch_size": 1, "worker": 2, "workers": 2}, "worker 2 of 2: workers are counted from 0 to workers - 1"),
+        ({"batch_size": 1, "columns": ["nope"]}, "columns nope are not in the dataset; it has id, x"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            read_epoch(str(tmp_path), shards, **options)

@@ -1,0 +1,205 @@
+"""Shards of transformed data in the three layouts: what is stored, and that rows come back from it."""
+
+import gzip
+import itertools
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from features import storage
+from features.tfrecord.feature_types import UnsupportedColumnError
+from features.tfrecord.framing import DamagedRecordError, RecordReader, write_records
+from features.tfrecord.layouts import read_shard, record_schema, shard_name, write_shard
+from features.tfrecord.manifest import LAYOUTS, Layout, ManifestError, ShardSet
+
+SCHEMA = pa.schema(
+    [("label", pa.int64()), ("x", pa.float32()), ("key", pa.string()), ("ids", pa.list_(pa.int64(), 2)),
+     ("v", pa.list_(pa.float32(), 3)), ("raw", pa.binary()), ("y", pa.float32())]
+)  # fmt: skip
+
+
+def table(rows: int) -> pa.Table:
+    number = np.arange(rows)
+    columns = [
+        pa.array(-number),
+        pa.array((number / 8).astype(np.float32)),
+        pa.array([f"ключ {n}" * (n % 3) for n in number]),
+        pa.FixedSizeListArray.from_arrays(pa.array(np.arange(2 * rows)), 2),
+        pa.FixedSizeListArray.from_arrays(pa.array(np.arange(3 * rows).astype(np.float32)), 3),
+        pa.array([bytes([n % 256]) * (n % 4) for n in number], pa.binary()),
+        pa.array((number * -2).astype(np.float32)),
+    ]
+    return pa.Table.from_arrays(columns, schema=SCHEMA)
+
+
+def read(folder: str, shards: ShardSet) -> pa.Table:
+    return pa.Table.from_batches(
+        (batch for shard in shards.shards for batch in read_shard(folder, shards, shard)), schema=shards.schema
+    )
+
+
+@pytest.mark.parametrize("codec", [None, "gzip", "zlib"])
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_rows_come_back(tmp_path: Path, layout: Layout, codec: str | None) -> None:
+    data = table(2345)
+    name = shard_name(0, 1, codec)
+    shard = write_shard(
+        str(tmp_path / name), data.to_batches(max_chunksize=701), schema=SCHEMA, layout=layout, codec=codec,
+        rows_per_block=100,
+    )  # fmt: skip
+    shards = ShardSet(SCHEMA, layout, codec, 100, (shard,))
+    assert (shard.path, shard.rows, shard.records) == (name, 2345, 24 if layout == "block" else 2345)
+    assert read(str(tmp_path), shards).combine_chunks().equals(data)
+    shards.verify(str(tmp_path))
+    assert [file.name for file in tmp_path.iterdir()] == [name]  # no staging file is left
+    if codec is None:
+        assert shard.block_offsets()[-1] == shard.bytes
+        assert len(shard.block_offsets()) == 25
+    else:
+        assert shard.blocks == ()
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.integers(0, 30), max_size=6), st.integers(1, 20), st.sampled_from(LAYOUTS))
+def test_any_batches_become_exact_blocks(sizes: list[int], rows_per_block: int, layout: Layout) -> None:
+    data = table(sum(sizes))
+    bounds = np.cumsum([0, *sizes]).tolist()
+    batches = [data.slice(a, b - a).combine_chunks().to_batches() for a, b in itertools.pairwise(bounds)]
+    shard = write_shard(
+        "memory:/layouts/any", [batch for part in batches for batch in part], schema=SCHEMA, layout=layout,
+        rows_per_block=rows_per_block,
+    )  # fmt: skip
+    shards = ShardSet(SCHEMA, layout, None, rows_per_block, (shard,))
+    assert read("memory:/layouts", shards).to_pylist() == data.to_pylist()
+    whole = storage.read_bytes("memory:/layouts/any")
+    offsets = shard.block_offsets()
+    rows = []
+    for low, high in itertools.pairwise(offsets):  # every block is a readable piece of the file
+        storage.write_bytes_atomic("memory:/layouts/piece", whole[low:high])
+        records = sum(len(batch) for batch in RecordReader("memory:/layouts/piece"))
+        rows.append(records if layout != "block" else None)
+    if layout != "block" and rows:
+        assert rows == [rows_per_block] * (len(rows) - 1) + [data.num_rows - rows_per_block * (len(rows) - 1)]
+
+
+def test_every_layout_is_a_file_of_examples(tmp_path: Path) -> None:
+    """What other readers see."""
+    tf = pytest.importorskip("tensorflow")
+    data = table(5)
+    found = {}
+    for layout in LAYOUTS:
+        write_shard(str(tmp_path / layout), data.to_batches(), schema=SCHEMA, layout=layout, rows_per_block=3)
+        records = [record.numpy() for record in tf.data.TFRecordDataset(str(tmp_path / layout))]
+        found[layout] = [tf.train.Example.FromString(record).features.feature for record in records]
+    assert set(found["plain"][0]) == set(SCHEMA.names)
+    packed = found["packed"][2]
+    assert list(packed["int64"].int64_list.value) == [-2, 4, 5]
+    assert list(packed["float32"].float_list.value) == [0.25, 6, 7, 8, -4]
+    assert list(packed["bytes"].bytes_list.value) == ["ключ 2ключ 2".encode(), b"\2\2"]
+    block = found["block"][1]
+    assert list(block["rows"].int64_list.value) == [2]
+    assert np.frombuffer(block["int64"].bytes_list.value[0], "<i8").tolist() == [-3, 6, 7, -4, 8, 9]
+    assert np.frombuffer(block["float32"].bytes_list.value[0], "<f4").tolist()[:5] == [0.375, 9, 10, 11, -6]
+    assert np.frombuffer(block["raw/lengths"].bytes_list.value[0], "<i4").tolist() == [3, 0]
+    assert block["raw/data"].bytes_list.value[0] == b"\3\3\3"
+
+
+def test_schema_without_numbers_or_without_strings(tmp_path: Path) -> None:
+    for schema in (pa.schema([("s", pa.string())]), pa.schema([("n", pa.int64())]), pa.schema([("f", pa.float32())])):
+        data = (
+            pa.Table.from_pylist([{name: kind} for name in schema.names for kind in (None,)]).slice(0, 0).cast(schema)
+        )
+        values = {"s": ["a", ""], "n": [1, 2], "f": [0.5, 1.0]}
+        data = pa.table({name: pa.array(values[name], schema.field(name).type) for name in schema.names})
+        for layout in LAYOUTS:
+            shard = write_shard(str(tmp_path / "x"), data.to_batches(), schema=schema, layout=layout)
+            assert read(str(tmp_path), ShardSet(schema, layout, None, 1000, (shard,))).equals(data)
+
+
+def test_no_rows(tmp_path: Path) -> None:
+    for layout in LAYOUTS:
+        shard = write_shard(str(tmp_path / "x"), [], schema=SCHEMA, layout=layout)
+        assert (shard.rows, shard.records, shard.bytes, shard.crc32c, shard.blocks) == (0, 0, 0, 0, ())
+        assert read(str(tmp_path), ShardSet(SCHEMA, layout, None, 1000, (shard,))).num_rows == 0
+
+
+def test_nulls_and_wrong_types_are_refused_and_leave_nothing(tmp_path: Path) -> None:
+    schema = pa.schema([("n", pa.int64()), ("v", pa.list_(pa.float32(), 2))])
+    good = {"n": pa.array([1]), "v": pa.array([[1.0, 2.0]], pa.list_(pa.float32(), 2))}
+    for bad, message in (
+        ({"n": pa.array([None], pa.int64())}, "column 'n' of type int64 has nulls"),
+        ({"v": pa.array([[1.0, None]], pa.list_(pa.float32(), 2))}, "column 'v' of type .* has nulls"),
+        ({"n": pa.array([1], pa.int32())}, "column 'n' has type int32, the schema says int64; cast it"),
+    ):
+        with pytest.raises(UnsupportedColumnError, match=message):
+            write_shard(str(tmp_path / "x"), [pa.RecordBatch.from_pydict(good | bad)], schema=schema)
+    with pytest.raises(ValueError, match="batch lacks the columns v; it has n"):
+        write_shard(str(tmp_path / "x"), [pa.RecordBatch.from_pydict({"n": [1]})], schema=schema)
+    with pytest.raises(ManifestError, match="column 'd' of type double is not a type of transformed data"):
+        write_shard(str(tmp_path / "x"), [], schema=pa.schema([("d", pa.float64())]))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_failed_write_leaves_the_previous_shard(tmp_path: Path) -> None:
+    uri = str(tmp_path / "x")
+    write_shard(uri, table(10).to_batches(), schema=SCHEMA)
+    before = (tmp_path / "x").read_bytes()
+
+    def broken():  # type: ignore[no-untyped-def]
+        yield from table(10).to_batches()
+        raise RuntimeError("the task died")
+
+    with pytest.raises(RuntimeError, match="the task died"):
+        write_shard(uri, broken(), schema=SCHEMA)
+    assert (tmp_path / "x").read_bytes() == before
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_a_short_file_is_noticed_by_its_row_count(tmp_path: Path) -> None:
+    """A file cut between two records is valid by itself; the manifest knows better."""
+    for layout in LAYOUTS:
+        path = tmp_path / "x"
+        shard = write_shard(str(path), table(30).to_batches(), schema=SCHEMA, layout=layout, rows_per_block=10)
+        path.write_bytes(path.read_bytes()[: shard.block_offsets()[2]])
+        with pytest.raises(DamagedRecordError, match="the file ends here with 20 rows, the manifest says 30"):
+            read(str(tmp_path), ShardSet(SCHEMA, layout, None, 10, (shard,)))
+
+
+def test_a_block_that_does_not_fit_the_schema(tmp_path: Path) -> None:
+    shard = write_shard(str(tmp_path / "x"), table(30).to_batches(), schema=SCHEMA)
+    other = pa.schema([("label", pa.int64()), ("x", pa.float32()), ("ids", pa.list_(pa.int64(), 7))])
+    with pytest.raises(DamagedRecordError, match="record 0 at byte 0: the block of 30 rows does not fit the schema"):
+        read(str(tmp_path), ShardSet(other, "block", None, 1000, (shard,)))
+    write_records(str(tmp_path / "x"), [[b""]])
+    with pytest.raises(DamagedRecordError, match="features .* are missing; this is no record of layout block"):
+        read(str(tmp_path), ShardSet(SCHEMA, "block", None, 1000, (shard,)))
+
+
+def test_names() -> None:
+    assert shard_name(3, 8) == "part-00003-of-00008.tfrecord"
+    assert shard_name(0, 1, "gzip") == "part-00000-of-00001.tfrecord.gz"
+    with pytest.raises(ValueError, match="shard 8 of 8"):
+        shard_name(8, 8)
+    with pytest.raises(ValueError, match="layout 'rows' is not known; use one of plain, packed, block"):
+        write_shard("memory:/x", [], schema=SCHEMA, layout="rows")  # type: ignore[arg-type]
+
+
+def test_same_rows_give_the_same_bytes(tmp_path: Path) -> None:
+    """However the rows are cut into batches: a retried task writes the same file."""
+    shards = [
+        write_shard(str(tmp_path / "x.gz"), table(999).to_batches(max_chunksize=size), schema=SCHEMA, codec="gzip")
+        for size in (10, 333, 999)
+    ]
+    assert shards[0] == shards[1] == shards[2]
+    assert gzip.decompress((tmp_path / "x.gz").read_bytes())
+
+
+def test_record_schema_names() -> None:
+    assert record_schema(SCHEMA, "packed").names == ["int64", "float32", "bytes"]
+    assert record_schema(SCHEMA, "block").names == [
+        "rows", "int64", "float32", "key/lengths", "key/data", "raw/lengths", "raw/data",
+    ]  # fmt: skip

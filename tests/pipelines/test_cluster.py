@@ -1,0 +1,142 @@
+"""The jobs as a cluster runs them: real spark-submit, a standalone master, two one-core workers, code as a .zip."""
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pyspark
+import pytest
+
+from pipelines.bundle import bundle
+
+ROOT = Path(__file__).parents[2]
+SPARK_HOME = Path(pyspark.__file__).parent
+SUBMIT_SECONDS = 420
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture(scope="module")
+def master(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A standalone master with two workers of one core, none of which can import our code by itself."""
+    folder = tmp_path_factory.mktemp("standalone")
+    port = free_port()
+    url = f"spark://127.0.0.1:{port}"
+    environment = outside(folder) | {"SPARK_LOCAL_IP": "127.0.0.1", "SPARK_NO_DAEMONIZE": "1"}
+    deploy = "org.apache.spark.deploy"
+    commands = [[f"{deploy}.master.Master", "--host", "127.0.0.1", "--port", str(port), "--webui-port", "0"]]
+    for index in (1, 2):
+        work = ["--work-dir", str(folder / f"worker-{index}"), "--webui-port", "0"]
+        commands.append([f"{deploy}.worker.Worker", "--host", "127.0.0.1", "-c", "1", "-m", "1g", *work, url])
+    with (folder / "log").open("w") as log:
+        processes = []
+        for command in commands:
+            processes.append(
+                subprocess.Popen(
+                    [str(SPARK_HOME / "bin" / "spark-class"), *command],
+                    env=environment,
+                    stdout=log,
+                    stderr=log,
+                    cwd=folder,
+                    start_new_session=True,
+                )  # fmt: skip
+            )
+            time.sleep(3)
+        deadline = time.monotonic() + 90
+        while len(re.findall("Successfully registered with master", (folder / "log").read_text())) < 2:
+            assert time.monotonic() < deadline, (folder / "log").read_text()[-3000:]
+            time.sleep(1)
+        yield url
+        for process in processes:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+def outside(folder: Path) -> dict[str, str]:
+    """An environment in which the checkout is not importable, wherever the process runs.
+
+    The tests' own interpreter may have emberline installed from the checkout; a `.pth` file would make the shipped
+    archive superfluous and the test worthless, so our rooms are hidden from everything but the archive.
+    """
+    (folder / "sitecustomize.py").write_text(
+        "import sys\n"
+        f"sys.path[:] = [p for p in sys.path if p != {str(ROOT)!r}]\n"
+        "sys.meta_path[:] = [f for f in sys.meta_path if 'editable' not in str(getattr(f, '__module__', f)).lower()]\n"
+    )
+    environment = {
+        key: value for key, value in os.environ.items() if not key.startswith(("PYTHON", "PYSPARK", "SPARK"))
+    }
+    return environment | {
+        "PYTHONPATH": str(folder),
+        "PYSPARK_PYTHON": sys.executable,
+        "PYSPARK_DRIVER_PYTHON": sys.executable,
+    }
+
+
+def submit(master: str, tmp_path: Path, job: str, *arguments: object, archive: Path) -> tuple[int, dict, str]:
+    command = [
+        str(SPARK_HOME / "bin" / "spark-submit"), "--master", master, "--py-files", str(archive),
+        "--conf", "spark.ui.enabled=false", "--executor-memory", "512m", "--total-executor-cores", "2",
+        "--conf", "spark.driver.host=127.0.0.1", "--conf", "spark.driver.bindAddress=127.0.0.1",
+        str(ROOT / "jobs" / f"{job}.py"), *map(str, arguments),
+    ]  # fmt: skip
+    done = subprocess.run(
+        command,
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        env=outside(tmp_path),
+        timeout=SUBMIT_SECONDS,
+        check=False,
+    )
+    lines = done.stdout.strip().splitlines()
+    return done.returncode, json.loads(lines[-1]) if lines else {}, done.stderr
+
+
+def test_every_job_runs_by_spark_submit_with_the_code_in_a_zip(
+    master: str, census_run, census_slice: Path, tmp_path: Path
+) -> None:
+    """Also the second run: it shares the store of the first, leaves it alone, and makes version 2."""
+    archive = bundle(str(tmp_path / "emberline.zip"))
+    recipe = ["--pipeline", "census_wide_deep"]
+    short = ["--set", "training.epochs=1", "--set", "training.global_batch=128"]
+    store = ["--tracking-uri", census_run.tracking_uri]
+    dataset, training, predictions = (tmp_path / name for name in ("dataset", "training", "predictions"))
+
+    def run(job: str, *arguments: object) -> dict:
+        code, result, stderr = submit(master, tmp_path, job, *recipe, *arguments, archive=archive)
+        assert code == 0, f"{job}: {stderr[-3000:]}"
+        assert result["job"] == job
+        return result
+
+    prepared = run("etl", "--input", census_slice, "--output", dataset, *short)
+    assert prepared["digest"] == census_run.summary["dataset_digest"], "the same rows give the same bytes anywhere"
+    trained = run("train", "--dataset", dataset, "--output", training, *short, *store)
+    assert trained["steps"] == 5998 // 128
+    evaluated = run("evaluate", "--training", training, *store)
+    assert evaluated["metrics"]["rows"] == 1999
+    registered = run("register", "--training", training, *store)
+    assert registered["version"] == 2
+    scored = run(
+        "score", "--model", f"models:/{registered['name']}@champion", "--input", census_slice / "adult.test",
+        "--output", predictions, *store,
+    )  # fmt: skip
+    assert scored["rows_scored"] == 2000
+    assert scored["version"] == registered["champion"]
+
+    code, result, _ = submit(
+        master, tmp_path, "etl", *recipe, "--input", "/nowhere", "--output", tmp_path / "x", archive=archive
+    )
+    assert code == 2, "spark-submit hands the job's exit code on"
+    assert "does not exist" in result["reason"]

@@ -1,0 +1,47 @@
+"""Java: absent, too old, unreadable, good."""
+
+from pathlib import Path
+
+import pytest
+
+from pipelines.session import JavaError, require_java
+
+
+def fake_java(home: Path, says: str) -> None:
+    (home / "bin").mkdir(parents=True)
+    (home / "bin" / "java").write_text(f"#!/bin/sh\necho '{says}' >&2\n")
+    (home / "bin" / "java").chmod(0o755)
+
+
+def test_no_java_says_what_to_install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("JAVA_HOME", str(tmp_path / "nowhere"))
+    with pytest.raises(JavaError, match=r"Java 17 or newer, and there is none at JAVA_HOME=.*nowhere.*openjdk-17"):
+        require_java()
+    monkeypatch.delenv("JAVA_HOME")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(JavaError, match="none at the PATH"):
+        require_java()
+
+
+@pytest.mark.parametrize(
+    ("says", "message"),
+    [
+        ('openjdk version "11.0.2" 2019-01-15', r'Java 17 or newer; .*java is version "11\.0\.2"'),
+        ('java version "1.8.0_392"', r'is version "1\.8\.0_392"'),
+        ("Segmentation fault", "did not name a version but said 'Segmentation fault'"),
+    ],
+)
+def test_a_wrong_java_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, says: str, message: str) -> None:
+    fake_java(tmp_path, says)
+    monkeypatch.setenv("JAVA_HOME", str(tmp_path))
+    with pytest.raises(JavaError, match=message):
+        require_java()
+
+
+@pytest.mark.parametrize(
+    ("says", "version"), [('openjdk version "17.0.15" 2025', "17.0.15"), ('openjdk version "21" 2023', "21")]
+)
+def test_a_good_java_is_accepted(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, says: str, version: str) -> None:
+    fake_java(tmp_path, says)
+    monkeypatch.setenv("JAVA_HOME", str(tmp_path))
+    assert require_java() == version

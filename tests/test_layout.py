@@ -1,0 +1,78 @@
+"""The house rules that a machine can check: names that resolve to us, jobs that shadow nothing, light declarations."""
+
+import ast
+import importlib.metadata
+import importlib.util
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+ROOMS = ("features", "models", "pipelines", "jobs")
+JOBS = sorted(path.stem for path in (ROOT / "jobs").glob("[a-z]*.py"))
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_a_rooms_name_resolves_to_us(room: str) -> None:
+    spec = importlib.util.find_spec(room)
+    assert spec
+    assert spec.origin == str(ROOT / room / "__init__.py"), f"another package shadows our {room}/"
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_no_other_distribution_owns_a_rooms_name(room: str) -> None:
+    owners = set(importlib.metadata.packages_distributions().get(room, [])) - {"emberline"}
+    assert not owners, f"{owners} would overwrite our {room}/ without a word"
+
+
+@pytest.mark.parametrize("job", JOBS)
+def test_no_job_shadows_a_package(job: str) -> None:
+    """spark-submit puts jobs/ first on the path: a job called like a package would be imported instead of it."""
+    taken = set(sys.stdlib_module_names) | set(importlib.metadata.packages_distributions()) | set(ROOMS)
+    assert job not in taken
+
+
+@pytest.mark.parametrize("job", JOBS)
+def test_a_job_is_thin(job: str) -> None:
+    source = (ROOT / "jobs" / f"{job}.py").read_text()
+    tree = ast.parse(source)
+    names = {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
+    assert names == {"parser", "main"}
+    assert ast.get_docstring(tree)
+    assert len(source.splitlines()) <= 60
+    imported = {alias.name for node in tree.body if isinstance(node, ast.Import) for alias in node.names}
+    assert imported <= {"argparse", "sys"}, "heavy imports belong inside main"
+
+
+def test_tests_are_no_packages() -> None:
+    assert not list((ROOT / "tests").rglob("__init__.py"))
+
+
+def test_no_file_of_the_project_names_a_registry_or_a_machine() -> None:
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False).stdout.split()
+    hosts = re.compile(r"(pypi|pythonhosted|npmjs)\.(org|com)|deb\.debian\.org|repo1\.maven")
+    found = [
+        name for name in listed if (ROOT / name).is_file() and hosts.search((ROOT / name).read_text(errors="ignore"))
+    ]
+    assert not found
+
+
+@pytest.mark.parametrize("lock", ["requirements.lock", "requirements-airflow.lock"])
+def test_a_lock_holds_plain_lines(lock: str) -> None:
+    lines = (ROOT / lock).read_text().splitlines()
+    assert all(re.fullmatch(r"[A-Za-z0-9._-]+==[A-Za-z0-9.+!_-]+", line) for line in lines)
+
+
+def test_declarations_import_neither_spark_nor_tensorflow() -> None:
+    script = (
+        "import sys, pipelines.recipe as r, jobs.etl, jobs.train, jobs.evaluate, jobs.register, jobs.score, jobs.run\n"
+        "[r.load_recipe(name) for name in r.recipe_names()]\n"
+        "[m.parser() for m in (jobs.etl, jobs.train, jobs.evaluate, jobs.register, jobs.score, jobs.run)]\n"
+        "heavy = {'tensorflow', 'keras', 'pyspark', 'mlflow', 'tensorflowonspark', 'numba'} & set(sys.modules)\n"
+        "sys.exit(f'imported {heavy}' if heavy else 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
