@@ -7,8 +7,8 @@ Deployment values are listed in `spark_job.py`. Trigger it with `overrides` to c
 
 ### Re-run
 Always safe: clear any task together with those after it. A logical date replaces its own outputs only, each all at
-once. A cleared `train` starts over, while its automatic retries resume from the last checkpoint; `register` leaves
-an evaluation that it registered before alone. A champion is replaced only by a better model.
+once. An interrupted `train` resumes from its last checkpoint, a finished one starts over; `register` leaves a
+training that it registered before alone. A champion is replaced only by a better model.
 
 ### Triage
 Failed without a retry: the input is bad (exit code 2). The log's last lines say what to change; then clear the task.
@@ -19,7 +19,7 @@ Rows that were put aside, with reasons: `rejected/` in the dataset version, `_re
 from datetime import UTC, datetime
 
 from airflow.sdk import DAG, Param
-from spark_job import DEFAULTS, FRESH, MLFLOW, OVERRIDES, PARTITION, ROOT, spark_job
+from spark_job import DEFAULTS, MLFLOW, OVERRIDES, PARTITION, ROOT, spark_job
 
 RECIPE = "census_wide_deep"
 RAW = "{{ params.input or var.value.emberline_census_raw }}"
@@ -34,7 +34,7 @@ PARAMS = {
 with DAG(RECIPE, schedule="@daily", start_date=datetime(2026, 1, 1, tzinfo=UTC), catchup=False, max_active_runs=1,
          default_args=DEFAULTS, params=PARAMS, tags=["emberline", "census"], doc_md=__doc__):  # fmt: skip
     etl = spark_job("etl", "--input", RAW, "--output", DATASET, "--overwrite", recipe=RECIPE)
-    train = spark_job("train", "--dataset", DATASET, "--output", TRAINING, FRESH, *TRACKING, recipe=RECIPE)
+    train = spark_job("train", "--dataset", DATASET, "--output", TRAINING, "--overwrite", *TRACKING, recipe=RECIPE)
     evaluate = spark_job("evaluate", "--training", TRAINING, "--overwrite", *TRACKING, recipe=RECIPE)
     register = spark_job("register", "--training", TRAINING, *TRACKING, recipe=RECIPE)
     score = spark_job("score", "--model", "{{ params.model }}", "--input", RAW, "--output", PREDICTIONS, "--overwrite",

@@ -9,7 +9,8 @@ What a deployment sets, once, in Airflow:
     variable   emberline_<name>_raw  raw files of a dataset
 
 A missing one fails the task by name. `spark-submit` is taken from the worker's PATH: the provider accepts no
-other place. Python, Java and secrets of the jobs come from the worker's environment, never from arguments.
+other place. The worker's environment says which Python the jobs run in (PYSPARK_PYTHON, PYSPARK_DRIVER_PYTHON: not
+Airflow's own) and holds their secrets, which are never arguments.
 """
 
 import re
@@ -28,10 +29,6 @@ MLFLOW = "{{ var.value.emberline_mlflow }}"
 
 PARTITION = "{{ logical_date | default(dag_run.run_after, true) | ts_nodash }}"
 """One folder per logical date, to the second: a re-run of a date meets its own outputs and no others."""
-
-FRESH = "{{ '--overwrite' if ti.try_number <= ti.max_tries - task.retries + 1 else '' }}"
-"""`--overwrite` for a first try, nothing for its automatic retries: those go on where the last one stopped.
-Clearing a task raises its `max_tries` to the tries it had plus its retries, so the next one is a first try again."""
 
 BAD_INPUT = 2
 """Exit code of a job that no retry can help: arguments or data must change first."""

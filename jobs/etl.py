@@ -30,8 +30,8 @@ def main(argv: list[str] | None = None) -> int:
         from pipelines.session import session
 
         recipe = load_recipe(given.pipeline, given.overrides)
-        spark = session(f"etl {recipe.name}", given.master)
-        return etl(spark, recipe, given.input, given.output, overwrite=given.overwrite)
+        with session(f"etl {recipe.name}", given.master) as spark:
+            return etl(spark, recipe, given.input, given.output, overwrite=given.overwrite)
 
     return conclude("etl", work)
 

@@ -33,8 +33,8 @@ def main(argv: list[str] | None = None) -> int:
 
         recipe = load_recipe(given.pipeline, given.overrides)
         tracker = Tracker(tracking_uri(given.tracking_uri))
-        spark = session(f"evaluate {recipe.name}", given.master)
-        return evaluate(spark, given.training, tracker, overwrite=given.overwrite)
+        with session(f"evaluate {recipe.name}", given.master) as spark:
+            return evaluate(spark, given.training, tracker, overwrite=given.overwrite)
 
     return conclude("evaluate", work)
 

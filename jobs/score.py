@@ -35,8 +35,8 @@ def main(argv: list[str] | None = None) -> int:
 
         recipe = load_recipe(given.pipeline, given.overrides)
         tracker = Tracker(tracking_uri(given.tracking_uri))
-        spark = session(f"score {recipe.name}", given.master)
-        return score(spark, recipe, given.model, given.input, given.output, tracker, overwrite=given.overwrite)
+        with session(f"score {recipe.name}", given.master) as spark:
+            return score(spark, recipe, given.model, given.input, given.output, tracker, overwrite=given.overwrite)
 
     return conclude("score", work)
 

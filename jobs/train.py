@@ -34,8 +34,10 @@ def main(argv: list[str] | None = None) -> int:
 
         recipe = load_recipe(given.pipeline, given.overrides)
         tracker = Tracker(tracking_uri(given.tracking_uri))
-        spark = session(f"train {recipe.name}", given.master)
-        return train(spark, recipe, given.overrides, given.dataset, given.output, tracker, overwrite=given.overwrite)
+        with session(f"train {recipe.name}", given.master) as spark:
+            return train(
+                spark, recipe, given.overrides, given.dataset, given.output, tracker, overwrite=given.overwrite
+            )
 
     return conclude("train", work)
 

@@ -92,7 +92,10 @@ def train_on_cluster(
         raise
     finally:
         server.close()
-    cluster.shutdown(timeout=-1)
+    try:
+        cluster.shutdown(timeout=-1)
+    except SystemExit as error:  # its way of saying that a node's task failed after its work was done
+        raise ClusterError(f"All workers finished, but a node did not shut down: {TFCluster.tf_status}") from error
 
 
 def _node(arguments: dict[str, Any], node: Any) -> None:
@@ -102,6 +105,7 @@ def _node(arguments: dict[str, Any], node: Any) -> None:
 
 
 def _follow(server: ControlServer, workers: int, stall_seconds: int, on_event: Callable[[int, Event], None]) -> None:
+    trained: set[int] = set()
     finished: set[int] = set()
     while len(finished) < workers:
         try:
@@ -112,6 +116,10 @@ def _follow(server: ControlServer, workers: int, stall_seconds: int, on_event: C
                 f"{workers - len(finished)} of {workers} had not finished. Re-run to resume from the last checkpoint."
             ) from None
         match event["event"]:
+            case "trained":
+                trained.add(rank)
+                if len(trained) == workers:
+                    server.finish_workers()
             case "finished":
                 finished.add(rank)
             case "failed" | "error":

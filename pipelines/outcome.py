@@ -6,12 +6,14 @@ import json
 import logging
 import os
 import sys
+import time
 from collections.abc import Callable
 from typing import Any
 
 from features.errors import BadInputError
 
 SUCCESS, FAILURE, BAD_INPUT = 0, 1, 2
+SUBMIT_COPY_SECONDS = 1.0
 
 
 def conclude(job: str, work: Callable[[], Any]) -> int:
@@ -36,7 +38,7 @@ def conclude(job: str, work: Callable[[], Any]) -> int:
         logging.getLogger("emberline").debug("failure", exc_info=True)
         return _fail(job, FAILURE, f"{str(error).strip() or type(error).__name__}", error)
     plain = dataclasses.asdict(result) if dataclasses.is_dataclass(result) and not isinstance(result, type) else result
-    print(json.dumps({"job": job, "status": "succeeded"} | plain), flush=True)
+    _say_last({"job": job, "status": "succeeded"} | plain)
     return SUCCESS
 
 
@@ -48,5 +50,12 @@ def parse(parser: argparse.ArgumentParser, arguments: list[str] | None) -> argpa
 def _fail(job: str, code: int, reason: str, error: Exception | None) -> int:
     print(f"emberline {job}: {reason}", file=sys.stderr, flush=True)
     kind = type(error).__name__ if error else "Interrupted"
-    print(json.dumps({"job": job, "status": "failed", "kind": kind, "reason": reason[:2000]}), flush=True)
+    _say_last({"job": job, "status": "failed", "kind": kind, "reason": reason[:2000]})
     return code
+
+
+def _say_last(outcome: dict[str, Any]) -> None:
+    print(json.dumps(outcome), flush=True)
+    if "PYSPARK_GATEWAY_PORT" in os.environ:
+        # spark-submit copies our output in a thread that it does not wait for once we have ended.
+        time.sleep(SUBMIT_COPY_SECONDS)

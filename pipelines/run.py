@@ -53,9 +53,7 @@ def run(
         progress.say(
             f"no --input: synthetic {recipe.dataset} data at {source}, best achievable AUC {best.best_auc:.4f}"
         )
-    with timed(seconds, "session"):
-        spark = session(f"run {recipe.name}", master)
-    try:
+    with session(f"run {recipe.name}", master) as spark:
         with timed(seconds, "etl"):
             prepared = etl(spark, recipe, source, storage.join(folder, "dataset"))
         with timed(seconds, "train"):
@@ -68,8 +66,6 @@ def run(
         with timed(seconds, "score"):
             chosen = f"models:/{registered.name}" + ("@champion" if registered.champion else f"/{registered.version}")
             predicted = score(spark, recipe, chosen, source, storage.join(folder, "predictions"), tracker)
-    finally:
-        spark.stop()
     return {
         "pipeline": recipe.name,
         "synthetic": prepared.synthetic,

@@ -5,9 +5,11 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
+import pyspark
 from pyspark.sql import SparkSession
 
 from features.errors import BadInputError
@@ -28,13 +30,17 @@ class JavaError(BadInputError):
     """Spark cannot start here."""
 
 
-def session(name: str, master: str | None = None, settings: Mapping[str, str] | None = None) -> SparkSession:
-    """The running session, or a new one.
+@contextmanager
+def session(name: str, master: str | None = None, settings: Mapping[str, str] | None = None) -> Iterator[SparkSession]:
+    """A session for the block, stopped at its end.
 
     Args:
         name: What the application does; it is listed as `emberline NAME`.
         master: Spark master; under spark-submit leave it out, submit has set it.
         settings: Further Spark settings.
+
+    Yields:
+        The session.
 
     Raises:
         JavaError: if there is no Java 17 or newer.
@@ -53,7 +59,11 @@ def session(name: str, master: str | None = None, settings: Mapping[str, str] | 
         builder = builder.config("spark.driver.host", "127.0.0.1").config("spark.sql.shuffle.partitions", "4")
     spark = builder.getOrCreate()
     spark.sparkContext.setLogLevel("ERROR")
-    return spark
+    application = str(spark.sparkContext.applicationId)
+    try:
+        yield spark
+    finally:
+        _stop(spark, application)
 
 
 def require_java() -> str:
@@ -76,3 +86,15 @@ def require_java() -> str:
     if int(found[1]) < MINIMUM_JAVA:
         raise JavaError(f"Spark needs Java {MINIMUM_JAVA} or newer; {program} is {found[0]}. {advice}")
     return found[0].split('"')[1]
+
+
+def _stop(spark: SparkSession, application: str) -> None:
+    """Ends the session and removes what an embedded cluster left behind.
+
+    The workers of `local-cluster` keep every application's folder below Spark's own installation, for ever.
+    """
+    embedded = str(spark.sparkContext.master).startswith("local-cluster")
+    spark.stop()
+    if embedded:
+        home = os.environ.get("SPARK_HOME") or str(Path(pyspark.__file__).parent)
+        shutil.rmtree(Path(home) / "work" / application, ignore_errors=True)

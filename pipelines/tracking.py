@@ -162,6 +162,8 @@ class Tracker:
             schema: Its raw input columns.
             tags: Metrics and origin.
         """
+        # The flavour logs into the current experiment, wherever the run is: its files would land elsewhere.
+        mlflow.set_experiment(experiment_id=self._client.get_run(run_id).info.experiment_id)
         info = mlflow_flavor.log(saved_model, schema, run_id)
         with suppress(MlflowException):  # it exists already
             self._client.create_registered_model(name)

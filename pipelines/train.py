@@ -63,7 +63,8 @@ def train(
         dataset: URI of a complete dataset version.
         output: URI of the training's folder.
         tracker: Where the run is recorded.
-        overwrite: Start anew even if a finished or unfinished training is there.
+        overwrite: Replace a training that is finished, or was of other settings or data. An unfinished one of the
+            same settings still goes on, so that a scheduler's retry loses nothing.
 
     Raises:
         BadInputError: if the dataset version is not complete or does not fit the recipe, or if `output` holds a
@@ -73,9 +74,9 @@ def train(
     progress = Progress("train")
     version = open_version(dataset)
     _require_fit(recipe, version)
-    if overwrite:
+    identity = json.loads(json.dumps({"recipe": recipe.to_json(), "dataset_digest": version.digest}))
+    if overwrite and not _resumable(output, identity):
         storage.delete(output)
-    identity = {"recipe": recipe.to_json(), "dataset_digest": version.digest}
     run_id = _unfinished_run(output, identity, tracker)
     if not run_id:
         run_id = tracker.start_run(
@@ -151,6 +152,15 @@ def _require_fit(recipe: Recipe, version: DatasetVersion) -> None:
         )
 
 
+def _resumable(output: str, identity: dict[str, Any]) -> bool:
+    """Whether an unfinished training of the same settings and data is at `output`."""
+    path = storage.join(output, TRAINING)
+    if not storage.exists(path):
+        return False
+    state = json.loads(storage.read_bytes(path))
+    return not state["finished"] and {key: state[key] for key in identity} == identity
+
+
 def _unfinished_run(output: str, identity: dict[str, Any], tracker: Tracker) -> str | None:
     """The run to go on with, if an interrupted training of the same settings is at `output`."""
     path = storage.join(output, TRAINING)
@@ -165,8 +175,7 @@ def _unfinished_run(output: str, identity: dict[str, Any], tracker: Tracker) -> 
         raise BadInputError(
             f"The output {output!r} already holds a finished training. Choose another, or pass --overwrite."
         )
-    identity = json.loads(json.dumps(identity))
-    if {key: state[key] for key in identity} != identity:
+    if not _resumable(output, identity):
         raise BadInputError(
             f"The unfinished training at {output!r} has other settings or data than this one. "
             "Choose another output, or pass --overwrite to start anew."

@@ -3,7 +3,8 @@
 Importing numba costs a Python worker about half a second of processor time, and numba's own cache knows a kernel by
 the path of its source file, which for `--py-files app.zip` is a new temporary folder in every Spark application. So
 the object code of each kernel is stored under a key made of the source of `kernels.py`, the versions of numba and
-llvmlite and the processor, and loaded by llvmlite alone: 50 to 150 ms for the first call in a process, microseconds after.
+llvmlite and the processor, and loaded by llvmlite alone: 50 to 150 ms for the first call in a process, microseconds
+after.
 
 Where object code is looked for, in this order; the first writable place receives what had to be compiled:
 
@@ -98,9 +99,9 @@ def _compile(name: str) -> bytes:
     kernels = importlib.import_module(_SOURCE)
     arguments = kernels.ENTRY_POINTS[name]
     signature = types.int64(*[types.int64] * arguments)
-    wrapped = njit([signature], nogil=True, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)(
-        getattr(kernels, name).py_func
-    )
+    wrapped = njit(  # type: ignore[call-overload]
+        [signature], nogil=True, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True
+    )(getattr(kernels, name).py_func)
     overload = wrapped.overloads[signature.args]
     module = llvm.parse_bitcode(overload.library._final_module.as_bitcode())
     header = json.dumps({"symbol": overload.fndesc.llvm_func_name, "arguments": arguments})
@@ -108,14 +109,15 @@ def _compile(name: str) -> bytes:
 
 
 def _store(name: str, code: bytes) -> None:
-    """Keep object code in the first folder that takes it; the file appears by rename, so readers see all or nothing."""
+    """Keep object code in the first folder that takes it; it appears by rename, so readers see all or nothing."""
     for folder in cache_folders():
         try:
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            folder.mkdir(parents=True, exist_ok=True)
             handle, temporary = tempfile.mkstemp(dir=folder, prefix=name)
             try:
                 with os.fdopen(handle, "wb") as file:
                     file.write(hashlib.sha256(code).digest() + code)
+                os.chmod(temporary, 0o644)  # an image built by one user is run by another
                 os.replace(temporary, folder / f"{name}-{_cache_key()}.o")
             except OSError:
                 os.unlink(temporary)
@@ -124,7 +126,7 @@ def _store(name: str, code: bytes) -> None:
             continue
         return
     logger.warning(
-        "no folder to keep compiled kernels in (tried %s): every process will compile %s again; set EMBERLINE_KERNEL_CACHE",
+        "no folder to keep compiled kernels in (tried %s): every process compiles %s again; set EMBERLINE_KERNEL_CACHE",
         ", ".join(map(str, cache_folders())),
         name,
     )

@@ -28,7 +28,6 @@ from pyspark.sql.pandas.types import to_arrow_schema
 from features import storage
 from features.errors import nearest
 from features.tfrecord.commit import Job, check_target
-from features.tfrecord.feature_types import UnsupportedColumnError, feature_type
 from features.tfrecord.inference import infer_schema
 from features.tfrecord.locations import absolute, find_files
 from features.tfrecord.options import (
@@ -42,7 +41,8 @@ from features.tfrecord.options import (
 from features.tfrecord.partitions import DataFile, cast_value, partition_schema, prune
 from features.tfrecord.shard_manifest import Manifest
 from features.tfrecord.shard_reader import Damage, DamageLog, DamageParam, ShardReader
-from features.tfrecord.shard_writer import ShardWriter, StagedFile, encoder
+from features.tfrecord.shard_writer import ShardWriter, StagedFile
+from features.tfrecord.spark_columns import check_columns, check_writable
 from features.tfrecord.stream_commit import MicroBatch
 
 if TYPE_CHECKING:
@@ -156,35 +156,6 @@ def _packed(files: Sequence[DataFile], limit: int) -> Iterator[list[DataFile]]:
         yield group
 
 
-def check_columns(fields: Sequence[T.StructField], record_type: str) -> None:
-    """Refuse columns that the record type cannot hold, before any task starts.
-
-    Raises:
-        UnsupportedColumnError: By column and type.
-    """
-    depth = 2 if record_type == "SequenceExample" else 1
-    for field in fields:
-        try:
-            kind = to_arrow_schema(T.StructType([field]), timezone="UTC").field(0).type
-        except TypeError as error:  # PySpark has no Arrow type for it
-            raise UnsupportedColumnError(f"column {field.name!r} of type {field.dataType.simpleString()}: {error}") from None
-        if isinstance(field.dataType, T.UserDefinedType | T.StructType | T.MapType | T.VariantType | T.NullType):
-            kind = None
-        try:
-            feature_type(field.name, kind, max_depth=depth) if kind is not None else _refuse(field)
-        except UnsupportedColumnError as error:
-            raise UnsupportedColumnError(
-                f"{error} (Spark type {field.dataType.simpleString()}, recordType {record_type})"
-            ) from None
-
-
-def _refuse(field: T.StructField) -> None:
-    raise UnsupportedColumnError(
-        f"column {field.name!r} does not fit into a TFRecord: use booleans, numbers, strings, binary, dates, timestamps "
-        "and arrays of these; select the fields of a struct, and turn a vector into an array with vector_to_array"
-    )
-
-
 @dataclass
 class FilesMessage(WriterCommitMessage):
     """What a winning task attempt has written."""
@@ -198,30 +169,9 @@ def _prepare(schema: T.StructType, options: Any) -> tuple[str, WriteOptions, Man
     parsed = write_options(options)
     if not options.get("path"):
         raise TFRecordOptionError("no location given. Use .save(uri) or .start(uri).")
-    target = absolute(options["path"])
-    for name in parsed.partition_by:
-        if name not in schema.names:
-            raise TFRecordOptionError(f"partitionBy names {name!r}. {nearest(name, schema.names)}")
-    stored = [field for field in schema if field.name not in parsed.partition_by]
-    if not stored:
-        raise TFRecordOptionError(f"partitionBy takes all columns ({schema.names}); at least one must remain a feature.")
-    if parsed.record_type == "ByteArray":
-        encoder("ByteArray", to_arrow_schema(T.StructType(stored), timezone="UTC"))
-    check_columns(stored, parsed.record_type)
-    for field in schema:
-        if field.name in parsed.partition_by:
-            cast_value("0", T.StructField(field.name, T.StringType())) if _is_atomic(field) else _refuse_folder(field)
-    return target, parsed, Manifest.of(schema, parsed.record_type, parsed.codec, parsed.partition_by)
-
-
-def _is_atomic(field: T.StructField) -> bool:
-    return not isinstance(field.dataType, T.ArrayType | T.MapType | T.StructType | T.BinaryType | T.UserDefinedType)
-
-
-def _refuse_folder(field: T.StructField) -> None:
-    raise TFRecordOptionError(
-        f"partitionBy column {field.name!r} has type {field.dataType.simpleString()}, which cannot be a directory name."
-    )
+    check_writable(schema, parsed)
+    manifest = Manifest.of(schema, parsed.record_type, parsed.codec, parsed.partition_by)
+    return absolute(options["path"]), parsed, manifest
 
 
 class TFRecordWriter(DataSourceArrowWriter):

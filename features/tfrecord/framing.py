@@ -10,7 +10,7 @@ import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Any, Literal, Protocol, Self, TypeAlias
+from typing import Any, Literal, Self, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -32,7 +32,7 @@ ByteArray: TypeAlias = npt.NDArray[np.uint8]
 
 
 class DamagedRecordError(ValueError):
-    """A record that cannot be read. `uri`, `record` (counted from 0) and `offset` (in the uncompressed stream) say which."""
+    """A record that cannot be read: `uri`, `record` (counted from 0), `offset` (in the uncompressed stream)."""
 
     def __init__(self, reason: str, *, uri: str, record: int, offset: int) -> None:
         super().__init__(f"{uri}: record {record} at byte {offset}: {reason}")
@@ -129,7 +129,7 @@ def frame_records(records: Records | pa.Array | Sequence[bytes]) -> memoryview:
     out = np.empty(int(records.lengths.sum()) + _FRAME_BYTES * len(records), np.uint8)
     starts, lengths = np.ascontiguousarray(records.starts), np.ascontiguousarray(records.lengths)
     kernel("frame_records")(address(records.buffer), address(starts), address(lengths), len(records), address(out))
-    return memoryview(out)
+    return out.data
 
 
 def scan_buffer(data: bytes | pa.Buffer, *, uri: str, first_record: int, offset: int) -> Records:
@@ -166,14 +166,6 @@ def check_codec(codec: str | None) -> Codec | None:
     raise ValueError(f"codec {codec!r} is not known; use none, gzip or zlib")
 
 
-class _Inflate(Protocol):
-    eof: bool
-    unused_data: bytes
-    unconsumed_tail: bytes
-
-    def decompress(self, data: bytes, max_length: int = 0) -> bytes: ...
-
-
 @dataclass
 class RecordReader:
     """Iterates over the records of one file in batches of bounded size.
@@ -183,8 +175,8 @@ class RecordReader:
     Args:
         uri: the file.
         codec: None, "gzip", "zlib", or "auto" to recognise it by the first bytes.
-        on_damage: "fail" raises `DamagedRecordError`; "skip_rest" ends the iteration at the first damage of the file and
-            keeps the error in `damage`.
+        on_damage: "fail" raises `DamagedRecordError`; "skip_rest" ends the iteration at the first damage of the file
+            and keeps the error in `damage`.
         check_crc: also verify the checksum of the data (that of the length is always verified).
 
     Attributes:
@@ -215,7 +207,8 @@ class RecordReader:
         offset = 0
         try:
             with storage.open_input(self.uri) as stream:
-                for batch, offset in self._batches(_Source(stream, self.codec, self.read_bytes)):
+                for batch, end in self._batches(_Source(stream, self.codec, self.read_bytes)):
+                    offset = end
                     if len(batch):
                         self.records += len(batch)
                         yield batch
@@ -295,7 +288,7 @@ class _Source:
         first = stream.read(max(read_bytes, 16))  # recognising the codec needs 12 bytes
         self.codec = detect_codec(first) if codec == "auto" else codec
         self._rest: bytes = first
-        self._inflate: _Inflate | None = None
+        self._inflate: Any = None  # zlib's class of decompressors is private
 
     def more(self, pending: ByteArray, wanted: int) -> ByteArray:
         """`pending` plus at least one more read, or until `wanted` bytes are there; sets `ended` at the end."""

@@ -278,7 +278,7 @@ def scan_frames(buffer, size, check, starts, lengths, limit, info):
     """Find up to `limit` whole frames in a buffer.
 
     Writes data start (relative to `buffer`) and length of each. info[0] = bytes consumed; info[1] = 0, or 1 when the
-    checksum of the length is wrong, 2 when that of the data is; info[2] = bytes that the next frame needs (0 = unknown).
+    checksum of the length is wrong, 2 when that of the data is; info[2] = bytes that the next frame needs, 0 unknown.
     """
     position = np.int64(0)
     count = np.int64(0)
@@ -444,7 +444,10 @@ def same_bytes(left, right, size):
                 return False
             at += 8
         return i64(left + size - 8) == i64(right + size - 8)
-    return all(u8(left + at) == u8(right + at) for at in range(size))
+    for at in range(size):  # noqa: SIM110  (numba compiles no generators)
+        if u8(left + at) != u8(right + at):
+            return False
+    return True
 
 
 @njit
@@ -1048,8 +1051,8 @@ def decode_rows(
 ):
     """Read serialized `tf.train.Example` records into columns, from row `first` on; returns a result code.
 
-    With sequence = 1 the records are `tf.train.SequenceExample`: columns of shape 2 are read from the feature lists, the
-    others from the context.
+    With sequence = 1 the records are `tf.train.SequenceExample`: columns of shape 2 are read from the feature lists,
+    the others from the context.
 
     On GROW the caller enlarges a buffer and calls again with first = info[0]: a row is always read from its start.
     `memory` holds 2 * memory_size triples (key address, key size, column): the keys in the order in which an earlier

@@ -102,7 +102,7 @@ def write_shard(
     staging = storage.join(head, f".{name}.writing") if head else f".{name}.writing"
     rows = records = 0
     sizes: list[int] = []
-    encoder = _encoder(schema, layout, rows_per_block)
+    encoder = _Encoder(schema, layout, rows_per_block)
     try:
         with RecordWriter(staging, codec) as writer:
             for chunk in _rechunk(batches, schema, rows_per_block * _BLOCKS_PER_CALL):
@@ -148,7 +148,8 @@ def _checked(batch: pa.RecordBatch, item: pa.Field) -> pa.Array:
     inner = array.flatten() if pa.types.is_fixed_size_list(array.type) else array
     if array.null_count or inner.null_count:
         raise UnsupportedColumnError(
-            f"column {item.name!r} of type {item.type} has nulls; transformed data has none: impute them in the transform"
+            f"column {item.name!r} of type {item.type} has nulls; "
+            "transformed data has none: impute them in the transform"
         )
     if array.type != item.type:
         raise UnsupportedColumnError(
@@ -157,7 +158,7 @@ def _checked(batch: pa.RecordBatch, item: pa.Field) -> pa.Array:
     return array
 
 
-class _encoder:
+class _Encoder:
     """Turns a chunk of rows into framed records: (bytes, end of each record)."""
 
     def __init__(self, schema: pa.Schema, layout: Layout, rows_per_block: int) -> None:
@@ -190,7 +191,7 @@ class _encoder:
             columns["rows"].append(block.num_rows)
             for item, group in zip(("int64", "float32"), (self.groups.int64, self.groups.float32), strict=True):
                 if group.width:
-                    columns[item].append(memoryview(_matrix(block, group, np.dtype(item))).cast("B"))
+                    columns[item].append(_matrix(block, group, np.dtype(item)).data.cast("B"))
             for name in self.groups.strings:
                 lengths, data = _string_buffers(block.column(name))
                 columns[f"{name}/lengths"].append(lengths)
@@ -240,7 +241,7 @@ def _string_buffers(array: pa.Array) -> tuple[memoryview, memoryview]:
     offsets = np.frombuffer(array.buffers()[1], np.int32)[array.offset : array.offset + len(array) + 1]
     data = array.buffers()[2]
     view = memoryview(data).cast("B")[offsets[0] : offsets[-1]] if data is not None else memoryview(b"")
-    return memoryview(np.diff(offsets).astype("<i4")).cast("B"), view
+    return np.diff(offsets).astype("<i4").data.cast("B"), view
 
 
 def _binary(parts: list[memoryview]) -> pa.Array:

@@ -128,8 +128,4 @@ def _alternatives(pattern: str) -> list[str]:
     if match is None:
         return [pattern]
     start, stop = match.span()
-    return [
-        full
-        for choice in match[1].split(",")
-        for full in _alternatives(pattern[:start] + choice + pattern[stop:])
-    ]
+    return [full for choice in match[1].split(",") for full in _alternatives(pattern[:start] + choice + pattern[stop:])]

@@ -148,7 +148,8 @@ class ShardSet:
                 )
             if crc != shard.crc32c:
                 raise ManifestError(
-                    f"{place}: has CRC-32C {crc:08x}, the manifest says {shard.crc32c:08x}: the file was changed or damaged"
+                    f"{place}: has CRC-32C {crc:08x}, the manifest says {shard.crc32c:08x}: "
+                    "the file was changed or damaged"
                 )
 
     def plan(self, workers: int, global_batch: int) -> Plan:
@@ -178,8 +179,8 @@ def type_name(column: str, kind: pa.DataType) -> str:
         if pa.types.is_fixed_size_list(kind) and kind.value_type == leaf and name in ("int64", "float32"):
             return f"{name}[{kind.list_size}]"
     raise ManifestError(
-        f"column {column!r} of type {kind} is not a type of transformed data; cast it to int64, float32, string, binary, "
-        "or a fixed_size_list of int64 or float32"
+        f"column {column!r} of type {kind} is not a type of transformed data; "
+        "cast it to int64, float32, string, binary, or a fixed_size_list of int64 or float32"
     )
 
 

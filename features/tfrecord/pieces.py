@@ -1,9 +1,9 @@
 """Which rows of which files a worker reads in an epoch, in which order. Pure arithmetic on the manifest.
 
-The blocks of all shards are permuted by (seed, epoch), the same way in every worker. The rows of that sequence are cut into
-shares of equal size, one per worker, so a block may be cut between two workers. A window is a few consecutive blocks of a
-worker's share; its rows are shuffled together. Everything follows from the arguments, so a position inside the epoch is just
-a number of batches.
+The blocks of all shards are permuted by (seed, epoch), the same way in every worker. The rows of that sequence are cut
+into shares of equal size, one per worker, so a block may be cut between two workers. A window is a few consecutive
+blocks of a worker's share; its rows are shuffled together. Everything follows from the arguments, so a position inside
+the epoch is just a number of batches.
 """
 
 from dataclasses import dataclass, fields, replace
@@ -21,7 +21,7 @@ class Share:
     """The pieces (blocks or parts of them) that one worker reads, in order.
 
     Attributes:
-        shard, offset, size: where the block is: number of the shard, byte offset and size (both 0 for compressed files).
+        shard, offset, size: where the block is: number of the shard, byte offset and size (0 for compressed files).
         first: row of the shard at which the block begins.
         low, high: rows of the block that belong to this worker: low <= row < high.
     """
@@ -57,7 +57,7 @@ class Share:
         return replace(rest, low=low)
 
     def window_of(self, row: int, window_blocks: int) -> tuple["Share", int, int]:
-        """Where a window of whole pieces holds row `row`: (what begins there, number of the window, rows of it before)."""
+        """Where the window of whole pieces with row `row` is: (share from there on, its number, its rows before)."""
         bounds = np.cumsum(self.high - self.low)
         window = int(np.searchsorted(bounds, row, side="right")) // window_blocks
         start = window * window_blocks

@@ -1,8 +1,8 @@
 """Pruning of columns and partition directories, which Spark 4.3 does not offer to Python data sources.
 
 Its Python API passes no required columns, and its filter push-down keeps the pushed state in an object that all
-queries on one DataFrame share: after `df.filter("day = 1").count()`, a plain `df.count()` counts one day. Silently short
-results are out of the question, so the reader implements no `pushFilters`.
+queries on one DataFrame share: after `df.filter("day = 1").count()`, a plain `df.count()` counts one day. Silently
+short results are out of the question, so the reader implements no `pushFilters`.
 
 Instead, `load` of the format `tfrecord` puts a thin table between Spark and its Python source. Spark asks it for a scan
 builder (both are Java interfaces, implemented in Python and called back through Py4J, as `foreachBatch` is); the
@@ -56,7 +56,7 @@ def with_pruning(frame: DataFrame) -> DataFrame:
         return frame
     spark = frame.sparkSession
     try:
-        gateway = spark.sparkContext._gateway
+        gateway: Any = spark.sparkContext._gateway
         ensure_callback_server_started(gateway)
         pruned = relation.copy(
             _Table(gateway, relation.table()),

@@ -23,13 +23,14 @@ Piece = tuple[list[bytes], npt.NDArray[np.int64], npt.NDArray[np.int64]]
 def remote_records(paths: list[str], shard_set: ShardSet, share: Share) -> tf.data.Dataset:
     """Serialized records in the order of the share: blocks as (record, first row, last row), rows alone."""
     read = _compressed if shard_set.codec else _blocks
+    block = shard_set.layout == "block"
     records, rows = tf.TensorSpec([None], tf.string), tf.TensorSpec([None], tf.int64)
-    if shard_set.layout == "block":
-        signature: Any = (records, rows, rows)
-        generate = lambda: read(paths, shard_set, share)  # noqa: E731
-    else:
-        signature = records
-        generate = lambda: (piece[0] for piece in read(paths, shard_set, share))  # noqa: E731
+
+    def generate() -> Iterator[Any]:
+        for piece in read(paths, shard_set, share):
+            yield piece if block else piece[0]
+
+    signature = (records, rows, rows) if block else records
     return tf.data.Dataset.from_generator(generate, output_signature=signature).unbatch()
 
 

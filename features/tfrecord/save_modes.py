@@ -54,7 +54,9 @@ def _wrap_save(original: Any) -> Any:
             return original(self, path)
         activate(self._spark)
         jmode, columns = writer.curmode(), writer.partitioningColumns()
-        mode_name = {"append": "append", "overwrite": "overwrite", "ignore": "ignore"}.get(jmode.name().lower(), "error")
+        mode_name = jmode.name().lower()
+        if mode_name not in ("append", "overwrite", "ignore"):  # Java says ErrorIfExists
+            mode_name = "error"
         if mode_name == "ignore" and path and storage.exists(path):
             return None  # without a job; the source itself checks both modes again
         if mode_name in ("ignore", "error"):
@@ -71,8 +73,7 @@ def _wrap_save(original: Any) -> Any:
             writer.mode(mode_name)
             _set(writer, "partitioningColumns", columns)
 
-    save._emberline = True  # type: ignore[attr-defined]
-    return save
+    return _marked(save)
 
 
 def _remember(original: Any) -> Any:
@@ -109,8 +110,7 @@ def _wrap_start(original: Any) -> Any:
             self.option("partitionBy", json.dumps(list(names[0] if isinstance(names[0], list | tuple) else names)))
         return original(self, path, outputMode=outputMode, queryName=queryName, **options)
 
-    start._emberline = True  # type: ignore[attr-defined]
-    return start
+    return _marked(start)
 
 
 def _wrap_connect_save(original: Any) -> Any:
@@ -138,8 +138,12 @@ def _wrap_connect_save(original: Any) -> Any:
                 plan.partitioning_cols = []
         return original(self, path)
 
-    save._emberline = True
-    return save
+    return _marked(save)
+
+
+def _marked(wrapper: Any) -> Any:
+    wrapper._emberline = True
+    return wrapper
 
 
 def activate(spark: Any) -> None:
@@ -157,7 +161,8 @@ def _names(columns: Any) -> list[str]:
 
 
 def _none(writer: DataFrameWriter) -> Any:
-    return getattr(getattr(writer._spark._jvm.scala, "None$"), "MODULE$")
+    jvm: Any = writer._spark._jvm
+    return getattr(getattr(jvm.scala, "None$"), "MODULE$")
 
 
 def _set(writer: Any, field: str, value: Any) -> None:

@@ -27,7 +27,7 @@ class Damage:
         record: Number of the first record that is missing, counted from 0; all before it were delivered.
         offset: Byte offset of that record in the uncompressed stream.
         reason: What is wrong there.
-        skipped_bytes: Stored bytes that were not read (an estimate for compressed files).
+        skipped_bytes: Bytes from there to the end of the file; None for a compressed file.
         lost_records: Records that are missing according to the manifest; None where no manifest names the file.
     """
 
@@ -35,7 +35,7 @@ class Damage:
     record: int
     offset: int
     reason: str
-    skipped_bytes: int
+    skipped_bytes: int | None
     lost_records: int | None
 
 
@@ -94,6 +94,7 @@ class ShardReader:
         self, schema: T.StructType, arrow: pa.Schema, options: ReadOptions, damage: DamageLog | None = None
     ) -> None:
         self._schema, self._arrow, self._options, self._damage = schema, arrow, options, damage
+        self._compressed = False
 
     def read(self, files: Sequence[DataFile]) -> Iterator[pa.RecordBatch]:
         """All rows of all files.
@@ -113,7 +114,7 @@ class ShardReader:
             name: pa.scalar(cast_value(raw, self._schema[name]), self._arrow.field(name).type)
             for name, raw in values.items() if name in self._schema.names
         }  # fmt: skip
-        delivered = 0
+        delivered, self._compressed = 0, False
         try:
             for records in self._records(file):
                 for start in range(0, len(records), self._options.batch_rows):
@@ -130,9 +131,14 @@ class ShardReader:
             self._report(file, error, delivered)
 
     def _records(self, file: DataFile) -> Iterator[Records]:
-        reader = RecordReader(file.path)
+        reader, end = RecordReader(file.path), 0
         try:
-            yield from reader
+            for records in reader:
+                end = records.first_offset + int(records.starts[-1] + records.lengths[-1]) + 4  # behind the checksum
+                yield records
+        except DamagedRecordError:
+            self._compressed = reader.codec in ("gzip", "zlib")
+            raise
         except FileNotFoundError:
             reason = "the file is gone" + (", but the manifest names it" if file.expected is not None else "")
             raise DamagedRecordError(reason, uri=file.path, record=0, offset=0) from None
@@ -140,7 +146,7 @@ class ShardReader:
             raise DamagedRecordError(
                 f"the file holds {reader.records} records, its manifest says {file.expected}; if the change is meant, "
                 "delete manifest.json",
-                uri=file.path, record=reader.records, offset=file.size,
+                uri=file.path, record=reader.records, offset=end,
             )  # fmt: skip
 
     def _complete(self, batch: pa.RecordBatch, constants: dict[str, pa.Scalar], path: str) -> pa.RecordBatch:
@@ -159,7 +165,8 @@ class ShardReader:
 
     def _report(self, file: DataFile, error: DamagedRecordError, delivered: int) -> None:
         lost = None if file.expected is None else max(0, file.expected - delivered)
-        found = Damage(file.path, error.record, error.offset, error.reason, max(0, file.size - error.offset), lost)
+        skipped = None if self._compressed else max(0, file.size - error.offset)
+        found = Damage(file.path, error.record, error.offset, error.reason, skipped, lost)
         # Spark shows a worker's stderr in the log of the executor.
         print(f"tfrecord: DROPMALFORMED left out the rest of {error}", file=sys.stderr, flush=True)
         if self._damage is not None:

@@ -75,8 +75,7 @@ def encoder(record_type: str, schema: pa.Schema) -> Encode:
     if record_type == "SequenceExample":
         from features.tfrecord.sequence_example import SequenceExampleEncoder
 
-        encode = SequenceExampleEncoder(schema).encode
-        return lambda batch: (encode(batch), None)
+        return SequenceExampleEncoder(schema).encode_with_ends
     if len(schema) != 1 or not _is_binary(schema.field(0).type):
         columns = ", ".join(f"{field.name}: {field.type}" for field in schema)
         raise UnsupportedColumnError(
@@ -228,12 +227,9 @@ class ShardWriter:
     def _close(self, folder: str) -> None:
         shard = self._open.pop(folder)
         shard.writer.close()
-        self._done.append(
-            StagedFile(
-                shard.writer.uri, folder, self._task, shard.sequence,
-                shard.records, shard.writer.bytes, shard.writer.crc32c, shard.blocks(),
-            )  # fmt: skip
-        )
+        writer = shard.writer
+        done = (writer.uri, folder, self._task, shard.sequence, shard.records, writer.bytes, writer.crc32c)
+        self._done.append(StagedFile(*done, shard.blocks()))
 
     def _discard(self) -> None:
         for shard in self._open.values():

@@ -1,7 +1,8 @@
 """The channel between the driver and its training workers: authenticated lines of JSON over TCP.
 
-Workers send events; the driver sends at most one word, "stop". The secret travels inside Spark's own task
-closure; on the wire it only answers a challenge. Nothing here is ever unpickled or evaluated.
+Workers send events; the driver says "finish" when all ranks have done their work, or "stop" when one has failed. The
+secret travels inside Spark's own task closure; on the wire it only answers a challenge. Nothing here is ever unpickled
+or evaluated.
 """
 
 import hashlib
@@ -39,10 +40,17 @@ class ControlServer:
 
     def stop_workers(self) -> None:
         """Tells every connected worker to kill its training process."""
+        self._tell("stop")
+
+    def finish_workers(self) -> None:
+        """Tells every connected worker that no rank needs its process any more."""
+        self._tell("finish")
+
+    def _tell(self, command: str) -> None:
         with self._lock:
             for connection in self._connections.values():
                 try:
-                    connection.sendall(b'{"command": "stop"}\n')
+                    connection.sendall(command.encode() + b"\n")
                 except OSError:
                     continue  # that worker is gone already
 
@@ -106,17 +114,26 @@ class ControlClient:
         address: The driver's address.
         secret: Proves that this worker belongs to the training.
         rank: This worker's rank.
-        on_stop: Called once, from another thread, when the driver says stop or disappears.
+        on_stop: Called from another thread when the driver says stop or disappears.
+        on_finish: Called from another thread when the driver says that all ranks have done their work.
     """
 
-    def __init__(self, address: tuple[str, int], secret: str, rank: int, on_stop: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        address: tuple[str, int],
+        secret: str,
+        rank: int,
+        *,
+        on_stop: Callable[[], None],
+        on_finish: Callable[[], None],
+    ) -> None:
         self._connection = socket.create_connection(address, timeout=HANDSHAKE_SECONDS)
         challenge = _read_line(self._connection).decode().strip()
         hello = {"rank": rank, "answer": _answer(secret, challenge, rank)}
         self._connection.sendall(json.dumps(hello).encode() + b"\n")
         self._connection.settimeout(None)
         self._lock = threading.Lock()
-        self._on_stop = on_stop
+        self._on_stop, self._on_finish = on_stop, on_finish
         threading.Thread(target=self._listen, name="emberline-control", daemon=True).start()
 
     def send(self, event: dict[str, Any]) -> None:
@@ -138,9 +155,10 @@ class ControlClient:
 
     def _listen(self) -> None:
         try:
-            self._connection.recv(LINE_LIMIT)
+            while _read_line(self._connection) == b"finish\n":
+                self._on_finish()
         except OSError:
-            pass  # a broken connection means the same as "stop"
+            pass  # a driver that is gone needs no training: the same as "stop"
         self._on_stop()
 
 

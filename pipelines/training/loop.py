@@ -97,10 +97,6 @@ class Loop:
                 optimizer.finalize_variable_values([weights[index] for index in group])
         return self.model
 
-    def wait_for_all(self) -> None:
-        """Returns when every worker has come here; a worker that left early would break the others' channel."""
-        self._sum_over_workers(np.zeros(1))
-
     def _step(self, epoch: int) -> int:
         return epoch * self.steps_per_epoch
 

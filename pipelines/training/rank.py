@@ -7,6 +7,7 @@ then is its port free to bind.
 import json
 import os
 import sys
+import threading
 import traceback
 from typing import Any
 
@@ -59,8 +60,10 @@ def _train(assignment: Assignment, report: Any) -> None:
     if rank == 0:
         report({"event": "exporting"})
         export(recipe, version, model, storage.join(assignment.output, "model"))
-    loop.wait_for_all()
     report({"event": "trained"})
+    # A rank that left now would break the collective under a slower one. The driver hears from all of them and
+    # then has the worker close our stdin, which ends this process.
+    threading.Event().wait()
 
 
 if __name__ == "__main__":

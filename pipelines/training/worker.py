@@ -45,7 +45,11 @@ def work(assignment: str, address: tuple[str, int], secret: str, rank: int, rele
         if child and child.poll() is None:
             os.killpg(child.pid, signal.SIGKILL)
 
-    control = ControlClient(address, secret, rank, on_stop=stop)
+    def finish() -> None:
+        if child and child.stdin:
+            child.stdin.close()
+
+    control = ControlClient(address, secret, rank, on_stop=stop, on_finish=finish)
     reading, writing = os.pipe()
     with tempfile.TemporaryFile("w+") as stderr, os.fdopen(reading) as events:
         environment = os.environ | {
@@ -65,9 +69,10 @@ def work(assignment: str, address: tuple[str, int], secret: str, rank: int, rele
             start_new_session=True,
         )
         os.close(writing)
-        failure = _follow(child, events, assignment, control, release_port)
+        trained, failure = _follow(child, events, assignment, control, release_port)
         code = child.wait()
-        if code or failure:
+        # Once its work is done, how a process leaves the collective is its own affair.
+        if failure or not trained:
             stderr.seek(0)
             reason = failure or f"ended with code {code}. Its last words:\n{stderr.read()[-STDERR_TAIL:]}"
             control.send({"event": "failed", "reason": reason, "code": code})
@@ -82,12 +87,12 @@ def _follow(
     assignment: str,
     control: ControlClient,
     release_port: Callable[[], None],
-) -> str | None:
-    """Hands the child its assignment and passes its events on; returns the traceback it reported, if any."""
+) -> tuple[bool, str | None]:
+    """Hands the child its assignment and passes its events on; whether it did its work, and the traceback if not."""
     pipe = child.stdin
     if pipe is None:  # pragma: no cover - Popen was asked for a pipe
-        return "no pipe to the training process"
-    failure = None
+        return False, "no pipe to the training process"
+    trained, failure = False, None
     try:
         pipe.write(assignment + "\n")
         pipe.flush()
@@ -99,10 +104,11 @@ def _follow(
                 pipe.flush()
             elif event["event"] == "error":
                 failure = event["traceback"]
+            trained = trained or event["event"] == "trained"
             control.send(event)
     except BrokenPipeError:
         pass  # the child died early; its exit code and stderr say why
-    return failure
+    return trained, failure
 
 
 def start_stdin_watch() -> threading.Thread:

@@ -4,6 +4,7 @@ REQUEST is JSON; the answer, JSON too, goes to the file ANSWER, because Airflow 
 """
 
 import json
+import os
 import sys
 import time
 from copy import copy
@@ -64,31 +65,26 @@ def render(folder: str, dag_id: str, when: str | None, conf: dict[str, Any]) -> 
     return tasks
 
 
-def render_tries(folder: str, dag_id: str, task_id: str, tries: list[tuple[int, int]]) -> list[list[str]]:
-    """A task's arguments for each pair of `try_number` and `max_tries`."""
-    answers = []
-    for try_number, max_tries in tries:
+def execute(folder: str, dag_id: str, task_id: str, cases: list[dict[str, str | None]]) -> list[dict[str, Any]]:
+    """How a task ends with the `spark-submit` on the PATH; each case sets or takes away environment variables."""
+    endings = []
+    before = dict(os.environ)
+    for case in cases:
+        os.environ.clear()
+        os.environ.update({name: value for name, value in {**before, **case}.items() if value is not None})
         dag = _bag(folder).dags[dag_id]
         task = dag.get_task(task_id)
-        _render(dag, task, "2026-01-02", {}, try_number=try_number, max_tries=max_tries)
-        answers.append(task.application_args)
-    return answers
+        try:
+            task.execute(_render(dag, task, "2026-01-01", {}))
+        except Exception as error:  # whatever it is, the test wants its name
+            endings.append({"kind": type(error).__name__, "message": str(error)})
+        else:
+            endings.append({"kind": None, "message": ""})
+    return endings
 
 
-def execute(folder: str, dag_id: str, task_id: str) -> dict[str, Any]:
-    """How a task ends with the `spark-submit` that is on the PATH."""
-    dag = _bag(folder).dags[dag_id]
-    task = dag.get_task(task_id)
-    try:
-        task.execute(_render(dag, task, "2026-01-01", {}))
-    except Exception as error:  # whatever it is, the test wants its name
-        return {"kind": type(error).__name__, "message": str(error)}
-    return {"kind": None, "message": ""}
-
-
-def run(folder: str, dag_id: str, when: str, conf: dict[str, Any], clear: str) -> dict[str, Any]:
-    """Runs a DAG once, in this process; then clears one task, to see how Airflow counts its tries."""
-    from airflow.models.taskinstance import clear_task_instances
+def run(folder: str, dag_id: str, when: str, conf: dict[str, Any]) -> dict[str, Any]:
+    """Runs a DAG once, in this process."""
     from airflow.utils.session import create_session
 
     sys.path.append(folder)
@@ -96,22 +92,11 @@ def run(folder: str, dag_id: str, when: str, conf: dict[str, Any], clear: str) -
     began = time.perf_counter()
     done = dag.test(logical_date=datetime.fromisoformat(when), run_conf=conf)
     with create_session() as session:
-        instances = {instance.task_id: instance for instance in done.get_task_instances(session=session)}
         tasks = {
-            name: {"state": str(instance.state), "seconds": instance.duration} for name, instance in instances.items()
+            instance.task_id: {"state": str(instance.state), "seconds": instance.duration}
+            for instance in done.get_task_instances(session=session)
         }
-        chosen = session.merge(instances[clear])
-        before = {"try_number": chosen.try_number, "max_tries": chosen.max_tries}
-        clear_task_instances([chosen], session=session)
-        session.flush()
-        after = {"try_number": chosen.try_number, "max_tries": chosen.max_tries, "state": chosen.state}
-    return {
-        "state": str(done.state),
-        "tasks": tasks,
-        "seconds": time.perf_counter() - began,
-        "before_clear": before,
-        "after_clear": after,
-    }
+    return {"state": str(done.state), "tasks": tasks, "seconds": time.perf_counter() - began}
 
 
 def _bag(folder: str) -> Any:
@@ -122,9 +107,7 @@ def _bag(folder: str) -> Any:
     return DagBag(folder)
 
 
-def _render(
-    dag: Any, task: Any, when: str | None, conf: dict[str, Any], try_number: int = 1, max_tries: int = 2
-) -> dict[str, Any]:
+def _render(dag: Any, task: Any, when: str | None, conf: dict[str, Any]) -> dict[str, Any]:
     """Fills a task's templates as a worker would, and returns their context."""
     from airflow.sdk.execution_time.context import VariableAccessor
 
@@ -136,7 +119,6 @@ def _render(
         "task": task,
         "params": params.validate(),
         "dag_run": SimpleNamespace(run_after=datetime.fromisoformat("2026-05-06T07:08:09+00:00")),
-        "ti": SimpleNamespace(try_number=try_number, max_tries=max_tries),
         "var": {"value": VariableAccessor(deserialize_json=False)},
     }
     if date:
@@ -147,6 +129,6 @@ def _render(
 
 if __name__ == "__main__":
     command, answer, request = sys.argv[1:]
-    commands = {function.__name__: function for function in (load, render, render_tries, execute, run)}
+    commands = {function.__name__: function for function in (load, render, execute, run)}
     result = commands[command](**json.loads(request))
     Path(answer).write_text(json.dumps(result))

@@ -1,7 +1,9 @@
 """Airflow lives in an environment of its own: these tests ask it through `airflow_side.py`, a process each."""
 
+import contextlib
 import json
 import os
+import signal
 import subprocess
 import uuid
 from dataclasses import dataclass
@@ -44,26 +46,38 @@ class Airflow:
             **extra,
         }
 
-    def python(self, *arguments: str, env: dict[str, str] | None = None, seconds: int = 120) -> str:
-        """Runs Airflow's Python; its output.
+    def python(self, *arguments: str, log: str, env: dict[str, str] | None = None, seconds: int = 300) -> None:
+        """Runs Airflow's Python, with its output in the file `log` of the home folder.
+
+        Args:
+            arguments: Of Python.
+            log: Name of the file.
+            env: Further environment.
+            seconds: When to give up; nothing is expected to take so long.
 
         Raises:
             AssertionError: if it fails, with the end of its output.
         """
-        done = subprocess.run(
-            [str(PYTHON), *arguments], env=self.environment(env or {}), cwd=self.home, timeout=seconds,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
-        )  # fmt: skip
-        assert done.returncode == 0, done.stdout[-6000:]
-        return done.stdout
+        output = self.home / log
+        with output.open("w") as file:
+            process = subprocess.Popen(
+                [str(PYTHON), *arguments], env=self.environment(env or {}), cwd=self.home,
+                stdout=file, stderr=subprocess.STDOUT, start_new_session=True,
+            )  # fmt: skip
+            try:
+                code = process.wait(seconds)
+            finally:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)  # with whatever it submitted
+                process.wait()
+        assert code == 0, output.read_text()[-6000:]
 
-    def ask(self, command: str, *, env: dict[str, str] | None = None, seconds: int = 120, **request: Any) -> Any:
-        """The answer of one function of `airflow_side.py`; `seconds` is when to give up, not what to expect."""
+    def ask(self, command: str, *, env: dict[str, str] | None = None, seconds: int = 300, **request: Any) -> Any:
+        """The answer of one function of `airflow_side.py`."""
         answer = self.home / f"{uuid.uuid4().hex}.json"
-        request = {"folder": str(DAGS), **request}
         script = str(Path(__file__).with_name("airflow_side.py"))
-        output = self.python(script, command, str(answer), json.dumps(request), env=env or DEPLOYMENT, seconds=seconds)
-        (self.home / f"{command}.log").write_text(output)
+        text = json.dumps({"folder": str(DAGS), **request})
+        self.python(script, command, str(answer), text, log=f"{command}.log", env=env or DEPLOYMENT, seconds=seconds)
         return json.loads(answer.read_text())
 
 
@@ -73,9 +87,3 @@ def airflow(tmp_path_factory: pytest.TempPathFactory) -> Airflow:
     if not PYTHON.exists():
         pytest.skip(f"no Airflow at {PYTHON}: run `make setup-airflow`, or set EMBERLINE_AIRFLOW_PYTHON")
     return Airflow(tmp_path_factory.mktemp("airflow"))
-
-
-@pytest.fixture
-def deployment() -> dict[str, str]:
-    """A complete deployment, to take something away from."""
-    return dict(DEPLOYMENT)

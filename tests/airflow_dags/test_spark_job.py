@@ -1,7 +1,6 @@
 """How a task ends, by the exit code of its spark-submit, and what a deployment must have set."""
 
 import os
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,59 +8,45 @@ import pytest
 from pipelines.outcome import BAD_INPUT, FAILURE, SUCCESS
 
 DAG = "census_wide_deep"
+VARIABLES = ("code", "root", "census_raw")
+CODES = {
+    SUCCESS: None,
+    FAILURE: "AirflowException",
+    BAD_INPUT: "AirflowFailException",  # the one that Airflow never retries
+    22: "AirflowException",
+}
 
 
-def ending(airflow: Any, folder: Path, code: int, deployment: dict[str, str]) -> dict[str, Any]:
-    """How `etl` ends when spark-submit is a program that says why and exits with `code`."""
-    program = folder / "spark-submit"
-    program.write_text(f"#!/bin/sh\necho 'emberline etl: no such path'\necho '{{\"job\": \"etl\"}}'\nexit {code}\n")
+@pytest.fixture(scope="module")
+def endings(airflow: Any, tmp_path_factory: pytest.TempPathFactory) -> dict[Any, dict[str, Any]]:
+    """How `etl` ends with each exit code of spark-submit, and with each part of the deployment taken away."""
+    program = tmp_path_factory.mktemp("bin") / "spark-submit"
+    program.write_text("#!/bin/sh\necho 'emberline etl: no such path'\nexit ${CODE:-0}\n")
     program.chmod(0o755)
-    env = {**deployment, "PATH": os.pathsep.join([str(folder), os.environ["PATH"]])}
-    answer: dict[str, Any] = airflow.ask("execute", dag_id=DAG, task_id="etl", env=env)
-    return answer
+    path = os.pathsep.join([str(program.parent), os.environ["PATH"]])
+    cases = {code: {"CODE": str(code)} for code in CODES}
+    cases |= {name: {f"AIRFLOW_VAR_EMBERLINE_{name.upper()}": None} for name in VARIABLES}
+    cases |= {"connection": {"AIRFLOW_CONN_EMBERLINE_SPARK": None}}
+    answers = airflow.ask(
+        "execute", dag_id=DAG, task_id="etl", cases=[{"PATH": path, **case} for case in cases.values()]
+    )
+    return dict(zip(cases, answers, strict=True))
 
 
-@pytest.mark.parametrize(
-    ("code", "kind"),
-    # AirflowFailException is the one that Airflow never retries.
-    [(SUCCESS, None), (FAILURE, "AirflowException"), (BAD_INPUT, "AirflowFailException"), (22, "AirflowException")],
-)
-def test_exit_code_decides_whether_a_retry_can_help(
-    airflow: Any, deployment: dict[str, str], tmp_path: Path, code: int, kind: str | None
-) -> None:
-    ended = ending(airflow, tmp_path, code, deployment)
-    assert ended["kind"] == kind, ended["message"]
-    if kind:
-        assert "emberline etl: no such path" in ended["message"]
+@pytest.mark.parametrize(("code", "kind"), CODES.items())
+def test_exit_code_decides_whether_a_retry_can_help(endings: dict[Any, Any], code: int, kind: str | None) -> None:
+    assert endings[code]["kind"] == kind, endings[code]["message"]
+    assert kind is None or "emberline etl: no such path" in endings[code]["message"]
 
 
-def test_missing_connection_fails_instead_of_going_to_yarn(
-    airflow: Any, deployment: dict[str, str], tmp_path: Path
-) -> None:
-    del deployment["AIRFLOW_CONN_EMBERLINE_SPARK"]
-    ended = ending(airflow, tmp_path, SUCCESS, deployment)
-    assert ended["kind"] is not None
-    assert "emberline_spark" in ended["message"]
+def test_missing_connection_fails_instead_of_going_to_yarn(endings: dict[Any, Any]) -> None:
+    assert endings["connection"]["kind"] is not None
+    assert "emberline_spark" in endings["connection"]["message"]
 
 
-@pytest.mark.parametrize("name", ["CODE", "ROOT", "CENSUS_RAW"])
-def test_missing_variable_fails_by_name(airflow: Any, deployment: dict[str, str], tmp_path: Path, name: str) -> None:
-    del deployment[f"AIRFLOW_VAR_EMBERLINE_{name}"]
-    ended = ending(airflow, tmp_path, SUCCESS, deployment)
-    assert f"Variable emberline_{name.lower()} not found" in ended["message"]
-
-
-def test_tries_after_the_first_go_on_with_a_training_and_a_cleared_one_starts_over(airflow: Any) -> None:
-    expected = {
-        (1, 2): True,  # scheduled
-        (2, 2): False,  # its retries
-        (3, 2): False,
-        (2, 3): True,  # cleared after success at once: 1 try + 2 retries
-        (3, 3): False,
-        (4, 5): True,  # cleared after all tries failed
-    }
-    trains = airflow.ask("render_tries", dag_id=DAG, task_id="train", tries=list(expected))
-    assert ["--overwrite" in arguments for arguments in trains] == list(expected.values())
+@pytest.mark.parametrize("name", VARIABLES)
+def test_missing_variable_fails_by_name(endings: dict[Any, Any], name: str) -> None:
+    assert f"Variable emberline_{name} not found" in endings[name]["message"]
 
 
 def test_outputs_are_parted_by_logical_date_or_by_the_moment_of_a_run_without_one(airflow: Any) -> None:

@@ -137,7 +137,7 @@ def test_a_model_that_is_not_there(
 
 
 def test_a_model_that_does_not_fit_the_rows(tmp_path: Path) -> None:
-    schema = DATASET.schema.to_json()
+    schema = json.loads(json.dumps(DATASET.schema.to_json()))
     schema["fields"][0] |= {"kind": "string"}
     schema["fields"][1] |= {"name": "workclas"}
     (tmp_path / "features.json").write_text(json.dumps({"schema": schema}))

@@ -50,7 +50,7 @@ def master(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
                     stderr=log,
                     cwd=folder,
                     start_new_session=True,
-                )  # fmt: skip
+                )
             )
             time.sleep(3)
         deadline = time.monotonic() + 90

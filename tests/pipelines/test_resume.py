@@ -59,7 +59,8 @@ def test_a_killed_training_resumes_and_a_killed_worker_is_reported(census_run, t
     assert not state["finished"]
     assert MlflowClient(store).get_run(state["run_id"]).info.status == "FAILED"
 
-    finished = emberline(*arguments, *MASTER)
+    # With --overwrite, as a scheduler's retry says: what is unfinished goes on, only a finished one would start over.
+    finished = emberline(*arguments, "--overwrite", *MASTER)
     assert finished.code == 0, finished.stderr[-3000:]
     assert finished.result["run_id"] == state["run_id"], "one training is one run, however often it was interrupted"
     assert finished.result["resumed_from"] > 0

@@ -23,13 +23,20 @@ print("numba" in sys.modules, compiled.__file__)
 
 
 def _python(code: str, *, path: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    clean = {
-        key: value for key, value in os.environ.items() if key not in ("NUMBA_CACHE_DIR", "EMBERLINE_KERNEL_CACHE")
-    }
+    """Run code in a process that finds no kernels of this machine: every place of the search is below `path`."""
+    empty = path.parent / "empty"
+    empty.mkdir(exist_ok=True)
+    ours = ("NUMBA_CACHE_DIR", "EMBERLINE_KERNEL_CACHE")
+    clean = {key: value for key, value in os.environ.items() if key not in ours}
+    places = {"PYTHONPATH": str(path), "XDG_CACHE_HOME": str(empty), "TMPDIR": str(empty)}
     return subprocess.run(
-        [sys.executable, "-c", code], env=clean | {"PYTHONPATH": str(path)} | environment,
-        cwd=path.parent, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        [sys.executable, "-c", code],
+        env=clean | places | environment,
+        cwd=path.parent,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
 
 
 def _copy(folder: Path) -> Path:

@@ -1,4 +1,4 @@
-"""`tf.train.Example` both ways, against TensorFlow's own parser and writer and a model of the mapping in plain Python."""
+"""`tf.train.Example` both ways, against TensorFlow's parser and writer and a model of the mapping in plain Python."""
 
 import datetime
 import decimal
@@ -390,7 +390,7 @@ def test_errors_of_decoding_name_record_and_column() -> None:
         decode_examples(records, pa.schema([("c", pa.string())]))
     with pytest.raises(UnsupportedColumnError, match=r"row 0 of this batch has 1 elements, the schema says 2"):
         decode_examples(records, pa.schema([("c", pa.list_(pa.int64(), 2))]))
-    with pytest.raises(DamagedRecordError, match="record 1 at byte .* not a valid tf.train.Example"):
+    with pytest.raises(DamagedRecordError, match=r"record 1 at byte .* not a valid tf.train.Example"):
         decode_examples([b"", b"\x0a\x05abc"], pa.schema([("c", pa.int64())]))
     raw = serialize_examples(pa.RecordBatch.from_pydict({"c": pa.array([b"\xff"], pa.binary())}))
     with pytest.raises(UnsupportedColumnError, match="column 'c' cannot be read as string"):

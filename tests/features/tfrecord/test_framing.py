@@ -224,8 +224,13 @@ def test_records_of_arrow_arrays() -> None:
 
 def test_writer_leaves_an_unfinished_file_when_the_block_fails(tmp_path: Path) -> None:
     """Callers write to a staging name and rename: the writer itself promises nothing about a failed file."""
-    with pytest.raises(KeyError), RecordWriter(str(tmp_path / "w"), "gzip") as writer:
-        writer.write(frame_records([b"x"]))
-        raise KeyError("stop")
+
+    def fail() -> None:
+        with RecordWriter(str(tmp_path / "w"), "gzip") as writer:
+            writer.write(frame_records([b"x"]))
+            raise KeyError("stop")
+
+    with pytest.raises(KeyError):
+        fail()
     with pytest.raises(DamagedRecordError):
         read(tmp_path / "w", codec="gzip")

@@ -1,5 +1,6 @@
 """The tf.data reader: equal steps, exact batches, complete epochs, shuffling, resuming; for all layouts and places."""
 
+import itertools
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -7,16 +8,12 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
+import tensorflow as tf
 
 from features import storage
+from features.tfrecord.input import read_epoch
 from features.tfrecord.layouts import shard_name, write_shard
 from features.tfrecord.manifest import LAYOUTS, Layout, ShardSet
-
-tf = pytest.importorskip("tensorflow")
-
-import itertools
-
-from features.tfrecord.input import read_epoch  # noqa: E402
 
 ROWS, STEP = 1130, 50
 SCHEMA = pa.schema(

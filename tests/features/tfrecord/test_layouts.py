@@ -2,6 +2,8 @@
 
 import gzip
 import itertools
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -175,7 +177,7 @@ def test_a_block_that_does_not_fit_the_schema(tmp_path: Path) -> None:
     with pytest.raises(DamagedRecordError, match="record 0 at byte 0: the block of 30 rows does not fit the schema"):
         read(str(tmp_path), ShardSet(other, "block", None, 1000, (shard,)))
     write_records(str(tmp_path / "x"), [[b""]])
-    with pytest.raises(DamagedRecordError, match="features .* are missing; this is no record of layout block"):
+    with pytest.raises(DamagedRecordError, match=r"features .* are missing; this is no record of layout block"):
         read(str(tmp_path), ShardSet(SCHEMA, "block", None, 1000, (shard,)))
 
 
@@ -203,3 +205,36 @@ def test_record_schema_names() -> None:
     assert record_schema(SCHEMA, "block").names == [
         "rows", "int64", "float32", "key/lengths", "key/data", "raw/lengths", "raw/data",
     ]  # fmt: skip
+
+
+MEMORY = """
+import resource, sys
+import numpy as np, pyarrow as pa
+from features.tfrecord.layouts import read_shard, write_shard
+from features.tfrecord.manifest import ShardSet
+
+folder, layout, codec = sys.argv[1:]
+schema = pa.schema([("n", pa.int64()), ("v", pa.list_(pa.float32(), 20)), ("s", pa.string())])
+values = pa.array(np.random.default_rng(0).normal(size=200_000).astype(np.float32))
+values = pa.FixedSizeListArray.from_arrays(values, 20)
+batch = pa.RecordBatch.from_arrays([pa.array(np.arange(10_000)), values, pa.array(["x" * 100] * 10_000)], schema=schema)
+
+def run(count):
+    batches = (batch for _ in range(count))
+    shard = write_shard(folder + "/x", batches, schema=schema, layout=layout, codec=codec or None)
+    read = read_shard(folder, ShardSet(schema, layout, codec or None, 1000, (shard,)), shard)
+    assert sum(piece.num_rows for piece in read) == count * 10_000
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+
+print(run(10), run(200))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("layout", "codec"), [("block", ""), ("plain", ""), ("packed", ""), ("block", "gzip")])
+def test_memory_does_not_grow_with_the_shard(tmp_path: Path, layout: str, codec: str) -> None:
+    """2 million rows (400 MB in memory) need no more than 100,000 of them did; in MiB."""
+    command = [sys.executable, "-c", MEMORY, str(tmp_path), layout, codec]
+    result = subprocess.run(command, capture_output=True, text=True, check=True, cwd=Path(__file__).parents[3])
+    small, large = map(int, result.stdout.split())
+    assert large < small + 60

@@ -136,14 +136,14 @@ def test_three_levels_and_null_arrays_are_named() -> None:
     with pytest.raises(UnsupportedColumnError, match="column 'c' of type list<item: list<item: list<"):
         encode_sequence_examples(deep)
     hole = pa.RecordBatch.from_pydict({"c": pa.array([[[1], None]])})
-    with pytest.raises(UnsupportedColumnError, match="column 'c' .* null element"):
+    with pytest.raises(UnsupportedColumnError, match=r"column 'c' .* null element"):
         encode_sequence_examples(hole)
 
 
 def test_damaged_record_is_named() -> None:
     schema = pa.schema([("c", pa.list_(pa.list_(pa.int64())))])
     records = Records.of([b"", b"\x12\x09abc"])
-    with pytest.raises(DamagedRecordError, match="record 1 at byte .* not a valid tf.train.SequenceExample"):
+    with pytest.raises(DamagedRecordError, match=r"record 1 at byte .* not a valid tf.train.SequenceExample"):
         SequenceExampleDecoder(schema).decode(records)
 
 

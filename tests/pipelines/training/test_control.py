@@ -11,6 +11,10 @@ import pytest
 from pipelines.training.control import ControlClient, ControlServer
 
 
+def nothing() -> None:
+    """For words that a test does not wait for."""
+
+
 @pytest.fixture
 def server() -> object:
     server = ControlServer("127.0.0.1", ranks=2)
@@ -20,22 +24,34 @@ def server() -> object:
 
 def test_events_arrive_with_their_rank_and_stop_is_heard(server: ControlServer) -> None:
     stopped = threading.Event()
-    client = ControlClient(server.address, server.secret, 1, on_stop=stopped.set)
+    client = ControlClient(server.address, server.secret, 1, on_stop=stopped.set, on_finish=nothing)
     client.send({"event": "progress", "step": 3})
     assert server.events.get(timeout=5) == (1, {"event": "progress", "step": 3})
     server.stop_workers()
     assert stopped.wait(5)
 
 
+def test_finish_is_heard_and_is_not_the_end(server: ControlServer) -> None:
+    finished, stopped = threading.Event(), threading.Event()
+    client = ControlClient(server.address, server.secret, 0, on_stop=stopped.set, on_finish=finished.set)
+    client.send({"event": "trained"})
+    assert server.events.get(timeout=5) == (0, {"event": "trained"})
+    server.finish_workers()
+    assert finished.wait(5)
+    assert not stopped.is_set()
+    client.send({"event": "finished"})
+    assert server.events.get(timeout=5) == (0, {"event": "finished"})
+
+
 def test_a_lost_worker_is_noticed(server: ControlServer) -> None:
-    client = ControlClient(server.address, server.secret, 0, on_stop=lambda: None)
+    client = ControlClient(server.address, server.secret, 0, on_stop=nothing, on_finish=nothing)
     client.close()
     assert server.events.get(timeout=5) == (0, {"event": "lost"})
 
 
 def test_a_vanished_driver_stops_the_worker(server: ControlServer) -> None:
     stopped = threading.Event()
-    ControlClient(server.address, server.secret, 0, on_stop=stopped.set)
+    ControlClient(server.address, server.secret, 0, on_stop=stopped.set, on_finish=nothing)
     server.close()
     assert stopped.wait(5)
 
@@ -63,16 +79,16 @@ def test_a_stranger_is_turned_away(server: ControlServer, hello: bytes) -> None:
 
 def test_another_secret_opens_nothing(server: ControlServer) -> None:
     refused = threading.Event()
-    client = ControlClient(server.address, "another secret", 0, on_stop=refused.set)
+    client = ControlClient(server.address, "another secret", 0, on_stop=refused.set, on_finish=nothing)
     client.send({"event": "finished"})
     assert refused.wait(5)
     assert server.events.empty()
 
 
 def test_a_rank_connects_once(server: ControlServer) -> None:
-    first = ControlClient(server.address, server.secret, 0, on_stop=lambda: None)
+    first = ControlClient(server.address, server.secret, 0, on_stop=nothing, on_finish=nothing)
     refused = threading.Event()
-    ControlClient(server.address, server.secret, 0, on_stop=refused.set)
+    ControlClient(server.address, server.secret, 0, on_stop=refused.set, on_finish=nothing)
     assert refused.wait(5)
     first.send({"event": "still here"})
     assert server.events.get(timeout=5) == (0, {"event": "still here"})

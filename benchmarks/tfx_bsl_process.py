@@ -1,8 +1,9 @@
 """tfx-bsl, the C++ codec we compare with, in a virtual environment and a process of its own.
 
-tfx-bsl wants apache-beam[gcp] and its own versions of half of our packages, so it never enters `.venv`. Its codec needs none of
-them: `.venv-tfx-bsl` holds tfx-bsl without dependencies, plus the few packages that its extension imports. It is made on
-demand by pip (`EMBERLINE_TFX_BSL` may name another environment). The child process takes one JSON command per line.
+tfx-bsl wants apache-beam[gcp] and its own versions of half of our packages, so it never enters `.venv`. Its codec needs
+none of them: `.venv-tfx-bsl` holds tfx-bsl without dependencies, plus the few packages that its extension imports. It
+is made on demand by pip (`EMBERLINE_TFX_BSL` may name another environment). The child process takes one JSON command
+per line.
 """
 
 import json
@@ -68,7 +69,7 @@ class TfxBsl:
         return self._ask(encode=path)
 
     def decode(self, path: str) -> float:
-        """Decode all batches of an Arrow file with one column of serialized examples; `path` + ".schema" names columns."""
+        """Decode all batches of an Arrow file with one column of serialized examples; `path`.schema names columns."""
         return self._ask(decode=path)
 
     def __enter__(self) -> Self:
@@ -77,8 +78,7 @@ class TfxBsl:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._process.stdin is not None:
-            self._process.stdin.close()
+        self._process.terminate()
         self._process.wait(30)
 
 
