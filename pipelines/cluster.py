@@ -173,6 +173,7 @@ def require_slots(spark: SparkSession, workers: int) -> None:
 
 
 def _quiet_tensorflowonspark() -> None:
+    logging.getLogger("py4j").setLevel(logging.WARNING)  # it configures everybody's logging as it is imported
     for name in ("tensorflowonspark", "tensorflowonspark.TFCluster", "tensorflowonspark.reservation"):
         # Not even its errors: what failed reaches the driver through the control channel, with its traceback.
         logging.getLogger(name).setLevel(logging.CRITICAL)

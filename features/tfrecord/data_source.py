@@ -256,10 +256,11 @@ def register(spark: "SparkSession") -> None:
     """
     from features.tfrecord import pushdown, save_modes
 
-    save_modes.install()
     if not hasattr(spark, "_jsparkSession"):  # Spark Connect
+        save_modes.install_connect()
         spark.dataSource.register(TFRecordDataSource)
         return
+    save_modes.install()
     context = spark.sparkContext
     log = _damage_logs.setdefault(context.applicationId, context.accumulator({}, DamageParam()))
 

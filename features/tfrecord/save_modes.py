@@ -26,10 +26,13 @@ def install() -> None:
         DataStreamWriter.format = _remember(DataStreamWriter.format)  # type: ignore[method-assign]
         DataStreamWriter.partitionBy = _remember(DataStreamWriter.partitionBy)  # type: ignore[method-assign]
         DataStreamWriter.start = _wrap_start(DataStreamWriter.start)  # type: ignore[method-assign]
-    try:
-        from pyspark.sql.connect.readwriter import DataFrameWriter as ConnectWriter
-    except ImportError:  # the packages of Spark Connect are not installed
-        return
+
+
+def install_connect() -> None:
+    """The same for Spark Connect. Call it only with such a session at hand: where the packages of Spark Connect are
+    absent, importing its modules ends a `python -c` program without an error (PySpark takes it for a doctest)."""
+    from pyspark.sql.connect.readwriter import DataFrameWriter as ConnectWriter
+
     if not getattr(ConnectWriter.save, "_emberline", False):
         ConnectWriter.save = _wrap_connect_save(ConnectWriter.save)  # type: ignore[method-assign]
 

@@ -1,8 +1,12 @@
 """The save modes and partitionBy that Spark withholds from Python data sources."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+
+ROOT = Path(__file__).parents[3]
 
 
 def ids(frame):
@@ -50,3 +54,10 @@ def test_other_formats_are_untouched(spark, tmp_path):
         frame.write.parquet(str(tmp_path / "p"))
     frame.write.save(str(tmp_path / "p"), format="parquet", mode="ignore", partitionBy="part")
     assert spark.read.parquet(str(tmp_path / "p")).where("part = 1").count() == 3
+
+
+def test_installing_does_not_end_a_program_given_on_the_command_line():
+    # PySpark takes `python -c` for a doctest and exits when its Connect modules are imported without their packages.
+    program = "from features.tfrecord import save_modes; save_modes.install(); print('alive')"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert done.stdout.strip() == "alive"
