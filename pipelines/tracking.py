@@ -111,7 +111,9 @@ class Tracker:
             experiment_id = found.experiment_id
         else:
             location = f"{self._artifacts}/{experiment.replace('/', '-')}" if self._artifacts else None
-            experiment_id = self._client.create_experiment(experiment, artifact_location=location)
+            # Without a kind, MLflow's page opens on the views for language-model applications.
+            kind = {"mlflow.experimentKind": "custom_model_development"}
+            experiment_id = self._client.create_experiment(experiment, artifact_location=location, tags=kind)
         run = self._client.create_run(experiment_id, run_name=name, tags=dict(tags))
         texts = [Param(key, str(value)[:PARAM_LIMIT]) for key, value in params.items()]
         for start in range(0, len(texts), BATCH_LIMIT):

@@ -50,20 +50,20 @@ class Job:
         target: URI of the directory to write.
         staging: URI of the hidden folder that task attempts write to.
         manifest: What is written, without the files.
-        replace: Whether the target is replaced (or new) rather than extended.
+        mode: One of `SAVE_MODES`.
     """
 
     target: str
     staging: str
     manifest: Manifest
-    replace: bool
+    mode: str
 
     @classmethod
-    def begin(cls, target: str, job_id: str, manifest: Manifest, *, replace: bool) -> "Job":
+    def begin(cls, target: str, job_id: str, manifest: Manifest, *, mode: str) -> "Job":
         """Start a batch job; makes the staging folder, which tells late task attempts that the job still runs."""
         target = target.rstrip("/")
-        replace = replace or not storage.exists(target)
-        job = cls(target, _staging(target, job_id, beside=replace), manifest, replace)
+        beside = mode == "overwrite" or not storage.exists(target)
+        job = cls(target, _staging(target, job_id, beside=beside), manifest, mode)
         storage.make_dirs(job.staging)
         return job
 
@@ -76,14 +76,18 @@ class Job:
 
         Raises:
             TFRecordCommitError: A staged file is missing or cannot be moved.
+            TargetExistsError: In mode `error`, somebody else has made the target since the job began.
         """
         staged = list(files)
-        if self.replace:
+        if not check_target(self.target, self.mode):
+            self.abort()
+            return self.manifest
+        if self.mode == "append" and storage.exists(self.target):
+            published = self._append(staged)
+        else:
             if not staged and not self.manifest.partition_by:
                 staged = [self._empty_shard()]
             published = self._replace(staged)
-        else:
-            published = self._append(staged)
         storage.delete(self.staging)
         logger.info("wrote %d records in %d files to %s", published.records, len(published.shards), self.target)
         return published

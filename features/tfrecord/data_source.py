@@ -182,7 +182,7 @@ class TFRecordWriter(DataSourceArrowWriter):
         mode = self._options.save_mode or ("overwrite" if overwrite else "append")
         self._job: Job | None = None
         if check_target(target, mode):
-            self._job = Job.begin(target, uuid.uuid4().hex[:16], manifest, replace=mode != "append")
+            self._job = Job.begin(target, uuid.uuid4().hex[:16], manifest, mode=mode)
 
     def write(self, iterator: Iterator["pa.RecordBatch"]) -> WriterCommitMessage:  # type: ignore[override]
         """Write one partition into the staging folder (runs on an executor)."""
