@@ -33,6 +33,7 @@ class ControlServer:
         self.events: queue.Queue[tuple[int, dict[str, Any]]] = queue.Queue()
         self._ranks = ranks
         self._connections: dict[int, socket.socket] = {}
+        self._closed = False
         self._lock = threading.Lock()
         self._listener = socket.create_server((host, 0), backlog=ranks + 8)
         self.address: tuple[str, int] = (host, self._listener.getsockname()[1])
@@ -58,6 +59,7 @@ class ControlServer:
         """Closes the port and every connection; workers that still run see it and stop."""
         self._listener.close()
         with self._lock:
+            self._closed = True  # a worker still in its handshake is turned away instead of forgotten
             for connection in self._connections.values():
                 try:
                     # A reading thread keeps a closed socket open; shutting it down reaches the peer at once.
@@ -101,7 +103,7 @@ class ControlServer:
         if not hmac.compare_digest(answer, _answer(self.secret, challenge, rank)) or not 0 <= rank < self._ranks:
             return None
         with self._lock:
-            if rank in self._connections:
+            if self._closed or rank in self._connections:
                 return None
             self._connections[rank] = connection
         return rank
