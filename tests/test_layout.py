@@ -51,15 +51,6 @@ def test_tests_are_no_packages() -> None:
     assert not list((ROOT / "tests").rglob("__init__.py"))
 
 
-def test_no_file_of_the_project_names_a_registry_or_a_machine() -> None:
-    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False).stdout.split()
-    hosts = re.compile(r"(pypi|pythonhosted|npmjs)\.(org|com)|deb\.debian\.org|repo1\.maven")
-    found = [
-        name for name in listed if (ROOT / name).is_file() and hosts.search((ROOT / name).read_text(errors="ignore"))
-    ]
-    assert not found
-
-
 @pytest.mark.parametrize("lock", ["requirements.lock", "requirements-airflow.lock"])
 def test_a_lock_holds_plain_lines(lock: str) -> None:
     lines = (ROOT / lock).read_text().splitlines()
