@@ -44,7 +44,7 @@ clean: ## remove environments, builds and caches; keeps emberline-workspace
 	@$(PYTHON) -m venv .venv
 	@$(BIN)/python $(PIP) --requirement requirements.lock
 	@$(BIN)/python $(PIP) --no-deps --no-build-isolation --editable .
-	@$(BIN)/python -m features.tfrecord.compiled
+	@$(BIN)/python -m features.tfrecord.codec.compiled
 	@touch $@
 
 .venv-airflow/ready: requirements-airflow.lock

@@ -1,12 +1,23 @@
 """Learns statistics of all fields in Spark, in two passes over the data whatever their number."""
 
+from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from features import storage
 from features.schema import Field, Schema
-from features.statistics import FieldStatistics, Statistics
+from features.statistics import (
+    FieldStatistics,
+    LearnedQuantiles,
+    LearnedVocabulary,
+    Need,
+    Statistics,
+    VocabularyFile,
+    merged,
+)
 
 QUANTILES = 100
 """Quantiles are learned at every 1/100 of the ranks, or finer if a column asks for more buckets."""
@@ -18,20 +29,23 @@ LISTED_WORDS = 10_000
 """Words kept per text field for `features.json`; a learned vocabulary may ask for more."""
 
 
-def analyze(
-    rows: DataFrame, schema: Schema, *, listed_words: int = LISTED_WORDS, quantiles: int = QUANTILES
-) -> Statistics:
+def analyze(rows: DataFrame, schema: Schema, folder: str, needs: Iterable[Need] = ()) -> Statistics:
     """Statistics of checked, labelled rows.
 
     Args:
         rows: Good rows, typed as `features.validation.check_rows` leaves them.
         schema: Their fields and label.
-        listed_words: Most frequent words kept per text field.
-        quantiles: Equal parts of the ranks whose ends are learned.
+        folder: URI of the folder that takes the vocabulary files.
+        needs: What the columns ask for.
 
     Returns:
         The same statistics for the same rows, in whatever order or partitioning they come.
     """
+    by_field = merged(needs)
+    quantiles = max(
+        [QUANTILES, *(need.parts for all in by_field.values() for need in all if isinstance(need, LearnedQuantiles))]
+    )
+    listed_words = LISTED_WORDS
     numbers = [field for field in schema.fields if field.kind != "string"]
     texts = [field for field in schema.fields if field.kind == "string"]
     totals = [F.count(F.lit(1)).alias("rows"), F.sum(schema.label.name).alias("positive")]
@@ -43,7 +57,16 @@ def analyze(
     total = int(found["rows"])
     fields = {field.name: _number_statistics(field, found, total) for field in numbers}
     fields |= _text_statistics(rows, texts, total, listed_words)
-    return Statistics(total, int(found["positive"] or 0), fields)
+    for name, facts in fields.items():
+        asked = [need for need in by_field.get(name, ()) if isinstance(need, LearnedVocabulary)]
+        if asked:
+            path = f"vocabularies/{name}.txt"
+            storage.make_dirs(storage.join(folder, "vocabularies"))
+            text = "".join(f"{word}\t{count}\n" for word, count in facts.top)
+            storage.write_bytes_atomic(storage.join(folder, path), text.encode())
+            fields[name] = replace(facts, vocabulary=VocabularyFile(path, len(facts.top)))
+    positive = int(found["positive"] or 0)
+    return Statistics(total, (total - positive, positive), None, fields, folder)
 
 
 def _measures(field: Field, quantiles: int) -> list[tuple[str, Column]]:
@@ -110,6 +133,6 @@ def _text_statistics(rows: DataFrame, texts: list[Field], total: int, listed_wor
         count = int(row["count"]) if row else 0
         words = tuple((pair["word"], -int(pair["rank"])) for pair in row["words"]) if row else ()
         statistics[field.name] = FieldStatistics(
-            count=count, missing=total - count, distinct=int(row["distinct"]) if row else 0, vocabulary=words
+            count=count, missing=total - count, distinct=int(row["distinct"]) if row else 0, top=words
         )
     return statistics

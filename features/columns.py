@@ -15,8 +15,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
+from features import storage
 from features.errors import BadInputError
-from features.statistics import Statistics
+from features.statistics import LearnedQuantiles, LearnedVocabulary, Need, Statistics
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -106,6 +107,11 @@ class Bucketized:
     def fields(self) -> tuple[str, ...]:
         return self.source.fields
 
+    @property
+    def needs(self) -> tuple[Need, ...]:
+        """What Spark must learn for it."""
+        return (LearnedQuantiles(self.source.field, self.quantiles),) if self.quantiles else ()
+
     def cut_points(self, statistics: Statistics) -> tuple[float, ...]:
         """The boundaries, given or learned."""
         if self.boundaries:
@@ -164,12 +170,18 @@ class Vocabulary:
     def fields(self) -> tuple[str, ...]:
         return (self.field,)
 
+    @property
+    def needs(self) -> tuple[Need, ...]:
+        """What Spark must learn for it."""
+        return () if self.words else (LearnedVocabulary(self.field, self.size, self.minimum_count),)
+
     def listed(self, statistics: Statistics) -> tuple[str, ...]:
         """The words, given or learned."""
         if self.words:
             return self.words
-        learned = statistics.of(self.field).vocabulary
-        kept = [word for word, count in learned if count >= self.minimum_count]
+        text = storage.read_bytes(statistics.vocabulary_uri(self.field)).decode()
+        learned = [line.rsplit("\t", 1) for line in text.split("\n") if line]
+        kept = [word for word, count in learned if int(count) >= self.minimum_count]
         return tuple(kept[: self.size] if self.size else kept)
 
     def cardinality(self, statistics: Statistics) -> int:
@@ -363,6 +375,15 @@ def stored(columns: tuple[Column, ...]) -> tuple[Transformed, ...]:
                 f"Two different columns are called {source.name!r}: {by_name[source.name]} and {source}."
             )
     return tuple(by_name.values())
+
+
+def needs(columns: tuple[Column, ...]) -> tuple[Need, ...]:
+    """What Spark must learn for all of `columns`."""
+    found: list[Need] = []
+    for column in stored(columns):
+        parts = [key for key in column.keys if not isinstance(key, str)] if isinstance(column, Crossed) else [column]
+        found += [need for part in parts for need in getattr(part, "needs", ())]
+    return tuple(dict.fromkeys(found))
 
 
 def describe(column: Column) -> dict[str, Any]:

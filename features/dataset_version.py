@@ -64,7 +64,7 @@ class DatasetVersion:
     @property
     def statistics(self) -> Statistics:
         """What Spark learned from the training split."""
-        return Statistics.from_json(self.features["statistics"])
+        return Statistics.from_json(self.features["statistics"], self.uri)
 
     @property
     def cardinalities(self) -> dict[str, int]:

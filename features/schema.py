@@ -29,9 +29,16 @@ class Field:
         maximum: Largest value of a good row, inclusive; numbers only.
         allowed: The only texts of a good row; strings only, empty for any.
         required: Whether a row without this value is rejected.
+        shape: Shape of a number field that holds a fixed-size array per row; the raw column is an array of all
+            its elements, row-major. `()` for a single value.
+        many: The raw column is an array of any number of values per row; an absent or empty array is a missing value.
 
     In a graph a missing string is `""`, a missing float NaN and a missing integer -1. A field in which -1 is
-    a value of its own is declared `float`.
+    a value of its own is declared `float`. A field of `many` values is a `[batch, longest]` tensor in which those
+    marks fill up short rows, as TensorFlow's own columns take them.
+
+    Raises:
+        BadInputError: for a shape that is not positive, of a string, or together with `many`.
     """
 
     name: str
@@ -42,20 +49,63 @@ class Field:
     maximum: float | None = None
     allowed: tuple[str, ...] = ()
     required: bool = False
+    shape: tuple[int, ...] = ()
+    many: bool = False
+
+    def __post_init__(self) -> None:
+        if self.shape and (self.many or self.kind == "string" or min(self.shape) < 1):
+            raise BadInputError(
+                f"Field {self.name!r}: a shape holds sizes of at least 1 and is for numbers without `many`, got "
+                f"shape={self.shape}, kind={self.kind!r}, many={self.many}."
+            )
 
     @property
     def spark_type(self) -> str:
         """The Spark SQL type of a checked column."""
-        return {"integer": "bigint", "float": "double", "string": "string"}[self.kind]
+        single = {"integer": "bigint", "float": "double", "string": "string"}[self.kind]
+        return f"array<{single}>" if self.shape or self.many else single
+
+
+Task = Literal["binary", "multiclass", "regression"]
 
 
 @dataclass(frozen=True)
 class Label:
-    """The binary target: which texts mean 1 and which mean 0; any other text rejects the row."""
+    """The target: a class or a number.
+
+    Args:
+        name: Its column.
+        classes: For each class, by its id, the texts that mean it; any other text rejects the row. The first
+            text of a class is its name. Empty: the label is a number.
+        minimum: Smallest good number, inclusive.
+        maximum: Largest good number, inclusive.
+
+    Raises:
+        BadInputError: for a single class, or a text that stands for two.
+    """
 
     name: str
-    positive: tuple[str, ...]
-    negative: tuple[str, ...]
+    classes: tuple[tuple[str, ...], ...] = ()
+    minimum: float | None = None
+    maximum: float | None = None
+
+    def __post_init__(self) -> None:
+        texts = [text for names in self.classes for text in names]
+        if len(self.classes) == 1 or len(set(texts)) != len(texts) or not all(self.classes):
+            raise BadInputError(
+                f"Label {self.name!r}: expected two classes or more (or none, for a number), each with texts of "
+                f"its own; got {self.classes!r}."
+            )
+
+    @property
+    def task(self) -> Task:
+        """What a model of it does."""
+        return "regression" if not self.classes else "binary" if len(self.classes) == 2 else "multiclass"
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """Names of the classes by id; empty for a number."""
+        return tuple(names[0] for names in self.classes)
 
 
 @dataclass(frozen=True)
@@ -96,9 +146,9 @@ class Schema:
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> "Schema":
         """The reverse of `to_json`."""
-        fields = tuple(
-            Field(**{**field, "missing": tuple(field["missing"]), "allowed": tuple(field["allowed"])})
-            for field in data["fields"]
-        )
-        label = data["label"]
-        return cls(fields, Label(label["name"], tuple(label["positive"]), tuple(label["negative"])), data["key"])
+        fields = tuple(Field(**{key: _tuples(value) for key, value in field.items()}) for field in data["fields"])
+        return cls(fields, Label(**{key: _tuples(value) for key, value in data["label"].items()}), data["key"])
+
+
+def _tuples(value: Any) -> Any:
+    return tuple(_tuples(item) for item in value) if isinstance(value, list | tuple) else value

@@ -1,40 +1,99 @@
 """What Spark learned about the raw fields: plain numbers, readable without Spark or TensorFlow."""
 
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+from features import storage
 from features.errors import BadInputError, nearest
 
 
 @dataclass(frozen=True)
+class LearnedQuantiles:
+    """What a column asks Spark to learn: the ends of `parts` equal shares of a number field's ranks."""
+
+    field: str
+    parts: int
+
+
+@dataclass(frozen=True)
+class LearnedVocabulary:
+    """What a column asks Spark to learn: the values of a field, most frequent first.
+
+    Args:
+        field: Raw string or integer field.
+        size: At most so many values; 0 for all.
+        minimum_count: Leave out values rarer than this.
+    """
+
+    field: str
+    size: int = 0
+    minimum_count: int = 1
+
+
+Need = LearnedQuantiles | LearnedVocabulary
+
+
+@dataclass(frozen=True)
+class VocabularyFile:
+    """A learned vocabulary: a text file of `value <tab> count` lines, by falling count, ties by value.
+
+    Args:
+        path: Relative to the folder of the statistics.
+        words: Lines in it.
+        cuts: How many of the lines have at least the count, for each count that some column named.
+        left_out: Different values that are not in the file: too rare, beyond the size, or holding a tab or a
+            line break, which such a file cannot express.
+    """
+
+    path: str
+    words: int
+    cuts: tuple[tuple[int, int], ...] = ()
+    left_out: int = 0
+
+
+@dataclass(frozen=True)
 class FieldStatistics:
-    """Facts about one raw field of the training split.
+    """Facts about one raw field of one split.
 
     Args:
         count: Rows with a value.
         missing: Rows without one.
-        mean: Arithmetic mean (numbers only).
-        deviation: Population standard deviation (numbers only).
-        minimum: Smallest value (numbers only).
-        maximum: Largest value (numbers only).
-        log_mean: Mean of log(1 + x) over values x >= 0 (numbers only).
+        values: Values in all rows together; differs from `count` for fields that hold several per row.
+        lengths: Values per row, smallest, mean and largest (fields of any number of values only).
+        mean: Arithmetic mean (numbers only, as all that follow up to `histogram`).
+        deviation: Population standard deviation.
+        minimum: Smallest value.
+        maximum: Largest value.
+        zeros: Values that are zero.
+        log_mean: Mean of log(1 + x) over values x >= 0, negative ones counting as 0.
         log_deviation: Population standard deviation of the same.
-        quantiles: Values at equally spaced ranks, ends included (numbers only).
-        distinct: Number of different values (strings only).
-        vocabulary: Values by falling count, ties by value: `(value, count)` (strings only).
+        quantiles: Values at equally spaced ranks, ends included.
+        histogram: Counts in equally wide bins from minimum to maximum, the last one closed.
+        distinct: Number of different values; exact for strings, absent for floats.
+        text_lengths: Characters, smallest, mean and largest (strings only).
+        top: Most frequent values by falling count, ties by value: `(value, count)` (strings and integers with a
+            learned vocabulary).
+        vocabulary: The whole vocabulary, where a column asked for it.
     """
 
     count: int
     missing: int
+    values: int = 0
+    lengths: tuple[float, float, float] | None = None
     mean: float | None = None
     deviation: float | None = None
     minimum: float | None = None
     maximum: float | None = None
+    zeros: int | None = None
     log_mean: float | None = None
     log_deviation: float | None = None
     quantiles: tuple[float, ...] = ()
+    histogram: tuple[int, ...] = ()
     distinct: int | None = None
-    vocabulary: tuple[tuple[str, int], ...] = ()
+    text_lengths: tuple[float, float, float] | None = None
+    top: tuple[tuple[str, int], ...] = ()
+    vocabulary: VocabularyFile | None = None
 
 
 @dataclass(frozen=True)
@@ -43,13 +102,17 @@ class Statistics:
 
     Args:
         rows: Rows analysed.
-        positive: How many of them carry the label 1.
+        classes: Rows of each class of the label, by class id; empty for a numeric label.
+        label: Statistics of a numeric label; None for classes.
         fields: Statistics by field name.
+        folder: URI of the folder that holds the vocabulary files; not part of the JSON.
     """
 
     rows: int
-    positive: int
+    classes: tuple[int, ...] = ()
+    label: FieldStatistics | None = None
     fields: dict[str, FieldStatistics] = field(default_factory=dict)
+    folder: str = field(default="", compare=False)
 
     def of(self, name: str) -> FieldStatistics:
         """Statistics of the field `name`.
@@ -61,28 +124,74 @@ class Statistics:
             raise BadInputError(f"No statistics for field {name!r}. {nearest(name, self.fields)}")
         return self.fields[name]
 
+    def vocabulary(self, name: str) -> VocabularyFile:
+        """The learned vocabulary of the field `name`.
+
+        Raises:
+            BadInputError: if none was learned.
+        """
+        found = self.of(name).vocabulary
+        if found is None:
+            raise BadInputError(
+                f"No vocabulary was learned for field {name!r}. Give the column its words, or run etl with this column."
+            )
+        return found
+
+    def vocabulary_uri(self, name: str) -> str:
+        """Where the vocabulary file of the field `name` lies."""
+        return storage.join(self.folder, self.vocabulary(name).path)
+
+    def at(self, folder: str) -> "Statistics":
+        """The same statistics, their vocabulary files in another folder."""
+        return replace(self, folder=folder)
+
     def to_json(self) -> dict[str, Any]:
         """A plain description; `from_json` reads it back."""
         return {
             "rows": self.rows,
-            "positive": self.positive,
-            "fields": {
-                name: {key: value for key, value in asdict(facts).items() if value is not None and value != ()}
-                for name, facts in sorted(self.fields.items())
-            },
+            "classes": list(self.classes),
+            "label": None if self.label is None else _facts(self.label),
+            "fields": {name: _facts(facts) for name, facts in sorted(self.fields.items())},
         }
 
     @classmethod
-    def from_json(cls, data: dict[str, Any]) -> "Statistics":
-        """The reverse of `to_json`."""
-        fields = {
-            name: FieldStatistics(
-                **{
-                    **facts,
-                    "quantiles": tuple(facts.get("quantiles", ())),
-                    "vocabulary": tuple((word, count) for word, count in facts.get("vocabulary", ())),
-                }
-            )
-            for name, facts in data["fields"].items()
-        }
-        return cls(data["rows"], data["positive"], fields)
+    def from_json(cls, data: dict[str, Any], folder: str = "") -> "Statistics":
+        """The reverse of `to_json`.
+
+        Args:
+            data: What `to_json` gave.
+            folder: URI of the folder with the vocabulary files.
+        """
+        label = data.get("label")
+        return cls(
+            data["rows"],
+            tuple(data["classes"]),
+            None if label is None else _field_statistics(label),
+            {name: _field_statistics(facts) for name, facts in data["fields"].items()},
+            folder,
+        )
+
+
+def _facts(facts: FieldStatistics) -> dict[str, Any]:
+    return {key: value for key, value in asdict(facts).items() if value is not None and value != ()}
+
+
+def _field_statistics(facts: dict[str, Any]) -> FieldStatistics:
+    vocabulary = facts.get("vocabulary")
+    plain = {key: _tuples(value) for key, value in facts.items() if key != "vocabulary"}
+    listed = VocabularyFile(**{key: _tuples(value) for key, value in vocabulary.items()}) if vocabulary else None
+    return FieldStatistics(**plain, vocabulary=listed)
+
+
+def _tuples(value: Any) -> Any:
+    return tuple(_tuples(item) for item in value) if isinstance(value, list | tuple) else value
+
+
+def merged(needs: Iterable[Need]) -> dict[str, tuple[Need, ...]]:
+    """What was asked, by field, each once."""
+    by_field: dict[str, tuple[Need, ...]] = {}
+    for need in needs:
+        known = by_field.setdefault(need.field, ())
+        if need not in known:
+            by_field[need.field] = (*known, need)
+    return by_field

@@ -73,7 +73,10 @@ def _check(field: Field, *, typed: bool) -> tuple[Column, Column]:
 def _check_label(schema: Schema) -> tuple[Column, Column]:
     label = schema.label
     text = F.trim(F.col(f"`{label.name}`").cast("string"))
-    value = F.when(text.isin(*label.positive), 1.0).when(text.isin(*label.negative), 0.0).cast("float")
-    expected = ", ".join(repr(word) for word in (*label.positive, *label.negative))
+    value = F.lit(None)
+    for index, names in enumerate(label.classes):
+        value = F.when(text.isin(*names), float(index)).otherwise(value)
+    value = value.cast("float")
+    expected = ", ".join(repr(word) for names in label.classes for word in names)
     shown = F.concat(F.lit(f"{label.name}: '"), F.substring(F.coalesce(text, F.lit("")), 1, 80), F.lit("' "))
     return value, F.when(value.isNull(), F.concat(shown, F.lit(f"is not one of {expected}")))

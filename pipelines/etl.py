@@ -13,8 +13,8 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from features import storage
-from features.analyze import LISTED_WORDS, QUANTILES, analyze
-from features.columns import Bucketized, Transformed, Vocabulary, arrow_schema, cardinalities, describe, stored
+from features.analyze import analyze
+from features.columns import Transformed, arrow_schema, cardinalities, describe, needs, stored
 from features.dataset_version import FEATURES, FORMAT, MANIFEST, REJECTED, SUCCESS, content_digest
 from features.errors import BadInputError
 from features.schema import Schema
@@ -93,9 +93,7 @@ def etl(spark: SparkSession, recipe: Recipe, source: str, output: str, *, overwr
             if rejected:
                 _write_rejected(checked, storage.join(staging, REJECTED))
         with StageProgress(spark.sparkContext, progress, "statistics"):
-            listed = max([LISTED_WORDS, *(c.size for c in columns if isinstance(c, Vocabulary) and not c.words)])
-            quantiles = max([QUANTILES, *(c.quantiles for c in columns if isinstance(c, Bucketized))])
-            statistics = analyze(_good(checked["train"]), schema, listed_words=listed, quantiles=quantiles)
+            statistics = analyze(_good(checked["train"]), schema, staging, needs(columns))
         stored_schema = arrow_schema(columns)
         stored_schema = stored_schema.append(pa.field(schema.label.name, pa.float32()))
         stored_schema = stored_schema.append(pa.field(schema.key, pa.string()))

@@ -69,7 +69,7 @@ def _row(recipe: Recipe) -> dict[str, Any]:
 def parameters(recipe: Recipe) -> int | None:
     """Trainable weights, or None when their number depends on what Spark will learn."""
     try:
-        sizes = cardinalities(stored(recipe.model.columns), Statistics(0, 0))
+        sizes = cardinalities(stored(recipe.model.columns), Statistics(0, ()))
     except BadInputError:
         return None
     model = recipe.model_module.build(recipe.model, sizes)

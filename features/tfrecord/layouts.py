@@ -21,9 +21,9 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from features import storage
-from features.tfrecord.example import ExampleDecoder, ExampleEncoder
-from features.tfrecord.feature_types import UnsupportedColumnError, from_wire
-from features.tfrecord.framing import CODEC_SUFFIX, RecordReader, Records, RecordWriter, check_codec
+from features.tfrecord.codec.example import ExampleDecoder, ExampleEncoder
+from features.tfrecord.codec.feature_types import UnsupportedColumnError, from_wire
+from features.tfrecord.codec.framing import CODEC_SUFFIX, RecordReader, Records, RecordWriter, check_codec
 from features.tfrecord.manifest import LAYOUTS, Layout, Shard, ShardSet, type_name
 
 _BLOCKS_PER_CALL = 8  # encoded together: amortises the cost of a call, keeps the buffer small

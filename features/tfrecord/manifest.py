@@ -131,7 +131,7 @@ class ShardSet:
         Raises:
             ManifestError: naming the first file that is absent or differs.
         """
-        from features.tfrecord.framing import crc32c
+        from features.tfrecord.codec.framing import crc32c
 
         for shard in self.shards:
             place = storage.join(uri, shard.path)

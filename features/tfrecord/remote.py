@@ -12,7 +12,7 @@ import pyarrow as pa
 import tensorflow as tf
 
 from features import storage
-from features.tfrecord.framing import RecordReader, Records, scan_buffer
+from features.tfrecord.codec.framing import RecordReader, Records, scan_buffer
 from features.tfrecord.manifest import ShardSet
 from features.tfrecord.pieces import Share
 

@@ -36,7 +36,7 @@ SCHEMA = Schema(
         Field("hours_per_week", "integer", MISSING, minimum=0, maximum=168),
         Field("native_country", "string", MISSING, default="?"),
     ),
-    label=Label("income_bracket", positive=(">50K", ">50K."), negative=("<=50K", "<=50K.")),
+    label=Label("income_bracket", classes=(("<=50K", "<=50K."), (">50K", ">50K."))),
     key="row",
 )
 

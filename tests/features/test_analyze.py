@@ -1,6 +1,7 @@
 """Statistics learned in Spark, against numpy and the standard library."""
 
 from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,10 +9,10 @@ from pyspark.sql import SparkSession
 
 from features.analyze import analyze
 from features.schema import Field, Label, Schema
-from features.statistics import Statistics
+from features.statistics import LearnedVocabulary, Statistics
 
 SCHEMA = Schema(
-    (Field("age", "integer"), Field("gain", "float"), Field("job", "string")), Label("paid", ("1",), ("0",)), "key"
+    (Field("age", "integer"), Field("gain", "float"), Field("job", "string")), Label("paid", (("0",), ("1",))), "key"
 )
 TYPES = "age bigint, gain double, job string, paid float"
 
@@ -31,7 +32,7 @@ def rows() -> list[tuple]:
 
 @pytest.fixture(scope="module")
 def learned(spark: SparkSession, rows: list[tuple]) -> Statistics:
-    return analyze(spark.createDataFrame(rows, TYPES), SCHEMA)
+    return analyze(spark.createDataFrame(rows, TYPES), SCHEMA, "")
 
 
 def test_numbers_equal_numpys(learned: Statistics, rows: list[tuple]) -> None:
@@ -50,28 +51,26 @@ def test_numbers_equal_numpys(learned: Statistics, rows: list[tuple]) -> None:
         assert np.all((facts.quantiles >= ordered[below]) & (facts.quantiles <= ordered[above]))
 
 
-def test_vocabularies_are_counted_and_ties_broken_by_the_word(spark: SparkSession) -> None:
+def test_vocabularies_are_counted_and_ties_broken_by_the_word(spark: SparkSession, tmp_path: Path) -> None:
     words = ["b", "a", "c", "c", None, "a", "b", "d"]
-    facts = analyze(spark.createDataFrame([(1, 1.0, word, 1.0) for word in words], TYPES), SCHEMA).of("job")
-    assert facts.vocabulary == (("a", 2), ("b", 2), ("c", 2), ("d", 1))
+    rows = spark.createDataFrame([(1, 1.0, word, 1.0) for word in words], TYPES)
+    learned = analyze(rows, SCHEMA, str(tmp_path), [LearnedVocabulary("job")])
+    facts = learned.of("job")
+    with open(learned.vocabulary_uri("job")) as file:
+        assert file.read() == "a\t2\nb\t2\nc\t2\nd\t1\n"
+    assert facts.top == (("a", 2), ("b", 2), ("c", 2), ("d", 1))
     assert (facts.count, facts.missing, facts.distinct) == (7, 1, 4)
 
 
 def test_counts_equal_the_standard_librarys(learned: Statistics, rows: list[tuple]) -> None:
     counts = Counter(row[2] for row in rows if row[2] is not None)
-    assert dict(learned.of("job").vocabulary) == counts
-    assert learned.positive == sum(row[3] for row in rows)
+    assert dict(learned.of("job").top) == counts
+    assert learned.classes[1] == sum(row[3] for row in rows)
 
 
 def test_order_and_partitioning_do_not_matter(spark: SparkSession, rows: list[tuple], learned: Statistics) -> None:
     shuffled = spark.createDataFrame(rows[::-1], TYPES).repartition(7)
-    assert analyze(shuffled, SCHEMA) == learned
-
-
-def test_a_longer_vocabulary_is_cut_to_the_most_frequent(spark: SparkSession, rows: list[tuple]) -> None:
-    facts = analyze(spark.createDataFrame(rows, TYPES), SCHEMA, listed_words=2).of("job")
-    assert len(facts.vocabulary) == 2
-    assert facts.distinct == 4
+    assert analyze(shuffled, SCHEMA, "") == learned
 
 
 def test_statistics_survive_json(learned: Statistics) -> None:
@@ -79,7 +78,7 @@ def test_statistics_survive_json(learned: Statistics) -> None:
 
 
 def test_fields_without_any_value(spark: SparkSession) -> None:
-    facts = analyze(spark.createDataFrame([(None, None, None, 1.0)], TYPES), SCHEMA)
+    facts = analyze(spark.createDataFrame([(None, None, None, 1.0)], TYPES), SCHEMA, "")
     assert facts.of("age").count == 0
     assert facts.of("age").mean is None
-    assert facts.of("job").vocabulary == ()
+    assert facts.of("job").top == ()

@@ -1,5 +1,7 @@
 """Every column against `tf.feature_column`, TensorFlow's own implementation of the same words."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -7,7 +9,7 @@ import tensorflow as tf
 from features.columns import Bucketized, Crossed, HashBucket, Numeric, Vocabulary, stored
 from features.errors import BadInputError
 from features.schema import Field, Label, Schema
-from features.statistics import FieldStatistics, Statistics
+from features.statistics import FieldStatistics, Statistics, VocabularyFile
 from features.transform import TransformGraph
 
 ROWS = 4000
@@ -19,18 +21,19 @@ SCHEMA = Schema(
         Field("school", "string"),
         Field("sector", "string", default="?"),
     ),
-    Label("label", ("1",), ("0",)),
+    Label("label", (("0",), ("1",))),
     "key",
 )
 STATISTICS = Statistics(
     4,
-    2,
+    (2, 2),
+    None,
     {
         "age": FieldStatistics(4, 0, mean=40.0, deviation=8.0, minimum=20, maximum=60, quantiles=(20, 30, 40, 50, 60)),
         "gain": FieldStatistics(
             4, 0, mean=1.5, deviation=0.5, log_mean=0.9, log_deviation=0.2, quantiles=(0, 0, 0, 1, 2)
         ),
-        "job": FieldStatistics(4, 0, vocabulary=(("clerk", 3), ("baker", 1), ("nurse", 1))),
+        "job": FieldStatistics(4, 0, vocabulary=VocabularyFile("job.txt", 3)),
     },
 )
 fc = tf.compat.v1.feature_column
@@ -172,12 +175,14 @@ def test_log1p_is_a_z_score_of_logarithms() -> None:
     np.testing.assert_allclose(found, [0.5, -4.5, (np.log1p(1.5) - 0.9) / 0.2], rtol=1e-5)
 
 
-def test_learned_quantiles_and_vocabulary() -> None:
+def test_learned_quantiles_and_vocabulary(tmp_path: Path) -> None:
+    (tmp_path / "job.txt").write_text("clerk\t3\nbaker\t1\nnurse\t1\n")
+    learned = STATISTICS.at(str(tmp_path))
     assert Bucketized(Numeric("age"), quantiles=4).cut_points(STATISTICS) == (30, 40, 50)
     assert Bucketized(Numeric("gain"), quantiles=4).cut_points(STATISTICS) == (0, 1)
-    assert Vocabulary("job").listed(STATISTICS) == ("clerk", "baker", "nurse")
-    assert Vocabulary("job", size=1).listed(STATISTICS) == ("clerk",)
-    assert Vocabulary("job", minimum_count=2).listed(STATISTICS) == ("clerk",)
+    assert Vocabulary("job").listed(learned) == ("clerk", "baker", "nurse")
+    assert Vocabulary("job", size=1).listed(learned) == ("clerk",)
+    assert Vocabulary("job", minimum_count=2).listed(learned) == ("clerk",)
 
 
 @pytest.mark.parametrize(

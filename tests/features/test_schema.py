@@ -7,7 +7,7 @@ from features.schema import Field, Label, Schema
 
 SCHEMA = Schema(
     (Field("age", "integer", ("?",), minimum=0), Field("job", "string", default="?", allowed=("a", "b"))),
-    Label("label", ("yes",), ("no",)),
+    Label("label", (("no",), ("yes",))),
     "row",
 )
 

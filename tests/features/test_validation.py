@@ -14,7 +14,7 @@ SCHEMA = Schema(
         Field("job", "string", ("?",), allowed=("clerk", "nurse")),
         Field("town", "string", required=True),
     ),
-    Label("paid", ("yes",), ("no",)),
+    Label("paid", (("no",), ("yes",))),
     "key",
 )
 TEXTS = ("key", "age", "gain", "job", "town", "paid", "_raw", "_source", "_fault")
@@ -41,7 +41,7 @@ REASONS = {
     "negative": "age: '-3' is below 0",
     "unknown job": "job: 'pirate' is not a known value",
     "no town": "town: no value, and one is required",
-    "bad label": "paid: 'maybe' is not one of 'yes', 'no'",
+    "bad label": "paid: 'maybe' is not one of 'no', 'yes'",
     "two faults": "age: 'x' is not an integer; gain: 'y' is not a number",
     "cut short": "expected 6 fields, got 1",
 }

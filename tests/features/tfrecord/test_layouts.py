@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from features import storage
-from features.tfrecord.feature_types import UnsupportedColumnError
-from features.tfrecord.framing import DamagedRecordError, RecordReader, write_records
+from features.tfrecord.codec.feature_types import UnsupportedColumnError
+from features.tfrecord.codec.framing import DamagedRecordError, RecordReader, write_records
 from features.tfrecord.layouts import read_shard, record_schema, shard_name, write_shard
 from features.tfrecord.manifest import LAYOUTS, Layout, ManifestError, ShardSet
 

@@ -1,0 +1,230 @@
+"""Schema inference: what a bounded number of records says about columns and types.
+
+| seen in the records | column |
+|---|---|
+| int64_list | long |
+| float_list, or int64_list in some records and float_list in others | float |
+| bytes_list, all of it UTF-8 | string |
+| bytes_list otherwise | binary |
+| never more than one value | scalar |
+| more than one value in any record | array |
+| feature lists of a SequenceExample | array of arrays |
+
+Every column is nullable: that a feature was present in the records read says nothing about the others.
+"""
+
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from pyspark.sql import types as T
+
+from features.errors import BadInputError
+from features.tfrecord.codec.framing import RecordReader
+from features.tfrecord.spark.partitions import DataFile
+
+logger = logging.getLogger(__name__)
+
+_MAX_FILES = 16
+_VARINT, _FIXED64, _LENGTH, _FIXED32 = 0, 1, 2, 5
+
+
+class SchemaInferenceError(BadInputError):
+    """Records that give no schema, or contradict each other."""
+
+
+@dataclass(frozen=True)
+class Inference:
+    """A schema and what it rests on.
+
+    Args:
+        schema: Columns in alphabetical order: a protobuf map has none.
+        records: Records that were read.
+        files: Files they came from.
+        files_total: Files there are.
+    """
+
+    schema: T.StructType
+    records: int
+    files: int
+    files_total: int
+
+    def report(self) -> str:
+        """One line for people."""
+        return (
+            f"tfrecord: inferred {len(self.schema)} columns from {self.records} records of {self.files} "
+            f"(of {self.files_total}) files; pass .schema(...) to read no record twice"
+        )
+
+
+@dataclass
+class _Seen:
+    """What was seen of one feature."""
+
+    kinds: dict[str, str] = field(default_factory=dict)  # kind -> where it was seen first
+    repeated: bool = False
+    nested: bool = False
+    text: bool = True
+
+
+def infer_schema(files: Sequence[DataFile], record_type: str, limit: int) -> Inference:
+    """Read up to `limit` records, spread over up to 16 files, and derive the schema.
+
+    Raises:
+        SchemaInferenceError: No record was found, or a feature has bytes in one record and numbers in another.
+        DamagedRecordError: A record that is read is damaged.
+    """
+    if record_type == "ByteArray":
+        return Inference(T.StructType([T.StructField("byteArray", T.BinaryType())]), 0, 0, len(files))
+    candidates = [file for file in files if file.size]
+    step = max(1, len(candidates) // _MAX_FILES)
+    chosen = candidates[::step][:_MAX_FILES]
+    seen: dict[str, _Seen] = {}
+    read = used = 0
+    for position, file in enumerate(chosen):
+        # What a short file leaves over goes to the files behind it.
+        quota = -(-(limit - read) // (len(chosen) - position))
+        count = 0
+        for record, where in _records(file.path, quota):
+            _observe(record, record_type == "SequenceExample", where, seen)
+            count += 1
+        read, used = read + count, used + (count > 0)
+    if not read:
+        raise SchemaInferenceError(
+            f"no record to infer a schema from in {len(files)} files. Pass the schema: spark.read.schema(...)"
+        )
+    fields = [T.StructField(name, _type_of(name, seen[name])) for name in sorted(seen)]
+    found = Inference(T.StructType(fields), read, used, len(files))
+    logger.info(found.report())
+    return found
+
+
+def _records(path: str, quota: int) -> Iterator[tuple[bytes, str]]:
+    left = quota
+    for batch in RecordReader(path, batch_records=max(1, min(quota, 1024))):
+        for index in range(min(left, len(batch))):
+            yield batch[index], f"{path}: record {batch.first_record + index}"
+        left -= len(batch)
+        if left <= 0:
+            return
+
+
+def _type_of(name: str, seen: _Seen) -> T.DataType:
+    kinds = set(seen.kinds)
+    if "bytes" in kinds and len(kinds) > 1:
+        one, two = sorted(seen.kinds.items())[:2]
+        raise SchemaInferenceError(
+            f"feature {name!r} holds {one[0]} in {one[1]} but {two[0]} in {two[1]}. "
+            "Pass a schema without it: spark.read.schema(...)"
+        )
+    leaf: T.DataType = T.LongType()
+    if "float" in kinds:
+        leaf = T.FloatType()
+    elif "bytes" in kinds or not kinds:  # a feature that was always empty says nothing; peers call it string
+        leaf = T.StringType() if seen.text else T.BinaryType()
+    if seen.nested:
+        return T.ArrayType(T.ArrayType(leaf))
+    return T.ArrayType(leaf) if seen.repeated else leaf
+
+
+def _observe(record: bytes, sequence: bool, where: str, seen: dict[str, _Seen]) -> None:
+    try:
+        for number, message in _fields(record):
+            if number == 1:  # Example.features, SequenceExample.context
+                for name, feature in _entries(message):
+                    _observe_feature(feature, where, seen.setdefault(name, _Seen()))
+            elif number == 2 and sequence:  # SequenceExample.feature_lists
+                for name, features in _entries(message):
+                    column = seen.setdefault(name, _Seen())
+                    column.nested = True
+                    for _, feature in _fields(features):
+                        _observe_feature(feature, where, column)
+    except (IndexError, UnicodeDecodeError, _MalformedError) as error:
+        kind = "SequenceExample" if sequence else "Example"
+        raise SchemaInferenceError(f"{where} is no valid tf.train.{kind} ({error}); is the recordType right?") from None
+
+
+class _MalformedError(ValueError):
+    pass
+
+
+def _observe_feature(feature: memoryview, where: str, column: _Seen) -> None:
+    values = 0
+    for number, payload in _fields(feature):
+        if number == 1:
+            strings = [bytes(value) for _, value in _fields(payload)]
+            values += len(strings)
+            column.text = column.text and all(_is_text(value) for value in strings)
+            kind = "bytes"
+        elif number in (2, 3):
+            values += sum(_count(number, wire, value) for _, wire, value in _wire_fields(payload))
+            kind = "float" if number == 2 else "int64"
+        else:
+            continue
+        if values:
+            column.kinds.setdefault(kind, where)
+    column.repeated = column.repeated or values > 1
+
+
+def _is_text(value: bytes) -> bool:
+    try:
+        value.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _count(number: int, wire: int, value: memoryview) -> int:
+    """Values in one occurrence of `FloatList.value` (2) or `Int64List.value` (3), packed or not."""
+    if wire != _LENGTH:
+        return 1
+    return len(value) // 4 if number == 2 else sum(byte < 128 for byte in value)
+
+
+def _entries(message: memoryview) -> Iterator[tuple[str, memoryview]]:
+    """Key and value of each entry of a protobuf map."""
+    for _, entry in _fields(message):
+        name, value = "", memoryview(b"")
+        for number, payload in _fields(entry):
+            if number == 1:
+                name = bytes(payload).decode("utf-8")
+            else:
+                value = payload
+        yield name, value
+
+
+def _fields(message: bytes | memoryview) -> Iterator[tuple[int, memoryview]]:
+    """The length-delimited fields of a message."""
+    return ((number, value) for number, wire, value in _wire_fields(message) if wire == _LENGTH)
+
+
+def _wire_fields(message: bytes | memoryview) -> Iterator[tuple[int, int, memoryview]]:
+    view, position = memoryview(message), 0
+    while position < len(view):
+        tag, position = _varint(view, position)
+        wire = tag & 7
+        if wire == _LENGTH:
+            size, position = _varint(view, position)
+        elif wire == _VARINT:
+            size = _varint(view, position)[1] - position
+        elif wire in (_FIXED64, _FIXED32):
+            size = 8 if wire == _FIXED64 else 4
+        else:
+            raise _MalformedError(f"wire type {wire} at byte {position}")
+        if position + size > len(view):
+            raise _MalformedError(f"a field of {size} bytes ends behind the record")
+        yield tag >> 3, wire, view[position : position + size]
+        position += size
+
+
+def _varint(view: memoryview, position: int) -> tuple[int, int]:
+    value = shift = 0
+    while True:
+        byte = view[position]
+        position += 1
+        value |= (byte & 127) << shift
+        if byte < 128:
+            return value, position
+        shift += 7
+        if shift > 63:
+            raise _MalformedError(f"a varint of more than 10 bytes ends at byte {position}")

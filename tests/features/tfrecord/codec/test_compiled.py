@@ -1,0 +1,119 @@
+"""Compiled kernels: where they are kept, and that they come back without numba."""
+
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from features.tfrecord.codec import compiled
+
+ROOT = Path(__file__).parents[4]
+
+CHECK = """
+import sys
+from features.tfrecord.codec.framing import crc32c
+import features.tfrecord.codec.compiled as compiled
+assert crc32c(b"123456789") == 0xE3069283  # the check value of CRC-32C, RFC 3720
+print("numba" in sys.modules, compiled.__file__)
+"""
+
+
+def _python(code: str, *, path: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run code in a process that finds no kernels of this machine: every place of the search is below `path`."""
+    empty = path.parent / "empty"
+    empty.mkdir(exist_ok=True)
+    ours = ("NUMBA_CACHE_DIR", "EMBERLINE_KERNEL_CACHE")
+    clean = {key: value for key, value in os.environ.items() if key not in ours}
+    places = {"PYTHONPATH": str(path), "XDG_CACHE_HOME": str(empty), "TMPDIR": str(empty)}
+    return subprocess.run(
+        [sys.executable, "-c", code],
+        env=clean | places | environment,
+        cwd=path.parent,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def _copy(folder: Path) -> Path:
+    """A copy of the room without compiled kernels."""
+    source = folder / "app"
+    shutil.copytree(ROOT / "features", source / "features", ignore=shutil.ignore_patterns("__pycache__"))
+    return source
+
+
+def test_first_process_compiles_and_second_does_not_need_numba(tmp_path: Path) -> None:
+    source, cache = _copy(tmp_path), tmp_path / "cache"
+    first = _python(CHECK, path=source, EMBERLINE_KERNEL_CACHE=str(cache))
+    assert first.stdout.startswith("True"), first.stderr
+    assert [file.name.partition("-")[0] for file in cache.iterdir()] == ["crc32c"]
+    second = _python(CHECK, path=source, EMBERLINE_KERNEL_CACHE=str(cache))
+    assert second.stdout.startswith("False"), second.stderr
+
+
+def test_code_in_a_zip_uses_the_cache_of_the_user(tmp_path: Path) -> None:
+    """`--py-files app.zip` has another path in every application, the cache does not care."""
+    source, home = _copy(tmp_path), tmp_path / "home"
+    for name in ("one", "two"):
+        folder = tmp_path / name
+        folder.mkdir()
+        with zipfile.ZipFile(folder / "app.zip", "w") as archive:
+            for file in sorted((source / "features").rglob("*.py")):
+                archive.write(file, file.relative_to(source))
+    outputs = [_python(CHECK, path=tmp_path / name / "app.zip", XDG_CACHE_HOME=str(home)) for name in ("one", "two")]
+    assert [output.stdout.split(maxsplit=1)[0] for output in outputs] == ["True", "False"], outputs[1].stderr
+    assert "app.zip" in outputs[1].stdout
+    assert list((home / "emberline").iterdir())
+
+
+def test_damaged_object_code_is_compiled_again(tmp_path: Path) -> None:
+    source, cache = _copy(tmp_path), tmp_path / "cache"
+    assert _python(CHECK, path=source, EMBERLINE_KERNEL_CACHE=str(cache)).returncode == 0
+    (file,) = cache.iterdir()
+    whole = file.read_bytes()
+    file.write_bytes(whole[:-100])
+    again = _python(CHECK, path=source, EMBERLINE_KERNEL_CACHE=str(cache))
+    assert again.stdout.startswith("True"), again.stderr
+    assert len(file.read_bytes()) == len(whole)
+
+
+def test_without_a_writable_folder_it_still_works_and_says_so(tmp_path: Path) -> None:
+    source = _copy(tmp_path)
+    blocked = tmp_path / "file"  # a file where a folder is wanted: nothing can be made below it, even by root
+    blocked.write_text("")
+    code = (
+        "import pathlib, features.tfrecord.codec.compiled as c\n"
+        f"c.cache_folders = lambda: iter([pathlib.Path({str(blocked)!r}) / 'x'])\n" + CHECK
+    )
+    result = _python(code, path=source)
+    assert result.stdout.startswith("True"), result.stderr
+    assert "set EMBERLINE_KERNEL_CACHE" in result.stderr
+
+
+def test_folder_order(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("EMBERLINE_KERNEL_CACHE", str(tmp_path / "a"))
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path / "b"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "c"))
+    folders = list(compiled.cache_folders())
+    here = Path(compiled.__file__).parent / "__pycache__" / "kernels"
+    assert folders[:4] == [tmp_path / "a", tmp_path / "b" / "emberline", here, tmp_path / "c" / "emberline"]
+
+
+def test_shared_temporary_folder_must_be_private(tmp_path: Path) -> None:
+    """Object code under /tmp is only trusted in a folder that nobody else can write to."""
+    folder = tmp_path / "emberline-1"
+    assert compiled._is_private(folder)
+    folder.chmod(0o777)
+    assert not compiled._is_private(folder)
+    link = tmp_path / "link"
+    link.symlink_to(folder)
+    assert not compiled._is_private(link)
+
+
+def test_all_entry_points_compile() -> None:
+    compiled.compile_all()
+    assert compiled.kernel("crc32c") is compiled.kernel("crc32c")
