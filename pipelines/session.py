@@ -13,6 +13,7 @@ import pyspark
 from pyspark.sql import SparkSession
 
 from features.errors import BadInputError
+from features.tfrecord.spark.data_source import register
 
 MINIMUM_JAVA = 17
 DEFAULT_MASTER = "local-cluster[2,1,2048]"
@@ -32,7 +33,7 @@ class JavaError(BadInputError):
 
 @contextmanager
 def session(name: str, master: str | None = None, settings: Mapping[str, str] | None = None) -> Iterator[SparkSession]:
-    """A session for the block, stopped at its end.
+    """A session for the block, with `format("tfrecord")`, stopped at its end.
 
     Args:
         name: What the application does; it is listed as `emberline NAME`.
@@ -59,6 +60,7 @@ def session(name: str, master: str | None = None, settings: Mapping[str, str] | 
         builder = builder.config("spark.driver.host", "127.0.0.1").config("spark.sql.shuffle.partitions", "4")
     spark = builder.getOrCreate()
     spark.sparkContext.setLogLevel("ERROR")
+    register(spark)
     application = str(spark.sparkContext.applicationId)
     try:
         yield spark

@@ -1,5 +1,7 @@
 """Java: absent, too old, unreadable, good."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -45,3 +47,15 @@ def test_a_good_java_is_accepted(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     fake_java(tmp_path, says)
     monkeypatch.setenv("JAVA_HOME", str(tmp_path))
     assert require_java() == version
+
+
+def test_a_session_knows_the_tfrecord_format(tmp_path: Path) -> None:
+    """In a process of its own: the tests' session has registered the format itself."""
+    code = (
+        "from pipelines.session import session\n"
+        "with session('test', 'local[1]') as spark:\n"
+        f"    spark.range(5).write.format('tfrecord').save({str(tmp_path / 'out')!r})\n"
+        f"    print(spark.read.format('tfrecord').load({str(tmp_path / 'out')!r}).count())\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300, check=False)
+    assert done.stdout.strip().endswith("5"), done.stderr[-2000:]

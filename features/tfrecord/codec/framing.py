@@ -24,7 +24,7 @@ CODECS: tuple[Codec, ...] = ("gzip", "zlib")
 CODEC_SUFFIX = {None: "", "gzip": ".gz", "zlib": ".zz"}
 _WINDOW_BITS = {"gzip": 31, "zlib": 15}
 _LEVEL = 6  # zlib's and TensorFlow's default
-_READ_BYTES = 1 << 22
+_READ_BYTES = 1 << 24
 _FRAME_BYTES = 16
 
 Int64Array: TypeAlias = npt.NDArray[np.int64]

@@ -71,7 +71,8 @@ class TFRecordDataSource(DataSource):
         options = read_options(self.options)
         files = find_files(map(absolute, read_paths(self.options)), options)
         folders = partition_schema(files, options.infer_partition_types)
-        found = infer_schema(files, options.record_type, options.infer_records)
+        drop = options.mode == "DROPMALFORMED"
+        found = infer_schema(files, options.record_type, options.infer_records, drop_malformed=drop)
         # This runs in a process of its own whose stderr is the driver's.
         print(found.report(), file=sys.stderr, flush=True)
         stored = [field for field in found.schema if field.name not in folders.names]

@@ -20,12 +20,13 @@ from dataclasses import dataclass, field
 from pyspark.sql import types as T
 
 from features.errors import BadInputError
-from features.tfrecord.codec.framing import RecordReader
+from features.tfrecord.codec.framing import DamagedRecordError, RecordReader
 from features.tfrecord.spark.partitions import DataFile
 
 logger = logging.getLogger(__name__)
 
 _MAX_FILES = 16
+_HEAD_BYTES = 1 << 20  # of a file, at a time: inference wants few records of many files
 _VARINT, _FIXED64, _LENGTH, _FIXED32 = 0, 1, 2, 5
 
 
@@ -67,12 +68,19 @@ class _Seen:
     text: bool = True
 
 
-def infer_schema(files: Sequence[DataFile], record_type: str, limit: int) -> Inference:
+def infer_schema(files: Sequence[DataFile], record_type: str, limit: int, *, drop_malformed: bool = False) -> Inference:
     """Read up to `limit` records, spread over up to 16 files, and derive the schema.
 
+    Args:
+        files: What may be read.
+        record_type: Of all records.
+        limit: Records read at most.
+        drop_malformed: Leave a file at its first damage, as the read that follows will.
+
     Raises:
-        SchemaInferenceError: No record was found, or a feature has bytes in one record and numbers in another.
-        DamagedRecordError: A record that is read is damaged.
+        SchemaInferenceError: No record was found, a feature has bytes in one record and numbers in another, or a
+            record is of another type (unless `drop_malformed`).
+        DamagedRecordError: A record that is read is damaged (unless `drop_malformed`).
     """
     if record_type == "ByteArray":
         return Inference(T.StructType([T.StructField("byteArray", T.BinaryType())]), 0, 0, len(files))
@@ -85,9 +93,13 @@ def infer_schema(files: Sequence[DataFile], record_type: str, limit: int) -> Inf
         # What a short file leaves over goes to the files behind it.
         quota = -(-(limit - read) // (len(chosen) - position))
         count = 0
-        for record, where in _records(file.path, quota):
-            _observe(record, record_type == "SequenceExample", where, seen)
-            count += 1
+        try:
+            for record, where in _records(file.path, quota):
+                _observe(record, record_type == "SequenceExample", where, seen)
+                count += 1
+        except (DamagedRecordError, SchemaInferenceError):
+            if not drop_malformed:
+                raise
         read, used = read + count, used + (count > 0)
     if not read:
         raise SchemaInferenceError(
@@ -101,7 +113,7 @@ def infer_schema(files: Sequence[DataFile], record_type: str, limit: int) -> Inf
 
 def _records(path: str, quota: int) -> Iterator[tuple[bytes, str]]:
     left = quota
-    for batch in RecordReader(path, batch_records=max(1, min(quota, 1024))):
+    for batch in RecordReader(path, batch_records=max(1, min(quota, 1024)), read_bytes=_HEAD_BYTES):
         for index in range(min(left, len(batch))):
             yield batch[index], f"{path}: record {batch.first_record + index}"
         left -= len(batch)

@@ -121,7 +121,7 @@ class ReadOptions:
     columns: tuple[str, ...] = ()
     filters: str = "[]"
     infer_records: int = 1000
-    batch_rows: int = 16384
+    batch_rows: int = 32768
     partition_bytes: int = 128 << 20
     path_glob: str = ""
     recursive: bool = False

@@ -72,6 +72,10 @@ def submit(folder: Path, script: str, *arguments: str) -> dict[str, object]:
     ]  # fmt: skip
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     environment["PYSPARK_PYTHON"] = environment["PYSPARK_DRIVER_PYTHON"] = sys.executable
+    # As an image build does; without it the first worker of a machine compiles.
+    environment["EMBERLINE_KERNEL_CACHE"] = str(folder / "kernels")
+    compiled = [sys.executable, "-m", "features.tfrecord.codec.compiled"]
+    subprocess.run(compiled, cwd=ROOT, env=environment, capture_output=True, timeout=300, check=True)
     done = subprocess.run(
         command, cwd=folder, env=environment, capture_output=True, text=True, timeout=900, check=False
     )

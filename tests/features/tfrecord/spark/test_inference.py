@@ -1,9 +1,11 @@
 """What records say about columns, with TensorFlow's protobufs as the source of records."""
 
+from pathlib import Path
+
 import pytest
 from pyspark.sql import types as T
 
-from features.tfrecord.codec.framing import write_records
+from features.tfrecord.codec.framing import DamagedRecordError, write_records
 from features.tfrecord.spark.inference import SchemaInferenceError, infer_schema
 from features.tfrecord.spark.partitions import DataFile
 
@@ -76,6 +78,19 @@ def test_contradictions_and_nothing_are_errors(tmp_path):
         infer_schema(files(tmp_path, []), "Example", 10)
     with pytest.raises(SchemaInferenceError, match=r"record 0 is no valid tf.train.Example"):
         infer_schema(files(tmp_path, [b"\x0a\xff\xff\x01"]), "Example", 10)
+
+
+def test_damage_ends_a_file_where_the_read_may_drop_it(tmp_path):
+    sources = files(tmp_path, [example(a=[1])] * 3, [example(b=[1])] * 3)
+    whole = bytearray(Path(sources[0].path).read_bytes())
+    whole[-20] ^= 1  # in the last record
+    Path(sources[0].path).write_bytes(whole)
+    with pytest.raises(DamagedRecordError, match="record 2 "):
+        infer_schema(sources, "Example", 100)
+    found = infer_schema(sources, "Example", 100, drop_malformed=True)
+    assert (types(found), found.records) == ({"a": "bigint", "b": "bigint"}, 5)
+    foreign = files(tmp_path, [example(a=[1]), b"\x0a\xff\xff\x01"])
+    assert infer_schema(foreign, "Example", 10, drop_malformed=True).records == 1
 
 
 def test_byte_arrays_need_no_record():
