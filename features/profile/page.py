@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import jinja2
+import markupsafe
 
 from features.anomaly_checks import Anomaly, field_distances, missing_share
 from features.drift import Distance
@@ -91,7 +92,7 @@ def profile_html(profile: ProfileInput) -> str:
     environment = jinja2.Environment(
         autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
     )
-    environment.filters |= {"figure": figure, "share": share}
+    environment.filters |= {"figure": figure, "share": share, "breakable": _breakable}
     source = importlib.resources.files("features.profile").joinpath("page.html").read_text(encoding="utf-8")
     series = profile.series
     main = next(iter(profile.splits))
@@ -112,6 +113,11 @@ def profile_html(profile: ProfileInput) -> str:
         places={entry.name: f"field-{index}" for index, entry in enumerate(entries)}
         | {profile.schema.label.name: "label"},
     )
+
+
+def _breakable(name: str) -> markupsafe.Markup:
+    """A name that may go on in the next line after each of its words."""
+    return markupsafe.escape(name).replace("_", markupsafe.Markup("_<wbr>"))
 
 
 def _entry(profile: ProfileInput, item: Field, distances: Mapping[str, Mapping[str, Distance]]) -> _Entry:
