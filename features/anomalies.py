@@ -4,10 +4,10 @@ Works on statistics alone, without Spark. Single bad rows are put aside by `feat
 whether there are too many of them, and whether the good ones are still the data that the model was made for.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from features.anomaly_checks import TRAIN, Anomaly, Checks, SplitFacts
-from features.errors import BadInputError
+from features.errors import BadInputError, nearest
 from features.expectations import ANOMALY_KINDS, Expectations
 from features.schema import Schema
 from features.statistics import Statistics
@@ -22,7 +22,7 @@ def validate(
     schema: Schema,
     expectations: Expectations,
     previous: Statistics | None = None,
-    known: Iterable[str] = (),
+    known: Collection[str] = (),
 ) -> tuple[Anomaly, ...]:
     """Everything that is wrong with a new data set.
 
@@ -33,9 +33,15 @@ def validate(
         previous: Statistics of the training split of the previous version, if there is one.
         known: Columns that are no news although the schema leaves them out, such as those of no use to a model.
 
+    Raises:
+        BadInputError: if an expectation is about a field that nobody knows.
+
     Returns:
         Anomalies, those that stop first, then in the order of `ANOMALY_KINDS` and of the schema.
     """
+    for name in expectations.fields:
+        if name not in {*schema.names, *known}:
+            raise BadInputError(f"expectations.fields: there is no field {name!r}. {nearest(name, schema.names)}")
     checks = Checks(schema, expectations)
     found: list[Anomaly] = []
     for name, facts in splits.items():
@@ -87,11 +93,8 @@ def require(anomalies: Sequence[Anomaly]) -> None:
     stopping = sum(anomaly.severity == "stop" for anomaly in anomalies)
     if stopping:
         warnings = len(anomalies) - stopping
-        counted = f"{stopping} anomal{'y' if stopping == 1 else 'ies'}" + (
-            f" ({warnings} more warn)" if warnings else ""
-        )
         raise AnomalyError(
-            f"the data is not as its recipe expects: {counted}:\n{report(anomalies)}\n"
+            f"the data is not as its recipe expects ({stopping} stop the step, {warnings} warn):\n{report(anomalies)}\n"
             "Correct the data, or change what is expected: --set expectations.<limit>=…; "
             "--set 'expectations.stop=()' only warns."
         )

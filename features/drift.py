@@ -20,6 +20,10 @@ BINS = 20
 """Common bins for the Jensen-Shannon divergence, of equal weight in the mean of both distributions."""
 
 
+ROUNDING = 1e-12
+"""Of several values that moved equally far, the first is named, whatever the last bits of their shares."""
+
+
 @dataclass(frozen=True)
 class Distance:
     """How far a field has moved.
@@ -76,7 +80,7 @@ def l_infinity(before: FieldStatistics, now: FieldStatistics) -> Distance:
         for side, top in enumerate((first, second)):
             if value not in top:
                 shares[side] = min(shares[1 - side], rarest[side] / totals[side])
-        if abs(shares[1] - shares[0]) > worst:
+        if abs(shares[1] - shares[0]) > worst + ROUNDING:
             worst = abs(shares[1] - shares[0])
             where = f"{value!r}: {shares[0]:.1%} → {shares[1]:.1%}"
     return Distance(worst, L_INFINITY, where)
@@ -128,17 +132,19 @@ class Distribution:
         if not facts.histogram and not facts.quantiles:
             return None
         edges, filled = _histogram_points(facts, low, high)
-        known = {edge: [share] for edge, share in zip(edges, filled, strict=True)}
+        # How much lies on the maximum itself, no histogram tells: its last bin is closed.
+        known = {edge: [share] for edge, share in zip(edges[:-1], filled, strict=False)}
         step = 1 / (len(facts.quantiles) - 1) if len(facts.quantiles) > 1 else 1.0
         clipped = (min(max(value, low), high) for value in facts.quantiles)
         for value, run in itertools.groupby(enumerate(clipped), key=operator.itemgetter(1)):
             indices = [index for index, _ in run]
             # A value that holds several ranks begins somewhere between two ranks and ends between two others.
             spread = step / 2 if len(indices) > 1 else 0.0
-            floor = filled[bisect.bisect_right(edges, value) - 1]
-            ceiling = filled[min(bisect.bisect_right(edges, value), len(filled) - 1)]
+            bin_of = min(bisect.bisect_right(edges, value) - 1, len(edges) - 2)
+            floor, ceiling = filled[bin_of], filled[bin_of + 1]
             shares = (indices[0] * step - spread, indices[-1] * step + spread)
             known.setdefault(value, []).extend(min(max(share, floor), ceiling) for share in shares)
+        known.setdefault(high, []).append(1.0)
         # Edges of histograms carry rounding errors, and may mean a value that is also a quantile.
         same = 4 * math.ulp(max(abs(low), abs(high)))
         points: list[float] = []
