@@ -52,8 +52,10 @@ def histogram(name: str, series: Mapping[str, FieldStatistics], *, whole: bool) 
     shares = {label: found.shares(edges) for label, found in known.items()}
     main, peaks = next(iter(shares.items()))
     peak = max(range(len(peaks)), key=peaks.__getitem__)
-    span = (max(edges[peak], low), min(edges[peak + 1], high))
-    around = figure(span[0]) if whole and span[1] - span[0] <= 1 else f"{figure(span[0])} to {figure(span[1])}"
+    first, last = max(edges[peak], low), min(edges[peak + 1], high)
+    if whole:
+        first, last = math.ceil(first), math.floor(last)
+    around = figure(first) if first == last else f"{figure(first)} to {figure(last)}"
     title = (
         f"{name}: histogram from {figure(low)} to {figure(high)}; {main} peaks at {around} with {share(peaks[peak])}"
     )
