@@ -72,7 +72,7 @@ def l_infinity(before: FieldStatistics, now: FieldStatistics) -> Distance:
     count, between none and that, which brings the two nearest. With complete lists it is exact.
     """
     worst, where = 0.0, ""
-    first, second = dict(before.top), dict(now.top)
+    first, second = listed_counts(before), listed_counts(now)
     totals = [max(facts.values or facts.count, 1) for facts in (before, now)]
     rarest = [_unlisted(before), _unlisted(now)]
     for value in sorted(first.keys() | second.keys()):
@@ -84,6 +84,14 @@ def l_infinity(before: FieldStatistics, now: FieldStatistics) -> Distance:
             worst = abs(shares[1] - shares[0])
             where = f"{value!r}: {shares[0]:.1%} → {shares[1]:.1%}"
     return Distance(worst, L_INFINITY, where)
+
+
+def listed_counts(facts: FieldStatistics) -> dict[str, int]:
+    """The most frequent values with their counts; long values that begin alike, and are listed cut, count as one."""
+    counts: dict[str, int] = {}
+    for value, count in facts.top:
+        counts[value] = counts.get(value, 0) + count
+    return counts
 
 
 def _unlisted(facts: FieldStatistics) -> int:

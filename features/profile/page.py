@@ -8,7 +8,7 @@ import jinja2
 import markupsafe
 
 from features.anomaly_checks import Anomaly, field_distances, missing_share
-from features.drift import Distance
+from features.drift import Distance, listed_counts
 from features.profile.charts import BARS, Chart, bars, figure, histogram, share
 from features.schema import Field, Schema
 from features.statistics import FieldStatistics, Statistics
@@ -182,7 +182,7 @@ def _gist(facts: FieldStatistics, listed: Sequence[_Bar]) -> str:
 
 def _bars(series: Mapping[str, FieldStatistics]) -> list[_Bar]:
     """The values with the largest share in any series; the main series gives the order."""
-    tops = {label: dict(facts.top) for label, facts in series.items()}
+    tops = {label: listed_counts(facts) for label, facts in series.items()}
     totals = {label: max(facts.values or facts.count, 1) for label, facts in series.items()}
     shares: dict[str, dict[str, float]] = {}
     for label, top in tops.items():

@@ -170,6 +170,12 @@ def test_several_values_per_row_count_by_value() -> None:
     assert l_infinity(before, now).value == 0.25
 
 
+def test_long_values_that_are_listed_cut_count_together() -> None:
+    before = FieldStatistics(3, 0, distinct=3, top=(("long…", 1), ("long…", 1), ("b", 1)))
+    now = FieldStatistics(3, 0, distinct=3, top=(("b", 3),))
+    assert l_infinity(before, now).value == pytest.approx(2 / 3)
+
+
 def test_classes() -> None:
     found = class_distance((75, 25), (50, 50), ("no", "yes"))
     assert found
