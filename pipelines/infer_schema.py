@@ -6,6 +6,7 @@ from typing import Any
 
 from pyspark.sql import DataFrame, SparkSession
 
+from features.dataset_version import MANIFEST
 from features.errors import BadInputError
 from features.schema_declaration import declaration
 from features.schema_inference import infer_schema
@@ -65,14 +66,18 @@ def read_table(spark: SparkSession, source: str) -> DataFrame:
     Raises:
         BadInputError: if there is nothing, or the format is none of `FORMATS`.
     """
-    ending = ""
-    for part in reversed(file_name(require_input(source)[0]).lower().split(".")[1:]):
-        if part not in COMPRESSED:
-            ending = part
-            break
+    # Beside the shards of a TFRecord folder lies its manifest, which is JSON.
+    endings = [_ending(uri) for uri in require_input(source) if file_name(uri) != MANIFEST]
+    ending = endings[0] if endings else ""
     if ending not in FORMATS:
         raise BadInputError(
             f"{source!r} holds files ending in {ending!r}. Give a table with column names: {', '.join(FORMATS)}."
         )
     reader, options = FORMATS[ending]
     return spark.read.format(reader).options(**options).load(source)
+
+
+def _ending(uri: str) -> str:
+    """The last ending of a file's name that says what is in it."""
+    parts = file_name(uri).lower().split(".")[1:]
+    return next((part for part in reversed(parts) if part not in COMPRESSED), "")
