@@ -5,7 +5,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from features.drift import Distribution
+from features.distribution import Distribution
 from features.statistics import FieldStatistics
 
 WIDTH, HEIGHT = 400, 100

@@ -12,7 +12,8 @@ from scipy.integrate import quad
 from scipy.spatial.distance import jensenshannon
 from scipy.stats import norm
 
-from features.drift import Distribution, class_distance, common_edges, distance, jensen_shannon, l_infinity
+from features.distribution import Distribution
+from features.drift import class_distance, common_edges, distance, jensen_shannon, l_infinity
 from features.schema import Field
 from features.statistics import FieldStatistics
 
