@@ -212,3 +212,29 @@ def test_a_browser_runs_the_page(tmp_path: Path) -> None:
     assert [attributes["id"] for tag, attributes in visited.tags if tag == "details" and "open" in attributes] == [
         "field-7"
     ]
+
+
+def luminance(colour: str) -> float:
+    """Relative luminance, as WCAG 2.2 defines it."""
+    digits = colour.lstrip("#")
+    digits = "".join(digit * 2 for digit in digits) if len(digits) == 3 else digits
+    parts = [int(digits[index : index + 2], 16) / 255 for index in (0, 2, 4)]
+    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+@pytest.mark.parametrize("scheme", [0, 1], ids=["light", "dark"])
+def test_text_and_lines_stand_out(scheme: int) -> None:
+    """WCAG 2.2: 4.5 to 1 for text, 3 to 1 for what is drawn."""
+    declared = re.findall(r":root \{([^}]*--ink[^}]*)\}", profile_html(wide(2)))
+    colours = dict(re.findall(r"--([\w-]+): (#\w+);", declared[scheme]))
+
+    def contrast(one: str, other: str) -> float:
+        low, high = sorted((luminance(colours[one]), luminance(colours[other])))
+        return (high + 0.05) / (low + 0.05)
+
+    texts = [("ink", "page"), ("ink", "card"), ("soft", "page"), ("soft", "card"), ("soft", "head"),
+             ("stop", "stop-fill"), ("warning", "warning-fill")]  # fmt: skip
+    assert {pair: contrast(*pair) for pair in texts if contrast(*pair) < 4.5} == {}
+    lines = [("s0", "card"), ("s1", "card"), ("s2", "card"), ("s1", "s0-fill"), ("s2", "s0-fill")]
+    assert {pair: contrast(*pair) for pair in lines if contrast(*pair) < 3} == {}
