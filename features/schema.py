@@ -122,6 +122,11 @@ class Schema:
     label: Label
     key: str
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All fields, the label and the key."""
+        return (*(field.name for field in self.fields), self.label.name, self.key)
+
     def field(self, name: str) -> Field:
         """The field called `name`.
 

@@ -1,28 +1,61 @@
-"""Checks raw rows against the schema, in Spark: every row is either typed and good, or carries a reason."""
+"""Checks raw rows against the schema, in Spark: every row is either typed and good, or carries a reason.
+
+What makes a whole split suspicious is for `features.anomalies`; it reads the reasons through `fault_counts`.
+"""
+
+from collections.abc import Mapping
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
-from pyspark.sql.types import NumericType
+from pyspark.sql.types import (
+    ArrayType,
+    BinaryType,
+    BooleanType,
+    DataType,
+    FractionalType,
+    MapType,
+    NumericType,
+    StructType,
+    VariantType,
+)
 
 from features.errors import BadInputError, nearest
-from features.schema import Field, Schema
+from features.schema import Field, Label, Schema
 
 RAW, SOURCE, FAULT, REASON = "_raw", "_source", "_fault", "reason"
 """Columns beside the fields: the row as it came, the file it came from, what a reader found wrong, the verdict."""
+
+NO_VALUE = "no value, and one is required"
+NOT_A = {"integer": "is not an integer", "float": "is not a number", "string": "is not a text"}
+BELOW, ABOVE, UNKNOWN = "is below", "is above", "is not a known value"
+INFINITE, NO_CLASS = "is not finite", "is not one of"
+NO_ARRAY, NOT_SINGLE, LENGTH, GAP = "is not an array", "is not a single value", "is not an array of", "has a gap"
+
+KINDS = {
+    NO_VALUE: "missing",
+    **dict.fromkeys((*NOT_A.values(), NO_ARRAY, NOT_SINGLE), "type"),
+    **dict.fromkeys((BELOW, ABOVE, UNKNOWN, INFINITE, NO_CLASS, LENGTH, GAP), "domain"),
+}
+"""What each complaint is about; a reader's own complaints are about the `row`."""
+
+SHOWN = 80
+"""Characters of a bad value that a reason shows."""
 
 
 def check_rows(rows: DataFrame, schema: Schema, *, labelled: bool) -> DataFrame:
     """Types every row and says what is wrong with the bad ones.
 
     Args:
-        rows: Raw rows with one column per field (text or already typed), the key and, when `labelled`, the
-            label; `_raw`, `_source` and `_fault` (a reader's own complaint, or null) beside them.
+        rows: Raw rows with one column per field (text or already typed; arrays for fields with a shape or of many
+            values), the key and, when `labelled`, the label; `_raw`, `_source` and `_fault` (a reader's own
+            complaint, or null) beside them.
         schema: What a good row looks like.
         labelled: Whether the label is read and checked.
 
     Returns:
-        The key, the typed fields, the label as float (only when `labelled`), `_raw`, `_source`, and `reason`:
-        null for a good row, otherwise every complaint, joined by "; ".
+        The key, the typed fields, the label as float (only when `labelled`; a class as its id), `_raw`,
+        `_source`, and `reason`: null for a good row, otherwise every complaint, joined by "; ". A NaN is a
+        missing value, and so is an empty array.
 
     Raises:
         BadInputError: if a column is missing altogether, naming the nearest one present.
@@ -33,50 +66,182 @@ def check_rows(rows: DataFrame, schema: Schema, *, labelled: bool) -> DataFrame:
         present = [name for name in rows.columns if not name.startswith("_") and name not in wanted]
         hints = " ".join(f"Column {name!r} is missing. {nearest(name, present)}" for name in absent)
         raise BadInputError(f"{len(absent)} of {len(wanted)} columns are not in the data. {hints}")
-    numeric = {field.name for field in rows.schema.fields if isinstance(field.dataType, NumericType)}
+    types = {column.name: column.dataType for column in rows.schema.fields}
     faults = [F.col(FAULT)]
-    values = [F.col(schema.key)]
+    key = F.col(f"`{schema.key}`").cast("string")
+    values = [key.alias(schema.key)]
+    checks = [F.when(key.isNull(), F.lit(f"{schema.key}: {NO_VALUE}"))]
     for field in schema.fields:
-        value, fault = _check(field, typed=field.name in numeric)
+        check = _check_array if field.shape or field.many else _check_single
+        value, fault = check(field, types[field.name])
         values.append(value.alias(field.name))
-        # A row its reader could not split has no fields to complain about.
-        faults.append(F.when(F.col(FAULT).isNull(), fault))
+        checks.append(fault)
     if labelled:
-        label, fault = _check_label(schema)
+        label, fault = _check_label(schema.label, types[schema.label.name])
         values.append(label.alias(schema.label.name))
-        faults.append(F.when(F.col(FAULT).isNull(), fault))
+        checks.append(fault)
+    # A row its reader could not split has no fields to complain about.
+    faults += [F.when(F.col(FAULT).isNull(), fault) for fault in checks]
     reason = F.concat_ws("; ", *faults)
     return rows.select(*values, RAW, SOURCE, F.when(reason != "", reason).alias(REASON))
 
 
-def _check(field: Field, *, typed: bool) -> tuple[Column, Column]:
+def masked_reason() -> Column:
+    """The reason with its values struck out, so that a million bad ages are one reason."""
+    return F.regexp_replace(REASON, r"'[^']*'", "'…'")
+
+
+def fault_counts(reasons: Mapping[str, int], schema: Schema) -> dict[tuple[str, str], int]:
+    """Rejected rows by what was wrong with them.
+
+    Args:
+        reasons: Rows by masked reason (`masked_reason`).
+        schema: The schema they were checked against.
+
+    Returns:
+        Rows by `(field, kind)`; kind is `missing`, `type`, `domain` or, with an empty field, `row` (its reader
+        could not take it apart). A row with two faults counts twice.
+    """
+    names = sorted([*(field.name for field in schema.fields), schema.label.name, schema.key], key=len, reverse=True)
+    counts: dict[tuple[str, str], int] = {}
+    for reason, rows in reasons.items():
+        for complaint in reason.split("; "):
+            name = next((name for name in names if complaint.startswith(f"{name}: ")), "")
+            said = complaint.removeprefix(f"{name}: ").removeprefix("'…' ")
+            # The longest phrase that fits: "is not an array of" begins like "is not an array".
+            phrase = max((phrase for phrase in KINDS if said.startswith(phrase)), key=len, default="")
+            fault = (name, KINDS[phrase]) if name and phrase else ("", "row")
+            counts[fault] = counts.get(fault, 0) + rows
+    return counts
+
+
+def _check_single(field: Field, given: DataType) -> tuple[Column, Column]:
     """The typed value and the complaint about it (null when there is none)."""
     column = F.col(f"`{field.name}`")
-    text = F.trim(column.cast("string"))
-    missing = text.isNull() | text.isin("", *field.missing)
-    source = column if typed else text
-    value = F.when(~missing, source.try_cast(field.spark_type))
-    shown = F.concat(F.lit(f"{field.name}: '"), F.substring(text, 1, 80), F.lit("' "))
-    kind = {"integer": "an integer", "float": "a number", "string": "a text"}[field.kind]
-    fault = F.when(~missing & value.isNull(), F.concat(shown, F.lit(f"is not {kind}")))
+    if isinstance(given, ArrayType | MapType | StructType | BinaryType | VariantType):
+        text = F.when(column.isNotNull(), F.lit(given.simpleString()))
+        return F.lit(None).cast(field.spark_type), F.when(column.isNotNull(), _shown(field.name, text, NOT_SINGLE))
+    text, missing = _text_and_missing(field, column, given)
+    value = F.when(~missing, _converted(field, column, text, given))
+    fault = F.when(~missing, _value_fault(field, text, value))
     if field.required:
-        fault = fault.when(missing, F.lit(f"{field.name}: no value, and one is required"))
-    if field.minimum is not None:
-        fault = fault.when(value < field.minimum, F.concat(shown, F.lit(f"is below {field.minimum:g}")))
-    if field.maximum is not None:
-        fault = fault.when(value > field.maximum, F.concat(shown, F.lit(f"is above {field.maximum:g}")))
-    if field.allowed:
-        fault = fault.when(~missing & ~value.isin(*field.allowed), F.concat(shown, F.lit("is not a known value")))
+        fault = fault.when(missing, F.lit(f"{field.name}: {NO_VALUE}"))
     return value, fault
 
 
-def _check_label(schema: Schema) -> tuple[Column, Column]:
-    label = schema.label
-    text = F.trim(F.col(f"`{label.name}`").cast("string"))
+def _check_array(field: Field, given: DataType) -> tuple[Column, Column]:
+    """The same for a field that holds an array per row."""
+    column = F.col(f"`{field.name}`")
+    text = F.trim(column.cast("string")) if not isinstance(given, BinaryType) else F.lit("binary")
+    flat = isinstance(given, ArrayType) and not isinstance(given.elementType, ArrayType | MapType | StructType)
+    if not flat:
+        missing = column.isNull() | text.isin("", *field.missing)
+        array, fault = F.lit(None), F.when(~missing, _shown(field.name, text, NO_ARRAY))
+    else:
+        missing = column.isNull() | (F.size(column) == 0)
+        element = given.elementType  # type: ignore[attr-defined]
+        array = F.when(~missing, F.transform(column, lambda value: _element(field, value, element)))
+        gaps = F.exists(column, lambda value: _text_and_missing(field, value, element)[1])
+        complaints = F.transform(column, lambda value: _element_fault(field, value, element))
+        fault = F.when(~missing & gaps, _shown(field.name, text, f"{GAP}: a value of it is missing"))
+        if field.shape:
+            size = _product(field.shape)
+            fault = fault.when(~missing & (F.size(column) != size), _shown(field.name, text, f"{LENGTH} {size} values"))
+        fault = fault.when(~missing, F.get(F.filter(complaints, lambda found: found.isNotNull()), F.lit(0)))
+    if field.required:
+        fault = fault.when(missing, F.lit(f"{field.name}: {NO_VALUE}"))
+    return array.cast(field.spark_type), fault
+
+
+def _element(field: Field, value: Column, given: DataType) -> Column:
+    text, missing = _text_and_missing(field, value, given)
+    return F.when(~missing, _converted(field, value, text, given))
+
+
+def _element_fault(field: Field, value: Column, given: DataType) -> Column:
+    text, missing = _text_and_missing(field, value, given)
+    return F.when(~missing, _value_fault(field, text, _converted(field, value, text, given)))
+
+
+def _text_and_missing(field: Field, column: Column, given: DataType) -> tuple[Column, Column]:
+    """A single value as text, and whether it stands for no value at all."""
+    text = F.trim(column.cast("string"))
+    if isinstance(given, NumericType | BooleanType):
+        # Only what needs it turns numbers into text: it costs more than everything else here.
+        missing = column.isNull() | text.isin(*field.missing) if field.missing else column.isNull()
+        # pandas writes integers with gaps as floats with NaN.
+        return text, missing | F.isnan(column.cast("double")) if isinstance(given, FractionalType) else missing
+    missing = text.isNull() | text.isin("", *field.missing)
+    if field.kind == "float":
+        missing = missing | F.isnan(F.coalesce(text.try_cast("double"), F.lit(0.0)))
+    return text, missing
+
+
+def _converted(field: Field, column: Column, text: Column, given: DataType) -> Column:
+    """A single value in the field's type, null when it has none there."""
+    kind = {"integer": "bigint", "float": "double", "string": "string"}[field.kind]
+    if field.kind == "string" or not isinstance(given, NumericType | BooleanType):
+        return text.try_cast(kind)
+    value = column.try_cast(kind)
+    # A cast would cut 39.7 down to 39 without a word.
+    cut = field.kind == "integer" and isinstance(given, FractionalType)
+    return F.when(column.cast("double") == value.cast("double"), value) if cut else value
+
+
+def _value_fault(field: Field, text: Column, value: Column) -> Column:
+    """The complaint about a single value that is not missing."""
+    fault = F.when(value.isNull(), _shown(field.name, text, NOT_A[field.kind]))
+    if field.kind == "float":
+        fault = fault.when(F.abs(value) == float("inf"), _shown(field.name, text, INFINITE))
+    if field.minimum is not None:
+        fault = fault.when(value < field.minimum, _shown(field.name, text, f"{BELOW} {field.minimum:g}"))
+    if field.maximum is not None:
+        fault = fault.when(value > field.maximum, _shown(field.name, text, f"{ABOVE} {field.maximum:g}"))
+    if field.allowed:
+        fault = fault.when(~value.isin(*field.allowed), _shown(field.name, text, UNKNOWN))
+    return fault
+
+
+def _check_label(label: Label, given: DataType) -> tuple[Column, Column]:
+    column = F.col(f"`{label.name}`")
+    text = F.trim(column.cast("string"))
+    missing = text.isNull() | (text == "")
+    if not label.classes:
+        number = text.try_cast("float")
+        fault = F.when(missing, F.lit(f"{label.name}: {NO_VALUE}"))
+        fault = fault.when(number.isNull() | F.isnan(number), _shown(label.name, text, NOT_A["float"]))
+        fault = fault.when(F.abs(number) == float("inf"), _shown(label.name, text, INFINITE))
+        if label.minimum is not None:
+            fault = fault.when(number < label.minimum, _shown(label.name, text, f"{BELOW} {label.minimum:g}"))
+        if label.maximum is not None:
+            fault = fault.when(number > label.maximum, _shown(label.name, text, f"{ABOVE} {label.maximum:g}"))
+        return number, fault
+    if isinstance(given, FractionalType):  # 1.0 is the class "1"
+        whole = column.try_cast("bigint")
+        same = F.when(whole.cast("double") == column.cast("double"), whole.cast("string"))
+        spellings = [text, same]
+    elif isinstance(given, BooleanType):
+        spellings = [text, F.initcap(text), column.cast("int").cast("string")]
+    else:
+        spellings = [text]
     value = F.lit(None)
     for index, names in enumerate(label.classes):
-        value = F.when(text.isin(*names), float(index)).otherwise(value)
+        fits = F.coalesce(*(F.when(spelt.isin(*names), True) for spelt in spellings))
+        value = F.when(fits, float(index)).otherwise(value)
     value = value.cast("float")
     expected = ", ".join(repr(word) for names in label.classes for word in names)
-    shown = F.concat(F.lit(f"{label.name}: '"), F.substring(F.coalesce(text, F.lit("")), 1, 80), F.lit("' "))
-    return value, F.when(value.isNull(), F.concat(shown, F.lit(f"is not one of {expected}")))
+    fault = F.when(missing & value.isNull(), F.lit(f"{label.name}: {NO_VALUE}"))
+    return value, fault.when(value.isNull(), _shown(label.name, text, f"{NO_CLASS} {expected}"))
+
+
+def _shown(name: str, text: Column, complaint: str) -> Column:
+    # Quotes end a value where reasons are counted: one inside the value must not.
+    value = F.translate(F.substring(text, 1, SHOWN), "'", "’")
+    return F.concat(F.lit(f"{name}: '"), value, F.lit(f"' {complaint}"))
+
+
+def _product(sizes: tuple[int, ...]) -> int:
+    product = 1
+    for size in sizes:
+        product *= size
+    return product

@@ -1,12 +1,12 @@
 """The `emberline` command: every job as a sub-command, and three that only look.
 
-emberline list | show NAME | doctor | run NAME | etl | train | evaluate | register | score
+emberline list | show NAME | doctor | infer-schema | run NAME | etl | train | evaluate | register | score
 """
 
 import importlib
 import sys
 
-JOBS = ("run", "etl", "train", "evaluate", "register", "score")
+JOBS = ("infer-schema", "run", "etl", "train", "evaluate", "register", "score")
 VIEWS = ("list", "show", "doctor")
 
 
@@ -15,7 +15,7 @@ def main(argv: list[str] | None = None) -> int:
     arguments = sys.argv[1:] if argv is None else argv
     command = arguments[0] if arguments else "--help"
     if command in JOBS:
-        code: int = importlib.import_module(f"jobs.{command}").main(arguments[1:])
+        code: int = importlib.import_module(f"jobs.{command.replace('-', '_')}").main(arguments[1:])
         return code
     if command in VIEWS:
         from pipelines import overview

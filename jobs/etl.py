@@ -14,6 +14,10 @@ def parser() -> argparse.ArgumentParser:
     parser = arguments.job_parser("etl", __doc__)
     parser.add_argument("--input", required=True, type=arguments.location, metavar="URI", help="raw files")
     parser.add_argument("--output", required=True, type=arguments.location, metavar="URI", help="new dataset version")
+    parser.add_argument(
+        "--previous", type=arguments.location, metavar="URI",
+        help="dataset version to compare the data with; default: the one that --overwrite replaces",
+    )  # fmt: skip
     arguments.add_overwrite(parser, "a dataset version")
     arguments.add_master(parser)
     return parser
@@ -31,7 +35,7 @@ def main(argv: list[str] | None = None) -> int:
 
         recipe = load_recipe(given.pipeline, given.overrides)
         with session(f"etl {recipe.name}", given.master) as spark:
-            return etl(spark, recipe, given.input, given.output, overwrite=given.overwrite)
+            return etl(spark, recipe, given.input, given.output, overwrite=given.overwrite, previous=given.previous)
 
     return conclude("etl", work)
 

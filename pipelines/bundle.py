@@ -9,6 +9,7 @@ import zipfile
 from pathlib import Path
 
 ROOMS = ("features", "models", "pipelines")
+KINDS = (".py", ".html")
 EPOCH = (1980, 1, 1, 0, 0, 0)
 """One date for every entry, so that the same code gives the same bytes."""
 
@@ -18,7 +19,7 @@ def bundle(target: str) -> Path:
     root, path = Path(__file__).resolve().parents[1], Path(target)
     path.parent.mkdir(parents=True, exist_ok=True)
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        for file in sorted(file for room in ROOMS for file in (root / room).rglob("*.py")):
+        for file in sorted(file for room in ROOMS for file in (root / room).rglob("*") if file.suffix in KINDS):
             archive.writestr(zipfile.ZipInfo(str(file.relative_to(root)), EPOCH), file.read_bytes())
     return path
 

@@ -14,14 +14,18 @@ from pyspark.sql import functions as F
 
 from features import storage
 from features.analyze import analyze
+from features.anomalies import require, validate
+from features.anomaly_checks import Anomaly, SplitFacts
 from features.columns import Transformed, arrow_schema, cardinalities, describe, needs, stored
 from features.dataset_version import FEATURES, FORMAT, MANIFEST, REJECTED, SUCCESS, content_digest
 from features.errors import BadInputError
+from features.profile.page import PROFILE
 from features.schema import Schema
 from features.statistics import Statistics
 from features.tfrecord.layouts import shard_name, write_shard
 from features.tfrecord.manifest import Shard, ShardSet
-from features.validation import RAW, REASON, SOURCE, check_rows
+from features.validation import RAW, REASON, SOURCE, check_rows, fault_counts, masked_reason
+from pipelines.data_report import earlier_version, profile_page
 from pipelines.datasets import load_dataset
 from pipelines.progress import Progress, StageProgress
 from pipelines.recipe import Recipe
@@ -47,6 +51,7 @@ class EtlResult:
         records: Rows written, by split.
         bytes: Bytes of the shards.
         synthetic: Facts about generated data, or None.
+        anomalies: What was not as the recipe expects, none of it a reason to stop.
     """
 
     dataset: str
@@ -57,9 +62,18 @@ class EtlResult:
     records: dict[str, int]
     bytes: int
     synthetic: dict[str, Any] | None
+    anomalies: tuple[Anomaly, ...]
 
 
-def etl(spark: SparkSession, recipe: Recipe, source: str, output: str, *, overwrite: bool = False) -> EtlResult:
+def etl(
+    spark: SparkSession,
+    recipe: Recipe,
+    source: str,
+    output: str,
+    *,
+    overwrite: bool = False,
+    previous: str | None = None,
+) -> EtlResult:
     """Writes a dataset version; nothing appears at `output` before all of it is there.
 
     Args:
@@ -68,8 +82,10 @@ def etl(spark: SparkSession, recipe: Recipe, source: str, output: str, *, overwr
         source: URI of the raw files.
         output: URI of the new dataset version.
         overwrite: Replace a version that is already there; it stays readable until the new one is complete.
+        previous: URI of the version to compare with; default: the one that is replaced.
 
     Raises:
+        AnomalyError: if the data as a whole is not what the recipe expects; nothing is transformed then.
         BadInputError: for an input or output that cannot work; when every row of a split is rejected, with the
             commonest reasons.
     """
@@ -79,9 +95,9 @@ def etl(spark: SparkSession, recipe: Recipe, source: str, output: str, *, overwr
     dataset = load_dataset(recipe.dataset)
     columns = stored(recipe.model.columns)
     schema = dataset.schema.subset({field for column in columns for field in column.fields})
-    checked = {
-        split: check_rows(dataset.read(spark, source, split), schema, labelled=True).persist() for split in SPLITS
-    }
+    earlier = earlier_version(previous, output)
+    raw = {split: dataset.read(spark, source, split) for split in SPLITS}
+    checked = {split: check_rows(rows, schema, labelled=True).persist() for split, rows in raw.items()}
     # Two etl runs may aim at one output: each has a staging folder of its own.
     staging = f"{output.rstrip('/')}.staging-{uuid.uuid4().hex[:8]}"
     try:
@@ -94,6 +110,16 @@ def etl(spark: SparkSession, recipe: Recipe, source: str, output: str, *, overwr
                 _write_rejected(checked, storage.join(staging, REJECTED))
         with StageProgress(spark.sparkContext, progress, "statistics"):
             statistics = analyze(_good(checked["train"]), schema, staging, needs(columns))
+            learned = {"train": statistics, "eval": analyze(_good(checked["eval"]), schema, staging)}
+        facts = {
+            split: SplitFacts(learned[split], sum(reasons.values()), fault_counts(reasons, schema), raw[split].columns)
+            for split, (_, reasons) in counts.items()
+        }
+        before = earlier.statistics if earlier else None
+        anomalies = validate(facts, schema, recipe.expectations, before, dataset.schema.names)
+        require(anomalies)
+        for anomaly in anomalies:
+            progress.say(f"{anomaly.severity}: {anomaly}")
         stored_schema = arrow_schema(columns)
         stored_schema = stored_schema.append(pa.field(schema.label.name, pa.float32()))
         stored_schema = stored_schema.append(pa.field(schema.key, pa.string()))
@@ -125,6 +151,7 @@ def etl(spark: SparkSession, recipe: Recipe, source: str, output: str, *, overwr
         records={split: shard_set.rows for split, shard_set in shards.items()},
         bytes=sum(shard.bytes for shard_set in shards.values() for shard in shard_set.shards),
         synthetic=asdict(synthetic) if synthetic else None,
+        anomalies=anomalies,
     )
     manifest = {
         "format": FORMAT,
@@ -136,9 +163,11 @@ def etl(spark: SparkSession, recipe: Recipe, source: str, output: str, *, overwr
         "rows_read": result.rows_read,
         "rows_rejected": result.rows_rejected,
         "reasons": result.reasons,
+        "anomalies": [asdict(anomaly) for anomaly in anomalies],
         "splits": splits,
     }
-    _publish(staging, output, features, manifest)
+    page = profile_page(schema, learned, earlier, anomalies, manifest, output)
+    _publish(staging, output, features, manifest, page)
     progress.say(f"{sum(result.records.values()):,} rows written to {output}, {rejected:,} rejected")
     return result
 
@@ -148,9 +177,8 @@ def _good(rows: DataFrame) -> DataFrame:
 
 
 def _count(rows: DataFrame) -> tuple[int, dict[str, int]]:
-    """Good rows, and bad ones by reason (values stripped, so that a million bad ages are one reason)."""
-    reason = F.regexp_replace(REASON, r"'[^']*'", "'…'")
-    found = {row[0]: int(row[1]) for row in rows.groupBy(reason).count().collect()}
+    """Good rows, and bad ones by reason."""
+    found = {row[0]: int(row[1]) for row in rows.groupBy(masked_reason()).count().collect()}
     good = found.pop(None, 0)
     return good, found
 
@@ -251,8 +279,9 @@ def _write_split(rows: DataFrame, job: _ShardWriter) -> ShardSet:
     return ShardSet(job.stored_schema, "block", job.codec, job.preparation.rows_per_block, tuple(shards))
 
 
-def _publish(staging: str, output: str, features: dict[str, Any], manifest: dict[str, Any]) -> None:
+def _publish(staging: str, output: str, features: dict[str, Any], manifest: dict[str, Any], page: str) -> None:
     for name, content in ((FEATURES, features), (MANIFEST, manifest)):
         storage.write_bytes_atomic(storage.join(staging, name), json.dumps(content, indent=2).encode())
+    storage.write_text_atomic(storage.join(staging, PROFILE), page)
     storage.write_bytes_atomic(storage.join(staging, SUCCESS), b"")
     storage.replace_folder(staging, output)

@@ -12,6 +12,7 @@ from typing import Any, Literal, Protocol
 import pipelines.recipes
 from features.columns import Column, describe
 from features.errors import BadInputError, nearest
+from features.expectations import Expectations
 
 
 @dataclass(frozen=True)
@@ -125,6 +126,7 @@ class Recipe:
         training: How it is trained.
         preparation: How its dataset version is written.
         gate: When it becomes champion.
+        expectations: What its data must be like as a whole.
     """
 
     name: str
@@ -134,6 +136,7 @@ class Recipe:
     training: Training
     preparation: Preparation = field(default_factory=Preparation)
     gate: Gate = field(default_factory=Gate)
+    expectations: Expectations = field(default_factory=Expectations)
 
     @property
     def model_module(self) -> ModuleType:
@@ -184,6 +187,12 @@ def _replace(value: Any, path: list[str], text: str, key: str) -> Any:
             raise BadInputError(f"--set {key}: expected an index from 0 to {len(value) - 1} where {head!r} stands.")
         index = int(head)
         return (*value[:index], _replace(value[index], rest, text, key), *value[index + 1 :])
+    if isinstance(value, Mapping):
+        if head not in value:
+            raise BadInputError(
+                f"Unknown key {head!r} in --set {key}. {nearest(head, value)} The recipe declares them."
+            )
+        return {**value, head: _replace(value[head], rest, text, key)}
     if not dataclasses.is_dataclass(value):
         raise BadInputError(f"--set {key}: there is nothing below a value of type {type(value).__name__}.")
     known = [item.name for item in dataclasses.fields(value)]
@@ -227,6 +236,8 @@ def _parse(present: Any, text: str, key: str) -> Any:
 def _plain(value: Any) -> Any:
     if isinstance(value, tuple | list):
         return [_plain(item) for item in value]
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
     if isinstance(value, Column):
         return {key: _plain(item) for key, item in describe(value).items()}
     if dataclasses.is_dataclass(value):

@@ -1,0 +1,46 @@
+"""The schema of new data, guessed and printed as the Python declaration that a dataset module starts from.
+
+    spark-submit --master spark://HOST:7077 --py-files emberline.zip jobs/infer_schema.py \\
+        --input hdfs:///raw/clicks.parquet --label clicked --key id
+"""
+
+import argparse
+import sys
+
+
+def parser() -> argparse.ArgumentParser:
+    from pipelines import arguments
+
+    parser = argparse.ArgumentParser(
+        prog="infer-schema",
+        description=__doc__,
+        allow_abbrev=False,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "--input", required=True, type=arguments.location, metavar="URI",
+        help="a table: Parquet, ORC, JSON lines, CSV or TSV with a header, TFRecord",
+    )  # fmt: skip
+    parser.add_argument("--label", required=True, metavar="NAME", help="the column to predict")
+    parser.add_argument("--key", metavar="NAME", help="the column that identifies a row")
+    arguments.add_master(parser)
+    return parser
+
+
+def main(argv: list[str] | None = None) -> int:
+    from pipelines.outcome import conclude
+
+    given = parser().parse_args(argv)
+
+    def work() -> object:
+        from pipelines.infer_schema import infer
+        from pipelines.session import session
+
+        with session("infer-schema", given.master) as spark:
+            return infer(spark, given.input, given.label, given.key)
+
+    return conclude("infer-schema", work)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

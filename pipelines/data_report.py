@@ -1,0 +1,60 @@
+"""What etl says about its data: which version it is compared with, and the page that people look at."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from features import storage
+from features.anomaly_checks import Anomaly
+from features.dataset_version import SUCCESS, DatasetVersion, open_version
+from features.profile.page import ProfileInput, profile_html
+from features.schema import Schema
+from features.statistics import Statistics
+
+
+def earlier_version(previous: str | None, output: str) -> DatasetVersion | None:
+    """The version to compare with: the one that was named, or a complete one that is about to be replaced.
+
+    Raises:
+        BadInputError: if what was named is no complete version.
+    """
+    if previous is None and not storage.exists(storage.join(output, SUCCESS)):
+        return None
+    return open_version(previous or output)
+
+
+def profile_page(
+    schema: Schema,
+    splits: Mapping[str, Statistics],
+    earlier: DatasetVersion | None,
+    anomalies: tuple[Anomaly, ...],
+    manifest: Mapping[str, Any],
+    output: str,
+) -> str:
+    """`profile.html` of a new version.
+
+    Args:
+        schema: The raw fields.
+        splits: Statistics of each split.
+        earlier: The version it was compared with.
+        anomalies: What is not as expected.
+        manifest: The version's manifest.
+        output: Its URI.
+    """
+    synthetic = manifest["source"]["synthetic"]
+    facts = {"dataset": output, "digest": manifest["digest"][:12], "source": manifest["source"]["uri"]}
+    if earlier is not None:
+        facts |= {"previous version": earlier.uri, "previous digest": earlier.digest[:12]}
+    return profile_html(
+        ProfileInput(
+            title=manifest["recipe"],
+            schema=schema,
+            splits=splits,
+            previous=None if earlier is None else earlier.statistics,
+            anomalies=anomalies,
+            facts=facts | {"created": manifest["created"]},
+            synthetic=", ".join(f"{name.replace('_', ' ')} {value:.6g}" for name, value in (synthetic or {}).items()),
+            rows_read=manifest["rows_read"],
+            rows_rejected=manifest["rows_rejected"],
+            reasons=manifest["reasons"],
+        )
+    )

@@ -1,0 +1,40 @@
+"""`emberline infer-schema`: a table becomes a declaration; what is no table is refused."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pyspark.sql import SparkSession
+
+from features.errors import BadInputError
+from features.schema import Field, Label, Schema
+from pipelines.infer_schema import infer
+
+
+def test_a_csv_with_a_header(tmp_path: Path, emberline: Callable[..., Any]) -> None:
+    (tmp_path / "rows.csv").write_text(
+        "id,age,paid\n" + "".join(f"{n},{n % 9},{'no' if n % 2 else 'yes'}\n" for n in range(50))
+    )
+    done = emberline(
+        "infer-schema", "--input", tmp_path / "rows.csv", "--label", "paid", "--key", "id", "--master", "local[1]"
+    )
+    assert done.code == 0, done.stderr[-2000:]
+    assert Schema.from_json(done.result["schema"]) == Schema(
+        (Field("age", "integer", minimum=0, maximum=8, required=True),), Label("paid", (("no",), ("yes",))), "id"
+    )
+    assert done.result["rows"] == 50
+    assert 'Field("age", "integer", minimum=0, maximum=8, required=True),' in done.stderr
+
+
+def test_folders_of_other_formats(spark: SparkSession, tmp_path: Path) -> None:
+    table = spark.createDataFrame([(1, 0.5), (2, 1.5)], "n long, y double")
+    for kind in ("parquet", "json", "orc", "tfrecord"):
+        table.write.format(kind).save(str(tmp_path / kind))
+        assert infer(spark, str(tmp_path / kind), "y").rows == 2
+
+
+def test_files_that_are_no_table(spark: SparkSession, tmp_path: Path) -> None:
+    (tmp_path / "rows.data").write_text("1, 2")
+    with pytest.raises(BadInputError, match=r"files ending in 'data'\. Give a table with column names: parquet"):
+        infer(spark, str(tmp_path / "rows.data"), "y")
