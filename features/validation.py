@@ -21,7 +21,7 @@ def check_rows(rows: DataFrame, schema: Schema, *, labelled: bool) -> DataFrame:
         labelled: Whether the label is read and checked.
 
     Returns:
-        The key, the typed fields, the label as float (only when `labelled`), `_raw`, `_source`, and `reason`:
+        The key, the typed fields, the label as float, a class id or a number (only when `labelled`), `_raw`, `_source`, and `reason`:
         null for a good row, otherwise every complaint, joined by "; ".
 
     Raises:
@@ -72,6 +72,10 @@ def _check(field: Field, *, typed: bool) -> tuple[Column, Column]:
 
 def _check_label(schema: Schema) -> tuple[Column, Column]:
     label = schema.label
+    if label.task == "regression":
+        number = Field(label.name, "float", minimum=label.minimum, maximum=label.maximum, required=True)
+        value, fault = _check(number, typed=False)
+        return value.cast("float"), fault
     text = F.trim(F.col(f"`{label.name}`").cast("string"))
     value = F.lit(None)
     for index, names in enumerate(label.classes):

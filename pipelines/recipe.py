@@ -98,12 +98,13 @@ class Gate:
     """What a model must reach before it is called champion.
 
     Args:
-        metric: Name of an evaluation metric; larger is better.
-        minimum: Least value accepted, whoever the present champion is.
+        metric: Name of an evaluation metric. More is better, except for those that `pipelines.tasks.task` lists in
+            `SMALLER_IS_BETTER`.
+        limit: Worst value accepted, whoever the present champion is.
     """
 
     metric: str = "auc"
-    minimum: float = 0.5
+    limit: float = 0.5
 
 
 class ModelConfig(Protocol):
@@ -111,6 +112,10 @@ class ModelConfig(Protocol):
 
     @property
     def columns(self) -> tuple[Column, ...]: ...
+
+    @property
+    def outputs(self) -> int:
+        """1 for two classes (log-odds of the second) or a number, else one logit per class."""
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,8 @@ from features import storage
 from features.schema import Field, Label, Schema
 from features.validation import FAULT, RAW, SOURCE
 from pipelines.datasets import census_generator
-from pipelines.datasets.raw_table import Synthetic, file_name, read_named, require_input, row_key
+from pipelines.datasets.raw_table import file_name, read_named, require_input, row_key
+from pipelines.datasets.synthetic import Synthetic, read_facts
 
 MISSING = ("?",)
 
@@ -75,7 +76,7 @@ class Census:
 
     def synthetic(self, uri: str) -> Synthetic | None:
         """Facts about generated data, None for real data."""
-        return census_generator.facts(uri)
+        return read_facts(uri)
 
 
 DATASET = Census()

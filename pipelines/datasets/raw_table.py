@@ -1,6 +1,5 @@
 """Raw tables: what every dataset hands to validation, and the reader of tables that carry column names."""
 
-from dataclasses import dataclass
 from typing import Protocol
 
 from pyspark.sql import DataFrame, SparkSession
@@ -10,25 +9,10 @@ from features import storage
 from features.errors import BadInputError
 from features.schema import Schema
 from features.validation import FAULT, RAW, SOURCE
+from pipelines.datasets.synthetic import Synthetic
 
 KEY_LENGTH = 16
 """Hexadecimal digits of the row key: 64 bits of the SHA-256 of the row as it came."""
-
-
-@dataclass(frozen=True)
-class Synthetic:
-    """What is known about generated data.
-
-    Args:
-        best_auc: ROC AUC, on the held-out split, of the very probabilities the labels were drawn from: no
-            model can be expected to do better.
-        best_accuracy: Accuracy of the same probabilities at the threshold 0.5.
-        seed: Seed of the generator.
-    """
-
-    best_auc: float
-    best_accuracy: float
-    seed: int
 
 
 class Dataset(Protocol):
