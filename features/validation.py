@@ -21,8 +21,8 @@ def check_rows(rows: DataFrame, schema: Schema, *, labelled: bool) -> DataFrame:
         labelled: Whether the label is read and checked.
 
     Returns:
-        The key, the typed fields, the label as float, a class id or a number (only when `labelled`), `_raw`, `_source`, and `reason`:
-        null for a good row, otherwise every complaint, joined by "; ".
+        The key, the typed fields, the label as float, a class id or a number (only when `labelled`), `_raw`,
+        `_source`, and `reason`: null for a good row, otherwise every complaint, joined by "; ".
 
     Raises:
         BadInputError: if a column is missing altogether, naming the nearest one present.

@@ -22,8 +22,12 @@ from pipelines.tasks import task_of
 SAVED_MODEL = "saved_model"
 NAME = "model"
 TYPES = {"integer": "long", "float": "double", "string": "string"}
-PREDICTION_TYPES = {"float": DataType.float, "long": DataType.long, "string": DataType.string,
-                    "floats": Array(DataType.float)}  # fmt: skip
+PREDICTION_TYPES: dict[str, DataType | Array] = {
+    "float": DataType.float,
+    "long": DataType.long,
+    "string": DataType.string,
+    "floats": Array(DataType.float),
+}
 
 
 def log(saved_model: str, schema: Schema, run_id: str) -> ModelInfo:

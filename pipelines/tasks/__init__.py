@@ -43,8 +43,8 @@ def require_fit(recipe: Recipe, schema: Schema) -> None:
         what = f"{len(label.classes)} classes ({', '.join(label.class_names)})" if label.classes else "a number"
         raise BadInputError(
             f"Recipe {recipe.name!r}: its label {label.name!r} is {what}, for which a network has {task.outputs} "
-            f"output{'s, one per class' if task.outputs > 1 else ''}; this one has model.outputs={recipe.model.outputs}. "
-            f"Set model.outputs={task.outputs}."
+            f"output{'s, one per class' if task.outputs > 1 else ''}; this one has model.outputs="
+            f"{recipe.model.outputs}. Set model.outputs={task.outputs}."
         )
     if recipe.gate.metric not in task.metrics:
         raise BadInputError(
