@@ -29,6 +29,9 @@ SCHEMA = Schema(
     key="row",
 )
 
+NAMES = ("train", "test", "day_")
+"""How the official files' names begin; in a folder, others are not read."""
+
 HELD_OUT = 10
 """One row in so many is held out, where the files themselves do not divide by day."""
 
@@ -55,11 +58,13 @@ class Clicks:
         files = require_input(uri)
         if any(file.endswith(".parquet") for file in files):
             return _share(read_named(spark, uri, SCHEMA), split)
-        if split is None:
+        if len(files) > 1:
+            files = [file for file in files if file_name(file).startswith(NAMES)]
+        if split is None and files:
             return parse(text_lines(spark, files))
         labelled = [file for file in files if not file_name(file).startswith("test")]
         if not labelled:
-            raise BadInputError(f"{uri!r} holds only files called test…, which have no labels. Expected train.txt.")
+            raise BadInputError(f"{uri!r} holds no rows with labels. Expected train.txt, or day_0, day_1, …")
         days = sorted((file for file in labelled if file_name(file).startswith("day_")), key=_day)
         if len(days) > 1:
             return parse(text_lines(spark, days[:-1] if split == "train" else days[-1:]))

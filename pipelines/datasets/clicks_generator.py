@@ -87,14 +87,14 @@ class _Truth:
         for column, (centre, slope) in enumerate(zip(self.centres, self.slopes, strict=True)):
             count = np.floor(generator.lognormal(centre, 1.2, rows)).astype(int)
             here = generator.random(rows) >= self.absent[column]
-            size = np.log1p(np.where(here, count, 0))  # no count is as good as none
-            # The first three matter most at a middling size, which a straight line cannot say.
-            bump = 1.2 * np.exp(-((size - centre) ** 2)) - 0.6 if column < 3 else 0.0
-            logit += slope * (size - centre) + bump
+            amount = np.log1p(np.where(here, count, 0))  # no count is as good as none
+            # The first three matter most at a middling amount, which a straight line cannot say.
+            bump = 1.2 * np.exp(-((amount - centre) ** 2)) - 0.6 if column < 3 else 0.0
+            logit += slope * (amount - centre) + bump
             fields.append(np.where(here, count.astype(str), "").tolist())
         ranks = []
         for column, size in enumerate(CARDINALITIES):
-            shares = 1 / np.arange(1, size + 1, dtype=np.float64) ** ZIPF
+            shares = np.arange(1, size + 1) ** -ZIPF
             rank = np.searchsorted(np.cumsum(shares) / shares.sum(), generator.random(rows)).clip(max=size - 1)
             here = generator.random(rows) >= self.absent[COUNTS + column]
             logit += np.where(here, self.effects[column][rank], 0.0)

@@ -20,8 +20,8 @@ RECIPE = Recipe(
         outputs=3,
     ),
     training=Training(
-        optimizers=(Optimizer("adam", learning_rate=0.01),),
-        epochs=80,
+        optimizers=(Optimizer("adam", learning_rate=0.02, schedule="cosine"),),
+        epochs=60,
         global_batch=24,
         checkpoint_epochs=20,
     ),
