@@ -36,6 +36,14 @@ class Optimizer:
     l2: float = 0.0
     weight_decay: float = 0.0
 
+    def __post_init__(self) -> None:
+        # FTRL computes a weight as accumulated gradients times the present rate: at rate 0 all weights would be 0.
+        if self.kind == "ftrl" and self.schedule != "constant":
+            raise BadInputError(
+                f"Optimizer ftrl with schedule={self.schedule!r}: its weights shrink with its learning rate, so a "
+                "falling rate unlearns. Keep schedule='constant', or take adagrad or adam."
+            )
+
 
 @dataclass(frozen=True)
 class Training:

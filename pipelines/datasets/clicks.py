@@ -16,7 +16,7 @@ from features.errors import BadInputError
 from features.schema import Field, Label, Schema
 from features.validation import FAULT, RAW, SOURCE
 from pipelines.datasets import clicks_generator
-from pipelines.datasets.raw_table import file_name, read_named, require_input, row_key, text_lines
+from pipelines.datasets.raw_table import PARTS, file_name, read_named, require_input, row_key, text_lines
 from pipelines.datasets.synthetic import Synthetic, read_facts
 
 SCHEMA = Schema(
@@ -93,7 +93,7 @@ def parse(lines: DataFrame) -> DataFrame:
         when a line does not have its 40 fields (or 39, without the label). Empty lines are not rows.
     """
     names = [field.name for field in SCHEMA.fields]
-    parts = F.split(F.col(RAW), "\t")
+    parts = F.col(PARTS)
     size = F.size(parts)
     labelled = size == len(names) + 1
     first = F.when(labelled, 1).otherwise(0)
@@ -101,13 +101,18 @@ def parse(lines: DataFrame) -> DataFrame:
         ~labelled & (size != len(names)),
         F.concat(F.lit(f"expected {len(names) + 1} tab-separated fields, got "), size.cast("string")),
     )
-    return lines.where(F.trim(RAW) != "").select(
-        row_key(F.col(RAW)).alias(SCHEMA.key),
-        F.when(labelled, F.get(parts, F.lit(0))).alias(SCHEMA.label.name),
-        *(F.get(parts, first + index).alias(name) for index, name in enumerate(names)),
-        F.col(RAW),
-        F.col(SOURCE),
-        fault.alias(FAULT),
+    # A column of its own: inside each of the others, Spark would split the line once per field.
+    return (
+        lines.where(F.trim(RAW) != "")
+        .withColumn(PARTS, F.split(F.col(RAW), "\t"))
+        .select(
+            row_key(F.col(RAW)).alias(SCHEMA.key),
+            F.when(labelled, F.get(parts, F.lit(0))).alias(SCHEMA.label.name),
+            *(F.get(parts, first + index).alias(name) for index, name in enumerate(names)),
+            F.col(RAW),
+            F.col(SOURCE),
+            fault.alias(FAULT),
+        )
     )
 
 

@@ -14,7 +14,7 @@ from features import storage
 from pipelines.datasets.raw_table import KEY_LENGTH
 from pipelines.datasets.synthetic import Synthetic, binary_scores, write_facts, write_lines
 
-ROWS = {"train.txt": 120_000, "test.txt": 5_000}
+ROWS = {"train.txt": 300_000, "test.txt": 5_000}
 COUNTS = 13
 CARDINALITIES = (
     1_000, 500, 20_000, 10_000, 200, 20, 5_000, 400, 3, 8_000, 3_000, 20_000, 2_500,

@@ -12,6 +12,9 @@ from features.schema import Schema
 from features.validation import FAULT, RAW, SOURCE
 from pipelines.datasets.synthetic import Synthetic
 
+PARTS = "_parts"
+"""The fields of a line, as they are between reading and naming."""
+
 KEY_LENGTH = 16
 """Hexadecimal digits of the row key: 64 bits of the SHA-256 of the row as it came."""
 
@@ -80,13 +83,14 @@ def split_lines(lines: DataFrame, schema: Schema) -> DataFrame:
     """
     line = F.trim(F.col(RAW))
     names = [*(field.name for field in schema.fields), schema.label.name]
-    parts = F.split(line, r"\s*,\s*")
+    parts = F.col(PARTS)
     size = F.size(parts)
     fault = F.when(
         ~size.isin(len(names), len(names) - 1),
         F.concat(F.lit(f"expected {len(names)} comma-separated fields, got "), size.cast("string")),
     )
-    return lines.select(
+    # A column of its own: inside each of the others, Spark would split the line once per field.
+    return lines.withColumn(PARTS, F.split(line, r"\s*,\s*")).select(
         row_key(line).alias(schema.key),
         *(F.get(parts, F.lit(index)).alias(name) for index, name in enumerate(names)),
         F.col(RAW),

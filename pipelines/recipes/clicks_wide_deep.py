@@ -2,7 +2,7 @@
 
 The model of Cheng et al., "Wide & Deep Learning for Recommender Systems", 2016, on the format of Criteo's "Display
 Advertising Challenge", 2014. Counts enter as z-scores of their logarithms, and cut into twenty equal shares.
-Categories of up to a few thousand values have learned vocabularies, in which values seen fewer than ten times share
+Categories of up to a few thousand values have learned vocabularies, in which values seen fewer than fifty times share
 a few spare ids; larger ones are hashed.
 
 Expect RESULT
@@ -17,7 +17,7 @@ LARGE = (3, 4, 12, 16, 21, 24)
 
 COUNTS = tuple(f"I{index}" for index in range(1, 14))
 CATEGORIES: tuple[Categorical, ...] = tuple(
-    HashBucket(f"C{index}", 5_000) if index in LARGE else Vocabulary(f"C{index}", minimum_count=10, unseen_buckets=5)
+    HashBucket(f"C{index}", 2_000) if index in LARGE else Vocabulary(f"C{index}", minimum_count=50, unseen_buckets=5)
     for index in range(1, 27)
 )
 SHARES = tuple(Bucketized(Numeric(name, default=0.0), quantiles=20) for name in COUNTS)
@@ -37,10 +37,10 @@ RECIPE = Recipe(
     ),
     training=Training(
         optimizers=(
-            Optimizer("ftrl", learning_rate=0.05, scope="wide"),
-            Optimizer("adam", learning_rate=0.001, scope="deep", schedule="cosine"),
+            Optimizer("adam", learning_rate=0.003, scope="wide", schedule="cosine"),
+            Optimizer("adam", learning_rate=0.002, scope="deep", schedule="cosine"),
         ),
-        epochs=4,
+        epochs=3,
         global_batch=512,
     ),
 )

@@ -22,8 +22,8 @@ RECIPE = Recipe(
     dataset="houses",
     model=linear.Config(wide=(LATITUDE, LONGITUDE, Crossed((LATITUDE, LONGITUDE), 5000))),
     training=Training(
-        optimizers=(Optimizer("ftrl", learning_rate=0.3),),
-        epochs=15,
+        optimizers=(Optimizer("ftrl", learning_rate=1.0),),
+        epochs=20,
         global_batch=256,
         checkpoint_epochs=5,
     ),
