@@ -74,7 +74,8 @@ def test_a_single_file_is_split_by_a_hash_of_its_rows(spark: SparkSession, tmp_p
 
 
 def test_a_table_with_the_same_names_is_split_too(spark: SparkSession, tmp_path: Path) -> None:
-    uri = write(tmp_path, ["train.txt"], rows=100)
+    (tmp_path / "text").mkdir()
+    uri = write(tmp_path / "text", ["train.txt"], rows=100)
     DATASET.read(spark, uri).drop("_raw", "_source", "_fault").write.parquet(str(tmp_path / "table"))
     counts = [DATASET.read(spark, str(tmp_path / "table"), split).count() for split in ("train", "eval", None)]
     assert counts[0] + counts[1] == counts[2] == 100

@@ -40,7 +40,8 @@ def test_the_best_score_is_that_of_the_mean_of_each_cell(tmp_path: Path) -> None
         return rows * houses.CELLS + columns
 
     found = cells(train)
-    assert len(np.unique(found)) == houses.SETTLED, "the recipe's boundaries are the grid's"
+    # A few cells are so unpopular that nobody lives there. Boundaries beside the grid's would make far more cells.
+    assert 0.98 * houses.SETTLED < len(np.unique(found)) <= houses.SETTLED
     totals = np.bincount(found, train[:, 2], minlength=10_000), np.bincount(found, minlength=10_000)
     means = totals[0] / np.maximum(totals[1], 1)
     rmse = float(np.sqrt(np.mean((means[cells(held)] - held[:, 2]) ** 2)))
