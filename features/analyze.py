@@ -48,9 +48,13 @@ def analyze(rows: DataFrame, schema: Schema, folder: str, needs: Iterable[Need] 
     listed_words = LISTED_WORDS
     numbers = [field for field in schema.fields if field.kind != "string"]
     texts = [field for field in schema.fields if field.kind == "string"]
-    totals = [F.count(F.lit(1)).alias("rows"), F.sum(schema.label.name).alias("positive")]
+    label = Field(schema.label.name, "float")
+    totals = [F.count(F.lit(1)).alias("rows")]
+    totals += [F.count_if(F.col(f"`{label.name}`") == i).alias(f"class {i}") for i in range(len(schema.label.classes))]
     measures = [
-        measure.alias(f"{field.name}.{name}") for field in numbers for name, measure in _measures(field, quantiles)
+        measure.alias(f"{field.name}.{name}")
+        for field in [*numbers, label]
+        for name, measure in _measures(field, quantiles)
     ]
     row = rows.agg(*totals, *measures).first()
     found = row.asDict() if row else {}
@@ -65,8 +69,8 @@ def analyze(rows: DataFrame, schema: Schema, folder: str, needs: Iterable[Need] 
             text = "".join(f"{word}\t{count}\n" for word, count in facts.top)
             storage.write_bytes_atomic(storage.join(folder, path), text.encode())
             fields[name] = replace(facts, vocabulary=VocabularyFile(path, len(facts.top)))
-    positive = int(found["positive"] or 0)
-    return Statistics(total, (total - positive, positive), None, fields, folder)
+    classes = tuple(int(found[f"class {i}"]) for i in range(len(schema.label.classes)))
+    return Statistics(total, classes, None if classes else _number_statistics(label, found, total), fields, folder)
 
 
 def _measures(field: Field, quantiles: int) -> list[tuple[str, Column]]:

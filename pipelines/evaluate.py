@@ -4,7 +4,7 @@ import json
 import tempfile
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import pyarrow as pa
@@ -15,9 +15,10 @@ from features.dataset_version import open_version
 from features.errors import BadInputError
 from features.tfrecord.layouts import read_shard
 from features.tfrecord.manifest import ShardSet
-from pipelines.binary_metrics import binary_metrics
 from pipelines.progress import Progress, StageProgress
-from pipelines.scoring_model import load, ship
+from pipelines.scoring_model import arrow_arrays, load, ship, spark_columns
+from pipelines.tasks import task_of
+from pipelines.tasks.task import PredictionColumn
 from pipelines.tracking import Tracker, local_copy
 from pipelines.train import open_training
 
@@ -32,14 +33,16 @@ class EvaluateResult:
     Args:
         training: URI of the training.
         dataset_digest: Content of the dataset version evaluated.
-        metrics: As `binary_metrics` gives them.
-        scores: URI of a Parquet folder: key, label, score.
+        metrics: Numbers by name, as the task of the label defines them.
+        scores: URI of a Parquet folder: key, label, prediction.
+        details: What is no single number, such as the confusion matrix of several classes.
     """
 
     training: str
     dataset_digest: str
     metrics: dict[str, float]
     scores: str
+    details: dict[str, Any] = field(default_factory=dict)
 
 
 def evaluate(spark: SparkSession, training: str, tracker: Tracker, *, overwrite: bool = False) -> EvaluateResult:
@@ -63,26 +66,27 @@ def evaluate(spark: SparkSession, training: str, tracker: Tracker, *, overwrite:
     if version.digest != trained.dataset_digest:
         raise BadInputError(f"The dataset version {trained.dataset!r} was replaced after the training. Train again.")
     shards = version.split("eval")
-    schema = version.schema
+    schema, task = version.schema, task_of(version.schema.label)
     with tempfile.TemporaryDirectory() as scratch:
         archive = ship(spark, local_copy(storage.join(training, "model"), scratch), f"emberline-{trained.run_id}")
-    job = _ShardScorer(storage.join(version.uri, "eval"), shards, schema.key, schema.label.name, archive)
+    job = _ShardScorer(storage.join(version.uri, "eval"), shards, schema.key, schema.label.name, task.columns, archive)
     files = spark.createDataFrame([(index,) for index in range(len(shards.shards))], "shard int")
     scored = files.repartitionByRange(len(shards.shards), "shard").mapInArrow(
-        job, f"`{schema.key}` string, `{schema.label.name}` float, score float"
+        job, f"`{schema.key}` string, `{schema.label.name}` float, {spark_columns(task.columns)}"
     )
     scores = storage.join(training, SCORES)
     with StageProgress(spark.sparkContext, progress, "score held-out rows"):
         scored.write.mode("overwrite").parquet(scores)
-        metrics = binary_metrics(spark.read.parquet(scores), schema.label.name, "score")
+        found = task.evaluate(spark.read.parquet(scores), schema.label.name)
+    metrics = found.metrics
     if metrics["rows"] != shards.rows:
         raise RuntimeError(f"Scored {metrics['rows']:,.0f} of {shards.rows:,} held-out rows; rows were lost.")
-    result = EvaluateResult(training, version.digest, metrics, scores)
+    result = EvaluateResult(training, version.digest, metrics, scores, found.details)
     storage.write_bytes_atomic(target, json.dumps(asdict(result), indent=2).encode())
     final = {f"test_{name}": value for name, value in metrics.items()}
     tracker.log_metrics(trained.run_id, final, trained.steps, int(time.time() * 1000))
     tracker.log_json(trained.run_id, asdict(result), EVALUATION)
-    progress.say(", ".join(f"{name} {metrics[name]:.4f}" for name in ("accuracy", "auc", "pr_auc", "log_loss")))
+    progress.say(", ".join(f"{name} {metrics[name]:,.4f}" for name in task.metrics))
     return result
 
 
@@ -101,8 +105,17 @@ def open_evaluation(training: str) -> EvaluateResult:
 class _ShardScorer:
     """Runs in an executor: shard numbers in, scored rows out."""
 
-    def __init__(self, folder: str, shards: ShardSet, key: str, label: str, archive: str) -> None:
-        self.folder, self.shards, self.key, self.label, self.archive = folder, shards, key, label, archive
+    def __init__(
+        self,
+        folder: str,
+        shards: ShardSet,
+        key: str,
+        label: str,
+        columns: tuple[PredictionColumn, ...],
+        archive: str,
+    ) -> None:
+        self.folder, self.shards, self.key, self.label = folder, shards, key, label
+        self.columns, self.archive = columns, archive
 
     def __call__(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         score = load(self.archive, threads=1).signatures["serve_transformed"]
@@ -113,8 +126,8 @@ class _ShardScorer:
             for index in batch.column(0).to_pylist():
                 for rows in read_shard(self.folder, self.shards, self.shards.shards[index]):
                     table = {name: tf.constant(rows.column(name).to_numpy(zero_copy_only=False)) for name in spec}
-                    scores = score(**table)["score"].numpy()
+                    known = [rows.column(self.key).cast(pa.string()), rows.column(self.label)]
                     yield pa.RecordBatch.from_arrays(
-                        [rows.column(self.key).cast(pa.string()), rows.column(self.label), pa.array(scores)],
-                        names=[self.key, self.label, "score"],
+                        [*known, *arrow_arrays(score(**table), self.columns)],
+                        names=[self.key, self.label, *(column.name for column in self.columns)],
                     )

@@ -12,20 +12,29 @@ from typing import Any
 import mlflow
 from mlflow.models import Model, ModelSignature
 from mlflow.models.model import ModelInfo
-from mlflow.types import ColSpec
+from mlflow.types import ColSpec, DataType
 from mlflow.types import Schema as MlflowSchema
+from mlflow.types.schema import Array
 
 from features.schema import Schema
+from pipelines.tasks import task_of
 
 SAVED_MODEL = "saved_model"
 NAME = "model"
 TYPES = {"integer": "long", "float": "double", "string": "string"}
+PREDICTION_TYPES: dict[str, DataType | Array] = {
+    "float": DataType.float,
+    "long": DataType.long,
+    "string": DataType.string,
+    "floats": Array(DataType.float),
+}
 
 
 def log(saved_model: str, schema: Schema, run_id: str) -> ModelInfo:
     """Logs the folder `saved_model` as the model of a run."""
     inputs = MlflowSchema([ColSpec(TYPES[field.kind], field.name) for field in schema.fields])
-    outputs = MlflowSchema([ColSpec("float", "score"), ColSpec("long", "class")])
+    columns = task_of(schema.label).columns
+    outputs = MlflowSchema([ColSpec(PREDICTION_TYPES[column.type], column.name) for column in columns])
     return Model.log(
         artifact_path=None,
         name=NAME,

@@ -37,6 +37,14 @@ class Optimizer:
     l2: float = 0.0
     weight_decay: float = 0.0
 
+    def __post_init__(self) -> None:
+        # FTRL computes a weight as accumulated gradients times the present rate: at rate 0 all weights would be 0.
+        if self.kind == "ftrl" and self.schedule != "constant":
+            raise BadInputError(
+                f"Optimizer ftrl with schedule={self.schedule!r}: its weights shrink with its learning rate, so a "
+                "falling rate unlearns. Keep schedule='constant', or take adagrad or adam."
+            )
+
 
 @dataclass(frozen=True)
 class Training:
@@ -99,12 +107,13 @@ class Gate:
     """What a model must reach before it is called champion.
 
     Args:
-        metric: Name of an evaluation metric; larger is better.
-        minimum: Least value accepted, whoever the present champion is.
+        metric: Name of an evaluation metric. More is better, except for those that `pipelines.tasks.task` lists in
+            `SMALLER_IS_BETTER`.
+        limit: Worst value accepted, whoever the present champion is.
     """
 
     metric: str = "auc"
-    minimum: float = 0.5
+    limit: float = 0.5
 
 
 class ModelConfig(Protocol):
@@ -112,6 +121,10 @@ class ModelConfig(Protocol):
 
     @property
     def columns(self) -> tuple[Column, ...]: ...
+
+    @property
+    def outputs(self) -> int:
+        """1 for two classes (log-odds of the second) or a number, else one logit per class."""
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from features.errors import BadInputError, nearest
 from pipelines.evaluate import open_evaluation
 from pipelines.progress import Progress
 from pipelines.recipe import Gate, Recipe
+from pipelines.tasks.task import SMALLER_IS_BETTER
 from pipelines.tracking import CHAMPION, Tracker, local_copy, model_name
 from pipelines.train import open_training
 
@@ -71,7 +72,8 @@ def register(recipe: Recipe, training: str, tracker: Tracker) -> RegisterResult:
     with tempfile.TemporaryDirectory() as scratch:
         folder = local_copy(storage.join(training, "model"), scratch)
         registered = tracker.register(trained.run_id, name, folder, version.schema, tags)
-    best = float(held.tags[f"emberline.{gate.metric}"]) if held else None
+    known = held.tags.get(f"emberline.{gate.metric}") if held else None  # none: it was of another kind of label
+    best = None if known is None else float(known)
     passed, verdict = judge(gate, metric, best)
     if passed:
         tracker.promote(registered)
@@ -89,12 +91,16 @@ def judge(gate: Gate, metric: float, champion: float | None) -> tuple[bool, str]
     Args:
         gate: The recipe's conditions.
         metric: The candidate's value.
-        champion: The present champion's value, None if there is no champion.
+        champion: The present champion's value, None if no champion has one.
     """
-    if metric < gate.minimum:
-        return False, f"not champion: {gate.metric} {metric:.5f} is below the minimum {gate.minimum:g}"
+    smaller = gate.metric in SMALLER_IS_BETTER
+    sign = -1 if smaller else 1
+    # Not `<`: a metric that is no number passes no gate.
+    if not sign * metric >= sign * gate.limit:
+        where = "above" if smaller else "below"
+        return False, f"not champion: {gate.metric} {metric:.5f} is {where} the limit {gate.limit:g}"
     if champion is None:
         return True, f"champion: the first with {gate.metric} {metric:.5f}"
-    if metric > champion:
+    if sign * metric > sign * champion:
         return True, f"champion: {gate.metric} {metric:.5f} beats {champion:.5f}"
     return False, f"not champion: {gate.metric} {metric:.5f} does not beat the present champion's {champion:.5f}"

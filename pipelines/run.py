@@ -14,6 +14,7 @@ from pipelines.recipe import Recipe
 from pipelines.register import register
 from pipelines.score import score
 from pipelines.session import session
+from pipelines.tasks import require_fit
 from pipelines.tracking import Tracker
 from pipelines.train import train
 
@@ -47,12 +48,12 @@ def run(
     folder = storage.join(workspace, recipe.name, name)
     tracker = Tracker(tracking_uri)
     dataset = load_dataset(recipe.dataset)
+    require_fit(recipe, dataset.schema)
     if source is None:
         source = storage.join(workspace, "raw", f"{recipe.dataset}-synthetic-{recipe.preparation.seed}")
         best = dataset.synthetic(source) or dataset.generate(source, seed=recipe.preparation.seed)
-        progress.say(
-            f"no --input: synthetic {recipe.dataset} data at {source}, best achievable AUC {best.best_auc:.4f}"
-        )
+        scores = ", ".join(f"{metric} {value:,.4f}" for metric, value in best.best.items())
+        progress.say(f"no --input: synthetic {recipe.dataset} data at {source}, best achievable {scores}")
     with session(f"run {recipe.name}", master) as spark:
         with timed(seconds, "etl"):
             prepared = etl(spark, recipe, source, storage.join(folder, "dataset"))

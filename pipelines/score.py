@@ -19,7 +19,9 @@ from features.validation import RAW, REASON, SOURCE, check_rows
 from pipelines.datasets import load_dataset
 from pipelines.progress import Progress, StageProgress
 from pipelines.recipe import Recipe
-from pipelines.scoring_model import load, ship
+from pipelines.scoring_model import arrow_arrays, load, ship, spark_columns
+from pipelines.tasks import task_of
+from pipelines.tasks.task import PredictionColumn
 from pipelines.tracking import Tracker
 
 REJECTED = "_rejected"
@@ -31,7 +33,7 @@ class ScoreResult:
     """What was scored.
 
     Args:
-        predictions: URI of a Parquet folder: key, score, class, model version, time of scoring.
+        predictions: URI of a Parquet folder: key, the columns of the task's prediction, model version, time of scoring.
         rows_read: Raw rows.
         rows_scored: Predictions written.
         rows_rejected: Rows put aside, with a reason each, in `_rejected` below `predictions`.
@@ -86,7 +88,10 @@ def score(
     try:
         with StageProgress(spark.sparkContext, progress, f"score with version {version.version}"):
             good = checked.where(F.col(REASON).isNull()).select(schema.key, *(field.name for field in schema.fields))
-            scored = good.mapInArrow(_RowScorer(schema, archive), f"`{schema.key}` string, score float, class bigint")
+            columns = task_of(schema.label).columns
+            scored = good.mapInArrow(
+                _RowScorer(schema, columns, archive), f"`{schema.key}` string, {spark_columns(columns)}"
+            )
             stamp = datetime.now(UTC)
             scored.withColumns(
                 {"model_version": F.lit(version.version), "scored_at": F.lit(stamp).cast("timestamp")}
@@ -140,8 +145,8 @@ def model_schema(folder: str, known: Schema, called: str) -> Schema:
 class _RowScorer:
     """Runs in an executor: checked raw rows in, predictions out."""
 
-    def __init__(self, schema: Schema, archive: str) -> None:
-        self.schema, self.archive = schema, archive
+    def __init__(self, schema: Schema, columns: tuple[PredictionColumn, ...], archive: str) -> None:
+        self.schema, self.columns, self.archive = schema, columns, archive
 
     def __call__(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         score = load(self.archive, threads=1).signatures["serving_default"]
@@ -149,8 +154,8 @@ class _RowScorer:
 
         inputs = self.schema.subset(set(score.structured_input_signature[1]))
         for batch in batches:
-            scored = score(**raw_tensors(batch, inputs))
+            scored = arrow_arrays(score(**raw_tensors(batch, inputs)), self.columns)
             yield pa.RecordBatch.from_arrays(
-                [batch.column(self.schema.key), pa.array(scored["score"].numpy()), pa.array(scored["class"].numpy())],
-                names=[self.schema.key, "score", "class"],
+                [batch.column(self.schema.key), *scored],
+                names=[self.schema.key, *(column.name for column in self.columns)],
             )

@@ -3,8 +3,6 @@
 import sys
 from typing import Any
 
-SHOWN_METRICS = ("accuracy", "auc", "pr_auc", "log_loss")
-
 
 def show(summary: dict[str, Any]) -> None:
     """Prints the outcome of `pipelines.run.run` to stderr."""
@@ -25,7 +23,7 @@ def lines(summary: dict[str, Any]) -> list[tuple[str, str]]:
     written = ", ".join(f"{count:,} {split}" for split, count in summary["records"].items())
     found.append(("rows written", f"{written}, with statistics in {_path(summary['dataset'])}/features.json"))
     found.append(("trained", f"{summary['steps']:,} steps, {summary['examples_per_second']:,.0f} examples/s"))
-    found += [(name, f"{metrics[name]:.4f}" + _best(name, synthetic)) for name in SHOWN_METRICS]
+    found += [(name, f"{value:,.4f}" + _best(name, synthetic)) for name, value in metrics.items() if name != "rows"]
     found.append(("model", f"{model['name']} version {model['version']}, {model['verdict']}"))
     found.append(("champion", f"version {model['champion']}" if model["champion"] else "none"))
     scored = summary["scored_with"]
@@ -48,8 +46,8 @@ def _why(summary: dict[str, Any]) -> str:
 
 
 def _best(name: str, synthetic: dict[str, Any] | None) -> str:
-    best = {"accuracy": "best_accuracy", "auc": "best_auc"}.get(name)
-    return f"  (best achievable {synthetic[best]:.4f})" if synthetic and best else ""
+    best = synthetic["best"].get(name) if synthetic else None
+    return "" if best is None else f"  (best achievable {best:,.4f})"
 
 
 def _path(uri: str) -> str:

@@ -13,12 +13,12 @@ from features.errors import BadInputError
 from pipelines.cluster import train_on_cluster
 from pipelines.progress import Progress
 from pipelines.recipe import Recipe, flatten
+from pipelines.tasks import require_fit
 from pipelines.tracking import Tracker
 from pipelines.training.assignment import Assignment
 from pipelines.version import code_version
 
 TRAINING = "training.json"
-SHOWN = ("loss", "eval_loss", "eval_accuracy", "eval_auc")
 
 
 @dataclass(frozen=True)
@@ -136,6 +136,7 @@ def experiment_name(recipe: Recipe) -> str:
 def _require_fit(recipe: Recipe, version: DatasetVersion) -> None:
     from features.columns import describe, stored
 
+    require_fit(recipe, version.schema)
     wanted = json.loads(json.dumps([describe(column) for column in stored(recipe.model.columns)]))
     if wanted != version.features["columns"]:
         have = {column["name"]: column for column in version.features["columns"]}
@@ -209,7 +210,9 @@ def _write(output: str, state: dict[str, Any]) -> None:
 
 
 def _shown(metrics: dict[str, float]) -> str:
-    return ", ".join(f"{name} {metrics[name]:.4f}" for name in SHOWN if name in metrics)
+    return ", ".join(
+        f"{name} {value:,.4f}" for name, value in metrics.items() if name == "loss" or name.startswith("eval_")
+    )
 
 
 @dataclass

@@ -58,8 +58,9 @@ def linear_logit(
     inputs: Mapping[str, keras.KerasTensor],
     cardinalities: Mapping[str, int],
     name: str,
+    outputs: int = 1,
 ) -> keras.KerasTensor:
-    """w·x + b over numbers and one-hot ids: `[batch]`, all weights starting at zero.
+    """w·x + b over numbers and one-hot ids, all weights starting at zero: `[batch]`, or `[batch, outputs]`.
 
     The ids of all columns share one table of weights, each column at its own offset: one gather and one sum
     instead of one per column.
@@ -75,15 +76,16 @@ def linear_logit(
         ids = ops.stack([inputs[column.name] for column in categorical], axis=-1)
         shifted = ops.maximum(ids, 0) + ops.convert_to_tensor([offsets], "int64")
         # The bias is one more weight, whose id every row has.
-        table = keras.layers.Embedding(total + 1, 1, embeddings_initializer="zeros", name=f"{name}_weights")
+        table = keras.layers.Embedding(total + 1, outputs, embeddings_initializer="zeros", name=f"{name}_weights")
         bias = table(ops.full_like(ids[:, :1], total))
-        logits.append(ops.sum(_known(table(shifted), ids), axis=(1, 2)) + ops.sum(bias, axis=(1, 2)))
+        logits.append(ops.sum(_known(table(shifted), ids), axis=1) + ops.sum(bias, axis=1))
     if numbers:
-        weighted = keras.layers.Dense(1, kernel_initializer="zeros", name=f"{name}_numbers", use_bias=not categorical)(
-            ops.stack(numbers, axis=-1)
+        weigh = keras.layers.Dense(
+            outputs, kernel_initializer="zeros", name=f"{name}_numbers", use_bias=not categorical
         )
-        logits.append(ops.squeeze(weighted, -1))
-    return sum(logits[1:], logits[0])
+        logits.append(weigh(ops.stack(numbers, axis=-1)))
+    total_logit = sum(logits[1:], logits[0])
+    return ops.squeeze(total_logit, -1) if outputs == 1 else total_logit
 
 
 def _known(values: keras.KerasTensor, ids: keras.KerasTensor) -> keras.KerasTensor:

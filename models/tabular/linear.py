@@ -1,4 +1,4 @@
-"""Logistic regression over feature columns: the "wide" model of the TensorFlow tutorials."""
+"""A linear model over feature columns: the "wide" model of the TensorFlow tutorials, for any task."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,9 +16,11 @@ class Config:
 
     Args:
         wide: Columns of the linear model; categorical ones count as one-hot.
+        outputs: 1, or the number of classes when there are more than two.
     """
 
     wide: tuple[Transformed, ...]
+    outputs: int = 1
 
     @property
     def columns(self) -> tuple[Column, ...]:
@@ -26,19 +28,19 @@ class Config:
 
 
 def build(config: Config, cardinalities: Mapping[str, int]) -> "keras.Model":
-    """A model from stored columns to a logit.
+    """A model from stored columns to what the task needs.
 
     Args:
         config: The columns.
         cardinalities: Number of ids of every categorical column.
 
     Returns:
-        Inputs `{column name: [batch]}`, output `[batch]` log-odds of the positive class.
+        Inputs `{column name: [batch]}`, output `[batch]`, or a logit per class `[batch, outputs]`.
     """
     import keras
 
     from models.tabular import feature_layers
 
     inputs = feature_layers.model_inputs(config.columns)
-    logit = feature_layers.linear_logit(config.wide, inputs, cardinalities, name="wide")
+    logit = feature_layers.linear_logit(config.wide, inputs, cardinalities, "wide", config.outputs)
     return keras.Model(inputs, logit, name="linear")

@@ -22,12 +22,14 @@ class Config:
         deep: Dense columns of the network; its variables are called `deep…`.
         hidden_units: Widths of the network's ReLU layers.
         dropout: Share of hidden units dropped in training, 0 for none.
+        outputs: 1, or the number of classes when there are more than two.
     """
 
     wide: tuple[Transformed, ...]
     deep: tuple[Numeric | Indicator | Embedding, ...]
     hidden_units: tuple[int, ...] = (100, 50)
     dropout: float = 0.0
+    outputs: int = 1
 
     @property
     def columns(self) -> tuple[Column, ...]:
@@ -35,28 +37,25 @@ class Config:
 
 
 def build(config: Config, cardinalities: Mapping[str, int]) -> "keras.Model":
-    """A model from stored columns to a logit.
+    """A model from stored columns to what the task needs.
 
     Args:
         config: Both towers; one without columns is left out.
         cardinalities: Number of ids of every categorical column.
 
     Returns:
-        Inputs `{column name: [batch]}`, output `[batch]` log-odds of the positive class.
+        Inputs `{column name: [batch]}`, output `[batch]`, or a logit per class `[batch, outputs]`.
     """
     import keras
 
     from models.tabular import feature_layers
+    from models.tabular.hidden_layers import hidden_layers
 
     inputs = feature_layers.model_inputs(config.columns)
     logits = []
     if config.wide:
-        logits.append(feature_layers.linear_logit(config.wide, inputs, cardinalities, name="wide"))
+        logits.append(feature_layers.linear_logit(config.wide, inputs, cardinalities, "wide", config.outputs))
     if config.deep:
-        hidden = feature_layers.dense_features(config.deep, inputs, cardinalities, name="deep")
-        for index, units in enumerate(config.hidden_units):
-            hidden = keras.layers.Dense(units, activation="relu", name=f"deep_{index}")(hidden)
-            if config.dropout:
-                hidden = keras.layers.Dropout(config.dropout, name=f"deep_dropout_{index}")(hidden)
-        logits.append(keras.ops.squeeze(keras.layers.Dense(1, name="deep_logit")(hidden), -1))
+        dense = feature_layers.dense_features(config.deep, inputs, cardinalities, name="deep")
+        logits.append(hidden_layers(dense, config.hidden_units, "relu", config.dropout, config.outputs, name="deep"))
     return keras.Model(inputs, sum(logits[1:], logits[0]), name="wide_deep")

@@ -17,7 +17,9 @@ def load_dataset(name: str) -> "Dataset":
         BadInputError: if there is none.
     """
     known = [module.name for module in pkgutil.iter_modules(__path__)]
-    if name not in known:
+    dataset: Dataset | None = None
+    if name in known:
+        dataset = getattr(importlib.import_module(f"{__name__}.{name}"), "DATASET", None)
+    if dataset is None:
         raise BadInputError(f"Unknown dataset {name!r}. {nearest(name, known)}")
-    dataset: Dataset = importlib.import_module(f"{__name__}.{name}").DATASET
     return dataset

@@ -10,11 +10,11 @@ from typing import ClassVar
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from features import storage
 from features.schema import Field, Label, Schema
-from features.validation import FAULT, RAW, SOURCE
+from features.validation import RAW
 from pipelines.datasets import census_generator
-from pipelines.datasets.raw_table import Synthetic, file_name, read_named, require_input, row_key
+from pipelines.datasets.raw_table import read_split, split_lines
+from pipelines.datasets.synthetic import Synthetic, read_facts
 
 MISSING = ("?",)
 
@@ -60,14 +60,7 @@ class Census:
         Raises:
             BadInputError: if the path does not exist or holds nothing.
         """
-        path = storage.join(uri, FILES[split]) if split else uri
-        files = require_input(path)
-        if any(file.endswith(".parquet") for file in files):
-            return read_named(spark, path, SCHEMA)
-        if not split and any(file_name(file) in FILES.values() for file in files):
-            files = [file for file in files if file_name(file) in FILES.values()]
-        lines = spark.read.text(files).select(F.col("value").alias(RAW), F.col("_metadata.file_name").alias(SOURCE))
-        return parse(lines)
+        return read_split(spark, uri, split, FILES, SCHEMA, parse)
 
     def generate(self, directory: str, *, seed: int) -> Synthetic:
         """Writes both official files with made-up people; see `census_generator`."""
@@ -75,7 +68,7 @@ class Census:
 
     def synthetic(self, uri: str) -> Synthetic | None:
         """Facts about generated data, None for real data."""
-        return census_generator.facts(uri)
+        return read_facts(uri)
 
 
 DATASET = Census()
@@ -92,17 +85,4 @@ def parse(lines: DataFrame) -> DataFrame:
         have its 15 fields (or 14, without the label). Comment lines and empty lines are not rows.
     """
     line = F.trim(F.col(RAW))
-    names = [field.name for field in SCHEMA.fields] + [SCHEMA.label.name]
-    parts = F.split(line, r"\s*,\s*")
-    size = F.size(parts)
-    fault = F.when(
-        ~size.isin(len(names), len(names) - 1),
-        F.concat(F.lit(f"expected {len(names)} comma-separated fields, got "), size.cast("string")),
-    )
-    return lines.where((line != "") & ~line.startswith("|")).select(
-        row_key(line).alias(SCHEMA.key),
-        *(F.get(parts, F.lit(index)).alias(name) for index, name in enumerate(names)),
-        F.col(RAW),
-        F.col(SOURCE),
-        fault.alias(FAULT),
-    )
+    return split_lines(lines.where((line != "") & ~line.startswith("|")), SCHEMA)

@@ -4,17 +4,13 @@ Because the probability behind every label is known, so is the best score anyone
 reports more has leaked, one that reports much less is broken.
 """
 
-import json
-from dataclasses import asdict
-
 import numpy as np
 from numpy.typing import NDArray
 
 from features import storage
-from pipelines.datasets.raw_table import Synthetic
+from pipelines.datasets.synthetic import Synthetic, binary_scores, write_facts, write_lines
 
 ROWS = {"adult.data": 32_561, "adult.test": 16_281}
-FACTS = "synthetic.json"
 DAMAGED_ROWS = 12
 """Lines of the training file cut short on purpose, so that a demonstration shows rejected rows."""
 
@@ -67,29 +63,8 @@ def generate(directory: str, *, seed: int) -> Synthetic:
                 lines[index] = lines[index].rsplit(",", 4)[0]
         else:
             lines.insert(0, "|1x3 Cross validator")
-        storage.write_bytes_atomic(storage.join(directory, name), ("\n".join(lines) + "\n").encode())
-    best = Synthetic(
-        best_auc=roc_auc(label, probability),
-        best_accuracy=float(np.mean((probability > 0.5) == (label > 0.5))),
-        seed=seed,
-    )
-    storage.write_bytes_atomic(storage.join(directory, FACTS), json.dumps(asdict(best), indent=2).encode())
-    return best
-
-
-def facts(uri: str) -> Synthetic | None:
-    """What `generate` recorded beside the data, or None when the data is not ours."""
-    path = storage.join(uri, FACTS)
-    return Synthetic(**json.loads(storage.read_bytes(path))) if storage.exists(path) else None
-
-
-def roc_auc(label: NDArray[np.float64], score: NDArray[np.float64]) -> float:
-    """Area under the ROC curve by the rank-sum formula of Mann and Whitney; ties share their mean rank."""
-    _, inverse, counts = np.unique(score, return_inverse=True, return_counts=True)
-    mean_rank = np.cumsum(counts) - (counts - 1) / 2
-    positives = float(label.sum())
-    rank_sum = float(mean_rank[inverse][label > 0.5].sum())
-    return (rank_sum - positives * (positives + 1) / 2) / (positives * (len(label) - positives))
+        write_lines(directory, name, lines)
+    return write_facts(directory, Synthetic(binary_scores(label, probability), seed))
 
 
 def _people(

@@ -1,6 +1,6 @@
 """Raw tables: what every dataset hands to validation, and the reader of tables that carry column names."""
 
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from pyspark.sql import DataFrame, SparkSession
@@ -10,25 +10,13 @@ from features import storage
 from features.errors import BadInputError
 from features.schema import Schema
 from features.validation import FAULT, RAW, SOURCE
+from pipelines.datasets.synthetic import Synthetic
+
+PARTS = "_parts"
+"""The fields of a line, as they are between reading and naming."""
 
 KEY_LENGTH = 16
 """Hexadecimal digits of the row key: 64 bits of the SHA-256 of the row as it came."""
-
-
-@dataclass(frozen=True)
-class Synthetic:
-    """What is known about generated data.
-
-    Args:
-        best_auc: ROC AUC, on the held-out split, of the very probabilities the labels were drawn from: no
-            model can be expected to do better.
-        best_accuracy: Accuracy of the same probabilities at the threshold 0.5.
-        seed: Seed of the generator.
-    """
-
-    best_auc: float
-    best_accuracy: float
-    seed: int
 
 
 class Dataset(Protocol):
@@ -45,6 +33,70 @@ class Dataset(Protocol):
 
     def synthetic(self, uri: str) -> Synthetic | None:
         """Facts about the data at `uri` if it was generated, otherwise None."""
+
+
+def read_split(
+    spark: SparkSession,
+    uri: str,
+    split: str | None,
+    files: Mapping[str, str],
+    schema: Schema,
+    parse: Callable[[DataFrame], DataFrame],
+) -> DataFrame:
+    """Raw rows of one split, or of everything at `uri`, where each split is a text file of its own.
+
+    Args:
+        spark: The session.
+        uri: The folder of the official files (or, with no split, any file or folder of such rows).
+        split: A key of `files`, or None.
+        files: Name of the official file by split. A Parquet table in a file's place is read by its column names.
+        schema: Names those columns.
+        parse: Lines (`_raw` and `_source`) to raw rows.
+
+    Raises:
+        BadInputError: if the path does not exist or holds nothing.
+    """
+    path = storage.join(uri, files[split]) if split else uri
+    found = require_input(path)
+    if any(file.endswith(".parquet") for file in found):
+        return read_named(spark, path, schema)
+    if not split and any(file_name(file) in files.values() for file in found):
+        found = [file for file in found if file_name(file) in files.values()]
+    return parse(text_lines(spark, found))
+
+
+def text_lines(spark: SparkSession, files: list[str]) -> DataFrame:
+    """Lines of text files, compressed or not, as `_raw`, with the name of their file as `_source`."""
+    return spark.read.text(files).select(F.col("value").alias(RAW), F.col("_metadata.file_name").alias(SOURCE))
+
+
+def split_lines(lines: DataFrame, schema: Schema) -> DataFrame:
+    """Splits lines at their commas into text columns: the fields in order, then the label, which may be left out.
+
+    Args:
+        lines: `_raw` (one row each) and `_source`.
+        schema: Names the fields, the label and the key.
+
+    Returns:
+        One text column per field, the label, the key, `_raw`, `_source`, and `_fault` when a line has another
+        number of fields.
+    """
+    line = F.trim(F.col(RAW))
+    names = [*(field.name for field in schema.fields), schema.label.name]
+    parts = F.col(PARTS)
+    size = F.size(parts)
+    fault = F.when(
+        ~size.isin(len(names), len(names) - 1),
+        F.concat(F.lit(f"expected {len(names)} comma-separated fields, got "), size.cast("string")),
+    )
+    # A column of its own: inside each of the others, Spark would split the line once per field.
+    return lines.withColumn(PARTS, F.split(line, r"\s*,\s*")).select(
+        row_key(line).alias(schema.key),
+        *(F.get(parts, F.lit(index)).alias(name) for index, name in enumerate(names)),
+        F.col(RAW),
+        F.col(SOURCE),
+        fault.alias(FAULT),
+    )
 
 
 def require_input(uri: str) -> list[str]:

@@ -77,16 +77,17 @@ def restore(checkpoint: str, variables: Mapping[str, tf.Variable]) -> Position:
         variables: By the names they were saved under.
 
     Raises:
-        BadInputError: if a variable is not in the checkpoint or has another shape there, naming all of them.
+        BadInputError: if a variable is in one of the two only, or has another shape, naming all of them.
     """
     with tempfile.TemporaryDirectory() as scratch:
         storage.copy_folder(checkpoint, scratch)
         reader = tf.train.load_checkpoint(str(Path(scratch) / PREFIX))
         saved = reader.get_variable_to_shape_map()
+        have = {name: variable.shape.as_list() for name, variable in variables.items()}
         faults = [
-            f"{name} is {saved.get(name, 'not there')} in the checkpoint and {variable.shape.as_list()} in the model"
-            for name, variable in variables.items()
-            if saved.get(name) != variable.shape.as_list()
+            f"{name} is {saved.get(name, 'not there')} in the checkpoint and {have.get(name, 'not there')} in the model"
+            for name in sorted(saved.keys() | have.keys())
+            if saved.get(name) != have.get(name)
         ]
         if faults:
             raise BadInputError(

@@ -14,6 +14,8 @@ from features.dataset_version import DatasetVersion
 from features.schema import MISSING_INTEGER
 from features.transform import TransformGraph
 from pipelines.recipe import Recipe
+from pipelines.tasks import task_of
+from pipelines.tasks.task import Task
 
 PARSERS = {
     "integer": (tf.int64, MISSING_INTEGER),
@@ -27,19 +29,20 @@ class Scorer(tf.Module):
 
     Args:
         transform: Raw columns to model inputs.
-        model: Model inputs to a logit.
+        model: Model inputs to the network's outputs.
+        task: Outputs to predictions.
     """
 
-    def __init__(self, transform: TransformGraph, model: keras.Model) -> None:
+    def __init__(self, transform: TransformGraph, model: keras.Model, task: Task) -> None:
         super().__init__(name="emberline")
         self.transform = transform
+        self._task = task
         self.model_variables = [variable.value for variable in model.variables]
         self._model = model
 
     def score_transformed(self, inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        """Probability of the positive class, and whether it exceeds one half: both `[batch]`."""
-        score = tf.sigmoid(self._model(inputs, training=False))
-        return {"score": tf.identity(score, "score"), "class": tf.cast(score > 0.5, tf.int64)}
+        """The prediction, column by column, from stored columns."""
+        return self._task.predict(self._model(inputs, training=False))
 
     def score_raw(self, columns: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         """The same from raw columns."""
@@ -71,7 +74,11 @@ def export(recipe: Recipe, version: DatasetVersion, trained: keras.Model, target
     # A model of its own: variables of a distribution strategy do not belong in a file.
     for mine, its in zip(model.variables, trained.variables, strict=True):
         mine.assign(its.value.numpy() if not hasattr(its.value, "values") else its.value.values[0].numpy())
-    scorer = Scorer(TransformGraph(version.schema, columns, version.statistics), model)
+    scorer = Scorer(
+        TransformGraph(version.schema, columns, version.statistics),
+        model,
+        task_of(version.schema.label, version.statistics),
+    )
     signatures = _signatures(scorer, model)
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch) / "model"

@@ -17,14 +17,13 @@ from features import storage
 from features.dataset_version import DatasetVersion
 from features.tfrecord.input import read_epoch
 from pipelines.recipe import Recipe
+from pipelines.tasks import task_of
 from pipelines.training import checkpoints, optimizers
 from pipelines.training.checkpoints import Position
 
 Report = Callable[[dict[str, Any]], None]
 
 EVALUATION_BATCH = 4096
-THRESHOLDS = 4096
-"""Bins of predicted probability in which the held-out AUC of an epoch is counted."""
 
 
 @dataclass
@@ -49,6 +48,7 @@ class Loop:
 
     def __post_init__(self) -> None:
         training = self.recipe.training
+        self.task = task_of(self.version.schema.label, self.version.statistics)
         self.batch = training.global_batch // training.workers
         plan = self.version.split("train").plan(training.workers, training.global_batch)
         self.steps_per_epoch = plan.steps_per_epoch
@@ -67,7 +67,7 @@ class Loop:
         for index, optimizer in enumerate(self.optimizers):
             self.variables |= {f"optimizer-{index}/{item.path}": item.value for item in optimizer.variables}
         self._run_steps = tf.function(self._steps)
-        self._score = tf.function(lambda features: tf.sigmoid(self.model(features, training=False)))
+        self._predict = tf.function(lambda features: self.task.predict(self.model(features, training=False)))
 
     def run(self) -> keras.Model:
         """Trains to the last epoch, from the last checkpoint if there is one.
@@ -150,8 +150,7 @@ class Loop:
     def _replica_step(self, features: dict[str, tf.Tensor], label: tf.Tensor) -> tf.Tensor:
         weights = self.model.trainable_variables
         with tf.GradientTape() as tape:
-            logit = self.model(features, training=True)
-            losses = tf.nn.sigmoid_cross_entropy_with_logits(labels=label, logits=logit)
+            losses = self.task.losses(self.model(features, training=True), label)
             # The optimizers sum over replicas, so each contributes its share of the global mean.
             loss = tf.reduce_sum(losses) / self.recipe.training.global_batch
         gradients = tape.gradient(loss, [weight.value for weight in weights])
@@ -161,23 +160,11 @@ class Loop:
         return loss
 
     def _evaluate(self) -> dict[str, float]:
-        """Log loss, accuracy and AUC on the held-out split, every row counted once over all workers."""
-        counts = np.zeros((2, THRESHOLDS))
-        loss = rows = right = 0.0
+        """The task's metrics on the held-out split, every row counted once over all workers."""
+        sums = np.zeros(self.task.tally_length)
         for features, label in self._batches("eval", seed=None):
-            score, truth = self._score(features).numpy().astype(np.float64), label.numpy() > 0.5
-            np.add.at(counts, (truth.astype(int), np.minimum((score * THRESHOLDS).astype(int), THRESHOLDS - 1)), 1)
-            clipped = np.clip(score, 1e-7, 1 - 1e-7)
-            loss -= float(np.sum(np.where(truth, np.log(clipped), np.log1p(-clipped))))
-            right += float(np.sum((score > 0.5) == truth))
-            rows += len(score)
-        sums = self._sum_over_workers(np.concatenate([[loss, right, rows], counts.ravel()]))
-        loss, right, rows = sums[:3]
-        negatives, positives = sums[3:].reshape(2, THRESHOLDS)
-        pairs = negatives.sum() * positives.sum()
-        below = np.cumsum(negatives) - negatives / 2
-        metrics = {"eval_loss": loss / rows, "eval_accuracy": right / rows}
-        return metrics | ({"eval_auc": float(positives @ below / pairs)} if pairs else {})
+            sums += self.task.tally(self._predict(features), label.numpy())
+        return self.task.held_out(self._sum_over_workers(sums))
 
     def _sum_over_workers(self, values: np.ndarray) -> np.ndarray:
         @tf.function

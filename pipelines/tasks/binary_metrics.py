@@ -5,9 +5,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from features.errors import BadInputError
-
-LOG_LOSS_FLOOR = 1e-7
-"""Probabilities nearer to 0 or 1 than float32 can tell count as this far away."""
+from pipelines.tasks.task import PROBABILITY_FLOOR
 
 
 def binary_metrics(scored: DataFrame, label: str, score: str, threshold: float = 0.5) -> dict[str, float]:
@@ -28,7 +26,7 @@ def binary_metrics(scored: DataFrame, label: str, score: str, threshold: float =
 
     Rows are grouped by score in Spark; the driver sees each different score once.
     """
-    clipped = F.greatest(F.least(F.col(score).cast("double"), F.lit(1 - LOG_LOSS_FLOOR)), F.lit(LOG_LOSS_FLOOR))
+    clipped = F.greatest(F.least(F.col(score).cast("double"), F.lit(1 - PROBABILITY_FLOOR)), F.lit(PROBABILITY_FLOOR))
     positive = F.col(label) > 0.5
     grouped = scored.groupBy(F.col(score).cast("double").alias("score")).agg(
         F.sum(positive.cast("long")).alias("positives"),

@@ -6,8 +6,8 @@ from pyspark.sql import SparkSession
 from sklearn import metrics
 
 from features.errors import BadInputError
-from pipelines.binary_metrics import binary_metrics
-from pipelines.datasets.census_generator import roc_auc
+from pipelines.datasets.synthetic import roc_auc
+from pipelines.tasks.binary_metrics import binary_metrics
 
 
 @pytest.mark.parametrize("decimals", [1, 2, 7])

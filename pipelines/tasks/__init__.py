@@ -1,0 +1,59 @@
+"""What a model is for: to tell two classes apart, several, or to say a number.
+
+Everything that depends on it stands in this folder, one module per task: the loss, the columns of a prediction,
+the metrics of an epoch and those of an evaluation. Training, export, evaluation, registry and scoring ask the
+task and know no more. Imports neither TensorFlow nor Spark before it must.
+"""
+
+from features.errors import BadInputError
+from features.schema import Label, Schema
+from features.statistics import Statistics
+from pipelines.recipe import Recipe
+from pipelines.tasks.binary import Binary
+from pipelines.tasks.multiclass import Multiclass
+from pipelines.tasks.regression import Regression
+from pipelines.tasks.task import Task
+
+
+def task_of(label: Label, statistics: Statistics | None = None) -> Task:
+    """The task a label stands for.
+
+    Args:
+        label: Classes, or a number.
+        statistics: Of the training split; a numeric label's loss and predictions need them, its names do not.
+    """
+    match label.task:
+        case "binary":
+            return Binary()
+        case "multiclass":
+            return Multiclass(label.class_names)
+        case "regression":
+            return Regression.of(statistics)
+
+
+def require_fit(recipe: Recipe, schema: Schema) -> None:
+    """Refuses, before anything runs, a recipe that does not fit the label of its data.
+
+    Raises:
+        BadInputError: if the network has another number of outputs than the label needs, the gate asks for a
+            metric this task does not have, or the label or key is called like a column of predictions.
+    """
+    label, task = schema.label, task_of(schema.label)
+    if recipe.model.outputs != task.outputs:
+        what = f"{len(label.classes)} classes ({', '.join(label.class_names)})" if label.classes else "a number"
+        raise BadInputError(
+            f"Recipe {recipe.name!r}: its label {label.name!r} is {what}, for which a network has {task.outputs} "
+            f"output{'s, one per class' if task.outputs > 1 else ''}; this one has model.outputs="
+            f"{recipe.model.outputs}. Set model.outputs={task.outputs}."
+        )
+    if recipe.gate.metric not in task.metrics:
+        raise BadInputError(
+            f"Recipe {recipe.name!r}: gate.metric is {recipe.gate.metric!r}, and the metrics of a {label.task} label "
+            f"are {', '.join(task.metrics)}. Set gate.metric to one of them."
+        )
+    taken = {column.name for column in task.columns} & {label.name, schema.key}
+    if taken:
+        raise BadInputError(
+            f"Recipe {recipe.name!r}: the data's {' and '.join(sorted(taken))} would collide with the column of that "
+            "name in predictions. Rename it in the dataset's Schema."
+        )

@@ -1,0 +1,62 @@
+"""Two classes: a network says the log-odds of the second."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipelines.tasks.task import PROBABILITY_FLOOR, Evaluation, PredictionColumn, Sums
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+    from pyspark.sql import DataFrame
+
+BINS = 4096
+"""Bins of predicted probability in which the held-out AUC of an epoch is counted."""
+
+
+class Binary:
+    """Logistic loss; a prediction is a probability and whether it exceeds one half."""
+
+    outputs = 1
+    columns = (PredictionColumn("score", "float"), PredictionColumn("class", "long"))
+    metrics = ("accuracy", "auc", "pr_auc", "log_loss", "positive_rate")
+    tally_length = 3 + 2 * BINS
+
+    def losses(self, outputs: "tf.Tensor", label: "tf.Tensor") -> "tf.Tensor":
+        """-ln of the probability given to the true class."""
+        import tensorflow as tf
+
+        return tf.nn.sigmoid_cross_entropy_with_logits(labels=label, logits=outputs)
+
+    def predict(self, outputs: "tf.Tensor") -> "dict[str, tf.Tensor]":
+        """`score`, the probability of the second class, and `class`, 1 where it exceeds one half."""
+        import tensorflow as tf
+
+        score = tf.sigmoid(outputs)
+        return {"score": score, "class": tf.cast(score > 0.5, tf.int64)}
+
+    def tally(self, predicted: "Mapping[str, tf.Tensor]", label: NDArray[np.float32]) -> Sums:
+        """Loss, rows predicted right, rows; then negatives and positives by bin of their score."""
+        score, truth = predicted["score"].numpy().astype(np.float64), label > 0.5
+        counts = np.zeros((2, BINS))
+        np.add.at(counts, (truth.astype(int), np.minimum((score * BINS).astype(int), BINS - 1)), 1)
+        clipped = np.clip(score, PROBABILITY_FLOOR, 1 - PROBABILITY_FLOOR)
+        loss = -np.sum(np.where(truth, np.log(clipped), np.log1p(-clipped)))
+        return np.concatenate([[loss, np.sum((score > 0.5) == truth), len(score)], counts.ravel()])
+
+    def held_out(self, sums: Sums) -> dict[str, float]:
+        """Log loss, accuracy, and AUC when both classes are there."""
+        loss, right, rows = sums[:3]
+        negatives, positives = sums[3:].reshape(2, BINS)
+        pairs = negatives.sum() * positives.sum()
+        below = np.cumsum(negatives) - negatives / 2
+        metrics = {"eval_loss": float(loss / rows), "eval_accuracy": float(right / rows)}
+        return metrics | ({"eval_auc": float(positives @ below / pairs)} if pairs else {})
+
+    def evaluate(self, scored: "DataFrame", label: str) -> Evaluation:
+        """See `binary_metrics`."""
+        from pipelines.tasks.binary_metrics import binary_metrics
+
+        return Evaluation(binary_metrics(scored, label, "score"))
