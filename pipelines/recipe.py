@@ -13,6 +13,7 @@ import pipelines.recipes
 from features.columns import Column, describe
 from features.errors import BadInputError, nearest
 from features.expectations import Expectations
+from pipelines.launchers import Launcher
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,9 @@ class Training:
         steps_per_call: Steps inside one graph call; more is faster, progress is seen less often.
         checkpoint_epochs: Epochs between checkpoints.
         keep_checkpoints: Latest checkpoints kept.
-        stall_seconds: A worker that reports nothing for so long is given up, and the training with it.
+        stall_seconds: Without progress for so long, an attempt is given up.
+        max_restarts: How often all workers start again, from the last checkpoint, after one was lost or hung.
+        launcher: How workers are started on executors: Spark's `barrier` stage, or `tensorflowonspark`.
     """
 
     optimizers: tuple[Optimizer, ...]
@@ -73,6 +76,8 @@ class Training:
     checkpoint_epochs: int = 1
     keep_checkpoints: int = 3
     stall_seconds: int = 600
+    max_restarts: int = 2
+    launcher: Launcher = "tensorflowonspark"
 
     def __post_init__(self) -> None:
         for name in ("epochs", "global_batch", "workers", "steps_per_call", "checkpoint_epochs", "keep_checkpoints"):

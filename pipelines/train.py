@@ -95,8 +95,10 @@ def train(
         train_on_cluster(
             spark,
             assignment,
+            launcher=recipe.training.launcher,
             workers=recipe.training.workers,
             stall_seconds=recipe.training.stall_seconds,
+            max_restarts=recipe.training.max_restarts,
             on_event=record,
         )
     except BaseException:
@@ -230,6 +232,9 @@ class _Record:
     _rates: list[float] = field(default_factory=list)
 
     def __call__(self, rank: int, event: dict[str, Any]) -> None:
+        if event["event"] == "restart":
+            self.progress.say(f"{event['reason'].splitlines()[-1]} Starting all workers again ({event['attempt']}).")
+            self.tracker.log_metrics(self.run_id, {"restarts": event["attempt"]}, self.steps, int(time.time() * 1000))
         if rank:
             return
         match event["event"]:

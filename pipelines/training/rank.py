@@ -8,30 +8,64 @@ import json
 import os
 import sys
 import threading
+import time
 import traceback
+from collections.abc import Callable
 from typing import Any
 
 from pipelines.training.assignment import Assignment
 from pipelines.training.worker import EVENTS_FD, start_stdin_watch
+
+HEARTBEAT_SECONDS = 5
 
 
 def main() -> None:
     """Trains, and on rank 0 exports; exits without TensorFlow's teardown, which can wait for dead peers."""
     events = os.fdopen(int(os.environ.pop(EVENTS_FD)), "w", buffering=1)
 
-    def report(event: dict[str, Any]) -> None:
-        events.write(json.dumps(event) + "\n")
+    writing = threading.Lock()
 
+    def report(event: dict[str, Any]) -> None:
+        with writing:
+            events.write(json.dumps(event) + "\n")
+
+    _start_heartbeat(report)
     code = 0
     try:
         _train(Assignment.from_json(sys.stdin.readline()), report)
-    except Exception:
-        report({"event": "error", "traceback": traceback.format_exc()})
+    except Exception as error:
+        report({"event": "error", "traceback": traceback.format_exc(), "transient": _may_pass(error)})
         traceback.print_exc()
         code = 1
     events.close()
     sys.stderr.flush()
     os._exit(code)
+
+
+def _start_heartbeat(report: Callable[[dict[str, Any]], None]) -> None:
+    """Signs of life, also while a collective blocks the main thread; a stopped process sends none."""
+
+    def beat() -> None:
+        while True:
+            time.sleep(HEARTBEAT_SECONDS)
+            try:
+                report({"event": "alive"})
+            except (OSError, ValueError):
+                return  # nobody listens any more
+
+    threading.Thread(target=beat, name="emberline-heartbeat", daemon=True).start()
+
+
+def _may_pass(error: Exception) -> bool:
+    """Whether the error may be gone in another attempt: what a lost peer or a taken port causes, not what data does."""
+    if isinstance(error, ConnectionError | TimeoutError):
+        return True
+    import tensorflow as tf
+
+    passing = (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.CancelledError)
+    return isinstance(
+        error, (*passing, tf.errors.DeadlineExceededError, tf.errors.InternalError, tf.errors.UnknownError)
+    )
 
 
 def _train(assignment: Assignment, report: Any) -> None:

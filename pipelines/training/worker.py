@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from pipelines.training.control import ControlClient
@@ -26,7 +26,14 @@ class WorkerFailedError(RuntimeError):
     """The training process of this executor ended badly; the message carries its last words."""
 
 
-def work(assignment: str, address: tuple[str, int], secret: str, rank: int, release_port: Callable[[], None]) -> None:
+def work(
+    assignment: str,
+    address: tuple[str, int],
+    secret: str,
+    rank: int,
+    release_port: Callable[[], None],
+    environment: Mapping[str, str] | None = None,
+) -> None:
     """Runs one rank to its end.
 
     Args:
@@ -35,6 +42,7 @@ def work(assignment: str, address: tuple[str, int], secret: str, rank: int, rele
         secret: The control channel's secret.
         rank: 0 … workers - 1.
         release_port: Frees the port TensorFlow's server will bind; called when the child is about to bind it.
+        environment: Variables the child gets besides this process's own.
 
     Raises:
         WorkerFailedError: if the child raised, was killed, or was stopped by the driver.
@@ -52,19 +60,23 @@ def work(assignment: str, address: tuple[str, int], secret: str, rank: int, rele
     control = ControlClient(address, secret, rank, on_stop=stop, on_finish=finish)
     reading, writing = os.pipe()
     with tempfile.TemporaryFile("w+") as stderr, os.fdopen(reading) as events:
-        environment = os.environ | {
-            EVENTS_FD: str(writing),
-            # The child must see the code Spark shipped to this worker.
-            "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
-            "TF_CPP_MIN_LOG_LEVEL": os.environ.get("TF_CPP_MIN_LOG_LEVEL", "2"),
-        }
+        variables = (
+            os.environ
+            | dict(environment or {})
+            | {
+                EVENTS_FD: str(writing),
+                # The child must see the code Spark shipped to this worker.
+                "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
+                "TF_CPP_MIN_LOG_LEVEL": os.environ.get("TF_CPP_MIN_LOG_LEVEL", "2"),
+            }
+        )
         child = subprocess.Popen(
             [sys.executable, "-m", "pipelines.training.rank"],
             stdin=subprocess.PIPE,
             stdout=stderr,
             stderr=stderr,
             pass_fds=[writing],
-            env=environment,
+            env=variables,
             text=True,
             start_new_session=True,
         )
