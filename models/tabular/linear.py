@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from features.columns import Column, Transformed
+from features.columns import Column, Transformed, Weighted
 
 if TYPE_CHECKING:
     import keras
@@ -18,7 +18,7 @@ class Config:
         wide: Columns of the linear model; categorical ones count as one-hot.
     """
 
-    wide: tuple[Transformed, ...]
+    wide: tuple[Transformed | Weighted, ...]
 
     @property
     def columns(self) -> tuple[Column, ...]:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from features.columns import Column, Embedding, Indicator, Numeric, Transformed
+from features.columns import Bucketized, Column, Embedding, Indicator, Numeric, Transformed, Weighted
 
 if TYPE_CHECKING:
     import keras
@@ -24,8 +24,8 @@ class Config:
         dropout: Share of hidden units dropped in training, 0 for none.
     """
 
-    wide: tuple[Transformed, ...]
-    deep: tuple[Numeric | Indicator | Embedding, ...]
+    wide: tuple[Transformed | Weighted, ...]
+    deep: tuple[Numeric | Bucketized | Indicator | Embedding, ...]
     hidden_units: tuple[int, ...] = (100, 50)
     dropout: float = 0.0
 

@@ -20,7 +20,7 @@ from models.tabular import linear, wide_deep
 from pipelines.overview import parameters
 from pipelines.recipe import load_recipe, recipe_names
 
-STATISTICS = Statistics(10, 5, {"age": FieldStatistics(10, 0, mean=40.0, deviation=10.0)})
+STATISTICS = Statistics(10, (5, 5), None, {"age": FieldStatistics(10, 0, mean=40.0, deviation=10.0)})
 AGE = Numeric("age", "zscore")
 AGE_BUCKETS = Bucketized(Numeric("age"), (30, 50))
 JOB = Vocabulary("job", ("clerk", "nurse", "baker"))
