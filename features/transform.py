@@ -105,6 +105,7 @@ class TransformGraph(tf.Module):
         """Name, type and shape of every raw input: `[batch]`, `[batch, *shape]`, or `[batch, longest]`."""
         return {field.name: _spec(field) for field in self.schema.fields}
 
+    @tf.autograph.experimental.do_not_convert
     def __call__(self, tensors: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         """Model inputs by column name: int64 ids or float32 numbers, `[batch]`, `[batch, n]` for arrays, and
         `[batch, longest]` for many values, with `PAD` or NaN behind the end of a row.

@@ -113,10 +113,11 @@ class Vocabulary(FieldIds):
     def _table(self, listed: int, statistics: Statistics) -> "tf.lookup.StaticHashTable":
         import tensorflow as tf
 
-        if not listed or self.words:  # TensorFlow refuses an empty file
-            words = [str(word) for word in self.words]
-            places = tf.range(len(words), dtype=tf.int64)
-            initializer = tf.lookup.KeyValueTensorInitializer(tf.constant(words, tf.string, [len(words)]), places)
+        if self.words or not listed:
+            # TensorFlow refuses empty tables; the empty text has no id anyway.
+            words = [str(word) for word in self.words] or [""]
+            places = tf.range(len(words), dtype=tf.int64) if listed else tf.constant([NO_ID], tf.int64)
+            initializer = tf.lookup.KeyValueTensorInitializer(tf.constant(words, tf.string), places)
             return tf.lookup.StaticHashTable(initializer, default_value=NO_ID)
         uri = self.file or statistics.vocabulary_uri(self.field)
         return words_table(uri, listed, counted=not self.file)
