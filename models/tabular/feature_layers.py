@@ -113,7 +113,8 @@ def linear_logit(
         total = offsets.pop()
         blocks, shares = _blocks(categorical, offsets, combiner)
         # The bias is one more weight, whose id every row has.
-        bias = ops.full_like(blocks[0][:, :1], total)
+        # Summed, because a block of rows without values has no column to take.
+        bias = ops.full_like(ops.sum(blocks[0], axis=1, keepdims=True), total)
         table = keras.layers.Embedding(total + 1, units, embeddings_initializer="zeros", name=f"{name}_weights")
         weights = table(ops.concatenate([*blocks, bias], axis=1))
         factors = ops.concatenate([*shares, ops.ones_like(bias, "float32")], axis=1)
@@ -184,7 +185,7 @@ def sequence_features(
             parts.append(steps * ops.expand_dims(ids.shares("sum"), -1))
         there.append(ops.expand_dims(ops.cast(known, "int64"), -1))
     # Steps are counted where any column has one: columns end where their last value is not missing.
-    lengths = ops.sum(ops.max(_aligned(there), axis=-1), axis=-1)
+    lengths = ops.sum(ops.cast(ops.any(_aligned(there) > 0, axis=-1), "int64"), axis=-1)
     return _aligned(parts), lengths
 
 

@@ -435,6 +435,23 @@ def test_sequences_of_different_length_end_where_the_longest_does() -> None:
     np.testing.assert_array_equal(found, [[[1, 1, 0], [2, 0, 0]], [[0, 0, 1], [0, 0, 0]]])
 
 
+def test_a_batch_of_empty_rows() -> None:
+    """No value in any row: the tensors have no width at all."""
+    rows = {**random_rows(2, 0), "seen": [[], []], "pulse": [[], []]}
+    words, pulse = Vocabulary("seen", WORDS, many=True), Numeric("pulse", many=True)
+    inputs = feature_layers.model_inputs((words, pulse))
+    steps, lengths = feature_layers.sequence_features((pulse, Embedding(words, 4)), inputs, {"seen": 5}, "steps")
+    dense = feature_layers.dense_features((Indicator(words), Embedding(words, 4)), inputs, {"seen": 5}, "deep")
+    linear = feature_layers.linear_logit((words,), inputs, {"seen": 5}, "wide")
+    model = keras.Model(inputs, [steps, lengths, dense, linear])
+    model.get_layer("wide_weights").set_weights([np.full((6, 1), 3.0)])
+    for call in (model, tf.function(model)):
+        steps, lengths, dense, linear = call(transformed((words, pulse), rows))
+        assert (steps.shape, lengths.numpy().tolist()) == ((2, 0, 5), [0, 0])
+        np.testing.assert_array_equal(dense, np.zeros((2, 9)))
+        np.testing.assert_array_equal(linear, [3, 3])  # the bias
+
+
 TEXT = st.one_of(st.sampled_from([*TEXTS, ""]), st.text(max_size=3).filter(lambda text: "\0" not in text))
 NUMBER = st.one_of(st.integers(-3, 12), st.integers(-(2**40), 2**40))
 
