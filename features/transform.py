@@ -1,18 +1,18 @@
 """The one transform graph: raw fields to model inputs, the same in ETL, evaluation and the exported model."""
 
 from collections.abc import Mapping
-from typing import Any
 
-import pyarrow as pa
-import pyarrow.compute as pc
+import numpy as np
 import tensorflow as tf
 
-from features.columns import Transformed
-from features.errors import BadInputError, nearest
+from features.batches import missing_mark
+from features.columns import Transformed, check
+from features.errors import BadInputError
 from features.schema import MISSING_INTEGER, Field, Schema
 from features.statistics import Statistics
 
 TENSOR_TYPES = {"integer": tf.int64, "float": tf.float64, "string": tf.string}
+_EXAMPLE_TYPES = {"integer": tf.int64, "float": tf.float32, "string": tf.string}
 
 
 class RawTensors:
@@ -20,7 +20,8 @@ class RawTensors:
 
     Args:
         schema: Declares the fields.
-        tensors: One `[batch]` tensor per field, missing values as the schema encodes them.
+        tensors: One tensor per field, `[batch]`, `[batch, *shape]`, or `[batch, longest]` for fields of many values;
+            missing values, and what fills up short rows, as the schema encodes them.
     """
 
     def __init__(self, schema: Schema, tensors: Mapping[str, tf.Tensor]) -> None:
@@ -28,19 +29,33 @@ class RawTensors:
         self._tensors = tensors
 
     def value(self, name: str) -> tf.Tensor:
-        """The field in its own type, the schema's default in place of missing values."""
+        """The field in its own type, the schema's default in place of missing values.
+
+        A row without any of many values has the default as its one value.
+        """
         field, tensor = self._fields[name], self._tensors[name]
         if field.default is None:
             return tensor
-        return tf.where(self._missing(field, tensor), tf.constant(field.default, tensor.dtype), tensor)
+        replaced = self._missing(field, tensor)
+        if field.many:
+            none = tf.maximum(1 - tf.shape(tensor)[1], 0)
+            tensor = tf.pad(tensor, [[0, 0], [0, none]], constant_values=missing_mark(field.kind))
+            absent = tf.reduce_all(self._missing(field, tensor), axis=1, keepdims=True)
+            replaced = absent & (tf.range(tf.shape(tensor)[1]) == 0)
+        return tf.where(replaced, tf.constant(field.default, tensor.dtype), tensor)
 
-    def number(self, name: str, default: float) -> tf.Tensor:
-        """The field as float32; what is still missing becomes `default`."""
+    def number(self, name: str, default: float | tuple[float, ...]) -> tf.Tensor:
+        """The field as float32, an array flat; what is still missing becomes `default`, one number or one each."""
         value = self.value(name)
         if value.dtype == tf.string:
             raise BadInputError(f"Field {name!r} holds text; a number is needed. Declare it integer or float.")
         missing = self._missing(self._fields[name], value)
-        return tf.where(missing, tf.constant(default, tf.float32), tf.cast(value, tf.float32))
+        number = tf.cast(value, tf.float32)
+        shape = self._fields[name].shape
+        if shape:
+            size = int(tf.TensorShape(shape).num_elements())
+            number, missing = tf.reshape(number, [-1, size]), tf.reshape(missing, [-1, size])
+        return tf.where(missing, tf.constant(default, tf.float32), number)
 
     def text(self, name: str) -> tf.Tensor:
         """The field as text, integers in decimal; missing is `""`."""
@@ -52,18 +67,16 @@ class RawTensors:
         return tf.where(value == MISSING_INTEGER, "", tf.strings.as_string(value))
 
     def missing(self, name: str) -> tf.Tensor:
-        """Where the field has neither a value nor a default: bool `[batch]`."""
+        """Where the field has neither a value nor a default: bool, the field's shape."""
         return self._missing(self._fields[name], self.value(name))
+
+    def beyond(self, name: str) -> tf.Tensor:
+        """Where a row of many values has ended, after its last one that is not missing: bool `[batch, longest]`."""
+        return tf.cumsum(tf.cast(~self.missing(name), tf.int32), axis=1, reverse=True) == 0
 
     @staticmethod
     def _missing(field: Field, tensor: tf.Tensor) -> tf.Tensor:
-        match field.kind:
-            case "string":
-                return tensor == ""
-            case "integer":
-                return tensor == MISSING_INTEGER
-            case _:
-                return tf.math.is_nan(tensor)
+        return tf.math.is_nan(tensor) if field.kind == "float" else tensor == missing_mark(field.kind)
 
 
 class TransformGraph(tf.Module):
@@ -75,56 +88,55 @@ class TransformGraph(tf.Module):
         statistics: What Spark learned.
 
     Raises:
-        BadInputError: if a column asks for a field the schema lacks, or for statistics that were not learned.
+        BadInputError: if a column asks for a field the schema lacks or has in another form, or for statistics that
+            were not learned.
     """
 
     def __init__(self, schema: Schema, columns: tuple[Transformed, ...], statistics: Statistics) -> None:
         super().__init__(name="transform")
         self.schema = schema.subset({field for column in columns for field in column.fields})
+        check(columns, self.schema)
         self._steps = [(column.name, column.graph(statistics)) for column in columns]
         # Tables must hang on a tracked attribute, or a SavedModel would be written without them.
         self.resources = [table for _, step in self._steps for table in getattr(step, "resources", [])]
 
     @property
     def raw_spec(self) -> dict[str, tf.TensorSpec]:
-        """Name, type and `[batch]` shape of every raw input."""
-        return {field.name: tf.TensorSpec([None], TENSOR_TYPES[field.kind], field.name) for field in self.schema.fields}
+        """Name, type and shape of every raw input: `[batch]`, `[batch, *shape]`, or `[batch, longest]`."""
+        return {field.name: _spec(field) for field in self.schema.fields}
 
+    @tf.autograph.experimental.do_not_convert
     def __call__(self, tensors: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        """Model inputs by column name, each `[batch]`: int64 ids or float32 numbers."""
+        """Model inputs by column name: int64 ids or float32 numbers, `[batch]`, `[batch, n]` for arrays, and
+        `[batch, longest]` for many values, with `PAD` or NaN behind the end of a row.
+        """
         raw = RawTensors(self.schema, tensors)
         return {name: step(raw) for name, step in self._steps}
 
+    def parse(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Raw inputs from serialized `tf.train.Example`s, one feature per field; absent ones are missing values.
 
-def raw_tensors(batch: pa.RecordBatch, schema: Schema) -> dict[str, tf.Tensor]:
-    """The fields of an Arrow batch as the tensors a graph or an exported model takes.
-
-    Args:
-        batch: Checked rows; more columns than the schema's are fine.
-        schema: The fields to take.
-
-    Raises:
-        BadInputError: if a field is not among the batch's columns.
-    """
-    return {field.name: _tensor(_column(batch, field.name), field) for field in schema.fields}
+        Args:
+            examples: string `[batch]`.
+        """
+        parsed = tf.io.parse_example(examples, {field.name: _feature(field) for field in self.schema.fields})
+        return {field.name: _raw(parsed[field.name], field, TENSOR_TYPES[field.kind]) for field in self.schema.fields}
 
 
-def _column(batch: pa.RecordBatch, name: str) -> pa.Array:
-    if name not in batch.schema.names:
-        raise BadInputError(f"The rows have no column {name!r}. {nearest(name, batch.schema.names)}")
-    return batch.column(name)
+def _spec(field: Field) -> tf.TensorSpec:
+    shape = [None, None] if field.many else [None, *field.shape]
+    return tf.TensorSpec(shape, TENSOR_TYPES[field.kind], field.name)
 
 
-def _tensor(array: pa.Array, field: Field) -> tf.Tensor:
-    if field.kind == "integer":
-        return tf.constant(_numpy(pc.fill_null(array.cast(pa.int64()), MISSING_INTEGER)))
-    if field.kind == "float":
-        return tf.constant(_numpy(pc.fill_null(array.cast(pa.float64()), float("nan"))))
-    # Making a TensorFlow string costs far more than gathering one: convert each different text once.
-    encoded = pc.fill_null(array, "").dictionary_encode()
-    words = tf.constant(encoded.dictionary.to_numpy(zero_copy_only=False), tf.string, [len(encoded.dictionary)])
-    return tf.gather(words, _numpy(encoded.indices))
+def _feature(field: Field) -> tf.io.FixedLenFeature | tf.io.RaggedFeature:
+    kind = _EXAMPLE_TYPES[field.kind]
+    if field.many:
+        return tf.io.RaggedFeature(kind, row_splits_dtype=tf.int64)
+    mark = missing_mark(field.kind)
+    return tf.io.FixedLenFeature(field.shape, kind, np.full(field.shape, mark) if field.shape else mark)
 
 
-def _numpy(array: pa.Array) -> Any:
-    return array.to_numpy(zero_copy_only=False)
+def _raw(parsed: tf.Tensor | tf.RaggedTensor, field: Field, kind: tf.DType) -> tf.Tensor:
+    if isinstance(parsed, tf.RaggedTensor):
+        parsed = parsed.to_tensor(missing_mark(field.kind))
+    return parsed if kind == tf.string else tf.cast(parsed, kind)

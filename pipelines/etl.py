@@ -16,7 +16,7 @@ from features import storage
 from features.analyze import analyze
 from features.anomalies import require, validate
 from features.anomaly_checks import Anomaly, SplitFacts
-from features.columns import Transformed, arrow_schema, cardinalities, describe, needs, stored
+from features.columns import Transformed, arrow_schema, cardinalities, check, describe, needs, stored
 from features.dataset_version import FEATURES, FORMAT, MANIFEST, REJECTED, SUCCESS, content_digest
 from features.errors import BadInputError
 from features.profile.page import PROFILE
@@ -95,6 +95,7 @@ def etl(
     dataset = load_dataset(recipe.dataset)
     columns = stored(recipe.model.columns)
     schema = dataset.schema.subset({field for column in columns for field in column.fields})
+    check(columns, schema)
     earlier = earlier_version(previous, output)
     raw = {split: dataset.read(spark, source, split) for split in SPLITS}
     checked = {split: check_rows(rows, schema, labelled=True).persist() for split, rows in raw.items()}
@@ -248,13 +249,14 @@ class _ShardWriter:
     def _transformed(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         import tensorflow as tf
 
-        from features.transform import TransformGraph, raw_tensors
+        from features.batches import raw_tensors, stored_array
+        from features.transform import TransformGraph
 
         graph = TransformGraph(self.schema, self.columns, self.statistics)
         transform = tf.function(graph.__call__, input_signature=[graph.raw_spec])
         for batch in batches:
             inputs = transform(raw_tensors(batch, graph.schema))
-            arrays = [pa.array(inputs[column.name].numpy()) for column in self.columns]
+            arrays = [stored_array(inputs[column.name], column.stored_shape) for column in self.columns]
             arrays += [batch.column(name) for name in self.stored_schema.names[len(self.columns) :]]
             yield pa.RecordBatch.from_arrays(arrays, schema=self.stored_schema)
 

@@ -150,7 +150,7 @@ class _RowScorer:
 
     def __call__(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         score = load(self.archive, threads=1).signatures["serving_default"]
-        from features.transform import raw_tensors
+        from features.batches import raw_tensors
 
         inputs = self.schema.subset(set(score.structured_input_signature[1]))
         for batch in batches:

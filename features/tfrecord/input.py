@@ -20,6 +20,7 @@ Tensors = dict[str, tf.Tensor]
 _plain_graph = tf.autograph.experimental.do_not_convert  # no Python control flow in here: saves a third of the set-up
 _COMPRESSION = {None: "", "gzip": "GZIP", "zlib": "ZLIB"}
 _READ_BUFFER = 1 << 18
+_TYPES = {"int64": tf.int64, "float32": tf.float32}
 _RECORD = tf.TensorSpec([], tf.string)
 _PARALLEL = 2  # windows in preparation, each with its own memory
 
@@ -57,7 +58,8 @@ def read_epoch(
             about four such windows.
 
     Returns:
-        A dataset of {column: tensor}: [batch] for scalars (int64, float32, string), [batch, n] for fixed-size lists.
+        A dataset of {column: tensor}: [batch] for scalars (int64, float32, string), [batch, n] for fixed-size lists, a
+        `tf.RaggedTensor` [batch, (any)] for lists.
 
     Raises:
         ValueError: arguments out of range, or unknown columns.
@@ -201,7 +203,9 @@ def _block_window(shard_set: ShardSet, wanted: Sequence[str]) -> Callable[..., T
     groups = Groups.of(shard_set.schema)
     numbers = [("int64", tf.int64, groups.int64), ("float32", tf.float32, groups.float32)]
     numbers = [item for item in numbers if any(name in wanted for name, _, _ in item[2].columns)]
-    strings = [name for name in groups.strings if name in wanted]
+    # A list travels as the string of its bytes: rows are then picked, shuffled and batched like any others.
+    widths = {name: 1 for name in groups.strings} | {name: _TYPES[leaf].size for name, leaf in groups.lists}
+    strings = [name for name in widths if name in wanted]
     features = {"rows": tf.io.FixedLenFeature([], tf.int64)}
     for name in [item[0] for item in numbers] + [f"{s}/{part}" for s in strings for part in ("lengths", "data")]:
         features[name] = tf.io.FixedLenFeature([], tf.string)
@@ -223,7 +227,7 @@ def _block_window(shard_set: ShardSet, wanted: Sequence[str]) -> Callable[..., T
             )
             result[name] = tf.gather(tf.reshape(values, [-1, group.width]), rows)
         for name in strings:
-            lengths = tf.io.decode_raw(tf.strings.reduce_join(parsed[f"{name}/lengths"]), tf.int32)
+            lengths = tf.io.decode_raw(tf.strings.reduce_join(parsed[f"{name}/lengths"]), tf.int32) * widths[name]
             begins = tf.cumsum(lengths, exclusive=True)
             data = tf.strings.reduce_join(parsed[f"{name}/data"])
             result[f"/{name}"] = tf.strings.substr(data, tf.gather(begins, rows), tf.gather(lengths, rows))
@@ -242,12 +246,22 @@ def _split(shard_set: ShardSet, wanted: Sequence[str]) -> Callable[[Tensors], Te
 
     def finish(batch: Tensors) -> Tensors:
         columns = {name: batch[f"/{name}"] for name in groups.strings if name in wanted}
+        columns |= {name: _ragged(batch[f"/{name}"], leaf) for name, leaf in groups.lists if name in wanted}
         for name, group in (("int64", groups.int64), ("float32", groups.float32)):
             if name in batch:
                 columns |= _columns_of(batch[name], group)
         return {name: columns[name] for name in wanted}
 
     return finish
+
+
+def _ragged(rows: tf.Tensor | tf.RaggedTensor, leaf: str) -> tf.RaggedTensor:
+    """The elements behind the strings of bytes of a list column."""
+    if isinstance(rows, tf.RaggedTensor):
+        return rows
+    elements = tf.io.decode_raw(tf.strings.reduce_join(rows), _TYPES[leaf])
+    lengths = tf.cast(tf.strings.length(rows), tf.int64) // _TYPES[leaf].size
+    return tf.RaggedTensor.from_row_lengths(elements, lengths, validate=False)
 
 
 def _columns_of(matrix: tf.Tensor, group: Group) -> Tensors:
@@ -262,6 +276,7 @@ def _parse_plain(shard_set: ShardSet, wanted: Sequence[str]) -> Callable[[Tensor
     features = {name: tf.io.FixedLenFeature([], tf.string) for name in groups.strings}
     for kind, group in ((tf.int64, groups.int64), (tf.float32, groups.float32)):
         features |= {n: tf.io.FixedLenFeature([] if scalar else [size], kind) for n, size, scalar in group.columns}
+    features |= _ragged_features(groups)
     features = {name: features[name] for name in wanted}
 
     def finish(batch: Tensors) -> Tensors:
@@ -280,12 +295,17 @@ def _parse_packed(shard_set: ShardSet, wanted: Sequence[str]) -> Callable[[Tenso
         features["float32"] = tf.io.FixedLenFeature([groups.float32.width], tf.float32)
     if groups.strings:
         features["bytes"] = tf.io.FixedLenFeature([len(groups.strings)], tf.string)
+    features |= {name: feature for name, feature in _ragged_features(groups).items() if name in wanted}
     split = _split(shard_set, wanted)
 
     def finish(batch: Tensors) -> Tensors:
         parsed = tf.io.parse_example(batch["records"], features)
         for position, name in enumerate(groups.strings):
             parsed[f"/{name}"] = parsed["bytes"][:, position]
-        return split(parsed)
+        return split(parsed | {f"/{name}": parsed[name] for name, _ in groups.lists if name in wanted})
 
     return finish
+
+
+def _ragged_features(groups: Groups) -> dict[str, tf.io.RaggedFeature]:
+    return {name: tf.io.RaggedFeature(_TYPES[leaf], row_splits_dtype=tf.int64) for name, leaf in groups.lists}

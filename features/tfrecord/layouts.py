@@ -3,12 +3,13 @@
 `plain`: one row per record, one feature per column.
 
 `packed`: one row per record; feature `int64` holds all integer columns in schema order (fixed-size lists contribute all
-their elements), `float32` all float columns, `bytes` all string and binary columns.
+their elements), `float32` all float columns, `bytes` all string and binary columns; a list column has its own feature.
 
 `block`: `rows_per_block` rows per record (the last record of a shard may hold fewer). Feature `rows` is their number;
 `int64` and `float32` are one raw little-endian buffer each, row after row, columns in schema order; every string or
-binary column has `<name>/lengths` (raw int32) and `<name>/data` (the concatenated bytes). Reading it costs a few
-operations per thousand rows instead of some per value, which is why it is the default for training data.
+binary column has `<name>/lengths` (raw int32) and `<name>/data` (the concatenated bytes), every list column the same
+(lengths in elements, data raw little-endian). Reading it costs a few operations per thousand rows instead of some per
+value, which is why it is the default for training data.
 """
 
 from collections.abc import Iterable, Iterator
@@ -24,7 +25,7 @@ from features import storage
 from features.tfrecord.codec.example import ExampleDecoder, ExampleEncoder
 from features.tfrecord.codec.feature_types import UnsupportedColumnError, from_wire
 from features.tfrecord.codec.framing import CODEC_SUFFIX, RecordReader, Records, RecordWriter, check_codec
-from features.tfrecord.manifest import LAYOUTS, Layout, Shard, ShardSet, type_name
+from features.tfrecord.manifest import LAYOUTS, Layout, Shard, ShardSet, is_list, type_name
 
 _BLOCKS_PER_CALL = 8  # encoded together: amortises the cost of a call, keeps the buffer small
 
@@ -48,6 +49,8 @@ class Groups:
     int64: Group
     float32: Group
     strings: tuple[str, ...]
+    lists: tuple[tuple[str, str], ...]
+    """Columns of any number of elements per row: (name, element type)."""
 
     @classmethod
     def of(cls, schema: pa.Schema) -> "Groups":
@@ -57,14 +60,16 @@ class Groups:
             ManifestError: a type that transformed data does not have.
         """
         numbers: dict[str, list[tuple[str, int, bool]]] = {"int64": [], "float32": []}
-        strings = []
+        strings, lists = [], []
         for item in schema:
-            leaf, _, size = type_name(item.name, item.type).rstrip("]").partition("[")
-            if leaf in numbers:
+            leaf, bracket, size = type_name(item.name, item.type).rstrip("]").partition("[")
+            if bracket and not size:
+                lists.append((item.name, leaf))
+            elif leaf in numbers:
                 numbers[leaf].append((item.name, int(size or 1), not size))
             else:
                 strings.append(item.name)
-        return cls(Group(tuple(numbers["int64"])), Group(tuple(numbers["float32"])), tuple(strings))
+        return cls(Group(tuple(numbers["int64"])), Group(tuple(numbers["float32"])), tuple(strings), tuple(lists))
 
 
 def shard_name(index: int, count: int, codec: str | None = None) -> str:
@@ -145,7 +150,7 @@ def _rechunk(batches: Iterable[pa.RecordBatch], schema: pa.Schema, rows: int) ->
 
 def _checked(batch: pa.RecordBatch, item: pa.Field) -> pa.Array:
     array = batch.column(batch.schema.get_field_index(item.name))
-    inner = array.flatten() if pa.types.is_fixed_size_list(array.type) else array
+    inner = array.flatten() if is_list(array.type) else array
     if array.null_count or inner.null_count:
         raise UnsupportedColumnError(
             f"column {item.name!r} of type {item.type} has nulls; "
@@ -182,6 +187,7 @@ class _Encoder:
             parts = [chunk.column(name).cast(pa.binary()) for name in self.groups.strings]
             order = np.arange(rows * len(parts)).reshape(len(parts), rows).T.ravel()
             columns.append(pa.FixedSizeListArray.from_arrays(pa.concat_arrays(parts).take(pa.array(order)), len(parts)))
+        columns += [chunk.column(name) for name, _ in self.groups.lists]
         return pa.RecordBatch.from_arrays(columns, schema=self.encoder.schema)
 
     def _blocks(self, chunk: pa.RecordBatch) -> pa.RecordBatch:
@@ -196,6 +202,10 @@ class _Encoder:
                 lengths, data = _string_buffers(block.column(name))
                 columns[f"{name}/lengths"].append(lengths)
                 columns[f"{name}/data"].append(data)
+            for name, leaf in self.groups.lists:
+                lists = block.column(name)
+                columns[f"{name}/lengths"].append(_raw_bytes(lists.value_lengths(), np.dtype(np.int32)))
+                columns[f"{name}/data"].append(_raw_bytes(lists.flatten(), np.dtype(leaf)))
         arrays = [
             pa.array(columns[item.name], item.type) if item.name == "rows" else _binary(columns[item.name])
             for item in self.encoder.schema
@@ -214,10 +224,11 @@ def record_schema(schema: pa.Schema, layout: Layout) -> pa.Schema:
             fields.append(("float32", pa.list_(pa.float32(), groups.float32.width)))
         if groups.strings:
             fields.append(("bytes", pa.list_(pa.binary(), len(groups.strings))))
+        fields += [(name, schema.field(name).type) for name, _ in groups.lists]
         return pa.schema(fields)
     fields.append(("rows", pa.int64()))
     fields += [(n, pa.large_binary()) for n in ("int64", "float32") if getattr(groups, n).width]
-    for name in groups.strings:
+    for name in (*groups.strings, *(name for name, _ in groups.lists)):
         fields += [(f"{name}/lengths", pa.large_binary()), (f"{name}/data", pa.large_binary())]
     return pa.schema(fields)
 
@@ -242,6 +253,12 @@ def _string_buffers(array: pa.Array) -> tuple[memoryview, memoryview]:
     data = array.buffers()[2]
     view = memoryview(data).cast("B")[offsets[0] : offsets[-1]] if data is not None else memoryview(b"")
     return np.diff(offsets).astype("<i4").data.cast("B"), view
+
+
+def _raw_bytes(values: pa.Array, dtype: np.dtype[Any]) -> memoryview:
+    """The elements of an array as little-endian bytes."""
+    found = values.to_numpy(zero_copy_only=True).astype(dtype.newbyteorder("<"), copy=False)
+    return memoryview(found.view(np.uint8))
 
 
 def _binary(parts: list[memoryview]) -> pa.Array:
@@ -301,6 +318,7 @@ def _unpack(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
     for position, name in enumerate(groups.strings):
         order = np.arange(batch.num_rows) * len(groups.strings) + position
         columns[name] = from_wire(name, batch.column("bytes").flatten().take(pa.array(order)), schema.field(name).type)
+    columns.update({name: batch.column(name) for name, _ in groups.lists})
     return pa.RecordBatch.from_arrays([columns[name] for name in schema.names], schema=schema)
 
 
@@ -320,14 +338,26 @@ def _unblock(batch: pa.RecordBatch, schema: pa.Schema, records: Records) -> Iter
                     values = np.frombuffer(raw[item].as_buffer(), np.dtype(item).newbyteorder("<"))
                     columns.update(_columns_of(values.reshape(rows, group.width), group))
             for name in groups.strings:
-                offsets = np.zeros(rows + 1, np.int32)
-                lengths = np.frombuffer(raw[f"{name}/lengths"].as_buffer(), "<i4")
-                np.cumsum(lengths, out=offsets[1:])
                 data = raw[f"{name}/data"].as_buffer()
-                if offsets[-1] != (data.size if data is not None else 0) or (lengths < 0).any():
-                    raise ValueError(f"lengths of {name!r} add up to {offsets[-1]} bytes, {data.size} are there")
-                array = pa.Array.from_buffers(pa.binary(), rows, [None, pa.py_buffer(offsets), data])
+                offsets = _offsets(name, raw, rows, data.size)
+                array = pa.Array.from_buffers(pa.binary(), rows, [None, offsets, data])
                 columns[name] = from_wire(name, array, schema.field(name).type)
+            for name, leaf in groups.lists:
+                elements = np.frombuffer(raw[f"{name}/data"].as_buffer(), np.dtype(leaf).newbyteorder("<"))
+                offsets = _offsets(name, raw, rows, elements.size)
+                columns[name] = pa.Array.from_buffers(
+                    schema.field(name).type, rows, [None, offsets], children=[pa.array(elements)]
+                )
         except ValueError as error:
             raise records.error(index, f"the block of {rows} rows does not fit the schema: {error}") from error
         yield pa.RecordBatch.from_arrays([columns[name] for name in schema.names], schema=schema)
+
+
+def _offsets(name: str, raw: dict[str, pa.Scalar], rows: int, elements: int) -> pa.Buffer:
+    """Where each row of a block begins in the data of a string or list column."""
+    offsets = np.zeros(rows + 1, np.int32)
+    lengths = np.frombuffer(raw[f"{name}/lengths"].as_buffer(), "<i4")
+    np.cumsum(lengths, out=offsets[1:])
+    if offsets[-1] != elements or (lengths < 0).any():
+        raise ValueError(f"lengths of {name!r} add up to {offsets[-1]}, {elements} are there")
+    return pa.py_buffer(offsets)

@@ -70,7 +70,7 @@ class ShardSet:
     """The shards of one part of a dataset, all with the same schema and layout.
 
     Attributes:
-        schema: int64, float32, string, binary, and fixed_size_list of int64 or float32.
+        schema: int64, float32, string, binary, and list or fixed_size_list of int64 or float32.
         layout: `plain`, `packed` or `block`, see `features.tfrecord.layouts`.
         codec: None, "gzip" or "zlib".
         rows_per_block: rows of a block record (and of a random access unit in the other layouts).
@@ -168,7 +168,7 @@ class ShardSet:
 
 
 def type_name(column: str, kind: pa.DataType) -> str:
-    """How the manifest writes a type: int64, float32, string, binary, int64[n], float32[n].
+    """How the manifest writes a type: int64, float32, string, binary, int64[n], float32[n], int64[], float32[].
 
     Raises:
         ManifestError: the type is none of these.
@@ -176,12 +176,17 @@ def type_name(column: str, kind: pa.DataType) -> str:
     for name, leaf in _LEAVES.items():
         if kind == leaf:
             return name
-        if pa.types.is_fixed_size_list(kind) and kind.value_type == leaf and name in ("int64", "float32"):
-            return f"{name}[{kind.list_size}]"
+        if name in ("int64", "float32") and is_list(kind) and kind.value_type == leaf:
+            return f"{name}[{kind.list_size if pa.types.is_fixed_size_list(kind) else ''}]"
     raise ManifestError(
         f"column {column!r} of type {kind} is not a type of transformed data; "
-        "cast it to int64, float32, string, binary, or a fixed_size_list of int64 or float32"
+        "cast it to int64, float32, string, binary, or a list or fixed_size_list of int64 or float32"
     )
+
+
+def is_list(kind: pa.DataType) -> bool:
+    """Whether each row of the type holds several elements."""
+    return bool(pa.types.is_fixed_size_list(kind) or pa.types.is_list(kind))
 
 
 def type_of(name: str) -> pa.DataType:
@@ -189,6 +194,8 @@ def type_of(name: str) -> pa.DataType:
     leaf, bracket, size = name.partition("[")
     if leaf in _LEAVES and not bracket:
         return _LEAVES[leaf]
+    if leaf in ("int64", "float32") and size == "]":
+        return pa.list_(_LEAVES[leaf])
     if leaf in ("int64", "float32") and size.endswith("]") and size[:-1].isdecimal():
         return pa.list_(_LEAVES[leaf], int(size[:-1]))
     raise ValueError(f"type {name!r} is not known")

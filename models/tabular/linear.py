@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from features.columns import Column, Transformed
+from features.columns import Column, Transformed, Weighted
 
 if TYPE_CHECKING:
     import keras
@@ -19,7 +19,7 @@ class Config:
         outputs: 1, or the number of classes when there are more than two.
     """
 
-    wide: tuple[Transformed, ...]
+    wide: tuple[Transformed | Weighted, ...]
     outputs: int = 1
 
     @property

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from features.columns import Column, Embedding, Indicator, Numeric, Transformed
+from features.columns import Bucketized, Column, Embedding, Indicator, Numeric, Transformed, Weighted
 
 if TYPE_CHECKING:
     import keras
@@ -25,8 +25,8 @@ class Config:
         outputs: 1, or the number of classes when there are more than two.
     """
 
-    wide: tuple[Transformed, ...]
-    deep: tuple[Numeric | Indicator | Embedding, ...]
+    wide: tuple[Transformed | Weighted, ...]
+    deep: tuple[Numeric | Bucketized | Indicator | Embedding, ...]
     hidden_units: tuple[int, ...] = (100, 50)
     dropout: float = 0.0
     outputs: int = 1

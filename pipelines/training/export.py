@@ -11,17 +11,10 @@ import tensorflow as tf
 from features import storage
 from features.columns import stored
 from features.dataset_version import DatasetVersion
-from features.schema import MISSING_INTEGER
 from features.transform import TransformGraph
 from pipelines.recipe import Recipe
 from pipelines.tasks import task_of
 from pipelines.tasks.task import Task
-
-PARSERS = {
-    "integer": (tf.int64, MISSING_INTEGER),
-    "float": (tf.float32, float("nan")),
-    "string": (tf.string, ""),
-}
 
 
 class Scorer(tf.Module):
@@ -50,14 +43,7 @@ class Scorer(tf.Module):
 
     def score_examples(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
         """The same from serialized `tf.train.Example`s of raw columns; absent features are missing values."""
-        parsers = {
-            field.name: tf.io.FixedLenFeature([], PARSERS[field.kind][0], PARSERS[field.kind][1])
-            for field in self.transform.schema.fields
-        }
-        parsed = tf.io.parse_example(examples, parsers)
-        spec = self.transform.raw_spec
-        return self.score_raw({name: tf.cast(value, spec[name].dtype) if value.dtype != tf.string else value
-                               for name, value in parsed.items()})  # fmt: skip
+        return self.score_raw(self.transform.parse(examples))
 
 
 def export(recipe: Recipe, version: DatasetVersion, trained: keras.Model, target: str) -> None:
@@ -91,7 +77,7 @@ def export(recipe: Recipe, version: DatasetVersion, trained: keras.Model, target
 
 def _signatures(scorer: Scorer, model: keras.Model) -> dict[str, Any]:
     raw = scorer.transform.raw_spec
-    stored_spec = {item.name: tf.TensorSpec([None], tf.as_dtype(item.dtype), item.name) for item in model.inputs}
+    stored_spec = {item.name: tf.TensorSpec(item.shape, tf.as_dtype(item.dtype), item.name) for item in model.inputs}
 
     @tf.function(input_signature=[raw])
     def from_columns(columns: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:

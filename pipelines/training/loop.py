@@ -14,6 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 from features import storage
+from features.batches import padded
 from features.dataset_version import DatasetVersion
 from features.tfrecord.input import read_epoch
 from pipelines.recipe import Recipe
@@ -67,7 +68,10 @@ class Loop:
         for index, optimizer in enumerate(self.optimizers):
             self.variables |= {f"optimizer-{index}/{item.path}": item.value for item in optimizer.variables}
         self._run_steps = tf.function(self._steps)
-        self._predict = tf.function(lambda features: self.task.predict(self.model(features, training=False)))
+        # Rows of many values make batches of many widths, which would each be traced.
+        self._predict = tf.function(
+            lambda features: self.task.predict(self.model(features, training=False)), reduce_retracing=True
+        )
 
     def run(self) -> keras.Model:
         """Trains to the last epoch, from the last checkpoint if there is one.
@@ -137,7 +141,7 @@ class Loop:
             drop_remainder=seed is not None,
             columns=[*names, label],
         )
-        return iter(dataset.map(lambda row: ({name: row[name] for name in names}, row[label])).prefetch(2))
+        return iter(dataset.map(lambda row: ({name: padded(row[name]) for name in names}, row[label])).prefetch(2))
 
     def _steps(self, batches: Iterator[Any], count: tf.Tensor) -> tf.Tensor:
         """Sum over `count` steps of the mean loss of the global batch."""

@@ -1,15 +1,36 @@
 """Every column against `tf.feature_column`, TensorFlow's own implementation of the same words."""
 
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 import tensorflow as tf
 
-from features.columns import Bucketized, Crossed, HashBucket, Numeric, Vocabulary, stored
+from features.columns import (
+    Bucketized,
+    Crossed,
+    Embedding,
+    HashBucket,
+    Identity,
+    Indicator,
+    Numeric,
+    Vocabulary,
+    Weighted,
+    arrow_schema,
+    cardinalities,
+    check,
+    describe,
+    needs,
+    shared_embeddings,
+    stored,
+)
 from features.errors import BadInputError
 from features.schema import Field, Label, Schema
-from features.statistics import FieldStatistics, Statistics, VocabularyFile
+from features.statistics import FieldStatistics, LearnedQuantiles, LearnedVocabulary, Statistics, VocabularyFile
 from features.transform import TransformGraph
 
 ROWS = 4000
@@ -54,8 +75,8 @@ def raw() -> dict[str, np.ndarray]:
     }
 
 
-def ours(columns: tuple, raw: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    graph = TransformGraph(SCHEMA, stored(columns), STATISTICS)
+def ours(columns: tuple, raw: dict[str, np.ndarray], statistics: Statistics = STATISTICS) -> dict[str, np.ndarray]:
+    graph = TransformGraph(SCHEMA, stored(columns), statistics)
     inputs = {name: tf.constant(raw[name]) for name in graph.raw_spec}
     return {name: value.numpy() for name, value in tf.function(graph.__call__)(inputs).items()}
 
@@ -170,6 +191,82 @@ def test_numbers_are_normalised_and_missing_ones_take_the_mean(normalizer: str, 
     assert found.dtype == np.float32
 
 
+@pytest.mark.parametrize(
+    ("normalizer", "parameters", "expected"),
+    [
+        ("zscore", (10.0, 2.0), [-5, 4.5, 0]),
+        ("minmax", (0.0, 10.0), [0, 1.9, 1]),
+        ("clip", (1.0, 12.0), [1, 12, 10]),
+        ("log1p", (0.0, 2.0), [0, np.log(20) / 2, np.log(11) / 2]),
+    ],
+)
+def test_given_parameters_need_no_statistics(normalizer: str, parameters: tuple, expected: list[float]) -> None:
+    column = Numeric("gain", normalizer, default=10.0, parameters=parameters)  # type: ignore[arg-type]
+    found = ours((column,), {"gain": np.array([0.0, 19.0, np.nan])}, Statistics(0))
+    np.testing.assert_allclose(found["gain"], expected, rtol=1e-6)
+
+
+def test_learned_clipping_cuts_off_the_outermost_hundredths() -> None:
+    facts = FieldStatistics(9, 0, mean=1.0, quantiles=tuple(float(value) for value in range(201)))
+    column = Numeric("gain", "clip")
+    found = ours((column,), {"gain": np.array([-5.0, 50.0, 500.0])}, Statistics(9, fields={"gain": facts}))
+    np.testing.assert_array_equal(found["gain"], [2, 50, 198])
+    assert needs((column,)) == (LearnedQuantiles("gain", 100),)
+
+
+def test_two_columns_may_read_one_field() -> None:
+    columns = (Numeric("age"), Identity("age", 90, called="age_id"), HashBucket("age", 7, called="age_hash"))
+    found = ours(columns, {"age": np.array([30, 95])})
+    assert (found["age"].tolist(), found["age_id"].tolist()) == ([30, 95], [30, -1])
+    assert found["age_hash"].min() >= 0
+
+
+def test_what_is_learned_for_inner_columns() -> None:
+    columns = (
+        Embedding(Crossed((Vocabulary("job", size=9), Bucketized(Numeric("age"), quantiles=4)), 50), 3),
+        Indicator(Vocabulary("school", minimum_count=2)),
+    )
+    assert set(needs(columns)) == {
+        LearnedVocabulary("job", 9, 1), LearnedVocabulary("school", 0, 2), LearnedQuantiles("age", 4),
+    }  # fmt: skip
+
+
+def test_a_description_tells_columns_apart() -> None:
+    narrow, wide = (Crossed((Bucketized(Numeric("age"), cuts), "job"), 10) for cuts in ((3.0,), (3.0, 4.0)))
+    assert narrow.name == wide.name
+    assert describe(narrow) != describe(wide)
+    assert json.loads(json.dumps(describe(narrow))) == describe(narrow)
+
+
+@dataclass(frozen=True)
+class TextLength:
+    """A column of one's own: nothing of ours is inherited."""
+
+    field: str
+    name: str = "text_length"
+    needs: tuple = ()
+    stored_type: str = "float32"
+    stored_shape: tuple = ()
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        return (self.field,)
+
+    def check(self, schema: Schema) -> None:
+        schema.field(self.field)
+
+    def graph(self, statistics: Statistics) -> Callable[..., tf.Tensor]:
+        return lambda raw: tf.cast(tf.strings.length(raw.text(self.field)), tf.float32)
+
+
+def test_a_column_of_ones_own() -> None:
+    column = TextLength("job")
+    assert ours((column,), {"job": np.array(["", "abc"], object)})["text_length"].tolist() == [0, 3]
+    assert arrow_schema((column,)) == pa.schema([("text_length", pa.float32())])
+    assert cardinalities((column,), STATISTICS) == {}
+    assert describe(column)["kind"] == "TextLength"
+
+
 def test_log1p_is_a_z_score_of_logarithms() -> None:
     found = ours((Numeric("gain", "log1p"),), {"gain": np.array([np.e - 1, -5.0, np.nan])})["gain"]
     np.testing.assert_allclose(found, [0.5, -4.5, (np.log1p(1.5) - 0.9) / 0.2], rtol=1e-5)
@@ -180,9 +277,16 @@ def test_learned_quantiles_and_vocabulary(tmp_path: Path) -> None:
     learned = STATISTICS.at(str(tmp_path))
     assert Bucketized(Numeric("age"), quantiles=4).cut_points(STATISTICS) == (30, 40, 50)
     assert Bucketized(Numeric("gain"), quantiles=4).cut_points(STATISTICS) == (0, 1)
-    assert Vocabulary("job").listed(learned) == ("clerk", "baker", "nurse")
-    assert Vocabulary("job", size=1).listed(learned) == ("clerk",)
-    assert Vocabulary("job", minimum_count=2).listed(learned) == ("clerk",)
+    rows = {"job": np.array(["nurse", "clerk", "baker", "pilot"], object)}
+
+    def ids(column: Vocabulary) -> list[int]:
+        return ours((column,), rows, learned)["job"].tolist()
+
+    assert ids(Vocabulary("job")) == [2, 0, 1, -1]
+    assert ids(Vocabulary("job", size=1)) == ids(Vocabulary("job", minimum_count=2)) == [-1, 0, -1, -1]
+    assert ids(Vocabulary("job", size=2, default=1)) == [1, 0, 1, 1]
+    assert ids(Vocabulary("job", minimum_count=9)) == [-1] * 4
+    assert Vocabulary("job", minimum_count=2, unseen_buckets=4).cardinality(learned) == 5
 
 
 @pytest.mark.parametrize(
@@ -195,6 +299,24 @@ def test_learned_quantiles_and_vocabulary(tmp_path: Path) -> None:
         (lambda: Crossed((HashBucket("job", 5), "school"), 10), "Bucketized and Vocabulary"),  # type: ignore[arg-type]
         (lambda: stored((HashBucket("job", 5), HashBucket("job", 6))), "Two different columns"),
         (lambda: ours((Numeric("gian"),), {}), "Did you mean 'gain'"),
+        (lambda: Numeric("gain", shape=(3,), default=(1.0, 2.0)), "2 defaults do not fit"),
+        (lambda: Numeric("gain", parameters=(1.0, 2.0)), "need a normalizer"),
+        (lambda: Numeric("gain", "clip", parameters=(2.0, 1.0)), "low < high"),
+        (lambda: Bucketized(Numeric("age", many=True), (1.0,)), "is not cut"),
+        (lambda: Bucketized(Numeric("age", "zscore"), quantiles=3), "drop the normalizer"),
+        (lambda: Identity("age", 5, default=5), "default among them"),
+        (lambda: Vocabulary("job", ("a",), size=3), "drop the file and the size"),
+        (lambda: Vocabulary("job", ("a",), default=0, unseen_buckets=1), "not both"),
+        (lambda: Vocabulary("job", file="nowhere/words.txt").cardinality(STATISTICS), "cannot be read"),
+        (lambda: Weighted(Crossed(("job", "school"), 5), "gain"), "values of one field"),
+        (lambda: Embedding(HashBucket("job", 5), 3, combiner="max"), "mean, sum or sqrtn"),  # type: ignore[arg-type]
+        (lambda: shared_embeddings((HashBucket("job", 5), HashBucket("school", 6)), 3), "different ids"),
+        (lambda: shared_embeddings((Vocabulary("job"), Vocabulary("school")), 3), "different ids"),
+        (lambda: check((Vocabulary("job", many=True),), SCHEMA), "many=False"),
+        (lambda: check((HashBucket("gain", 5),), SCHEMA), "Bucketize it first"),
+        (lambda: check((Crossed(("gain", "job"), 5),), SCHEMA), "Bucketize it first"),
+        (lambda: check((Numeric("job"),), SCHEMA), "expected integer or float"),
+        (lambda: check((Numeric("gain", shape=(2,)),), SCHEMA), "Give both the same shape"),
     ],
 )
 def test_a_wrong_declaration_is_refused(declare: object, message: str) -> None:

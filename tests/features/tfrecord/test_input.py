@@ -18,7 +18,8 @@ from features.tfrecord.manifest import LAYOUTS, Layout, ShardSet
 ROWS, STEP = 1130, 50
 SCHEMA = pa.schema(
     [("id", pa.int64()), ("x", pa.float32()), ("v", pa.list_(pa.float32(), 3)), ("key", pa.string()),
-     ("twice", pa.int64()), ("pair", pa.list_(pa.int64(), 2)), ("raw", pa.binary())]
+     ("twice", pa.int64()), ("pair", pa.list_(pa.int64(), 2)), ("raw", pa.binary()),
+     ("many", pa.list_(pa.int64())), ("weights", pa.list_(pa.float32()))]
 )  # fmt: skip
 
 
@@ -30,6 +31,8 @@ def table(rows: int) -> pa.Table:
         pa.array([f"k{n}" for n in number]), pa.array(2 * number),
         pa.FixedSizeListArray.from_arrays(pa.array(np.arange(2 * rows)), 2),
         pa.array([b"\xff" * (n % 3) for n in number], pa.binary()),
+        pa.array([[int(n)] * (n % 4) for n in number], pa.list_(pa.int64())),
+        pa.array([[n / 2] * (n % 3) for n in number], pa.list_(pa.float32())),
     ]  # fmt: skip
     return pa.Table.from_arrays(columns, schema=SCHEMA)
 
@@ -61,9 +64,14 @@ def batches(place: tuple[str, Any], layout: str, **options: Any) -> list[dict[st
     base, sets = place
     options = {"batch_size": 32, "shuffle_window_blocks": 3} | options
     found = read_epoch(f"{base}/{layout}", sets[layout], **options)
-    result = [{name: value.numpy() for name, value in batch.items()} for batch in found]
+    result = [{name: _numpy(value) for name, value in batch.items()} for batch in found]
     assert found.cardinality().numpy() == len(result)
     return result
+
+
+def _numpy(value: Any) -> Any:
+    """Rows of a list column as Python lists: their lengths differ."""
+    return np.array([*value.to_list(), None], object)[:-1] if isinstance(value, tf.RaggedTensor) else value.numpy()
 
 
 def ids(found: list[dict[str, Any]]) -> list[int]:
@@ -76,7 +84,7 @@ def test_columns_have_their_types_and_rows_stay_together(place: tuple[str, Any],
     number = batch["id"]
     assert {name: (value.dtype.kind, value.shape) for name, value in batch.items()} == {
         "id": ("i", (32,)), "x": ("f", (32,)), "v": ("f", (32, 3)), "key": ("O", (32,)), "twice": ("i", (32,)),
-        "pair": ("i", (32, 2)), "raw": ("O", (32,)),
+        "pair": ("i", (32, 2)), "raw": ("O", (32,)), "many": ("O", (32,)), "weights": ("O", (32,)),
     }  # fmt: skip
     assert (batch["x"] == number).all()
     assert (batch["twice"] == 2 * number).all()
@@ -84,6 +92,8 @@ def test_columns_have_their_types_and_rows_stay_together(place: tuple[str, Any],
     assert (batch["pair"] == 2 * number[:, None] + np.arange(2)).all()
     assert batch["key"].tolist() == [f"k{n}".encode() for n in number]
     assert batch["raw"].tolist() == [b"\xff" * (n % 3) for n in number]
+    assert batch["many"].tolist() == [[n] * (n % 4) for n in number]
+    assert batch["weights"].tolist() == [[n / 2] * (n % 3) for n in number]
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)

@@ -20,7 +20,8 @@ from features.tfrecord.manifest import LAYOUTS, Layout, ManifestError, ShardSet
 
 SCHEMA = pa.schema(
     [("label", pa.int64()), ("x", pa.float32()), ("key", pa.string()), ("ids", pa.list_(pa.int64(), 2)),
-     ("v", pa.list_(pa.float32(), 3)), ("raw", pa.binary()), ("y", pa.float32())]
+     ("v", pa.list_(pa.float32(), 3)), ("raw", pa.binary()), ("y", pa.float32()),
+     ("many", pa.list_(pa.int64())), ("weights", pa.list_(pa.float32()))]
 )  # fmt: skip
 
 
@@ -34,6 +35,8 @@ def table(rows: int) -> pa.Table:
         pa.FixedSizeListArray.from_arrays(pa.array(np.arange(3 * rows).astype(np.float32)), 3),
         pa.array([bytes([n % 256]) * (n % 4) for n in number], pa.binary()),
         pa.array((number * -2).astype(np.float32)),
+        pa.array([[int(n)] * (n % 4) for n in number], pa.list_(pa.int64())),
+        pa.array([[n / 2] * (n % 3) for n in number], pa.list_(pa.float32())),
     ]
     return pa.Table.from_arrays(columns, schema=SCHEMA)
 
@@ -108,6 +111,12 @@ def test_every_layout_is_a_file_of_examples(tmp_path: Path) -> None:
     assert np.frombuffer(block["float32"].bytes_list.value[0], "<f4").tolist()[:5] == [0.375, 9, 10, 11, -6]
     assert np.frombuffer(block["raw/lengths"].bytes_list.value[0], "<i4").tolist() == [3, 0]
     assert block["raw/data"].bytes_list.value[0] == b"\3\3\3"
+    assert list(packed["many"].int64_list.value) == [2, 2]
+    assert list(packed["weights"].float_list.value) == [1, 1]
+    assert list(found["plain"][3]["many"].int64_list.value) == [3, 3, 3]
+    assert np.frombuffer(block["many/lengths"].bytes_list.value[0], "<i4").tolist() == [3, 0]
+    assert np.frombuffer(block["many/data"].bytes_list.value[0], "<i8").tolist() == [3, 3, 3]
+    assert np.frombuffer(block["weights/data"].bytes_list.value[0], "<f4").tolist() == [2]
 
 
 def test_schema_without_numbers_or_without_strings(tmp_path: Path) -> None:
@@ -201,9 +210,10 @@ def test_same_rows_give_the_same_bytes(tmp_path: Path) -> None:
 
 
 def test_record_schema_names() -> None:
-    assert record_schema(SCHEMA, "packed").names == ["int64", "float32", "bytes"]
+    assert record_schema(SCHEMA, "packed").names == ["int64", "float32", "bytes", "many", "weights"]
     assert record_schema(SCHEMA, "block").names == [
-        "rows", "int64", "float32", "key/lengths", "key/data", "raw/lengths", "raw/data",
+        "rows", "int64", "float32", "key/lengths", "key/data", "raw/lengths", "raw/data", "many/lengths", "many/data",
+        "weights/lengths", "weights/data",
     ]  # fmt: skip
 
 

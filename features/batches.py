@@ -1,0 +1,143 @@
+"""Arrow batches to tensors and back: raw rows on their way into a graph, transformed rows on their way in and out.
+
+Rows of any number of values are lists in Arrow and padded matrices in a graph; no Python code runs per row.
+"""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+import tensorflow as tf
+
+from features.columns import PAD
+from features.errors import BadInputError, nearest
+from features.schema import MISSING_INTEGER, Field, Kind, Schema
+
+Array = npt.NDArray[Any]
+
+
+def missing_mark(kind: Kind) -> int | float | str:
+    """What stands for a missing value of a field in a tensor."""
+    marks: dict[Kind, int | float | str] = {"integer": MISSING_INTEGER, "float": float("nan"), "string": ""}
+    return marks[kind]
+
+
+def raw_tensors(batch: pa.RecordBatch, schema: Schema) -> dict[str, tf.Tensor]:
+    """The fields of an Arrow batch as the tensors a graph or an exported model takes.
+
+    Args:
+        batch: Checked rows; more columns than the schema's are fine.
+        schema: The fields to take.
+
+    Raises:
+        BadInputError: if a field is not among the batch's columns, or a row of an array has another number of values
+            than its shape.
+    """
+    return {field.name: _raw_tensor(_column(batch, field.name), field) for field in schema.fields}
+
+
+def _column(batch: pa.RecordBatch, name: str) -> pa.Array:
+    if name not in batch.schema.names:
+        raise BadInputError(f"The rows have no column {name!r}. {nearest(name, batch.schema.names)}")
+    return batch.column(name)
+
+
+def _raw_tensor(array: pa.Array, field: Field) -> tf.Tensor:
+    if not (field.many or field.shape):
+        return tf.constant(_numbers(array, field)) if field.kind != "string" else _texts(array)
+    lengths = _numpy(pc.fill_null(pc.list_value_length(array), 0)).astype(np.int64)
+    elements = array.flatten()
+    if field.many:
+        there = _there(lengths)
+    else:
+        size = int(np.prod(field.shape))
+        if not np.isin(lengths, (0, size)).all():
+            odd = int(lengths[~np.isin(lengths, (0, size))][0])
+            raise BadInputError(f"Field {field.name!r} has the shape {field.shape}, {size} values; a row has {odd}.")
+        there = np.repeat(lengths[:, None] > 0, size, axis=1)
+    if field.kind == "string":
+        return _texts(elements, there)
+    numbers = _spread(_numbers(elements, field), there, missing_mark(field.kind))
+    return tf.constant(numbers.reshape(-1, *field.shape) if field.shape else numbers)
+
+
+def _there(lengths: Array) -> Array:
+    """Where a padded matrix of rows of these lengths has values: bool `[rows, longest]`."""
+    longest = int(lengths.max(initial=0))
+    there: Array = np.arange(longest) < lengths[:, None]
+    return there
+
+
+def _spread(values: Array, there: Array, mark: Any) -> Array:
+    """The values in the places that have one, row by row; `mark` elsewhere."""
+    matrix = np.full(there.shape, mark, values.dtype)
+    matrix[there] = values
+    return matrix
+
+
+def _numbers(array: pa.Array, field: Field) -> Array:
+    kind = pa.int64() if field.kind == "integer" else pa.float64()
+    return _numpy(pc.fill_null(array.cast(kind), missing_mark(field.kind)))
+
+
+def _texts(array: pa.Array, there: Array | None = None) -> tf.Tensor:
+    """Texts `[n]`, or spread over the places that have one."""
+    # Making a TensorFlow string costs far more than gathering one: convert each different text once.
+    encoded = pc.fill_null(array, "").dictionary_encode()
+    indices = _numpy(encoded.indices)
+    words = encoded.dictionary.to_numpy(zero_copy_only=False)
+    if there is not None:
+        indices, words = _spread(indices, there, len(words)), np.append(words, "")
+    return tf.gather(tf.constant(words, tf.string, [len(words)]), indices)
+
+
+def stored_array(tensor: tf.Tensor | Array, shape: tuple[int | None, ...]) -> pa.Array:
+    """One output of the transform graph as the Arrow column that is stored.
+
+    Args:
+        tensor: `[rows, *shape]`, padded for any number of values.
+        shape: `stored_shape` of the column.
+    """
+    values = np.asarray(tensor)
+    match shape:
+        case ():
+            return pa.array(values)
+        case (None,):
+            known = ~np.isnan(values) if values.dtype.kind == "f" else values != PAD
+            # What a column leaves missing inside a row stays in its place.
+            lengths = np.max(known * np.arange(1, values.shape[1] + 1), axis=1, initial=0)
+            offsets = np.zeros(len(values) + 1, np.int32)
+            np.cumsum(lengths, out=offsets[1:])
+            flat = values[np.arange(values.shape[1]) < lengths[:, None]]
+            return pa.ListArray.from_arrays(pa.array(offsets), pa.array(flat))
+        case (size,):
+            return pa.FixedSizeListArray.from_arrays(pa.array(values.reshape(-1)), size)
+    raise BadInputError(f"A stored column has no shape {shape}; expected (), (n,) or (None,).")
+
+
+def stored_tensor(array: pa.Array) -> tf.Tensor:
+    """The reverse of `stored_array`: what a network takes."""
+    if pa.types.is_fixed_size_list(array.type):
+        return tf.constant(_numpy(array.flatten()).reshape(-1, array.type.list_size))
+    if not pa.types.is_list(array.type):
+        return tf.constant(_numpy(array))
+    values = _numpy(array.flatten())
+    return tf.constant(_spread(values, _there(_numpy(array.value_lengths())), _pad(values.dtype.kind == "f")))
+
+
+def padded(value: tf.Tensor | tf.RaggedTensor) -> tf.Tensor:
+    """What a network takes, from what `read_epoch` yields: rows of many values padded, all else as it is."""
+    if not isinstance(value, tf.RaggedTensor):
+        return value
+    return value.to_tensor(_pad(value.dtype.is_floating))
+
+
+def _pad(floating: bool) -> int | float:
+    return float("nan") if floating else PAD
+
+
+def _numpy(array: pa.Array) -> Array:
+    found: Array = array.to_numpy(zero_copy_only=False)
+    return found

@@ -1,0 +1,81 @@
+"""What several columns amount to together: what is stored, learned, and written down."""
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from features.columns.contract import Categorical, Column, Transformed, View
+from features.errors import BadInputError
+from features.schema import Schema
+from features.statistics import Need, Statistics
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+def stored(columns: Iterable[Column]) -> tuple[Transformed, ...]:
+    """The transformed columns behind `columns`, each once, in order of first use.
+
+    Raises:
+        BadInputError: if two different columns claim one name.
+    """
+    by_name: dict[str, Transformed] = {}
+    for column in columns:
+        for source in column.sources if isinstance(column, View) else (column,):
+            if by_name.setdefault(source.name, source) != source:
+                raise BadInputError(
+                    f"Two different columns are called {source.name!r}: {by_name[source.name]} and {source}. "
+                    "Give one of them another name with `called`."
+                )
+    return tuple(by_name.values())
+
+
+def check(columns: Iterable[Column], schema: Schema) -> None:
+    """Every field has the kind and form its columns expect.
+
+    Raises:
+        BadInputError: naming the column and the field.
+    """
+    for column in stored(columns):
+        column.check(schema)
+
+
+def needs(columns: Iterable[Column]) -> tuple[Need, ...]:
+    """What Spark must learn for all of `columns`."""
+    return tuple(dict.fromkeys(need for column in stored(columns) for need in column.needs))
+
+
+def describe(column: Column) -> dict[str, Any]:
+    """A plain description, for `features.json`: kind, name, fields and parameters, columns inside it described too."""
+    parameters = {key: _plain(value) for key, value in vars(column).items() if key not in ("field", "initial")}
+    return {"kind": type(column).__name__, "name": column.name, "fields": list(column.fields), **parameters}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return [_plain(item) for item in value]
+    return describe(value) if isinstance(value, Column) else value
+
+
+def cardinalities(columns: Iterable[Transformed], statistics: Statistics) -> dict[str, int]:
+    """Number of ids of every categorical column."""
+    return {column.name: column.cardinality(statistics) for column in columns if isinstance(column, Categorical)}
+
+
+def arrow_schema(columns: Iterable[Transformed]) -> "pa.Schema":
+    """The Arrow types in which transformed columns are stored."""
+    import pyarrow as pa
+
+    return pa.schema([pa.field(column.name, _arrow_type(column)) for column in columns])
+
+
+def _arrow_type(column: Transformed) -> "pa.DataType":
+    import pyarrow as pa
+
+    leaf = pa.float32() if column.stored_type == "float32" else pa.int64()
+    match column.stored_shape:
+        case ():
+            return leaf
+        case (None,):
+            return pa.list_(leaf)
+        case (size,):
+            return pa.list_(leaf, size)

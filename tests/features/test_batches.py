@@ -1,0 +1,67 @@
+"""Arrow rows to padded tensors and back: every row comes back as it was."""
+
+import numpy as np
+import pyarrow as pa
+import pytest
+import tensorflow as tf
+
+from features.batches import padded, raw_tensors, stored_array, stored_tensor
+from features.errors import BadInputError
+from features.schema import Field, Label, Schema
+
+LABEL = Label("label", (("0",), ("1",)))
+
+
+def tensor(values: list, kind: pa.DataType, field: Field) -> tf.Tensor:
+    batch = pa.RecordBatch.from_pydict({"x": pa.array([None, *values, None], kind)}).slice(1, len(values))
+    return raw_tensors(batch, Schema((field,), LABEL, "key"))["x"]
+
+
+def test_texts() -> None:
+    found = tensor([["b", None, "a"], None, [], ["", "b"]], pa.list_(pa.string()), Field("x", "string", many=True))
+    assert found.numpy().tolist() == [[b"b", b"", b"a"], [b""] * 3, [b""] * 3, [b"", b"b", b""]]
+    assert tensor(["a", None], pa.string(), Field("x", "string")).numpy().tolist() == [b"a", b""]
+
+
+def test_numbers() -> None:
+    integers = tensor([[3, None], None, [4]], pa.list_(pa.int32()), Field("x", "integer", many=True))
+    assert integers.dtype == tf.int64
+    assert integers.numpy().tolist() == [[3, -1], [-1, -1], [4, -1]]
+    floats = tensor([[], [1.5, None]], pa.large_list(pa.float64()), Field("x", "float", many=True))
+    np.testing.assert_array_equal(floats, [[np.nan] * 2, [1.5, np.nan]])
+    assert tensor([[], None], pa.list_(pa.int64()), Field("x", "integer", many=True)).shape == (2, 0)
+
+
+@pytest.mark.parametrize("kind", [pa.list_(pa.float64()), pa.list_(pa.float64(), 4)])
+def test_arrays(kind: pa.DataType) -> None:
+    found = tensor([[1, 2, 3, 4], None, [5, None, 7, 8]], kind, Field("x", "float", shape=(2, 2)))
+    np.testing.assert_array_equal(found, [[[1, 2], [3, 4]], [[np.nan] * 2] * 2, [[5, np.nan], [7, 8]]])
+
+
+def test_an_array_of_another_size_is_refused() -> None:
+    with pytest.raises(BadInputError, match=r"has the shape \(2, 2\), 4 values; a row has 3"):
+        tensor([[1, 2, 3]], pa.list_(pa.float64()), Field("x", "float", shape=(2, 2)))
+
+
+def test_stored_rows_keep_what_is_inside_and_lose_what_is_behind() -> None:
+    ids = stored_array(tf.constant([[3, -1, -2], [-1, -2, -2], [-2, -2, -2]], tf.int64), (None,))
+    assert ids.to_pylist() == [[3, -1], [-1], []]
+    assert ids.type == pa.list_(pa.int64())
+    nan = float("nan")
+    numbers = stored_array(tf.constant([[nan, 2.0, nan], [nan] * 3]), (None,))
+    assert [len(row) for row in numbers.to_pylist()] == [2, 0]
+    assert stored_array(np.zeros((2, 0), np.int64), (None,)).to_pylist() == [[], []]
+    for array in (ids, ids.slice(1)):
+        assert stored_array(stored_tensor(array), (None,)).to_pylist() == array.to_pylist()
+    fixed = stored_array(tf.constant([[1.0, 2.0], [3.0, 4.0]]), (2,))
+    assert fixed.to_pylist() == [[1, 2], [3, 4]]
+    np.testing.assert_array_equal(stored_tensor(fixed.slice(1)), [[3, 4]])
+    assert stored_tensor(stored_array(tf.constant([1, 2]), ())).numpy().tolist() == [1, 2]
+
+
+def test_batches_of_a_reader_are_padded() -> None:
+    ids = padded(tf.ragged.constant([[3, -1], [], [5]], dtype=tf.int64))
+    assert ids.numpy().tolist() == [[3, -1], [-2, -2], [5, -2]]
+    np.testing.assert_array_equal(padded(tf.ragged.constant([[1.0], []])), [[1.0], [np.nan]])
+    plain = tf.constant([1])
+    assert padded(plain) is plain
