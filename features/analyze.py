@@ -9,7 +9,7 @@ from pyspark.sql import functions as F
 
 from features import storage
 from features.analyze_numbers import QUANTILES, learn_numbers, rounded
-from features.analyze_words import WordFacts, learn_words
+from features.analyze_words import ATTEMPT, WordFacts, learn_words
 from features.errors import BadInputError, nearest
 from features.schema import Field, Schema
 from features.statistics import (
@@ -79,6 +79,9 @@ def analyze(rows: DataFrame, schema: Schema, folder: str, needs: Iterable[Need] 
         if vocabularies.get(field.name):
             vocabulary = _published(field.name, learned, vocabularies[field.name], target)
             facts[field.name] = replace(facts[field.name], vocabulary=vocabulary)
+    for entry in storage.list_files(target):
+        if entry.uri.rpartition("/")[2].startswith(ATTEMPT):
+            storage.delete(entry.uri)  # of a task that failed or was repeated
     return Statistics(
         found.rows,
         tuple(found.classes.get(index, 0) for index in range(len(schema.label.classes))) if labelled else (),

@@ -128,8 +128,8 @@ def _gathered(
 
 def _plan(found: Found) -> Plan | None:
     """What pass two does with a field, from its merged partials of pass one; None where it has no finite value."""
-    bins, counts, low, high = (column[found[0] >= FIRST_BIN] for column in found)
-    if not len(bins):
+    _, counts, low, high = _bins(found)
+    if not len(counts):
         return None
     total = int(counts.sum())
     center = float(low[np.searchsorted(np.cumsum(counts), (total + 1) // 2)])
@@ -146,6 +146,11 @@ def _plan(found: Found) -> Plan | None:
         log_scale=_scale(distances_from(logarithms(ends), log_center, 0)),
         bits=62 - total.bit_length(),
     )
+
+
+def _bins(found: Found) -> Found:
+    values = found[0] >= FIRST_BIN
+    return found[0][values], found[1][values], found[2][values], found[3][values]
 
 
 def _scale(distances: Floats) -> int:
@@ -182,7 +187,7 @@ def _statistics(
     common |= {"lengths": lengths} if many else {}
     if plan is None or shape is None:
         return FieldStatistics(**common)
-    bins, counts, low, high = (column[shape[0] >= FIRST_BIN] for column in shape)
+    bins, counts, low, high = _bins(shape)
     quantiles, error = _quantiles(counts, low, high, parts)
     totals = dict(zip(shape[0].tolist(), shape[1].tolist(), strict=True))
     mean, deviation = _moments(totals, plan, 0, plan.center, plan.scale, finite)

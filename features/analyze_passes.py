@@ -1,7 +1,7 @@
 """The executors' half of learning numbers: Arrow batches through numpy to integer counts by bin.
 
-Every partial result is an integer (a count, or a sum in fixed point) or a smallest and largest value. Such results merge
-to the same bits in whatever order tasks and batches come, which sums of floats do not.
+Every partial result is an integer (a count, or a sum in fixed point) or a smallest and largest value. Such results
+merge to the same bits in whatever order tasks and batches come, which sums of floats do not.
 """
 
 from collections.abc import Iterator, Mapping, Sequence

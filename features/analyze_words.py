@@ -8,6 +8,7 @@ import json
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,9 @@ TOP_LENGTH = 200
 
 UNWRITABLE = "[\t\n\r]"
 """What a line of a vocabulary file cannot hold."""
+
+ATTEMPT = "attempt-"
+"""How the name of a file begins that no task has answered for yet."""
 
 _REPORT = "field int, facts string"
 _COUNT_BITS = 44
@@ -122,8 +126,8 @@ class VocabularyWriter:
         try:
             for batch in batches:
                 ids = batch.column("field").to_numpy()
-                starts = np.concatenate(([0], np.flatnonzero(ids[1:] != ids[:-1]) + 1)) if len(ids) else []
-                for start, end in zip(starts, [*starts[1:], len(ids)], strict=False):
+                cuts = [0, *(np.flatnonzero(ids[1:] != ids[:-1]) + 1).tolist(), len(ids)]
+                for start, end in pairwise(cuts if len(ids) else []):
                     index = int(ids[start])
                     if index != current:
                         if stream is not None:
@@ -133,7 +137,7 @@ class VocabularyWriter:
                         current, facts, stream = index, WordFacts(), None
                         if self.needs[index]:
                             # The attempt is in the name: a repeated task never touches another's file.
-                            facts.path = f"attempt-{uuid.uuid4().hex}"
+                            facts.path = f"{ATTEMPT}{uuid.uuid4().hex}"
                             stream = storage.open_output(storage.join(self.folder, facts.path))
                     part = batch.slice(start, end - start)
                     _count(facts, part.column("word"), part.column("count"))
@@ -179,8 +183,7 @@ def _write(facts: WordFacts, part: pa.RecordBatch, needs: Sequence[LearnedVocabu
     counts = counts[: part.num_rows]
     facts.words += part.num_rows
     for need in needs:
-        key = need.minimum_count
-        facts.cuts[key] = 0 if key not in facts.cuts else facts.cuts[key]
+        facts.cuts.setdefault(need.minimum_count, 0)
     for key in facts.cuts:
         facts.cuts[key] += int((counts >= key).sum())
     if part.num_rows:

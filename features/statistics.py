@@ -61,7 +61,7 @@ class FieldStatistics:
         count: Rows with a value.
         missing: Rows without one.
         values: Values in all rows together; differs from `count` for fields that hold several per row.
-        lengths: Values per row, smallest, mean and largest, of rows that have one (fields of any number of values only).
+        lengths: Values per row that has any, smallest, mean and largest (fields of any number of values only).
         infinite: Values that are infinite; no other fact about numbers takes them in.
         mean: Arithmetic mean (numbers only, as all that follow up to `histogram`).
         deviation: Population standard deviation.
