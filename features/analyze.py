@@ -1,13 +1,16 @@
-"""Learns statistics of all fields in Spark, in two passes over the data whatever their number."""
+"""Learns statistics of all fields in Spark: each text column is read once, each number column twice."""
 
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import Any
 
-from pyspark.sql import Column, DataFrame
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from features import storage
+from features.analyze_numbers import QUANTILES, learn_numbers, rounded
+from features.analyze_words import ATTEMPT, WordFacts, learn_words
+from features.errors import BadInputError, nearest
 from features.schema import Field, Schema
 from features.statistics import (
     FieldStatistics,
@@ -19,124 +22,128 @@ from features.statistics import (
     merged,
 )
 
-QUANTILES = 100
-"""Quantiles are learned at every 1/100 of the ranks, or finer if a column asks for more buckets."""
+VOCABULARIES = "vocabularies"
+"""The folder of the vocabulary files, beside `features.json`."""
 
-QUANTILE_ACCURACY = 100_000
-"""Spark's `percentile_approx` is off by at most 1/accuracy of the ranks; below 100,000 rows it is exact."""
-
-LISTED_WORDS = 10_000
-"""Words kept per text field for `features.json`; a learned vocabulary may ask for more."""
+_STEPS = 20
+"""Quantiles always hold every 5 % of the ranks, the median among them."""
 
 
 def analyze(rows: DataFrame, schema: Schema, folder: str, needs: Iterable[Need] = ()) -> Statistics:
-    """Statistics of checked, labelled rows.
+    """Statistics of checked rows.
+
+    Missing is what a transform graph takes as missing: null, NaN, the empty text, and -1 in an integer field.
 
     Args:
-        rows: Good rows, typed as `features.validation.check_rows` leaves them.
+        rows: Good rows, typed as `features.validation.check_rows` leaves them; the label may be absent.
         schema: Their fields and label.
-        folder: URI of the folder that takes the vocabulary files.
+        folder: URI of the folder that takes the vocabulary files, under `vocabularies`.
         needs: What the columns ask for.
 
     Returns:
         The same statistics for the same rows, in whatever order or partitioning they come.
+
+    Raises:
+        BadInputError: if a field is not among the columns of `rows`, or cannot have what is needed of it.
     """
     by_field = merged(needs)
-    quantiles = max(
-        [QUANTILES, *(need.parts for all in by_field.values() for need in all if isinstance(need, LearnedQuantiles))]
+    _require_learnable(rows, schema, by_field)
+    vocabularies = {
+        name: [need for need in asked if isinstance(need, LearnedVocabulary)] for name, asked in by_field.items()
+    }
+    counted = [field for field in schema.fields if field.kind == "string" or vocabularies.get(field.name)]
+    target = storage.join(folder, VOCABULARIES)
+    words = learn_words(rows, counted, vocabularies, target)
+
+    numbers = {field.name: F.col(f"`{field.name}`") for field in schema.fields if field.kind != "string"}
+    for field in schema.fields:
+        if field.kind == "string" and field.many:
+            present = F.filter(f"`{field.name}`", lambda word: word.isNotNull() & (word != ""))
+            numbers[field.name] = F.nullif(F.size(present), F.lit(0))
+    single_texts = [field.name for field in schema.fields if field.kind == "string" and not field.many]
+    label = schema.label.name
+    labelled = label in rows.columns
+    classes = F.col(f"`{label}`") if labelled and schema.label.classes else None
+    if labelled and not schema.label.classes:
+        numbers[label] = F.col(f"`{label}`")
+    parts = {name: _parts(asked) for name, asked in by_field.items()}
+    many = {field.name for field in schema.fields if field.many}
+    found = learn_numbers(rows, numbers, classes, parts, many)
+
+    facts = dict(found.fields)
+    numeric_label = facts.pop(label, None) if label not in {field.name for field in schema.fields} else None
+    facts |= {name: FieldStatistics(count=0, missing=found.rows) for name in single_texts}
+    for field in counted:
+        learned = words.get(field.name, WordFacts())
+        facts[field.name] = _with_words(field, facts[field.name], learned, found.rows)
+        if vocabularies.get(field.name):
+            vocabulary = _published(field.name, learned, vocabularies[field.name], target)
+            facts[field.name] = replace(facts[field.name], vocabulary=vocabulary)
+    for entry in storage.list_files(target):
+        if entry.uri.rpartition("/")[2].startswith(ATTEMPT):
+            storage.delete(entry.uri)  # of a task that failed or was repeated
+    return Statistics(
+        found.rows,
+        tuple(found.classes.get(index, 0) for index in range(len(schema.label.classes))) if labelled else (),
+        numeric_label,
+        facts,
+        folder,
     )
-    listed_words = LISTED_WORDS
-    numbers = [field for field in schema.fields if field.kind != "string"]
-    texts = [field for field in schema.fields if field.kind == "string"]
-    label = Field(schema.label.name, "float")
-    totals = [F.count(F.lit(1)).alias("rows")]
-    totals += [F.count_if(F.col(f"`{label.name}`") == i).alias(f"class {i}") for i in range(len(schema.label.classes))]
-    measures = [
-        measure.alias(f"{field.name}.{name}")
-        for field in [*numbers, label]
-        for name, measure in _measures(field, quantiles)
-    ]
-    row = rows.agg(*totals, *measures).first()
-    found = row.asDict() if row else {}
-    total = int(found["rows"])
-    fields = {field.name: _number_statistics(field, found, total) for field in numbers}
-    fields |= _text_statistics(rows, texts, total, listed_words)
-    for name, facts in fields.items():
-        asked = [need for need in by_field.get(name, ()) if isinstance(need, LearnedVocabulary)]
-        if asked:
-            path = f"vocabularies/{name}.txt"
-            storage.make_dirs(storage.join(folder, "vocabularies"))
-            text = "".join(f"{word}\t{count}\n" for word, count in facts.top)
-            storage.write_bytes_atomic(storage.join(folder, path), text.encode())
-            fields[name] = replace(facts, vocabulary=VocabularyFile(path, len(facts.top)))
-    classes = tuple(int(found[f"class {i}"]) for i in range(len(schema.label.classes)))
-    return Statistics(total, classes, None if classes else _number_statistics(label, found, total), fields, folder)
 
 
-def _measures(field: Field, quantiles: int) -> list[tuple[str, Column]]:
-    value = F.col(f"`{field.name}`").cast("double")
-    # `greatest` passes over nulls: unguarded, every missing value would count as a zero.
-    logarithm = F.when(value.isNotNull(), F.log1p(F.greatest(value, F.lit(0.0))))
-    ranks = [index / quantiles for index in range(quantiles + 1)]
-    return [
-        ("count", F.count(value)),
-        ("mean", F.avg(value)),
-        ("deviation", F.stddev_pop(value)),
-        ("minimum", F.min(value)),
-        ("maximum", F.max(value)),
-        ("log_mean", F.avg(logarithm)),
-        ("log_deviation", F.stddev_pop(logarithm)),
-        ("quantiles", F.percentile_approx(value, ranks, QUANTILE_ACCURACY)),
-    ]
+def _require_learnable(rows: DataFrame, schema: Schema, by_field: dict[str, tuple[Need, ...]]) -> None:
+    for field in schema.fields:
+        if field.name not in rows.columns:
+            raise BadInputError(f"The rows have no column {field.name!r}. {nearest(field.name, rows.columns)}")
+    for name, asked in by_field.items():
+        kind = schema.field(name).kind
+        for need in asked:
+            if isinstance(need, LearnedQuantiles) and (kind == "string" or need.parts < 1):
+                raise BadInputError(f"{need} needs a number field and at least one part; field {name!r} is {kind}.")
+            if isinstance(need, LearnedVocabulary) and kind == "float":
+                raise BadInputError(f"{need}: field {name!r} holds floats, which have no vocabulary. Bucketize it.")
 
 
-def _number_statistics(field: Field, found: dict[str, Any], total: int) -> FieldStatistics:
-    def rounded(name: str) -> float | None:
-        # Sums of floats depend on the order of partitions in their last bits; twelve digits do not.
-        value = found[f"{field.name}.{name}"]
-        return None if value is None else float(f"{value:.12g}")
+def _parts(asked: Sequence[Need]) -> int:
+    """The smallest number of equal shares, 100 at least, that every asked number divides."""
+    common = math.lcm(_STEPS, *(need.parts for need in asked if isinstance(need, LearnedQuantiles)))
+    return common * -(-QUANTILES // common)
 
-    count = int(found[f"{field.name}.count"])
+
+def _with_words(field: Field, facts: FieldStatistics, words: WordFacts, rows: int) -> FieldStatistics:
+    """`facts` with what the counted values add."""
+    top = tuple((word, count) for word, count in words.top)
+    if field.kind == "integer":
+        return replace(facts, top=top, distinct=words.distinct)
+    count = facts.count if field.many else words.values
+    lengths = facts.lengths
+    if field.many and facts.minimum is not None and facts.maximum is not None:
+        # Of such a field the number of its values was learned as a number.
+        lengths = (int(facts.minimum), rounded(words.values / count), int(facts.maximum))
+    characters = None
+    if words.shortest is not None:
+        characters = (words.shortest, rounded(words.characters / words.values), words.longest)
     return FieldStatistics(
         count=count,
-        missing=total - count,
-        mean=rounded("mean"),
-        deviation=rounded("deviation"),
-        minimum=rounded("minimum"),
-        maximum=rounded("maximum"),
-        log_mean=rounded("log_mean"),
-        log_deviation=rounded("log_deviation"),
-        quantiles=tuple(found[f"{field.name}.quantiles"] or ()),
+        missing=rows - count,
+        values=words.values,
+        lengths=lengths,
+        distinct=words.distinct,
+        text_lengths=characters,
+        top=top,
     )
 
 
-def _text_statistics(rows: DataFrame, texts: list[Field], total: int, listed_words: int) -> dict[str, FieldStatistics]:
-    if not texts:
-        return {}
-    pairs = F.explode(
-        F.array(
-            *(F.struct(F.lit(field.name).alias("field"), F.col(f"`{field.name}`").alias("word")) for field in texts)
-        )
+def _published(name: str, words: WordFacts, needs: Sequence[LearnedVocabulary], target: str) -> VocabularyFile:
+    """Gives the file that a task wrote its final name."""
+    # A slash would make a folder of its own; everything else stays as it is.
+    file = f"{name.replace('%', '%25').replace('/', '%2F')}.txt"
+    final = storage.join(target, file)
+    if words.path:
+        storage.move(storage.join(target, words.path), final)
+    else:
+        storage.write_bytes_atomic(final, b"")
+    counts = {need.minimum_count: 0 for need in needs} | {int(key): count for key, count in words.cuts.items()}
+    return VocabularyFile(
+        f"{VOCABULARIES}/{file}", words.words, tuple(sorted(counts.items())), words.distinct - words.words
     )
-    counts = (
-        rows.select(pairs.alias("pair"))
-        .select("pair.*")
-        .where(F.col("word").isNotNull())
-        .groupBy("field", "word")
-        .agg(F.count(F.lit(1)).alias("count"))
-    )
-    # Ties broken by the word itself, so that two runs agree on every id.
-    listed = F.slice(F.array_sort(F.collect_list(F.struct((-F.col("count")).alias("rank"), "word"))), 1, listed_words)
-    grouped = counts.groupBy("field").agg(
-        F.sum("count").alias("count"), F.count(F.lit(1)).alias("distinct"), listed.alias("words")
-    )
-    found = {row["field"]: row for row in grouped.collect()}
-    statistics = {}
-    for field in texts:
-        row = found.get(field.name)
-        count = int(row["count"]) if row else 0
-        words = tuple((pair["word"], -int(pair["rank"])) for pair in row["words"]) if row else ()
-        statistics[field.name] = FieldStatistics(
-            count=count, missing=total - count, distinct=int(row["distinct"]) if row else 0, top=words
-        )
-    return statistics

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, replace
+from dataclasses import fields as dataclass_fields
 from typing import Any
 
 from features import storage
@@ -60,7 +61,8 @@ class FieldStatistics:
         count: Rows with a value.
         missing: Rows without one.
         values: Values in all rows together; differs from `count` for fields that hold several per row.
-        lengths: Values per row, smallest, mean and largest (fields of any number of values only).
+        lengths: Values per row that has any, smallest, mean and largest (fields of any number of values only).
+        infinite: Values that are infinite; no other fact about numbers takes them in.
         mean: Arithmetic mean (numbers only, as all that follow up to `histogram`).
         deviation: Population standard deviation.
         minimum: Smallest value.
@@ -68,12 +70,14 @@ class FieldStatistics:
         zeros: Values that are zero.
         log_mean: Mean of log(1 + x) over values x >= 0, negative ones counting as 0.
         log_deviation: Population standard deviation of the same.
-        quantiles: Values at equally spaced ranks, ends included.
-        histogram: Counts in equally wide bins from minimum to maximum, the last one closed.
-        distinct: Number of different values; exact for strings, absent for floats.
-        text_lengths: Characters, smallest, mean and largest (strings only).
-        top: Most frequent values by falling count, ties by value: `(value, count)` (strings and integers with a
-            learned vocabulary).
+        quantiles: Values of the field at equally spaced ranks, ends included: the i-th of q + 1 is the one at rank
+            ceil(n i / q) of n. Every part that a column asked for divides q.
+        rank_error: No quantile is further from its rank than this share of the values; 0 means exact.
+        histogram: Counts in equally wide bins from minimum to maximum, the last one closed; one for a constant.
+        distinct: Number of different values, exact; absent for numbers of too many different values to tell.
+        text_lengths: Characters, smallest, mean and largest over all values (strings only).
+        top: At most 100 most frequent values by falling count, ties by value: `(value, count)` (strings and integers
+            with a learned vocabulary). Of a value longer than 200 characters the first 200 and `…`.
         vocabulary: The whole vocabulary, where a column asked for it.
     """
 
@@ -81,6 +85,7 @@ class FieldStatistics:
     missing: int
     values: int = 0
     lengths: tuple[float, float, float] | None = None
+    infinite: int = 0
     mean: float | None = None
     deviation: float | None = None
     minimum: float | None = None
@@ -89,6 +94,7 @@ class FieldStatistics:
     log_mean: float | None = None
     log_deviation: float | None = None
     quantiles: tuple[float, ...] = ()
+    rank_error: float | None = None
     histogram: tuple[int, ...] = ()
     distinct: int | None = None
     text_lengths: tuple[float, float, float] | None = None
@@ -173,7 +179,8 @@ class Statistics:
 
 
 def _facts(facts: FieldStatistics) -> dict[str, Any]:
-    return {key: value for key, value in asdict(facts).items() if value is not None and value != ()}
+    usual = {item.name: item.default for item in dataclass_fields(facts)}
+    return {key: value for key, value in asdict(facts).items() if value != usual[key]}
 
 
 def _field_statistics(facts: dict[str, Any]) -> FieldStatistics:

@@ -1,0 +1,238 @@
+"""What Spark learns about numbers, in two passes.
+
+Pass one counts the values in buckets of equal leading bits (sign, exponent, four bits of the fraction) and keeps each
+bucket's ends. From these the driver makes about `BINS` bins of nearly equal counts for pass two, whose counts give the
+quantiles; a bin that holds a single value is exact.
+"""
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any, TypeAlias
+
+import numpy as np
+import pyarrow as pa
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from features.analyze_passes import (
+    FIRST_BIN,
+    HISTOGRAM,
+    INFINITE,
+    LEVELS,
+    PARTIAL,
+    PRESENT,
+    ROWS,
+    SUMS,
+    ZEROS,
+    Floats,
+    Integers,
+    Plan,
+    RangePass,
+    ShapePass,
+    distances_from,
+    logarithms,
+)
+from features.statistics import FieldStatistics
+
+BINS = 4096
+"""Bins of pass two per field, about; a quantile's rank is off by some 1/4096 at most where values spread smoothly."""
+
+EXACT_VALUES = 16_384
+"""Up to so many values of a field its quantiles and its number of different values are exact."""
+
+HISTOGRAM_BINS = 40
+
+QUANTILES = 100
+"""Equal shares that quantiles cut the values into, where nobody asks for others."""
+
+_LEAST_PARTS = 16
+_ROW = -1
+
+Found: TypeAlias = tuple[Integers, Integers, Floats, Floats]
+"""Merged partials of one field: bins, rising, with their counts, smallest and largest values."""
+
+
+@dataclass(frozen=True)
+class NumberFacts:
+    """What was learned: all rows, rows of each class present (by id), and statistics by name."""
+
+    rows: int
+    classes: dict[int, int]
+    fields: dict[str, FieldStatistics]
+
+
+def learn_numbers(
+    rows: DataFrame, numbers: Mapping[str, Column], classes: Column | None, parts: Mapping[str, int], many: set[str]
+) -> NumberFacts:
+    """Statistics of numbers, and of arrays of them over all elements.
+
+    Args:
+        rows: Checked rows.
+        numbers: Number columns by name.
+        classes: Class ids to count, if there are any.
+        parts: Equal shares that quantiles cut the values into, by name; `QUANTILES` for the others.
+        many: Names of those with any number of values per row.
+    """
+    # Short aliases: names may hold anything, and travel with every batch.
+    aliases = {f"n{index}": name for index, name in enumerate(numbers)}
+    columns = [numbers[name].alias(alias) for alias, name in aliases.items()]
+    classed = [] if classes is None else [classes.alias("classes")]
+    # Arrow batches without any column would forget how many rows they have.
+    typed = rows.select(*columns, *classed, F.lit(True).alias("row"))
+    ranges = _gathered(typed, RangePass(tuple(aliases), bool(classed)))
+    plans = {
+        alias: made
+        for index, alias in enumerate(aliases)
+        if index in ranges and (made := _plan(ranges[index])) is not None
+    }
+    shapes = _gathered(typed.select(*plans), ShapePass(plans)) if plans else {}
+    at = {alias: index for index, alias in enumerate(plans)}
+    every = ranges.get(_ROW)
+    total = 0 if every is None else int(every[1][every[0] == ROWS].sum())
+    counts = {} if every is None else {int(k): int(n) for k, n in zip(*every[:2], strict=True) if k >= FIRST_BIN}
+    fields = {
+        name: _statistics(
+            ranges.get(index),
+            shapes[at[alias]] if alias in plans else None,
+            plans.get(alias),
+            total,
+            parts.get(name, QUANTILES),
+            many=name in many,
+        )
+        for index, (alias, name) in enumerate(aliases.items())
+    }
+    return NumberFacts(total, counts, fields)
+
+
+def _gathered(
+    rows: DataFrame, step: Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]
+) -> dict[int, Found]:
+    """Runs one pass and merges its partials in Spark: `(bins, counts, low, high)` by field, bins rising."""
+    merged = (
+        rows.mapInArrow(step, PARTIAL)
+        .groupBy("field", "bin")
+        .agg(F.sum("count").alias("count"), F.min("low").alias("low"), F.max("high").alias("high"))
+        .toArrow()
+    )
+    columns = [merged.column(name).to_numpy() for name in ("field", "bin", "count", "low", "high")]
+    order = np.lexsort((columns[1], columns[0]))
+    fields, *rest = (column[order] for column in columns)
+    ids, starts = np.unique(fields, return_index=True)
+    ends = np.append(starts[1:], len(fields))
+    return {
+        int(id_): tuple(column[start:end] for column in rest) for id_, start, end in zip(ids, starts, ends, strict=True)
+    }
+
+
+def _plan(found: Found) -> Plan | None:
+    """What pass two does with a field, from its merged partials of pass one; None where it has no finite value."""
+    _, counts, low, high = _bins(found)
+    if not len(counts):
+        return None
+    total = int(counts.sum())
+    center = float(low[np.searchsorted(np.cumsum(counts), (total + 1) // 2)])
+    smallest, largest = float(low[0]), float(high[-1])
+    ends = np.array([smallest, center, largest])
+    log_center = float(logarithms(ends)[1])
+    shares = np.arange(1, HISTOGRAM_BINS) / HISTOGRAM_BINS
+    return Plan(
+        edges=None if total <= EXACT_VALUES else _edges(counts, low, high, total),
+        histogram=np.empty(0) if smallest == largest else smallest * (1 - shares) + largest * shares,
+        center=center,
+        scale=_scale(distances_from(ends, center, 0)),
+        log_center=log_center,
+        log_scale=_scale(distances_from(logarithms(ends), log_center, 0)),
+        bits=62 - total.bit_length(),
+    )
+
+
+def _bins(found: Found) -> Found:
+    values = found[0] >= FIRST_BIN
+    return found[0][values], found[1][values], found[2][values], found[3][values]
+
+
+def _scale(distances: Floats) -> int:
+    return math.frexp(float(np.abs(distances).max()))[1]
+
+
+def _edges(counts: Integers, low: Floats, high: Floats, total: int) -> Floats:
+    """Each bucket cut from its smallest to its largest value, into the more parts the more values it holds."""
+    parts = np.where(low == high, 1, np.maximum(_LEAST_PARTS, -(-counts * BINS // total)))
+    pieces = [
+        [start] if count == 1 else start * (1 - np.arange(count) / count) + end * (np.arange(count) / count)
+        for start, end, count in zip(low, high, parts, strict=True)
+    ]
+    return np.unique(np.concatenate(pieces))
+
+
+def _statistics(
+    ranges: Found | None, shape: Found | None, plan: Plan | None, rows: int, parts: int, *, many: bool
+) -> FieldStatistics:
+    """The facts about one field, from the merged partials of both passes."""
+    facts = {} if ranges is None else {int(bin_): at for at, bin_ in enumerate(ranges[0]) if bin_ < FIRST_BIN}
+    if ranges is None or PRESENT not in facts:
+        return FieldStatistics(count=0, missing=rows)
+    count = int(ranges[1][facts[PRESENT]])
+    infinite = int(ranges[1][facts[INFINITE]])
+    finite = int(ranges[1][ranges[0] >= FIRST_BIN].sum())
+    lengths = (int(ranges[2][facts[PRESENT]]), rounded((finite + infinite) / count), int(ranges[3][facts[PRESENT]]))
+    common: dict[str, Any] = {
+        "count": count,
+        "missing": rows - count,
+        "values": finite + infinite,
+        "infinite": infinite,
+    }
+    common |= {"lengths": lengths} if many else {}
+    if plan is None or shape is None:
+        return FieldStatistics(**common)
+    bins, counts, low, high = _bins(shape)
+    quantiles, error = _quantiles(counts, low, high, parts)
+    totals = dict(zip(shape[0].tolist(), shape[1].tolist(), strict=True))
+    mean, deviation = _moments(totals, plan, 0, plan.center, plan.scale, finite)
+    log_mean, log_deviation = _moments(totals, plan, 2, plan.log_center, plan.log_scale, finite)
+    return FieldStatistics(
+        **common,
+        mean=mean,
+        deviation=deviation,
+        minimum=float(low[0]),
+        maximum=float(high[-1]),
+        zeros=int(ranges[1][facts[ZEROS]]),
+        log_mean=log_mean,
+        log_deviation=log_deviation,
+        quantiles=quantiles,
+        rank_error=error,
+        histogram=tuple(totals[HISTOGRAM + index] for index in range(len(plan.histogram) + 1)),
+        distinct=len(bins) if (low == high).all() else None,
+    )
+
+
+def _quantiles(counts: Integers, low: Floats, high: Floats, parts: int) -> tuple[tuple[float, ...], float]:
+    """Values at the ranks ceil(n * i / parts), and the largest distance to such a rank as a share of n."""
+    last = np.cumsum(counts)
+    total = int(last[-1])
+    ranks = np.array([max(1, -(-total * index // parts)) for index in range(parts + 1)])
+    at = np.searchsorted(last, ranks)
+    after_first, before_last = ranks - (last[at] - counts[at] + 1), last[at] - ranks
+    values = np.where(after_first <= before_last, low[at], high[at])
+    errors = np.where(low[at] == high[at], 0, np.minimum(after_first, before_last))
+    return tuple(values.tolist()), rounded(int(errors.max()) / total)
+
+
+def _moments(totals: dict[int, int], plan: Plan, first: int, center: float, scale: int, n: int) -> tuple[float, float]:
+    def mean_of(moment: int) -> Fraction:
+        codes = [SUMS + moment * LEVELS + level for level in range(LEVELS)]
+        sums = (Fraction(totals[code], 1 << plan.bits * (level + 1)) for level, code in enumerate(codes))
+        return sum(sums, Fraction(0)) / n
+
+    shift, square = mean_of(first), mean_of(first + 1)
+    unit = Fraction(2) ** (scale + 2)
+    mean = float(Fraction(center) + shift * unit)
+    variance = max(square - shift * shift, Fraction(0))
+    return rounded(mean), rounded(float(Fraction(math.sqrt(variance)) * unit))
+
+
+def rounded(value: float) -> float:
+    """Twelve significant digits: what the last bits of a logarithm may differ by between processors is gone."""
+    return float(f"{value:.12g}")
