@@ -105,7 +105,7 @@ def _attempt(
         try:
             launched = launch(launcher, spark, workers, node, on_failure)
         except LaunchError as error:
-            raise _first_failure(server) or ClusterError(str(error)) from error
+            raise _first_failure(server) or ClusterError(str(error), transient=error.transient) from error
         _follow(server, workers, stall_seconds, on_event)
     except BaseException:
         server.stop_workers()

@@ -1,6 +1,7 @@
 """A dataset version to a trained model: checkpoints, one MLflow run, and a SavedModel from raw columns."""
 
 import json
+import re
 import time
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -217,6 +218,13 @@ def _shown(metrics: dict[str, float]) -> str:
     )
 
 
+def _first_line(reason: str) -> str:
+    """What failed, without the traceback: its first line, and the error's own when that line only opens one."""
+    first, *rest = reason.splitlines()
+    errors = [line for line in rest if re.match(r"[\w.]+(Error|Exception)\b", line)]
+    return f"{first.partition('Traceback')[0]}{errors[-1][:300]}." if "Traceback" in first and errors else first
+
+
 @dataclass
 class _Record:
     """Turns rank 0's events into progress lines and MLflow metrics."""
@@ -233,7 +241,7 @@ class _Record:
 
     def __call__(self, rank: int, event: dict[str, Any]) -> None:
         if event["event"] == "restart":
-            self.progress.say(f"{event['reason'].splitlines()[-1]} Starting all workers again ({event['attempt']}).")
+            self.progress.say(f"{_first_line(event['reason'])} Starting all workers again ({event['attempt']}).")
             self.tracker.log_metrics(self.run_id, {"restarts": event["attempt"]}, self.steps, int(time.time() * 1000))
         if rank:
             return

@@ -18,7 +18,16 @@ Launcher = Literal["tensorflowonspark", "barrier"]
 
 
 class LaunchError(RuntimeError):
-    """Executors did not form a cluster, or their tasks ended badly; another attempt may do better."""
+    """Executors did not form a cluster, or their tasks ended badly.
+
+    Args:
+        message: What happened.
+        transient: Whether another attempt may do better.
+    """
+
+    def __init__(self, message: str, *, transient: bool = True) -> None:
+        super().__init__(message)
+        self.transient = transient
 
 
 @dataclass(frozen=True)

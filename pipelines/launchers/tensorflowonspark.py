@@ -4,6 +4,7 @@ import logging
 import time
 import warnings
 from collections.abc import Callable
+from dataclasses import asdict
 from typing import Any
 
 from pyspark import SparkContext
@@ -46,7 +47,7 @@ def launch(spark: SparkSession, workers: int, node: Node, on_failure: Callable[[
         cluster = TFCluster.run(
             context,
             _rank,
-            node,
+            asdict(node),  # it looks for a member `num_gpus` in whatever it is given
             num_executors=workers,
             num_ps=0,
             input_mode=TFCluster.InputMode.TENSORFLOW,
@@ -55,15 +56,15 @@ def launch(spark: SparkSession, workers: int, node: Node, on_failure: Callable[[
             release_port=False,
         )
     except (Exception, SystemExit) as error:  # it exits the interpreter when a node fails to register
-        cancel_jobs(context)
-        raise LaunchError(f"Executors did not form a cluster: {error}") from error
+        # It has also stopped the session by now: there is nothing left to try again with.
+        raise LaunchError(f"Executors did not form a cluster: {error}", transient=False) from error
     return _Cluster(context, cluster)
 
 
-def _rank(node: Node, place: Any) -> None:
+def _rank(told: dict[str, Any], place: Any) -> None:
     """Runs on an executor, as TensorFlowOnSpark's main function."""
     rank = 0 if place.job_name == "chief" else place.task_index + 1
-    work(node.assignment, node.address, node.secret, rank, place.release_port)
+    work(told["assignment"], tuple(told["address"]), told["secret"], rank, place.release_port)
 
 
 def cancel_jobs(context: SparkContext) -> None:
