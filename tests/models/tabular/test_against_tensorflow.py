@@ -368,7 +368,7 @@ def test_linear_models(combiner: str, units: int, rows: Rows) -> None:
     columns = tuple(ours for ours, _ in LINEAR.values())
     sizes = cardinalities(stored(columns), STATISTICS)
     inputs = feature_layers.model_inputs(columns)
-    model = keras.Model(inputs, feature_layers.linear_logit(columns, inputs, sizes, "wide", combiner, units))
+    model = keras.Model(inputs, feature_layers.linear_logit(columns, inputs, sizes, "wide", units, combiner))
     weights = {weight.path: table(*weight.shape) for weight in model.weights}
     for weight in model.weights:
         weight.assign(weights[weight.path])
