@@ -5,6 +5,10 @@ which reports an accuracy of 0.8356. The tutorial's own columns stop short of 0.
 numbers its wide & deep sequel adds stand beside them, as z-scores.
 
 Expect about 0.855 accuracy and 0.909 AUC on the official test file; under a minute of training on two cores.
+
+The tutorial's regularised variant is `--set training.optimizers.0.learning_rate=0.1 --set training.optimizers.0.l1=1
+--set training.optimizers.0.l2=1`: 57 of 3,055 weights remain, at 0.853 accuracy and 0.907 AUC. TensorFlow 1.8 summed
+the loss over a batch and we average it, so the same strengths weigh more here, by the rows of a batch.
 """
 
 from features.columns import Bucketized, Crossed, HashBucket, Numeric, Vocabulary
