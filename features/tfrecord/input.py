@@ -227,7 +227,8 @@ def _block_window(shard_set: ShardSet, wanted: Sequence[str]) -> Callable[..., T
             )
             result[name] = tf.gather(tf.reshape(values, [-1, group.width]), rows)
         for name in strings:
-            lengths = tf.io.decode_raw(tf.strings.reduce_join(parsed[f"{name}/lengths"]), tf.int32) * widths[name]
+            lengths = tf.io.decode_raw(tf.strings.reduce_join(parsed[f"{name}/lengths"]), tf.int32)
+            lengths = lengths * widths[name] if widths[name] > 1 else lengths
             begins = tf.cumsum(lengths, exclusive=True)
             data = tf.strings.reduce_join(parsed[f"{name}/data"])
             result[f"/{name}"] = tf.strings.substr(data, tf.gather(begins, rows), tf.gather(lengths, rows))

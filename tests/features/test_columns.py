@@ -215,9 +215,9 @@ def test_learned_clipping_cuts_off_the_outermost_hundredths() -> None:
 
 
 def test_two_columns_may_read_one_field() -> None:
-    columns = (Numeric("age"), Identity("age", 90, called="age_id"), HashBucket("age", 7, called="age_hash"))
-    found = ours(columns, {"age": np.array([30, 95])})
-    assert (found["age"].tolist(), found["age_id"].tolist()) == ([30, 95], [30, -1])
+    columns = (Numeric("age"), Identity("age", 95, called="age_id"), HashBucket("age", 7, called="age_hash"))
+    found = ours(columns, {"age": np.array([30, 94, 95])})
+    assert (found["age"].tolist(), found["age_id"].tolist()) == ([30, 94, 95], [30, 94, -1])
     assert found["age_hash"].min() >= 0
 
 

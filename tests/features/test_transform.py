@@ -60,6 +60,13 @@ def test_examples_become_model_inputs() -> None:
     assert found["age"].numpy().tolist() == [7, -1]
 
 
+def test_a_missing_weight_is_one() -> None:
+    graph = TransformGraph(SCHEMA, stored(COLUMNS[3:4]), STATISTICS)
+    codes = tf.constant([[3, 4, 5], [6, -1, -1]], tf.int64)
+    found = graph({"codes": codes, "strength": tf.constant([[0.5], [2.0]], tf.float64)})
+    np.testing.assert_array_equal(found["codes_weighted_by_strength"], [[0.5, 1, 1], [2, np.nan, np.nan]])
+
+
 def test_a_default_is_the_one_value_of_an_empty_row() -> None:
     graph = TransformGraph(SCHEMA, stored(COLUMNS[:1]), STATISTICS)
     assert graph({"tags": tf.constant([["", ""], ["", "a"]])})["tags"].numpy().tolist() == [[1, -2], [-1, 0]]

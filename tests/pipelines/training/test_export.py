@@ -40,6 +40,7 @@ from features.transform import TransformGraph
 from models.tabular import feature_layers
 from pipelines.recipe import Optimizer, Recipe, Training
 from pipelines.training.export import export
+from pipelines.training.loop import Loop
 
 ROWS = 500
 SCHEMA = Schema(
@@ -150,15 +151,20 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Exported:
         },
         folder,
     )
-    recipe = Recipe("any", "nowhere", "none", Config(words), Training((Optimizer("sgd", 0.1),), 1, 50))
+    recipe = Recipe("any", "nowhere", "none", Config(words), Training((Optimizer("adam", 0.05),), 2, 50, workers=1))
     columns = stored(recipe.model.columns)
     rows = raw_rows()
     graph = TransformGraph(SCHEMA, columns, statistics)
     found = tf.function(graph.__call__, input_signature=[graph.raw_spec])(raw_tensors(rows, graph.schema))
     arrays = [stored_array(found[column.name], column.stored_shape) for column in columns]
-    table = pa.RecordBatch.from_arrays([pa.array(np.arange(ROWS)), *arrays], schema=pa.schema(
-        [("row", pa.int64()), *arrow_schema(columns)]))  # fmt: skip
-    shard = write_shard(f"{folder}/train/part", [table], schema=table.schema, layout="block", rows_per_block=37)
+    number = np.arange(ROWS)
+    label = pa.array((number % 3 == 0).astype(np.float32))
+    table = pa.RecordBatch.from_arrays(
+        [*arrays, label, pa.array(number)],
+        schema=pa.schema([*arrow_schema(columns), ("label", pa.float32()), ("row", pa.int64())]),
+    )
+    for split in ("train", "eval"):
+        shard = write_shard(f"{folder}/{split}/part", [table], schema=table.schema, layout="block", rows_per_block=37)
     shards = ShardSet(table.schema, "block", None, 37, (shard,))
     features = {
         "schema": SCHEMA.to_json(),
@@ -166,17 +172,10 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Exported:
         "cardinalities": cardinalities(columns, statistics),
         "statistics": statistics.to_json(),
     }
-    version = DatasetVersion(folder, {"splits": {"train": ShardSet.from_json(shards.to_json()).to_json()}}, features)
+    version = DatasetVersion(folder, {"splits": dict.fromkeys(("train", "eval"), shards.to_json())}, features)
     storage.write_text_atomic(f"{folder}/features.json", "{}")
-    network = build(recipe.model, version.cardinalities)
-    optimizer = keras.optimizers.Adam(0.05)
-    weights = network.trainable_variables
-    optimizer.build(weights)
-    for batch in read_epoch(f"{folder}/train", shards, batch_size=50, seed=1):
-        inputs = {name: padded(value) for name, value in batch.items() if name != "row"}
-        with tf.GradientTape() as tape:
-            loss = tf.reduce_mean((network(inputs) - tf.cast(batch["row"] % 3, tf.float32)) ** 2)
-        optimizer.apply([tf.convert_to_tensor(g) for g in tape.gradient(loss, [weight.value for weight in weights])])
+    loop = Loop(recipe, version, str(home / "training"), tf.distribute.get_strategy(), 0, lambda event: None)
+    network = loop.run()
     export(recipe, version, network, str(home / "model"))
     moved = tmp_path_factory.mktemp("elsewhere") / "model"
     shutil.move(home / "model", moved)
@@ -212,7 +211,7 @@ def test_the_reader_yields_what_was_transformed(exported: Exported) -> None:
     raw = signature["serving_default"](**raw_tensors(exported.rows, SCHEMA))["score"].numpy()
     seen = np.full(ROWS, np.nan)
     for batch in read_epoch(exported.folder, exported.shards, batch_size=64, seed=7, drop_remainder=False):
-        inputs = {name: padded(value) for name, value in batch.items() if name != "row"}
+        inputs = {name: padded(value) for name, value in batch.items() if name not in ("row", "label")}
         seen[batch["row"].numpy()] = signature["serve_transformed"](**inputs)["score"].numpy()
     np.testing.assert_allclose(seen, raw, rtol=1e-6)
 
