@@ -1,6 +1,6 @@
-"""Statistics and transformed TFRecords against Spark ML, on Spark `local[2]`: `python -m benchmarks.features [--quick]`.
+"""Statistics and transformed TFRecords against Spark ML, on `local[2]`: `python -m benchmarks.features [--quick]`.
 
-The frame has the shape of Criteo's click logs: 13 heavy-tailed numbers with missing values and 26 texts of 8 hexadecimal
+The frame has the shape of Criteo's click logs: 13 heavy-tailed numbers with missing values and 26 texts of 8 hex
 digits, Zipf-distributed over 3 to 1,000,000 values. It is written once as Parquet; both sides read the files.
 
 Statistics: `analyze` of all 39 fields, with deciles for the numbers and whole vocabularies for the texts, against
