@@ -1,4 +1,4 @@
-"""Learns statistics of all fields in Spark: each text column is read once, each number column twice."""
+"""Learns statistics of all fields in Spark: numbers in two passes, words in one."""
 
 import math
 from collections.abc import Iterable, Sequence

@@ -120,7 +120,7 @@ def _gathered(
     order = np.lexsort((columns[1], columns[0]))
     fields, *rest = (column[order] for column in columns)
     ids, starts = np.unique(fields, return_index=True)
-    ends = np.append(starts[1:], len(fields))
+    ends = np.append(starts, len(fields))[1:]
     return {
         int(id_): tuple(column[start:end] for column in rest) for id_, start, end in zip(ids, starts, ends, strict=True)
     }

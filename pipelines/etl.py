@@ -2,13 +2,11 @@
 
 import json
 import uuid
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 import pyarrow as pa
-from pyspark import TaskContext
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
@@ -16,26 +14,23 @@ from features import storage
 from features.analyze import analyze
 from features.anomalies import require, validate
 from features.anomaly_checks import Anomaly, SplitFacts
-from features.columns import Transformed, arrow_schema, cardinalities, check, describe, needs, stored
+from features.columns import arrow_schema, cardinalities, check, describe, needs, stored
 from features.dataset_version import FEATURES, FORMAT, MANIFEST, REJECTED, SUCCESS, content_digest
 from features.errors import BadInputError
 from features.profile.page import PROFILE
-from features.schema import Schema
-from features.statistics import Statistics
-from features.tfrecord.layouts import shard_name, write_shard
+from features.tfrecord.layouts import shard_name
 from features.tfrecord.manifest import Shard, ShardSet
 from features.validation import RAW, REASON, SOURCE, check_rows, fault_counts, masked_reason
 from pipelines.data_report import earlier_version, profile_page
 from pipelines.datasets import load_dataset
 from pipelines.progress import Progress, StageProgress
 from pipelines.recipe import Recipe
+from pipelines.shards import SHARD_REPORT, ShardWriter
 from pipelines.version import code_version
 
 SPLITS = ("train", "eval")
 REASONS_KEPT = 20
 """Most frequent rejection reasons that the manifest lists."""
-
-SHARD_REPORT = "partition int, shard string"
 
 
 @dataclass(frozen=True)
@@ -127,7 +122,9 @@ def etl(
         shards = {}
         for split, rows in checked.items():
             with StageProgress(spark.sparkContext, progress, f"transform {split}"):
-                job = _ShardWriter(schema, columns, statistics, stored_schema, recipe, storage.join(staging, split))
+                job = ShardWriter(
+                    schema, columns, statistics, stored_schema, recipe.preparation, storage.join(staging, split)
+                )
                 shards[split] = _write_split(_good(rows), job)
     except BaseException:
         storage.delete(staging)
@@ -210,58 +207,7 @@ def _write_rejected(checked: dict[str, DataFrame], target: str) -> None:
         named.coalesce(4).write.mode("append").parquet(target)
 
 
-class _ShardWriter:
-    """Runs in an executor: raw Arrow batches of one partition to one shard in the staging folder."""
-
-    def __init__(
-        self,
-        schema: Schema,
-        columns: tuple[Transformed, ...],
-        statistics: Statistics,
-        stored_schema: pa.Schema,
-        recipe: Recipe,
-        folder: str,
-    ) -> None:
-        self.schema, self.columns, self.statistics = schema, columns, statistics
-        self.stored_schema, self.folder = stored_schema, folder
-        self.preparation = recipe.preparation
-        self.codec = None if recipe.preparation.codec == "none" else recipe.preparation.codec
-
-    def __call__(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        context = TaskContext.get()
-        partition = context.partitionId() if context else 0
-        # The attempt is in the name: a retried or speculative task never touches another's file, and the
-        # driver publishes only the file whose name came back.
-        name = f"attempt-{uuid.uuid4().hex}.tfrecord"
-        shard = write_shard(
-            storage.join(self.folder, name),
-            self._transformed(batches),
-            schema=self.stored_schema,
-            layout="block",
-            codec=self.codec,
-            rows_per_block=self.preparation.rows_per_block,
-        )
-        yield pa.RecordBatch.from_pylist(
-            [{"partition": partition, "shard": json.dumps(asdict(shard))}],
-            schema=pa.schema([("partition", pa.int32()), ("shard", pa.string())]),
-        )
-
-    def _transformed(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        import tensorflow as tf
-
-        from features.batches import raw_tensors, stored_array
-        from features.transform import TransformGraph
-
-        graph = TransformGraph(self.schema, self.columns, self.statistics)
-        transform = tf.function(graph.__call__, input_signature=[graph.raw_spec])
-        for batch in batches:
-            inputs = transform(raw_tensors(batch, graph.schema))
-            arrays = [stored_array(inputs[column.name], column.stored_shape) for column in self.columns]
-            arrays += [batch.column(name) for name in self.stored_schema.names[len(self.columns) :]]
-            yield pa.RecordBatch.from_arrays(arrays, schema=self.stored_schema)
-
-
-def _write_split(rows: DataFrame, job: _ShardWriter) -> ShardSet:
+def _write_split(rows: DataFrame, job: ShardWriter) -> ShardSet:
     """Shuffles rows into shards and moves the finished files to their final names."""
     # By a hash of the row, not at random: a recomputed partition holds the same rows in the same order.
     order = F.xxhash64(F.col(job.schema.key), F.lit(job.preparation.seed))
