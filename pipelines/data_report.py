@@ -41,6 +41,7 @@ def profile_page(
         output: Its URI.
     """
     synthetic = manifest["source"]["synthetic"]
+    known = {f"best {name}": value for name, value in synthetic["best"].items()} if synthetic else {}
     facts = {"dataset": output, "digest": manifest["digest"][:12], "source": manifest["source"]["uri"]}
     if earlier is not None:
         facts |= {"previous version": earlier.uri, "previous digest": earlier.digest[:12]}
@@ -52,7 +53,7 @@ def profile_page(
             previous=None if earlier is None else earlier.statistics,
             anomalies=anomalies,
             facts=facts | {"created": manifest["created"]},
-            synthetic=", ".join(f"{name.replace('_', ' ')} {value:.6g}" for name, value in (synthetic or {}).items()),
+            synthetic=", ".join(f"{name.replace('_', ' ')} {value:.6g}" for name, value in known.items()),
             rows_read=manifest["rows_read"],
             rows_rejected=manifest["rows_rejected"],
             reasons=manifest["reasons"],

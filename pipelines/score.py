@@ -13,6 +13,7 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from features import storage
+from features.anomaly_checks import Anomaly
 from features.errors import BadInputError, nearest
 from features.schema import Schema
 from features.validation import RAW, REASON, SOURCE, check_rows
@@ -20,6 +21,7 @@ from pipelines.datasets import load_dataset
 from pipelines.progress import Progress, StageProgress
 from pipelines.recipe import Recipe
 from pipelines.scoring_model import arrow_arrays, load, ship, spark_columns
+from pipelines.scoring_skew import measure_skew, training_statistics
 from pipelines.tasks import task_of
 from pipelines.tasks.task import PredictionColumn
 from pipelines.tracking import Tracker
@@ -39,6 +41,7 @@ class ScoreResult:
         rows_rejected: Rows put aside, with a reason each, in `_rejected` below `predictions`.
         model: Registered model.
         version: Its version.
+        anomalies: How the rows differ from those the model was trained on.
     """
 
     predictions: str
@@ -47,6 +50,7 @@ class ScoreResult:
     rows_rejected: int
     model: str
     version: int
+    anomalies: tuple[Anomaly, ...] = ()
 
 
 def score(
@@ -84,6 +88,7 @@ def score(
         folder = tracker.fetch(version, scratch)
         schema = model_schema(folder, dataset.schema, f"{version.name} version {version.version}")
         checked = check_rows(rows, schema, labelled=False).persist()
+        training = training_statistics(folder)
         archive = ship(spark, folder, f"{version.name}-{version.version}-{uuid.uuid4().hex[:8]}")
     try:
         with StageProgress(spark.sparkContext, progress, f"score with version {version.version}"):
@@ -108,14 +113,18 @@ def score(
             raise BadInputError(
                 f"No row could be scored: all {rejected:,} were rejected, for example: {'; '.join(reasons)}"
             )
+        with StageProgress(spark.sparkContext, progress, "compare with the training rows"):
+            anomalies = measure_skew(checked, written, training, schema, recipe, rows.columns, staging)
         storage.replace_folder(staging, output)
     except BaseException:
         storage.delete(staging)
         raise
     finally:
         checked.unpersist()
+    for anomaly in anomalies:
+        progress.say(f"warning: {anomaly}")
     progress.say(f"{written:,} predictions at {output}, {rejected:,} rows rejected")
-    return ScoreResult(output, written + rejected, written, rejected, version.name, version.version)
+    return ScoreResult(output, written + rejected, written, rejected, version.name, version.version, anomalies)
 
 
 def model_schema(folder: str, known: Schema, called: str) -> Schema:
