@@ -42,6 +42,7 @@ def launch(spark: SparkSession, workers: int, node: Node, on_failure: Callable[[
         from tensorflowonspark import TFCluster
 
     _quiet()
+    TFCluster.tf_status.clear()  # it remembers the failure of an earlier attempt in this process
     context = spark.sparkContext
     try:
         cluster = TFCluster.run(

@@ -8,6 +8,7 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
 from mlflow.tracking import MlflowClient
 
 ROOT = Path(__file__).parents[2]
@@ -38,7 +39,7 @@ def wait_until(condition, seconds: float, what: str) -> None:
 
 def test_a_killed_training_resumes_and_a_killed_worker_is_reported(census_run, tmp_path: Path, emberline) -> None:
     output, store = tmp_path / "training", census_run.tracking_uri
-    arguments = [*TRAIN, "--dataset", census_run.summary["dataset"], "--output", str(output), "--tracking-uri", store]
+    arguments = [*TRAIN, "--set", "training.max_restarts=0", "--dataset", census_run.summary["dataset"], "--output", str(output), "--tracking-uri", store]
     environment = os.environ | {"PYTHONPATH": str(ROOT), "EMBERLINE_TEST": str(tmp_path)}
     driver = subprocess.Popen(
         [sys.executable, "-m", "jobs", *arguments, *MASTER],
@@ -69,3 +70,53 @@ def test_a_killed_training_resumes_and_a_killed_worker_is_reported(census_run, t
     history = MlflowClient(store).get_metric_history(state["run_id"], "loss")
     assert sorted({point.step for point in history}) == [46 * epoch for epoch in range(1, 7)]
     assert MlflowClient(store).get_run(state["run_id"]).info.status == "FINISHED"
+
+
+def parent_of(process: int) -> int:
+    return int(Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()[1])
+
+
+def executor_of(process: int) -> int:
+    """The executor JVM above a training process: Spark's Python daemon lies between them."""
+    return parent_of(parent_of(parent_of(process)))
+
+
+FAULTS = {
+    "killed process": lambda rank: os.kill(rank, signal.SIGKILL),
+    "hung process": lambda rank: os.kill(rank, signal.SIGSTOP),
+    "killed Python worker": lambda rank: os.kill(parent_of(rank), signal.SIGKILL),
+    "killed executor": lambda rank: os.kill(executor_of(rank), signal.SIGKILL),
+}
+
+
+@pytest.mark.parametrize(
+    ("launcher", "fault"),
+    [
+        pytest.param(launcher, fault, marks=() if (launcher, fault) == ("barrier", "hung process") else pytest.mark.slow)
+        for launcher in ("barrier", "tensorflowonspark")
+        for fault in FAULTS
+    ],
+)
+def test_all_workers_start_again_after_a_fault(launcher: str, fault: str, census_run, tmp_path: Path) -> None:
+    output, store = tmp_path / "training", census_run.tracking_uri
+    settings = ["--set", f"training.launcher={launcher}", "--dataset", census_run.summary["dataset"]]
+    driver = subprocess.Popen(
+        [sys.executable, "-m", "jobs", *TRAIN, *settings, "--output", str(output), "--tracking-uri", store, *MASTER],
+        env=os.environ | {"PYTHONPATH": str(ROOT), "EMBERLINE_TEST": str(tmp_path)},
+        cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+    )  # fmt: skip
+    try:
+        wait_until(lambda: list(output.glob("checkpoints/*/position.json")), 240, "no checkpoint appeared")
+        FAULTS[fault](ranks_below(tmp_path)[-1])
+        stdout, stderr = driver.communicate(timeout=240)
+    finally:
+        if driver.poll() is None:
+            os.killpg(driver.pid, signal.SIGKILL)
+    assert driver.returncode == 0, stderr[-3000:]
+    result = json.loads(stdout.splitlines()[-1])
+    assert "Starting all workers again (1)" in stderr
+    assert result["steps"] == 6 * (5998 // 128)
+    assert result["resumed_from"] > 0
+    wait_until(lambda: not ranks_below(tmp_path), 30, f"orphans: {ranks_below(tmp_path)}")
+    run = MlflowClient(store).get_run(result["run_id"])
+    assert (run.info.status, run.data.metrics["restarts"]) == ("FINISHED", 1)
