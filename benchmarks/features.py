@@ -23,7 +23,7 @@ from typing import Any
 
 from benchmarks.ratios import Comparison, compare, print_json, print_table, seconds
 from benchmarks.tfrecord_spark import session
-from features.analyze import analyze
+from features.analysis.analyze import analyze
 from features.columns import Bucketized, Numeric, Transformed, Vocabulary, arrow_schema, needs
 from features.schema import Field, Label, Schema
 from features.statistics import Statistics

@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from features import storage
-from features.anomaly_checks import Anomaly
 from features.dataset_version import SUCCESS, DatasetVersion, open_version
 from features.profile.page import ProfileInput, profile_html
 from features.schema import Schema
 from features.statistics import Statistics
+from features.validation.checks import Anomaly
 
 
 def earlier_version(previous: str | None, output: str) -> DatasetVersion | None:

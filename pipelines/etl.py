@@ -11,16 +11,16 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from features import storage
-from features.analyze import analyze
-from features.anomalies import require, validate
-from features.anomaly_checks import Anomaly, SplitFacts
+from features.analysis.analyze import analyze
 from features.columns import arrow_schema, cardinalities, check, describe, needs, stored
 from features.dataset_version import FEATURES, FORMAT, MANIFEST, REJECTED, SUCCESS, content_digest
 from features.errors import BadInputError
 from features.profile.page import PROFILE
 from features.tfrecord.layouts import shard_name
 from features.tfrecord.manifest import Shard, ShardSet
-from features.validation import RAW, REASON, SOURCE, check_rows, fault_counts, masked_reason
+from features.validation.anomalies import require, validate
+from features.validation.checks import Anomaly, SplitFacts
+from features.validation.rows import RAW, REASON, SOURCE, check_rows, fault_counts, masked_reason
 from pipelines.data_report import earlier_version, profile_page
 from pipelines.datasets import load_dataset
 from pipelines.progress import Progress, StageProgress

@@ -8,8 +8,8 @@ from pyspark.sql import DataFrame, SparkSession
 
 from features.dataset_version import MANIFEST
 from features.errors import BadInputError
-from features.schema_declaration import declaration
-from features.schema_inference import infer_schema
+from features.validation.schema_declaration import declaration
+from features.validation.schema_inference import infer_schema
 from pipelines.datasets.raw_table import file_name, require_input
 
 FORMATS = {

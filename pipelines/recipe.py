@@ -12,7 +12,7 @@ from typing import Any, Literal, Protocol
 import pipelines.recipes
 from features.columns import Column, describe
 from features.errors import BadInputError, nearest
-from features.expectations import Expectations
+from features.validation.expectations import Expectations
 from pipelines.launchers import Launcher
 
 

@@ -13,10 +13,10 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from features import storage
-from features.anomaly_checks import Anomaly
 from features.errors import BadInputError, nearest
 from features.schema import Schema
-from features.validation import RAW, REASON, SOURCE, check_rows
+from features.validation.checks import Anomaly
+from features.validation.rows import RAW, REASON, SOURCE, check_rows
 from pipelines.datasets import load_dataset
 from pipelines.progress import Progress, StageProgress
 from pipelines.recipe import Recipe

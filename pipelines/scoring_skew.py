@@ -7,12 +7,12 @@ from pathlib import Path
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from features.analyze import analyze
-from features.anomalies import scoring_skew
-from features.anomaly_checks import Anomaly, SplitFacts
+from features.analysis.analyze import analyze
 from features.schema import Schema
 from features.statistics import Statistics
-from features.validation import REASON, fault_counts, masked_reason
+from features.validation.anomalies import scoring_skew
+from features.validation.checks import Anomaly, SplitFacts
+from features.validation.rows import REASON, fault_counts, masked_reason
 from pipelines.recipe import Recipe
 
 SAMPLE_ROWS = 100_000

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 import jinja2
 import markupsafe
 
-from features.anomaly_checks import Anomaly, field_distances, missing_share
-from features.drift import Distance, listed_counts
 from features.profile.charts import BARS, Chart, bars, figure, histogram, share
 from features.schema import Field, Schema
 from features.statistics import FieldStatistics, Statistics
+from features.validation.checks import Anomaly, field_distances, missing_share
+from features.validation.drift import Distance, listed_counts
 
 PROFILE = "profile.html"
 PREVIOUS = "previous"
@@ -31,7 +31,7 @@ class ProfileInput:
         schema: Fields, in the order of the page.
         splits: Statistics of each split, the training split first; all others are compared with it.
         previous: Statistics of the previous version's training split.
-        anomalies: As `features.anomalies.validate` gave them.
+        anomalies: As `features.validation.anomalies.validate` gave them.
         facts: Lines of the header, such as the dataset's URI and digest.
         synthetic: What to say about made-up data; empty for real data.
         rows_read: Raw rows.

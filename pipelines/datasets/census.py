@@ -11,7 +11,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from features.schema import Field, Label, Schema
-from features.validation import RAW
+from features.validation.rows import RAW
 from pipelines.datasets import census_generator
 from pipelines.datasets.raw_table import read_split, split_lines
 from pipelines.datasets.synthetic import Synthetic, read_facts

@@ -14,7 +14,7 @@ from pyspark.sql import functions as F
 
 from features.errors import BadInputError
 from features.schema import Field, Label, Schema
-from features.validation import FAULT, RAW, SOURCE
+from features.validation.rows import FAULT, RAW, SOURCE
 from pipelines.datasets import clicks_generator
 from pipelines.datasets.raw_table import PARTS, file_name, read_named, require_input, row_key, text_lines
 from pipelines.datasets.synthetic import Synthetic, read_facts

@@ -13,7 +13,7 @@ from pyspark.sql import functions as F
 
 from features import storage
 from features.schema import Field, Label, Schema
-from features.validation import RAW
+from features.validation.rows import RAW
 from pipelines.datasets.raw_table import read_split, split_lines
 from pipelines.datasets.synthetic import Synthetic, read_facts, write_facts, write_lines
 

@@ -9,7 +9,7 @@ from pyspark.sql import functions as F
 from features import storage
 from features.errors import BadInputError
 from features.schema import Schema
-from features.validation import FAULT, RAW, SOURCE
+from features.validation.rows import FAULT, RAW, SOURCE
 from pipelines.datasets.synthetic import Synthetic
 
 PARTS = "_parts"

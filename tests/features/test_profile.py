@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from features.anomaly_checks import Anomaly
 from features.profile.charts import figure, histogram, share
 from features.profile.page import ProfileInput, profile_html
 from features.schema import Field, Label, Schema
 from features.statistics import FieldStatistics, Statistics
+from features.validation.checks import Anomaly
 from pipelines.bundle import bundle
 
 ATTACK = "<script>alert(1)</script>"

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from pyspark.sql import SparkSession
 
-from features.anomalies import AnomalyError
 from features.errors import BadInputError
-from features.expectations import Limits
+from features.validation.anomalies import AnomalyError
+from features.validation.expectations import Limits
 from pipelines.etl import EtlResult, etl
 from pipelines.recipe import load_recipe
 

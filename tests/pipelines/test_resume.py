@@ -39,7 +39,17 @@ def wait_until(condition, seconds: float, what: str) -> None:
 
 def test_a_killed_training_resumes_and_a_killed_worker_is_reported(census_run, tmp_path: Path, emberline) -> None:
     output, store = tmp_path / "training", census_run.tracking_uri
-    arguments = [*TRAIN, "--set", "training.max_restarts=0", "--dataset", census_run.summary["dataset"], "--output", str(output), "--tracking-uri", store]
+    arguments = [
+        *TRAIN,
+        "--set",
+        "training.max_restarts=0",
+        "--dataset",
+        census_run.summary["dataset"],
+        "--output",
+        str(output),
+        "--tracking-uri",
+        store,
+    ]
     environment = os.environ | {"PYTHONPATH": str(ROOT), "EMBERLINE_TEST": str(tmp_path)}
     driver = subprocess.Popen(
         [sys.executable, "-m", "jobs", *arguments, *MASTER],
@@ -88,11 +98,15 @@ FAULTS = {
     "killed executor": lambda rank: os.kill(executor_of(rank), signal.SIGKILL),
 }
 
+QUICK = ("barrier", "hung process")
+
 
 @pytest.mark.parametrize(
     ("launcher", "fault"),
     [
-        pytest.param(launcher, fault, marks=() if (launcher, fault) == ("barrier", "hung process") else pytest.mark.slow)
+        pytest.param(
+            launcher, fault, marks=() if (launcher, fault) == ("barrier", "hung process") else pytest.mark.slow
+        )
         for launcher in ("barrier", "tensorflowonspark")
         for fault in FAULTS
     ],

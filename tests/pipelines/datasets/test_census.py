@@ -7,7 +7,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 from features.errors import BadInputError
-from features.validation import check_rows
+from features.validation.rows import check_rows
 from pipelines.datasets.census import DATASET, SCHEMA, parse
 
 

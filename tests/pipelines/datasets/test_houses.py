@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from pyspark.sql import SparkSession
 
-from features.validation import check_rows
+from features.validation.rows import check_rows
 from pipelines.datasets import houses
 from pipelines.datasets.houses import DATASET, SCHEMA
 from pipelines.recipes.houses_crossed import LATITUDE, LONGITUDE

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from pyspark.sql import SparkSession
 
-from features.validation import check_rows
+from features.validation.rows import check_rows
 from pipelines.datasets.iris import DATASET, SCHEMA, parse, write_table
 
 OFFICIAL = "120,4,setosa,versicolor,virginica\n6.4,2.8,5.6,2.2,2\n5.0,2.3,3.3,1.0,1\n4.9,3.1,1.5,0.1,0\n"

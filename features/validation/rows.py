@@ -1,6 +1,6 @@
 """Checks raw rows against the schema, in Spark: every row is either typed and good, or carries a reason.
 
-What makes a whole split suspicious is for `features.anomalies`; it reads the reasons through `fault_counts`.
+What makes a whole split suspicious is for `features.validation.anomalies`; it reads the reasons through `fault_counts`.
 """
 
 from collections.abc import Mapping

@@ -5,7 +5,7 @@ from pyspark.sql import SparkSession
 
 from features.errors import BadInputError
 from features.schema import Field, Label, Schema
-from features.validation import check_rows, fault_counts, masked_reason
+from features.validation.rows import check_rows, fault_counts, masked_reason
 
 SCHEMA = Schema(
     (

@@ -1,4 +1,4 @@
-"""A schema guessed from data, for a person to correct and keep; `features.schema_declaration` prints it."""
+"""A schema guessed from data, for a person to correct and keep; `features.validation.schema_declaration` prints it."""
 
 from dataclasses import dataclass
 from typing import Any

@@ -11,9 +11,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from features.distribution import Distribution
 from features.schema import Field
 from features.statistics import FieldStatistics
+from features.validation.distribution import Distribution
 
 BINS = 20
 """Common bins for the Jensen-Shannon divergence, of equal weight in the mean of both distributions."""

@@ -11,7 +11,7 @@ import pytest
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
-from features.analyze import analyze
+from features.analysis.analyze import analyze
 from features.errors import BadInputError
 from features.schema import Field, Label, Schema
 from features.statistics import LearnedQuantiles, LearnedVocabulary, Statistics

@@ -1,13 +1,13 @@
-"""The single checks of a data set against its schema and its recipe's expectations; `features.anomalies` runs them."""
+"""The single checks of a data set against its schema and its recipe's expectations; `anomalies` runs them."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from features.drift import Distance, class_distance, distance
 from features.errors import nearest
-from features.expectations import AnomalyKind, Expectations
 from features.schema import Field, Schema
 from features.statistics import FieldStatistics, Statistics
+from features.validation.drift import Distance, class_distance, distance
+from features.validation.expectations import AnomalyKind, Expectations
 
 TRAIN = "train"
 
@@ -46,7 +46,7 @@ class SplitFacts:
     Args:
         statistics: Of its good rows.
         rejected: Rows put aside.
-        faults: Rejected rows by field and kind, as `features.validation.fault_counts` gives them.
+        faults: Rejected rows by field and kind, as `features.validation.rows.fault_counts` gives them.
         columns: Columns of the raw rows, where they carry names.
     """
 

@@ -8,8 +8,8 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from features import storage
-from features.analyze_numbers import QUANTILES, learn_numbers, rounded
-from features.analyze_words import ATTEMPT, WordFacts, learn_words
+from features.analysis.numbers import QUANTILES, learn_numbers, rounded
+from features.analysis.words import ATTEMPT, WordFacts, learn_words
 from features.errors import BadInputError, nearest
 from features.schema import Field, Schema
 from features.statistics import (
@@ -35,7 +35,7 @@ def analyze(rows: DataFrame, schema: Schema, folder: str, needs: Iterable[Need] 
     Missing is what a transform graph takes as missing: null, NaN, the empty text, and -1 in an integer field.
 
     Args:
-        rows: Good rows, typed as `features.validation.check_rows` leaves them; the label may be absent.
+        rows: Good rows, typed as `features.validation.rows.check_rows` leaves them; the label may be absent.
         schema: Their fields and label.
         folder: URI of the folder that takes the vocabulary files, under `vocabularies`.
         needs: What the columns ask for.

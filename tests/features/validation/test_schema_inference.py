@@ -5,12 +5,12 @@ import datetime
 import pytest
 from pyspark.sql import SparkSession
 
-from features import schema_inference
 from features.errors import BadInputError
 from features.schema import Field, Label, Schema
-from features.schema_declaration import declaration
-from features.schema_inference import infer_schema
-from features.validation import check_rows
+from features.validation import schema_inference
+from features.validation.rows import check_rows
+from features.validation.schema_declaration import declaration
+from features.validation.schema_inference import infer_schema
 
 DAY = datetime.date(2020, 2, 29)
 

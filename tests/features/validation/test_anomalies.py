@@ -4,12 +4,12 @@ import dataclasses
 
 import pytest
 
-from features.anomalies import AnomalyError, report, require, scoring_skew, validate
-from features.anomaly_checks import Anomaly, SplitFacts
 from features.errors import BadInputError
-from features.expectations import ANOMALY_KINDS, Expectations, Limits
 from features.schema import Field, Label, Schema
 from features.statistics import FieldStatistics, Statistics
+from features.validation.anomalies import AnomalyError, report, require, scoring_skew, validate
+from features.validation.checks import Anomaly, SplitFacts
+from features.validation.expectations import ANOMALY_KINDS, Expectations, Limits
 
 SCHEMA = Schema(
     (Field("age", "integer", minimum=0, maximum=130), Field("town", "string", allowed=("Ulm", "Bonn"))),

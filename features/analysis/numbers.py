@@ -16,7 +16,7 @@ import pyarrow as pa
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from features.analyze_passes import (
+from features.analysis.passes import (
     FIRST_BIN,
     HISTOGRAM,
     INFINITE,
