@@ -114,7 +114,9 @@ def score(
                 f"No row could be scored: all {rejected:,} were rejected, for example: {'; '.join(reasons)}"
             )
         with StageProgress(spark.sparkContext, progress, "compare with the training rows"):
-            anomalies = measure_skew(checked, written, training, schema, recipe, rows.columns, staging)
+            # What the data set has and this model does not ask for is no news.
+            read = [name for name in rows.columns if name in schema.names or name not in dataset.schema.names]
+            anomalies = measure_skew(checked, written, training, schema, recipe, read, staging)
         storage.replace_folder(staging, output)
     except BaseException:
         storage.delete(staging)

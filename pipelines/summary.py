@@ -21,7 +21,8 @@ def lines(summary: dict[str, Any]) -> list[tuple[str, str]]:
     found.append(("rows read", f"{summary['rows_read']:,}"))
     found.append(("rows rejected", f"{summary['rows_rejected']:,}" + _why(summary)))
     written = ", ".join(f"{count:,} {split}" for split, count in summary["records"].items())
-    found.append(("rows written", f"{written}, with statistics in {_path(summary['dataset'])}/features.json"))
+    found.append(("rows written", written))
+    found.append(("profile", f"{_path(summary['dataset'])}/profile.html"))
     found.append(("trained", f"{summary['steps']:,} steps, {summary['examples_per_second']:,.0f} examples/s"))
     found += [(name, f"{value:,.4f}" + _best(name, synthetic)) for name, value in metrics.items() if name != "rows"]
     found.append(("model", f"{model['name']} version {model['version']}, {model['verdict']}"))
