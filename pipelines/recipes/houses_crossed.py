@@ -5,8 +5,8 @@ nor result: Atlanta cut into 100 × 100 cells, whose 10,000 pairs are hashed int
 themselves can only add up; the cross lets the model learn a price for each cell, and the two columns beside it help
 where two cells share a bin.
 
-Expect a root mean squared error of 26.0 thousand dollars on the synthetic city, where 25.1 is the best achievable; a test
-shows that without the cross it is more than half as large again. A minute and a half on two cores, most of it
+Expect a root mean squared error of 26.0 thousand dollars on the synthetic city, where 25.1 is the best achievable; a
+test shows that without the cross it is more than half as large again. A minute and a half on two cores, most of it
 starting the workers.
 """
 
