@@ -26,7 +26,7 @@ from features.tfrecord.codec.framing import RecordWriter
 from features.tfrecord.manifest import Shard
 from features.tfrecord.spark.locations import is_data_file
 from features.tfrecord.spark.shard_manifest import MANIFEST, SUCCESS, Manifest, load_shards
-from features.tfrecord.spark.shard_writer import StagedFile, file_suffix
+from features.tfrecord.spark.shard_writer import StagedFile, file_suffix, open_staging, remove_staging
 
 logger = logging.getLogger(__name__)
 
@@ -64,12 +64,12 @@ class Job:
         target = target.rstrip("/")
         beside = mode == "overwrite" or not storage.exists(target)
         job = cls(target, _staging(target, job_id, beside=beside), manifest, mode)
-        storage.make_dirs(job.staging)
+        open_staging(job.staging)
         return job
 
     def abort(self) -> None:
         """Remove everything that this job has written; the target is untouched."""
-        storage.delete(self.staging)
+        remove_staging(self.staging)
 
     def commit(self, files: Iterable[StagedFile]) -> Manifest:
         """Publish `files`; on failure the target keeps (or gets back) what it had.
@@ -88,7 +88,7 @@ class Job:
             if not staged and not self.manifest.partition_by:
                 staged = [self._empty_shard()]
             published = self._replace(staged)
-        storage.delete(self.staging)
+        remove_staging(self.staging)
         logger.info("wrote %d records in %d files to %s", published.records, len(published.shards), self.target)
         return published
 

@@ -25,7 +25,6 @@ from pyspark.sql.datasource import (
 )
 from pyspark.sql.pandas.types import to_arrow_schema
 
-from features import storage
 from features.errors import nearest
 from features.tfrecord.spark.commit import Job, check_target
 from features.tfrecord.spark.inference import infer_schema
@@ -41,7 +40,7 @@ from features.tfrecord.spark.options import (
 from features.tfrecord.spark.partitions import DataFile, cast_value, partition_schema, prune
 from features.tfrecord.spark.shard_manifest import Manifest
 from features.tfrecord.spark.shard_reader import Damage, DamageLog, DamageParam, ShardReader
-from features.tfrecord.spark.shard_writer import ShardWriter, StagedFile
+from features.tfrecord.spark.shard_writer import ShardWriter, StagedFile, open_staging
 from features.tfrecord.spark.spark_columns import check_columns, check_writable
 from features.tfrecord.spark.stream_commit import MicroBatch
 
@@ -216,7 +215,7 @@ class TFRecordStreamWriter(DataSourceStreamArrowWriter):
         if query is None or number is None:
             raise RuntimeError("Spark did not tell the task which streaming query and batch it belongs to")
         batch = MicroBatch(self._target, query, int(number))
-        storage.make_dirs(batch.staging)
+        open_staging(batch.staging)
         return FilesMessage(tuple(ShardWriter(batch.staging, self._options, _task()).write(iterator)), query)
 
     def commit(self, messages: Sequence[WriterCommitMessage | None], batchId: int) -> None:  # noqa: N803

@@ -27,6 +27,9 @@ from features.tfrecord.spark.shard_manifest import ROWS_PER_BLOCK
 # the encoded copy stays in the processor's cache and a batch of huge rows does not double the memory.
 _SLICE_BYTES = 1 << 20
 
+# Stands in a staging folder while its job runs. The folder itself cannot tell: whoever opens a file in it makes it.
+_RUNNING = "_RUNNING"
+
 Encode = Callable[[pa.RecordBatch], tuple[memoryview, npt.NDArray[np.int64] | None]]
 
 
@@ -57,6 +60,23 @@ class StagedFile:
     bytes: int
     crc32c: int
     blocks: tuple[tuple[int, int], ...] = ()
+
+
+def open_staging(uri: str) -> None:
+    """Make a staging folder that accepts task attempts; existing is fine."""
+    storage.write_bytes_atomic(storage.join(uri, _RUNNING), b"")
+
+
+def remove_staging(uri: str) -> None:
+    """Remove a staging folder for good: attempts that still run remove what they add to it from now on."""
+    storage.delete(storage.join(uri, _RUNNING))
+    for last in (False, False, True):
+        try:
+            storage.delete(uri)
+            return
+        except OSError:  # a late attempt has added or removed a file at the same moment
+            if last:
+                raise
 
 
 def file_suffix(codec: str) -> str:
@@ -213,16 +233,21 @@ class ShardWriter:
         if len(self._open) >= self._options.max_open_files:
             # The directory that has waited longest; rows that still come for it start another file.
             self._close(next(iter(self._open)))
-        if not storage.exists(self._staging):
-            raise StagingGoneError(
-                f"the staging folder {self._staging} is gone: the job has ended, or the path is not shared by all nodes"
-            )
+        self._check_running()
         sequence = self._sequences.get(folder, 0)
         self._sequences[folder] = sequence + 1
         name = f"{sequence:05d}" + file_suffix(self._options.codec)
         uri = storage.join(self._folder, *([folder] if folder else []), name)
         self._open[folder] = _Shard(RecordWriter(uri, self._options.codec), sequence)
+        # Once more: if the job has ended in between, this file has brought the folder back.
+        self._check_running()
         return self._open[folder]
+
+    def _check_running(self) -> None:
+        if not storage.exists(storage.join(self._staging, _RUNNING)):
+            raise StagingGoneError(
+                f"the staging folder {self._staging} is gone: the job has ended, or the path is not shared by all nodes"
+            )
 
     def _close(self, folder: str) -> None:
         shard = self._open.pop(folder)
@@ -236,3 +261,5 @@ class ShardWriter:
             shard.writer.__exit__(RuntimeError, None, None)
         self._open.clear()
         storage.delete(self._folder)
+        if storage.exists(self._staging) and not storage.list_files(self._staging, recursive=True):
+            storage.delete(self._staging)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from features import storage
 from features.tfrecord.spark.commit import extend
 from features.tfrecord.spark.shard_manifest import Manifest, load_shards
-from features.tfrecord.spark.shard_writer import StagedFile
+from features.tfrecord.spark.shard_writer import StagedFile, remove_staging
 
 logger = logging.getLogger(__name__)
 
@@ -68,7 +68,7 @@ class MicroBatch:
 
     def abort(self) -> None:
         """Remove what task attempts have staged."""
-        storage.delete(self.staging)
+        remove_staging(self.staging)
 
     def _without_leftovers(self, manifest: Manifest) -> list[str]:
         """The files in the target, after removing those that a crashed commit of this batch has published."""

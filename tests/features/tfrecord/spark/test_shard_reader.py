@@ -8,7 +8,7 @@ from features.tfrecord.codec.framing import DamagedRecordError
 from features.tfrecord.spark.options import ReadOptions, WriteOptions
 from features.tfrecord.spark.partitions import DataFile
 from features.tfrecord.spark.shard_reader import DamageParam, ShardReader
-from features.tfrecord.spark.shard_writer import ShardWriter
+from features.tfrecord.spark.shard_writer import ShardWriter, open_staging
 
 SCHEMA, ARROW = T.StructType().add("id", "long"), pa.schema([("id", pa.int64())])
 
@@ -27,6 +27,7 @@ class Log:
 def shard(tmp_path):
     """100 records of equal size."""
     rows = pa.record_batch({"id": pa.array(range(1000, 1100))})
+    open_staging(str(tmp_path))
     (file,) = ShardWriter(str(tmp_path), WriteOptions(), 0).write([rows])
     return file.uri, open(file.uri, "rb").read()
 

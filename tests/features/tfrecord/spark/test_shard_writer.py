@@ -6,9 +6,16 @@ import pyarrow as pa
 import pytest
 
 from features.tfrecord.codec.feature_types import UnsupportedColumnError
-from features.tfrecord.codec.framing import RecordReader, crc32c
+from features.tfrecord.codec.framing import RecordReader, RecordWriter, crc32c
+from features.tfrecord.spark import shard_writer
 from features.tfrecord.spark.options import WriteOptions
-from features.tfrecord.spark.shard_writer import ShardWriter, StagingGoneError
+from features.tfrecord.spark.shard_writer import ShardWriter, StagingGoneError, open_staging, remove_staging
+
+
+@pytest.fixture
+def staging(tmp_path):
+    open_staging(str(tmp_path / "staging"))
+    return str(tmp_path / "staging")
 
 
 def batch(rows, first=0):
@@ -20,9 +27,9 @@ def counts(files):
     return {(file.directory, file.sequence): file.records for file in files}
 
 
-def test_rows_are_split_by_directory_and_nothing_is_lost(tmp_path):
+def test_rows_are_split_by_directory_and_nothing_is_lost(staging):
     options = WriteOptions(partition_by=("part",), max_open_files=2)
-    files = ShardWriter(str(tmp_path), options, 3).write([batch(100), batch(100, 100)])
+    files = ShardWriter(staging, options, 3).write([batch(100), batch(100, 100)])
     assert len(counts(files)) == len(files)
     per_folder = {}
     for file in files:
@@ -37,13 +44,13 @@ def test_rows_are_split_by_directory_and_nothing_is_lost(tmp_path):
     assert per_folder == expected
 
 
-def test_shards_of_an_exact_number_of_records(tmp_path):
-    files = ShardWriter(str(tmp_path), WriteOptions(shard_records=30), 0).write([batch(50), batch(45)])
+def test_shards_of_an_exact_number_of_records(staging):
+    files = ShardWriter(staging, WriteOptions(shard_records=30), 0).write([batch(50), batch(45)])
     assert [file.records for file in files] == [30, 30, 30, 5]
 
 
-def test_block_index_covers_the_file(tmp_path):
-    (file,) = ShardWriter(str(tmp_path), WriteOptions(), 0).write([batch(700), batch(1800, 700)])
+def test_block_index_covers_the_file(staging):
+    (file,) = ShardWriter(staging, WriteOptions(), 0).write([batch(700), batch(1800, 700)])
     sizes = [size for count, size in file.blocks for _ in range(count)]
     assert len(sizes) == 3
     assert sum(sizes) == file.bytes
@@ -52,14 +59,14 @@ def test_block_index_covers_the_file(tmp_path):
     assert second.first_offset - first.first_offset == sizes[0]
 
 
-def test_a_failing_attempt_removes_its_files(tmp_path):
+def test_a_failing_attempt_removes_its_files(staging):
     def batches():
         yield batch(10)
         raise RuntimeError("lost")
 
     with pytest.raises(RuntimeError, match=r"lost"):
-        ShardWriter(str(tmp_path), WriteOptions(), 0).write(batches())
-    assert not list(tmp_path.rglob("*.tfrecord"))
+        ShardWriter(staging, WriteOptions(), 0).write(batches())
+    assert not list(Path(staging).rglob("*.tfrecord"))
 
 
 def test_an_attempt_that_outlives_its_job_writes_nothing(tmp_path):
@@ -69,7 +76,18 @@ def test_an_attempt_that_outlives_its_job_writes_nothing(tmp_path):
     assert not gone.exists()
 
 
-def test_a_byte_array_cannot_be_null(tmp_path):
+def test_a_job_that_ends_while_a_file_is_opened_is_noticed(staging, monkeypatch):
+    def opened_late(uri, codec):
+        remove_staging(staging)
+        return RecordWriter(uri, codec)  # makes the folders anew
+
+    monkeypatch.setattr(shard_writer, "RecordWriter", opened_late)
+    with pytest.raises(StagingGoneError, match=r"job has ended"):
+        ShardWriter(staging, WriteOptions(), 0).write([batch(1)])
+    assert not Path(staging).exists()
+
+
+def test_a_byte_array_cannot_be_null(staging):
     rows = pa.record_batch({"x": pa.array([b"a", None])})
     with pytest.raises(UnsupportedColumnError, match=r"'x' has a null"):
-        ShardWriter(str(tmp_path), WriteOptions(record_type="ByteArray"), 0).write([rows])
+        ShardWriter(staging, WriteOptions(record_type="ByteArray"), 0).write([rows])
