@@ -1,15 +1,16 @@
-"""Learns statistics of all fields in Spark: numbers in two passes, words in one."""
+"""Learns statistics of all fields in Spark, in two passes over the rows; the second only looks at numbers."""
 
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from pyspark.sql import DataFrame
-from pyspark.sql import functions as F
-
 from features import storage
-from features.analysis.numbers import QUANTILES, learn_numbers, rounded
-from features.analysis.words import ATTEMPT, WordFacts, learn_words
+from features.analysis.first_pass import LENGTHS, ROW, WORDS, FirstMerge, FirstPass
+from features.analysis.numbers import QUANTILES, found_in, number_statistics, plan, rounded, rows_and_classes
+from features.analysis.partials import PARTIAL, gather
+from features.analysis.passes import ShapePass, merge_numbers
+from features.analysis.sources import Rows, run_pass
+from features.analysis.words import ATTEMPT, VocabularyWriter, WordFacts, facts_of
 from features.errors import BadInputError, nearest
 from features.schema import Field, Schema
 from features.statistics import (
@@ -29,13 +30,14 @@ _STEPS = 20
 """Quantiles always hold every 5 % of the ranks, the median among them."""
 
 
-def analyze(rows: DataFrame, schema: Schema, folder: str, needs: Iterable[Need] = ()) -> Statistics:
-    """Statistics of checked rows.
+def analyze(rows: Rows, schema: Schema, folder: str, needs: Iterable[Need] = ()) -> Statistics:
+    """Statistics of checked rows, learned in two passes over them.
 
     Missing is what a transform graph takes as missing: null, NaN, the empty text, and -1 in an integer field.
 
     Args:
-        rows: Good rows, typed as `features.validation.rows.check_rows` leaves them; the label may be absent.
+        rows: Good rows, typed as `features.validation.rows.check_rows` leaves them; the label may be absent. Stored
+            rows are analysed faster than those of a plan, which pass through the JVM, twice.
         schema: Their fields and label.
         folder: URI of the folder that takes the vocabulary files, under `vocabularies`.
         needs: What the columns ask for.
@@ -49,33 +51,41 @@ def analyze(rows: DataFrame, schema: Schema, folder: str, needs: Iterable[Need] 
     by_field = merged(needs)
     _require_learnable(rows, schema, by_field)
     vocabularies = {
-        name: [need for need in asked if isinstance(need, LearnedVocabulary)] for name, asked in by_field.items()
+        name: tuple(need for need in asked if isinstance(need, LearnedVocabulary)) for name, asked in by_field.items()
     }
-    counted = [field for field in schema.fields if field.kind == "string" or vocabularies.get(field.name)]
-    target = storage.join(folder, VOCABULARIES)
-    words = learn_words(rows, counted, vocabularies, target)
-
-    numbers = {field.name: F.col(f"`{field.name}`") for field in schema.fields if field.kind != "string"}
-    for field in schema.fields:
-        if field.kind == "string" and field.many:
-            present = F.filter(f"`{field.name}`", lambda word: word.isNotNull() & (word != ""))
-            numbers[field.name] = F.nullif(F.size(present), F.lit(0))
-    single_texts = [field.name for field in schema.fields if field.kind == "string" and not field.many]
+    counted = tuple(field for field in schema.fields if field.kind == "string" or vocabularies.get(field.name))
+    numbers = {field.name: field.many for field in schema.fields if field.kind != "string"}
     label = schema.label.name
     labelled = label in rows.columns
-    classes = F.col(f"`{label}`") if labelled and schema.label.classes else None
     if labelled and not schema.label.classes:
-        numbers[label] = F.col(f"`{label}`")
-    parts = {name: _parts(asked) for name, asked in by_field.items()}
-    many = {field.name for field in schema.fields if field.many}
-    found = learn_numbers(rows, numbers, classes, parts, many)
+        numbers.setdefault(label, False)
+    target = storage.join(folder, VOCABULARIES)
+    first = FirstPass(tuple(numbers), counted, label if labelled and schema.label.classes else None)
+    asked = {index: vocabularies.get(field.name, ()) for index, field in enumerate(counted)}
+    answers = gather(run_pass(rows, first.columns, first, PARTIAL), FirstMerge(VocabularyWriter(asked, target)))
 
-    facts = dict(found.fields)
+    ranges = {name: found_in(answers[index]) for index, name in enumerate(numbers) if index in answers}
+    plans = {name: made for name, found in ranges.items() if (made := plan(found)) is not None}
+    shapes = {}
+    if plans:
+        second = gather(run_pass(rows, list(plans), ShapePass(plans), PARTIAL), merge_numbers)
+        shapes = {name: found_in(second[index]) for index, name in enumerate(plans)}
+    total, classes = rows_and_classes(found_in(answers[ROW])) if ROW in answers else (0, {})
+    parts = {name: _parts(asked) for name, asked in by_field.items()}
+
+    facts = {
+        name: number_statistics(
+            ranges.get(name), shapes.get(name), plans.get(name), total, parts.get(name, QUANTILES), many=many
+        )
+        for name, many in numbers.items()
+    }
     numeric_label = facts.pop(label, None) if label not in {field.name for field in schema.fields} else None
-    facts |= {name: FieldStatistics(count=0, missing=found.rows) for name in single_texts}
-    for field in counted:
-        learned = words.get(field.name, WordFacts())
-        facts[field.name] = _with_words(field, facts[field.name], learned, found.rows)
+    for index, field in enumerate(counted):
+        learned = facts_of(answers[WORDS + index]) if WORDS + index in answers else WordFacts()
+        if field.kind == "string":
+            several = found_in(answers[LENGTHS + index]) if LENGTHS + index in answers else None
+            facts[field.name] = number_statistics(several, None, None, total, QUANTILES, many=field.many)
+        facts[field.name] = _with_words(field, facts[field.name], learned, total)
         if vocabularies.get(field.name):
             vocabulary = _published(field.name, learned, vocabularies[field.name], target)
             facts[field.name] = replace(facts[field.name], vocabulary=vocabulary)
@@ -83,15 +93,15 @@ def analyze(rows: DataFrame, schema: Schema, folder: str, needs: Iterable[Need] 
         if entry.uri.rpartition("/")[2].startswith(ATTEMPT):
             storage.delete(entry.uri)  # of a task that failed or was repeated
     return Statistics(
-        found.rows,
-        tuple(found.classes.get(index, 0) for index in range(len(schema.label.classes))) if labelled else (),
+        total,
+        tuple(classes.get(index, 0) for index in range(len(schema.label.classes))) if labelled else (),
         numeric_label,
         facts,
         folder,
     )
 
 
-def _require_learnable(rows: DataFrame, schema: Schema, by_field: dict[str, tuple[Need, ...]]) -> None:
+def _require_learnable(rows: Rows, schema: Schema, by_field: dict[str, tuple[Need, ...]]) -> None:
     for field in schema.fields:
         if field.name not in rows.columns:
             raise BadInputError(f"The rows have no column {field.name!r}. {nearest(field.name, rows.columns)}")
@@ -116,10 +126,7 @@ def _with_words(field: Field, facts: FieldStatistics, words: WordFacts, rows: in
     if field.kind == "integer":
         return replace(facts, top=top, distinct=words.distinct)
     count = facts.count if field.many else words.values
-    lengths = facts.lengths
-    if field.many and facts.minimum is not None and facts.maximum is not None:
-        # Of such a field the number of its values was learned as a number.
-        lengths = (int(facts.minimum), rounded(words.values / count), int(facts.maximum))
+    lengths = facts.lengths and (facts.lengths[0], rounded(words.values / count), facts.lengths[2])
     characters = None
     if words.shortest is not None:
         characters = (words.shortest, rounded(words.characters / words.values), words.longest)

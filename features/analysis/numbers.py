@@ -6,31 +6,25 @@ quantiles; a bin that holds a single value is exact.
 """
 
 import math
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
-import pyarrow as pa
-from pyspark.sql import Column, DataFrame
-from pyspark.sql import functions as F
 
+from features.analysis.partials import unpacked
 from features.analysis.passes import (
     FIRST_BIN,
     HISTOGRAM,
     INFINITE,
     LEVELS,
-    PARTIAL,
     PRESENT,
     ROWS,
     SUMS,
     ZEROS,
     Floats,
+    Found,
     Integers,
     Plan,
-    RangePass,
-    ShapePass,
     distances_from,
     logarithms,
 )
@@ -48,85 +42,21 @@ QUANTILES = 100
 """Equal shares that quantiles cut the values into, where nobody asks for others."""
 
 _LEAST_PARTS = 16
-_ROW = -1
-
-Found: TypeAlias = tuple[Integers, Integers, Floats, Floats]
-"""Merged partials of one field: bins, rising, with their counts, smallest and largest values."""
 
 
-@dataclass(frozen=True)
-class NumberFacts:
-    """What was learned: all rows, rows of each class present (by id), and statistics by name."""
-
-    rows: int
-    classes: dict[int, int]
-    fields: dict[str, FieldStatistics]
+def found_in(blob: bytes) -> Found:
+    """What `merge_numbers` answered about a field."""
+    bins, counts, low, high = (column.to_numpy() for column in unpacked(blob).columns)
+    return bins, counts, low, high
 
 
-def learn_numbers(
-    rows: DataFrame, numbers: Mapping[str, Column], classes: Column | None, parts: Mapping[str, int], many: set[str]
-) -> NumberFacts:
-    """Statistics of numbers, and of arrays of them over all elements.
-
-    Args:
-        rows: Checked rows.
-        numbers: Number columns by name.
-        classes: Class ids to count, if there are any.
-        parts: Equal shares that quantiles cut the values into, by name; `QUANTILES` for the others.
-        many: Names of those with any number of values per row.
-    """
-    # Short aliases: names may hold anything, and travel with every batch.
-    aliases = {f"n{index}": name for index, name in enumerate(numbers)}
-    columns = [numbers[name].alias(alias) for alias, name in aliases.items()]
-    classed = [] if classes is None else [classes.alias("classes")]
-    # Arrow batches without any column would forget how many rows they have.
-    typed = rows.select(*columns, *classed, F.lit(True).alias("row"))
-    ranges = _gathered(typed, RangePass(tuple(aliases), bool(classed)))
-    plans = {
-        alias: made
-        for index, alias in enumerate(aliases)
-        if index in ranges and (made := _plan(ranges[index])) is not None
-    }
-    shapes = _gathered(typed.select(*plans), ShapePass(plans)) if plans else {}
-    at = {alias: index for index, alias in enumerate(plans)}
-    every = ranges.get(_ROW)
-    total = 0 if every is None else int(every[1][every[0] == ROWS].sum())
-    counts = {} if every is None else {int(k): int(n) for k, n in zip(*every[:2], strict=True) if k >= FIRST_BIN}
-    fields = {
-        name: _statistics(
-            ranges.get(index),
-            shapes[at[alias]] if alias in plans else None,
-            plans.get(alias),
-            total,
-            parts.get(name, QUANTILES),
-            many=name in many,
-        )
-        for index, (alias, name) in enumerate(aliases.items())
-    }
-    return NumberFacts(total, counts, fields)
+def rows_and_classes(found: Found) -> tuple[int, dict[int, int]]:
+    """All rows, and those of each class that is there, by its id."""
+    facts = dict(zip(found[0].tolist(), found[1].tolist(), strict=True))
+    return facts.pop(ROWS, 0), facts
 
 
-def _gathered(
-    rows: DataFrame, step: Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]
-) -> dict[int, Found]:
-    """Runs one pass and merges its partials in Spark: `(bins, counts, low, high)` by field, bins rising."""
-    merged = (
-        rows.mapInArrow(step, PARTIAL)
-        .groupBy("field", "bin")
-        .agg(F.sum("count").alias("count"), F.min("low").alias("low"), F.max("high").alias("high"))
-        .toArrow()
-    )
-    columns = [merged.column(name).to_numpy() for name in ("field", "bin", "count", "low", "high")]
-    order = np.lexsort((columns[1], columns[0]))
-    fields, *rest = (column[order] for column in columns)
-    ids, starts = np.unique(fields, return_index=True)
-    ends = np.append(starts, len(fields))[1:]
-    return {
-        int(id_): tuple(column[start:end] for column in rest) for id_, start, end in zip(ids, starts, ends, strict=True)
-    }
-
-
-def _plan(found: Found) -> Plan | None:
+def plan(found: Found) -> Plan | None:
     """What pass two does with a field, from its merged partials of pass one; None where it has no finite value."""
     _, counts, low, high = _bins(found)
     if not len(counts):
@@ -167,10 +97,19 @@ def _edges(counts: Integers, low: Floats, high: Floats, total: int) -> Floats:
     return np.unique(np.concatenate(pieces))
 
 
-def _statistics(
+def number_statistics(
     ranges: Found | None, shape: Found | None, plan: Plan | None, rows: int, parts: int, *, many: bool
 ) -> FieldStatistics:
-    """The facts about one field, from the merged partials of both passes."""
+    """The facts about one field, from the merged partials of both passes.
+
+    Args:
+        ranges: Of pass one.
+        shape: Of pass two; None where it did not look at the field.
+        plan: What pass two did.
+        rows: All rows.
+        parts: Equal shares that quantiles cut the values into.
+        many: Whether rows hold any number of values.
+    """
     facts = {} if ranges is None else {int(bin_): at for at, bin_ in enumerate(ranges[0]) if bin_ < FIRST_BIN}
     if ranges is None or PRESENT not in facts:
         return FieldStatistics(count=0, missing=rows)

@@ -1,10 +1,10 @@
-"""The executors' half of learning numbers: Arrow batches through numpy to integer counts by bin.
+"""The executors' half of learning numbers: columns through numpy to integer counts by bin.
 
 Every partial result is an integer (a count, or a sum in fixed point) or a smallest and largest value. Such results
 merge to the same bits in whatever order tasks and batches come, which sums of floats do not.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -13,12 +13,13 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from features.analysis.partials import packed, partial
+from features.analysis.sources import Chunk
 from features.schema import MISSING_INTEGER
 
-_CHUNK_BYTES = 32 << 20
 _COMPACT = 1 << 18
+_SAMPLE = 4096
 
-PARTIAL = "field int, bin bigint, count bigint, low double, high double"
 _FACTS = -(1 << 63)
 ROWS, PRESENT, INFINITE, ZEROS, SUMS, HISTOGRAM = (_FACTS + code for code in (0, 1, 2, 3, 100, 1000))
 """Bins that are facts about the field; `SUMS` and `HISTOGRAM` are the first of many. Keys of numbers begin higher."""
@@ -28,14 +29,37 @@ LEVELS = 3
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 Integers: TypeAlias = npt.NDArray[np.int64]
-Values: TypeAlias = tuple[Floats, int, tuple[int, int]]
+Found: TypeAlias = tuple[Integers, Integers, Floats, Floats]
+"""Merged partials of one field: bins, rising, with their counts, smallest and largest values."""
+
+
+@dataclass(frozen=True)
+class Values:
+    """The values of a column that are not missing.
+
+    Args:
+        values: Rising; a value may come several times.
+        counts: How often each of `values` is there.
+        present: Rows that have a value.
+        lengths: Smallest and largest number of values of such a row.
+    """
+
+    values: Floats
+    counts: Integers
+    present: int
+    lengths: tuple[int, int]
+
+    def finite(self) -> "Values":
+        """The same without infinities; `present` and `lengths` stay."""
+        inside = slice(*np.searchsorted(self.values, (np.finfo(float).min, np.inf)).tolist())
+        return Values(self.values[inside], self.counts[inside], self.present, self.lengths)
 
 
 @dataclass
 class Runs:
     """Counts by bin, with the smallest and the largest value of each."""
 
-    parts: list[tuple[Integers, Integers, Floats, Floats]] = field(default_factory=list)
+    parts: list[Found] = field(default_factory=list)
     waiting: int = 0
 
     def add(self, bins: Integers, counts: Integers, low: Floats, high: Floats) -> None:
@@ -46,14 +70,22 @@ class Runs:
             self.parts = [self.merged()]
             self.waiting = 0
 
-    def add_sorted(self, bins: Integers, values: Floats) -> None:
-        """Take in rising values with their rising bins."""
+    def add_sorted(self, bins: Integers, values: Floats, counts: Integers) -> None:
+        """Take in rising values with their rising bins, and how often each value is there."""
         if len(values):
             starts = np.concatenate(([0], np.flatnonzero(bins[1:] != bins[:-1]) + 1))
             ends = np.append(starts[1:], len(values))
-            self.add(bins[starts], ends - starts, values[starts], values[ends - 1])
+            self.add(bins[starts], np.add.reduceat(counts, starts), values[starts], values[ends - 1])
 
-    def merged(self) -> tuple[Integers, Integers, Floats, Floats]:
+    def fact(self, bin_: int, count: int, low: float = 0.0, high: float = 0.0) -> None:
+        """Take in one bin."""
+        self.add(np.array([bin_]), np.array([count]), np.array([float(low)]), np.array([float(high)]))
+
+    def packed(self) -> bytes:
+        """Everything, for `merge_numbers`."""
+        return packed(dict(zip(("bin", "count", "low", "high"), self.merged(), strict=True)))
+
+    def merged(self) -> Found:
         """Rising bins, each once: (bins, counts, smallest, largest)."""
         if not self.parts:
             return np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0), np.empty(0)
@@ -92,29 +124,50 @@ class Plan:
     bits: int
 
 
+def merge_numbers(number: int, partials: Iterable[pa.RecordBatch]) -> bytes:
+    """One blob of all that `Runs.packed` gave for field number `number`."""
+    runs = Runs()
+    for part in partials:
+        runs.add(*(column.to_numpy() for column in part.columns))
+    return runs.packed()
+
+
 def values_of(array: pa.ChunkedArray) -> Values:
     """The values of a column that are not missing.
 
     Missing are null, NaN, and -1 among integers: what a graph takes as missing.
-
-    Returns:
-        All values of all rows, rows that have one, and the smallest and largest number of values of such a row.
     """
     if not pa.types.is_list(array.type):
         values = _present(array)[0]
-        return values, len(values), (1, 1)
+        return Values(*_counted(values), len(values), (1, 1))
     flat = pa.chunked_array([chunk.flatten() for chunk in array.chunks], array.type.value_type)
     values, mask = _present(flat)
-    parents = _parents(array)
-    per_row = np.bincount(parents[mask], minlength=len(array))
-    per_row = per_row[per_row > 0]
-    return values, len(per_row), (int(per_row.min()), int(per_row.max())) if len(per_row) else (0, 0)
+    return Values(*_counted(values), *lengths_of(array, mask))
 
 
-def _parents(array: pa.ChunkedArray) -> Integers:
+def lengths_of(array: pa.ChunkedArray, mask: npt.NDArray[np.bool_]) -> tuple[int, tuple[int, int]]:
+    """Rows of a list column that have a value, and the smallest and largest number of values of such a row.
+
+    Args:
+        array: The column.
+        mask: Which of the values of all its lists are not missing.
+    """
     starts = np.cumsum([0, *(len(chunk) for chunk in array.chunks)])
     parents = [pc.list_parent_indices(chunk).to_numpy() + at for chunk, at in zip(array.chunks, starts, strict=False)]
-    return np.concatenate(parents) if parents else np.empty(0, np.int64)
+    rows = np.concatenate(parents)[mask] if parents else np.empty(0, np.int64)
+    per_row = np.bincount(rows, minlength=len(array))
+    per_row = per_row[per_row > 0]
+    return len(per_row), (int(per_row.min()), int(per_row.max())) if len(per_row) else (0, 0)
+
+
+def _counted(values: Floats) -> tuple[Floats, Integers]:
+    """Rising values and how often each is there."""
+    sample = values[:_SAMPLE]
+    if len(np.unique(sample)) * 2 > len(sample):  # mostly different: counting them would save nothing
+        return np.sort(values), np.ones(len(values), np.int64)
+    different, counts = pc.value_counts(pa.array(values)).flatten()
+    order = np.argsort(different.to_numpy())
+    return different.to_numpy()[order], counts.to_numpy()[order]
 
 
 def _present(array: pa.ChunkedArray) -> tuple[Floats, npt.NDArray[np.bool_]]:
@@ -133,8 +186,10 @@ def order_key(values: Floats) -> Integers:
     return bits ^ ((bits >> 63) & np.int64(0x7FFF_FFFF_FFFF_FFFF))
 
 
-def fixed_point_sums(values: Floats, bits: int) -> list[int]:
+def fixed_point_sums(values: Floats, counts: Integers, bits: int) -> list[int]:
     """Sums of the leading, the next and the last `bits` binary digits of values in [-1, 1], each exact.
+
+    A value counts as often as `counts` says.
 
     Adding integers gives the same result in every order, so the statistics of a dataset do not change with its
     partitioning (the pre-rounding of Demmel and Nguyen, "Parallel Reproducible Summation", 2015).
@@ -143,7 +198,7 @@ def fixed_point_sums(values: Floats, bits: int) -> list[int]:
     for _ in range(LEVELS):
         values = values * float(1 << bits)
         digits = np.rint(values)
-        sums.append(int(digits.astype(np.int64).sum()))
+        sums.append(int((digits.astype(np.int64) * counts).sum()))
         values = values - digits
     return sums
 
@@ -160,100 +215,57 @@ def logarithms(values: Floats) -> Floats:
     return np.log1p(np.maximum(values, 0.0))
 
 
-class RangePass:
-    """Pass one, in an executor: rows, values, buckets of equal leading bits, and classes of the label.
+@dataclass
+class Ranges:
+    """Pass one over a number field: values in buckets of equal leading bits."""
 
-    Args:
-        names: Number columns; a partial's `field` is an index into them, -1 means the rows, whose bins are classes.
-        classes: Whether there is a column `classes` of class ids.
-    """
+    runs: Runs = field(default_factory=Runs)
 
-    def __init__(self, names: Sequence[str], classes: bool) -> None:
-        self.names, self.classes = tuple(names), classes
-
-    def __call__(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        tallies = {index: Runs() for index in range(-1, len(self.names))}
-        for table in _chunks(batches):
-            tallies[-1].add(*_fact(ROWS, table.num_rows))
-            if self.classes:
-                ids = np.sort(values_of(table.column("classes"))[0])
-                tallies[-1].add_sorted(ids.astype(np.int64), ids)
-            for index, name in enumerate(self.names):
-                values, present, (shortest, longest) = values_of(table.column(name))
-                finite = values[np.isfinite(values)]
-                finite.sort()
-                tally = tallies[index]
-                tally.add_sorted(order_key(finite) >> 48 & 0xFFFF ^ 0x8000, finite)
-                if present:
-                    tally.add(*_fact(PRESENT, present, shortest, longest))
-                    tally.add(*_fact(INFINITE, len(values) - len(finite)))
-                    zeros = np.searchsorted(finite, 0.0, "right") - np.searchsorted(finite, 0.0)
-                    tally.add(*_fact(ZEROS, int(zeros)))
-        yield from _partials(tallies)
+    def add(self, column: pa.ChunkedArray) -> None:
+        """Take in the column's values in some rows."""
+        every = values_of(column)
+        if every.present:
+            finite = every.finite()
+            self.runs.add_sorted(order_key(finite.values) >> 48 & 0xFFFF ^ 0x8000, finite.values, finite.counts)
+            self.runs.fact(PRESENT, every.present, *every.lengths)
+            self.runs.fact(INFINITE, int(every.counts.sum() - finite.counts.sum()))
+            self.runs.fact(ZEROS, int(finite.counts[finite.values == 0.0].sum()))
 
 
+@dataclass(frozen=True)
 class ShapePass:
-    """Pass two, in an executor: counts in the planned bins and in the histogram, and sums for the moments.
+    """Pass two: counts in the planned bins and in the histogram, and sums for the moments.
 
     Args:
-        plans: By column; a partial's `field` is an index into them.
+        plans: By column; the number of a field is its place among them.
     """
 
-    def __init__(self, plans: Mapping[str, Plan]) -> None:
-        self.plans = dict(plans)
+    plans: Mapping[str, Plan]
 
-    def __call__(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        tallies = {index: Runs() for index in range(len(self.plans))}
-        for table in _chunks(batches):
-            for tally, (name, plan) in zip(tallies.values(), self.plans.items(), strict=True):
-                values = values_of(table.column(name))[0]
-                values = values[np.isfinite(values)]
-                values.sort()
-                if len(values):
-                    self._tally(tally, plan, values)
-        yield from _partials(tallies)
-
-    @staticmethod
-    def _tally(tally: Runs, plan: Plan, values: Floats) -> None:
-        if plan.edges is None:
-            tally.add_sorted(order_key(values), values)
-        else:
-            tally.add_sorted(np.searchsorted(plan.edges, values, "right") - 1, values)
-        distances = distances_from(values, plan.center, plan.scale)
-        logs = distances_from(logarithms(values), plan.log_center, plan.log_scale)
-        sums: list[int] = []
-        for part in (distances, distances * distances, logs, logs * logs):
-            sums += fixed_point_sums(part, plan.bits)
-        cuts = np.concatenate(([0], np.searchsorted(values, plan.histogram), [len(values)]))
-        counts = np.concatenate((np.array(sums, np.int64), np.diff(cuts)))
-        bins = np.concatenate((SUMS + np.arange(len(sums)), HISTOGRAM + np.arange(len(cuts) - 1)))
-        nothing = np.zeros(len(bins))
-        tally.add(bins, counts, nothing, nothing)
+    def __call__(self, chunks: Iterator[Chunk]) -> Iterator[pa.RecordBatch]:
+        tallies = [Runs() for _ in self.plans]
+        for chunk in chunks:
+            for tally, (name, plan) in zip(tallies, self.plans.items(), strict=True):
+                finite = values_of(chunk.column(name)).finite()
+                if len(finite.values):
+                    _tally(tally, plan, finite.values, finite.counts)
+        for index, tally in enumerate(tallies):
+            yield partial(index, tally.packed())
 
 
-def _fact(bin_: int, count: int, low: float = 0.0, high: float = 0.0) -> tuple[Integers, Integers, Floats, Floats]:
-    return np.array([bin_]), np.array([count]), np.array([float(low)]), np.array([float(high)])
-
-
-def _chunks(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.Table]:
-    """Batches gathered to some 32 MiB: numpy's calls cost less per value, and memory stays bounded."""
-    waiting: list[pa.RecordBatch] = []
-    size = 0
-    for batch in batches:
-        waiting.append(batch)
-        size += batch.nbytes
-        if size >= _CHUNK_BYTES:
-            yield pa.Table.from_batches(waiting)
-            waiting, size = [], 0
-    if waiting:
-        yield pa.Table.from_batches(waiting)
-
-
-def _partials(tallies: Mapping[int, Runs]) -> Iterator[pa.RecordBatch]:
-    for index, tally in tallies.items():
-        bins, counts, low, high = tally.merged()
-        field_ = np.full(len(bins), index, np.int32)
-        yield pa.RecordBatch.from_arrays(
-            [pa.array(column) for column in (field_, bins, counts, low, high)],
-            names=["field", "bin", "count", "low", "high"],
-        )
+def _tally(tally: Runs, plan: Plan, values: Floats, counts: Integers) -> None:
+    if plan.edges is None:
+        tally.add_sorted(order_key(values), values, counts)
+    else:
+        tally.add_sorted(np.searchsorted(plan.edges, values, "right") - 1, values, counts)
+    distances = distances_from(values, plan.center, plan.scale)
+    logs = distances_from(logarithms(values), plan.log_center, plan.log_scale)
+    sums: list[int] = []
+    for part in (distances, distances * distances, logs, logs * logs):
+        sums += fixed_point_sums(part, counts, plan.bits)
+    cuts = np.concatenate(([0], np.searchsorted(values, plan.histogram), [len(values)]))
+    before = np.concatenate(([0], np.cumsum(counts)))
+    found = np.concatenate((np.array(sums, np.int64), np.diff(before[cuts])))
+    bins = np.concatenate((SUMS + np.arange(len(sums)), HISTOGRAM + np.arange(len(cuts) - 1)))
+    nothing = np.zeros(len(bins))
+    tally.add(bins, found, nothing, nothing)

@@ -1,24 +1,23 @@
-"""What Spark learns about texts: every different value of every field counted, ordered and written by Spark.
+"""What Spark learns about texts: every different value of every field counted, ordered and written by executors.
 
-No list of words passes through the driver: one task per field takes the ordered words as Arrow batches, streams them to
-the vocabulary file and answers with a few facts.
+No list of words passes through the driver: a task counts the words of its rows, field by field; one task per field
+merges the counts, streams the ordered words to the vocabulary file and answers with a few facts. That task holds the
+different values of one field as Arrow, some three times 12 bytes and their text each.
 """
 
 import json
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from pyspark.sql import Column, DataFrame
-from pyspark.sql import functions as F
 
 from features import storage
-from features.schema import MISSING_INTEGER, Field
+from features.analysis.partials import packed
+from features.schema import MISSING_INTEGER
 from features.statistics import LearnedVocabulary
 
 TOP_VALUES = 100
@@ -31,8 +30,12 @@ UNWRITABLE = "[\t\n\r]"
 ATTEMPT = "attempt-"
 """How the name of a file begins that no task has answered for yet."""
 
-_REPORT = "field int, facts string"
-_COUNT_BITS = 44
+_COMPACT = 1 << 20
+_FLUSH_BYTES = 64 << 20
+_BLOB_BYTES = 8 << 20
+_SLICE = 1 << 18
+# Offsets of 64 bits: the words of a field may be longer than 2 GiB together.
+_COUNTS = pa.schema([("word", pa.large_string()), ("count", pa.int64())])
 
 
 @dataclass
@@ -50,111 +53,92 @@ class WordFacts:
     path: str = ""
 
 
-def learn_words(
-    rows: DataFrame, fields: Sequence[Field], needs: Mapping[str, Sequence[LearnedVocabulary]], folder: str
-) -> dict[str, WordFacts]:
-    """Counts the words of `fields` and writes the vocabularies that are needed.
+@dataclass
+class WordCounts:
+    """Counts by word of one field."""
 
-    Args:
-        rows: Checked rows.
-        fields: Text fields, and integer fields, which count by their decimal text.
-        needs: Vocabularies to write, by field.
-        folder: URI of the folder for the vocabulary files.
+    parts: list[pa.RecordBatch] = field(default_factory=list)
+    waiting: int = 0
 
-    Returns:
-        Facts by field; a field without any value has none.
-    """
-    if not fields:
-        return {}
-    # The leading 64 bits decide nearly every comparison of Spark's sort, so they hold both field and count.
-    order = F.col("field").cast("bigint") * F.lit(1 << _COUNT_BITS) - F.col("count")
-    ordered = (
-        _words(rows, fields)
-        .groupBy("field", "word")
-        .agg(F.count(F.lit(1)).alias("count"))
-        .repartition("field")
-        .sortWithinPartitions(order, "word")
-    )
-    asked = {index: tuple(needs.get(field.name, ())) for index, field in enumerate(fields)}
-    reports = ordered.mapInArrow(VocabularyWriter(asked, folder), _REPORT).collect()
-    return {fields[int(row["field"])].name: WordFacts(**json.loads(row["facts"])) for row in reports}
+    def add(self, part: pa.RecordBatch) -> None:
+        """Take in further counts; a word may come again."""
+        self.parts.append(part)
+        self.waiting += part.num_rows
+        if self.waiting > max(_COMPACT, 2 * self.parts[0].num_rows):
+            self.parts = [self.merged()]
+            self.waiting = 0
 
+    def add_values(self, values: pa.ChunkedArray) -> None:
+        """Take in texts, or integers, which count by their decimal text; missing ones do not count."""
+        different, counts = pc.value_counts(values).flatten()
+        missing = pa.scalar(MISSING_INTEGER if pa.types.is_integer(values.type) else "", values.type)
+        part = pa.record_batch({"word": different, "count": counts})
+        part = part.filter(pc.not_equal(different, missing))  # neither is null: its comparison is null
+        self.add(part.cast(_COUNTS))
 
-def _words(rows: DataFrame, fields: Sequence[Field]) -> DataFrame:
-    """One row per value: the index of its field, and the word."""
-    single = [(index, field) for index, field in enumerate(fields) if not field.many and not field.shape]
-    several = [(index, field) for index, field in enumerate(fields) if field.many or field.shape]
-    frames = []
-    if single:
-        # An array of bare strings explodes several times faster than one of structs that name the field.
-        words = F.posexplode(F.array(*(_text(field) for _, field in single))).alias("place", "word")
-        places = F.array(*(F.lit(index) for index, _ in single))
-        frames.append(rows.select(words).select(places[F.col("place")].alias("field"), "word"))
-    for index, field_ in several:
-        words = F.explode(_text(field_)).alias("word")
-        frames.append(rows.select(words).select(F.lit(index).alias("field"), "word"))
-    united = frames[0]
-    for frame in frames[1:]:
-        united = united.unionAll(frame)
-    marks = ("", str(MISSING_INTEGER))
-    integers = [index for index, field in enumerate(fields) if field.kind == "integer"]
-    missing = F.col("word").isNull() | (F.col("word") == marks[0])
-    if integers:
-        missing |= F.col("field").isin(*integers) & (F.col("word") == marks[1])
-    return united.where(~missing)
+    def merged(self) -> pa.RecordBatch:
+        """Every word once."""
+        if len(self.parts) == 1:
+            return self.parts[0]
+        words, counts = pa.Table.from_batches(self.parts, _COUNTS).columns
+        # Several times faster than grouping such texts; sums of floats are exact up to 2 ** 53.
+        encoded = words.combine_chunks().dictionary_encode()
+        sums = np.bincount(encoded.indices.to_numpy(), counts.to_numpy()).astype(np.int64)
+        return pa.record_batch([encoded.dictionary, pa.array(sums)], schema=_COUNTS)
+
+    def flush(self, *, least_bytes: int = _FLUSH_BYTES) -> Iterator[bytes]:
+        """All counts as blobs of some MiB, once there are `least_bytes` of them; nothing is left behind then."""
+        if not self.parts or sum(part.nbytes for part in self.parts) < least_bytes:
+            return
+        every = self.merged()
+        self.parts, self.waiting = [], 0
+        rows = max(1, every.num_rows * _BLOB_BYTES // max(1, every.nbytes))
+        for start in range(0, every.num_rows, rows):
+            part = every.slice(start, rows)
+            yield packed({"word": part.column("word"), "count": part.column("count")})
 
 
-def _text(field: Field) -> Column:
-    column = F.col(f"`{field.name}`")
-    several = field.many or bool(field.shape)
-    return column if field.kind == "string" else column.cast("array<string>" if several else "string")
+def text_mask(values: pa.ChunkedArray) -> Any:
+    """Which texts are values: neither null nor empty, as a numpy array."""
+    return pc.fill_null(pc.not_equal(values, ""), False).to_numpy()
 
 
+@dataclass(frozen=True)
 class VocabularyWriter:
-    """Runs in an executor: words ordered by field, falling count and value, to one file per needed vocabulary.
+    """Merges the counted words of one field and writes them, ordered by falling count and value, where that is needed.
 
     Args:
-        needs: Vocabularies to write, by index of the field.
+        needs: Vocabularies to write, by number of the field.
         folder: URI of the folder that takes the files.
     """
 
-    def __init__(self, needs: Mapping[int, tuple[LearnedVocabulary, ...]], folder: str) -> None:
-        self.needs, self.folder = dict(needs), folder
+    needs: Mapping[int, tuple[LearnedVocabulary, ...]]
+    folder: str
 
-    def __call__(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        current, facts, stream = -1, WordFacts(), None
-        try:
-            for batch in batches:
-                ids = batch.column("field").to_numpy()
-                cuts = [0, *(np.flatnonzero(ids[1:] != ids[:-1]) + 1).tolist(), len(ids)]
-                for start, end in pairwise(cuts if len(ids) else []):
-                    index = int(ids[start])
-                    if index != current:
-                        if stream is not None:
-                            stream.close()
-                        if current >= 0:
-                            yield _report(current, facts)
-                        current, facts, stream = index, WordFacts(), None
-                        if self.needs[index]:
-                            # The attempt is in the name: a repeated task never touches another's file.
-                            facts.path = f"{ATTEMPT}{uuid.uuid4().hex}"
-                            stream = storage.open_output(storage.join(self.folder, facts.path))
-                    part = batch.slice(start, end - start)
-                    _count(facts, part.column("word"), part.column("count"))
-                    if stream is not None:
-                        _write(facts, part, self.needs[index], stream)
-        finally:
-            if stream is not None:
-                stream.close()
-        if current >= 0:
-            yield _report(current, facts)
+    def __call__(self, number: int, partials: Iterable[pa.RecordBatch]) -> bytes:
+        counts = WordCounts()
+        for part in partials:
+            counts.add(part)
+        every = counts.merged()
+        order = pc.sort_indices(every, [("count", "descending"), ("word", "ascending")])
+        parts = (every.take(order.slice(start, _SLICE)) for start in range(0, len(order), _SLICE))
+        facts, needs = WordFacts(), self.needs.get(number, ())
+        if not needs:
+            for part in parts:
+                _count(facts, part.column("word"), part.column("count"))
+            return json.dumps(vars(facts)).encode()
+        # The attempt is in the name: a repeated task never touches another's file.
+        facts.path = f"{ATTEMPT}{uuid.uuid4().hex}"
+        with storage.open_output(storage.join(self.folder, facts.path)) as stream:
+            for part in parts:
+                _count(facts, part.column("word"), part.column("count"))
+                _write(facts, part, needs, stream)
+        return json.dumps(vars(facts)).encode()
 
 
-def _report(index: int, facts: WordFacts) -> pa.RecordBatch:
-    return pa.RecordBatch.from_pylist(
-        [{"field": index, "facts": json.dumps(vars(facts))}],
-        schema=pa.schema([("field", "int32"), ("facts", "string")]),
-    )
+def facts_of(answer: bytes) -> WordFacts:
+    """What a `VocabularyWriter` answered."""
+    return WordFacts(**json.loads(answer))
 
 
 def _count(facts: WordFacts, words: pa.Array, counts: pa.Array) -> None:
@@ -187,7 +171,8 @@ def _write(facts: WordFacts, part: pa.RecordBatch, needs: Sequence[LearnedVocabu
     for key in facts.cuts:
         facts.cuts[key] += int((counts >= key).sum())
     if part.num_rows:
-        lines = pc.binary_join_element_wise(part.column("word"), part.column("count").cast(pa.string()), "\t")
-        text = pc.binary_join(pa.ListArray.from_arrays(pa.array([0, len(lines)], pa.int32()), lines), "\n")
-        stream.write(text[0].as_buffer())
-        stream.write(b"\n")
+        wide, end = pa.large_string(), pa.scalar("", pa.large_string())
+        numbers = part.column("count").cast(wide)
+        lines = pc.binary_join_element_wise(part.column("word"), numbers, pa.scalar("\t", wide))
+        lines = pc.binary_join_element_wise(lines, end, pa.scalar("\n", wide))
+        stream.write(lines.buffers()[2][: pc.sum(pc.binary_length(lines)).as_py()])

@@ -1,0 +1,160 @@
+"""Where rows to analyse come from: any DataFrame, or Parquet files that executors read themselves.
+
+A pass sees the rows as `Chunk`s and asks each for one column at a time. From Parquet a column then costs its own bytes
+and nothing else: no row is put together in the JVM and sent to Python.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Protocol, TypeAlias
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from features import storage
+
+_CHUNK_BYTES = 32 << 20
+_SPLIT_BYTES = 64 << 20
+_LEAST_SPLIT_BYTES = 4 << 20
+_SPLITS = 16
+"""Files are cut into so many parts at least, as long as each has `_LEAST_SPLIT_BYTES`."""
+
+
+class Chunk(Protocol):
+    """Some of the rows."""
+
+    @property
+    def num_rows(self) -> int: ...
+
+    def column(self, name: str) -> pa.ChunkedArray:
+        """All values of one column."""
+
+
+Pass: TypeAlias = Callable[[Iterator[Chunk]], Iterator[pa.RecordBatch]]
+
+
+@dataclass(frozen=True)
+class StoredRows:
+    """A folder of Parquet files, on storage that all nodes share.
+
+    Args:
+        spark: The session.
+        uri: The folder.
+    """
+
+    spark: SparkSession
+    uri: str
+
+    @cached_property
+    def columns(self) -> list[str]:
+        """Names of the columns."""
+        return self.spark.read.parquet(self.uri).columns
+
+
+Rows: TypeAlias = DataFrame | StoredRows
+
+
+def run_pass(rows: Rows, columns: Sequence[str], step: Pass, answer: str) -> DataFrame:
+    """Runs `step` over all rows, each task with an iterator of its own.
+
+    Args:
+        rows: The rows.
+        columns: Those that the step asks for.
+        step: Picklable.
+        answer: Schema of what it yields, as DDL.
+    """
+    if isinstance(rows, StoredRows):
+        splits = _splits(rows.uri)
+        tasks = rows.spark.range(0, len(splits), 1, max(1, len(splits)))
+        return tasks.mapInArrow(_OnFiles(step, splits), answer)
+    # Names may hold anything, and PySpark stumbles over dots. Arrow batches without any column would forget how many
+    # rows they have.
+    chosen = [F.col(f"`{name}`").alias(f"c{index}") for index, name in enumerate(columns)]
+    return rows.select(*chosen, F.lit(True).alias("row")).mapInArrow(_OnBatches(step, tuple(columns)), answer)
+
+
+@dataclass(frozen=True)
+class _OnBatches:
+    step: Pass
+    columns: tuple[str, ...]
+
+    def __call__(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        return self.step(table.rename_columns([*self.columns, ""]) for table in _gathered(batches))
+
+
+def _gathered(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
+    """Batches gathered to some 32 MiB: numpy's calls cost less per value, and memory stays bounded."""
+    waiting: list[pa.RecordBatch] = []
+    size = 0
+    for batch in batches:
+        waiting.append(batch)
+        size += batch.nbytes
+        if size >= _CHUNK_BYTES:
+            yield pa.Table.from_batches(waiting)
+            waiting, size = [], 0
+    if waiting:
+        yield pa.Table.from_batches(waiting)
+
+
+@dataclass(frozen=True)
+class _Part:
+    """Bytes of a file; the row groups whose first byte is among them belong to it."""
+
+    uri: str
+    start: int
+    stop: int
+
+
+@dataclass(frozen=True)
+class _OnFiles:
+    step: Pass
+    splits: tuple[tuple[_Part, ...], ...]
+
+    def __call__(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        numbers = [number for batch in batches for number in batch.column(0).to_pylist()]
+        return self.step(chunk for number in numbers for part in self.splits[number] for chunk in _row_groups(part))
+
+
+def _splits(uri: str) -> tuple[tuple[_Part, ...], ...]:
+    files = [entry for entry in storage.list_files(uri, recursive=True) if entry.uri.endswith(".parquet")]
+    wanted = min(_SPLIT_BYTES, max(_LEAST_SPLIT_BYTES, sum(file.size for file in files) // _SPLITS))
+    splits: list[tuple[_Part, ...]] = []
+    waiting: list[_Part] = []
+    size = 0
+    for file in files:
+        for start in range(0, max(file.size, 1), _SPLIT_BYTES):
+            stop = min(start + _SPLIT_BYTES, file.size)
+            waiting.append(_Part(file.uri, start, stop))
+            size += stop - start
+            if size >= wanted:
+                splits.append(tuple(waiting))
+                waiting, size = [], 0
+    if waiting:
+        splits.append(tuple(waiting))
+    return tuple(splits)
+
+
+def _row_groups(part: _Part) -> Iterator["_RowGroup"]:
+    with storage.open_random(part.uri) as stream:
+        file = pq.ParquetFile(stream)
+        for index in range(file.metadata.num_row_groups):
+            first = file.metadata.row_group(index).column(0)
+            offsets = (first.dictionary_page_offset, first.data_page_offset)
+            if part.start <= min(offset for offset in offsets if offset is not None) < part.stop:
+                yield _RowGroup(file, index)
+
+
+class _RowGroup:
+    def __init__(self, file: Any, index: int) -> None:
+        self._file, self._index = file, index
+
+    @property
+    def num_rows(self) -> int:
+        return int(self._file.metadata.row_group(self._index).num_rows)
+
+    def column(self, name: str) -> pa.ChunkedArray:
+        # The tasks of a host share its cores: one thread each.
+        return self._file.read_row_group(self._index, columns=[name], use_threads=False).column(name)
