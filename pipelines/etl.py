@@ -20,7 +20,8 @@ from features.tfrecord.layouts import shard_name
 from features.tfrecord.manifest import Shard, ShardSet
 from features.validation.anomalies import require, validate
 from features.validation.checks import Anomaly, SplitFacts
-from features.validation.rows import RAW, REASON, SOURCE, check_rows, fault_counts, masked_reason
+from features.validation.rows import RAW, REASON, SOURCE, check_rows, fault_counts
+from pipelines.checked_rows import CheckedRows
 from pipelines.data_report import earlier_version, profile_page
 from pipelines.datasets import load_dataset
 from pipelines.progress import Progress, StageProgress
@@ -29,6 +30,8 @@ from pipelines.shards import SHARD_REPORT, ShardWriter
 from pipelines.version import code_version
 
 SPLITS = ("train", "eval")
+CHECKED = "checked"
+"""Folder of the checked rows while a version is being made."""
 REASONS_KEPT = 20
 """Most frequent rejection reasons that the manifest lists."""
 
@@ -93,20 +96,23 @@ def etl(
     check(columns, schema)
     earlier = earlier_version(previous, output)
     raw = {split: dataset.read(spark, source, split) for split in SPLITS}
-    checked = {split: check_rows(rows, schema, labelled=True).persist() for split, rows in raw.items()}
     # Two etl runs may aim at one output: each has a staging folder of its own.
     staging = f"{output.rstrip('/')}.staging-{uuid.uuid4().hex[:8]}"
     try:
         with StageProgress(spark.sparkContext, progress, "validate"):
-            counts = {split: _count(rows) for split, rows in checked.items()}
+            checked = {
+                split: CheckedRows.write(check_rows(rows, schema, labelled=True), storage.join(staging, CHECKED, split))
+                for split, rows in raw.items()
+            }
+            counts = {split: (rows.good_rows, rows.reasons) for split, rows in checked.items()}
             for split, (good, reasons) in counts.items():
                 _require_good_rows(split, good, reasons)
             rejected = sum(sum(reasons.values()) for _, reasons in counts.values())
-            if rejected:
-                _write_rejected(checked, storage.join(staging, REJECTED))
+            for split, rows in checked.items():
+                _write_rejected(rows, split, storage.join(staging, REJECTED))
         with StageProgress(spark.sparkContext, progress, "statistics"):
-            statistics = analyze(_good(checked["train"]), schema, staging, needs(columns))
-            learned = {"train": statistics, "eval": analyze(_good(checked["eval"]), schema, staging)}
+            statistics = analyze(checked["train"].stored, schema, staging, needs(columns))
+            learned = {"train": statistics, "eval": analyze(checked["eval"].stored, schema, staging)}
         facts = {
             split: SplitFacts(learned[split], sum(reasons.values()), fault_counts(reasons, schema), raw[split].columns)
             for split, (_, reasons) in counts.items()
@@ -125,13 +131,11 @@ def etl(
                 job = ShardWriter(
                     schema, columns, statistics, stored_schema, recipe.preparation, storage.join(staging, split)
                 )
-                shards[split] = _write_split(_good(rows), job)
+                shards[split] = _write_split(rows.good, job)
     except BaseException:
         storage.delete(staging)
         raise
-    finally:
-        for rows in checked.values():
-            rows.unpersist()
+    storage.delete(storage.join(staging, CHECKED))
     features = {
         "schema": schema.to_json(),
         "columns": [describe(column) for column in columns],
@@ -170,17 +174,6 @@ def etl(
     return result
 
 
-def _good(rows: DataFrame) -> DataFrame:
-    return rows.where(F.col(REASON).isNull())
-
-
-def _count(rows: DataFrame) -> tuple[int, dict[str, int]]:
-    """Good rows, and bad ones by reason."""
-    found = {row[0]: int(row[1]) for row in rows.groupBy(masked_reason()).count().collect()}
-    good = found.pop(None, 0)
-    return good, found
-
-
 def _require_good_rows(split: str, good: int, reasons: dict[str, int]) -> None:
     if good:
         return
@@ -200,11 +193,10 @@ def _commonest(counts: list[dict[str, int]]) -> dict[str, int]:
     return dict(sorted(total.items(), key=lambda pair: (-pair[1], pair[0]))[:REASONS_KEPT])
 
 
-def _write_rejected(checked: dict[str, DataFrame], target: str) -> None:
-    for split, rows in checked.items():
-        bad = rows.where(F.col(REASON).isNotNull())
-        named = bad.select(F.lit(split).alias("split"), REASON, F.col(RAW).alias("raw"), F.col(SOURCE).alias("source"))
-        named.coalesce(4).write.mode("append").parquet(target)
+def _write_rejected(rows: CheckedRows, split: str, target: str) -> None:
+    if rows.bad is not None:
+        columns = [F.lit(split).alias("split"), F.col(REASON), F.col(RAW).alias("raw"), F.col(SOURCE).alias("source")]
+        rows.bad.select(*columns).coalesce(4).write.mode("append").parquet(target)
 
 
 def _write_split(rows: DataFrame, job: ShardWriter) -> ShardSet:

@@ -24,6 +24,8 @@ DEFAULTS = {
     # TensorFlow lives beside the JVM, not inside it: the driver needs little heap.
     "spark.driver.memory": "1g",
     "spark.ui.showConsoleProgress": "false",
+    # Good and bad rows go to a folder each: two open files per task cost less than sorting all rows.
+    "spark.sql.maxConcurrentOutputFileWriters": "2",
 }
 
 
