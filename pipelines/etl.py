@@ -112,6 +112,7 @@ def etl(
                 _write_rejected(rows, split, storage.join(staging, REJECTED))
         with StageProgress(spark.sparkContext, progress, "statistics"):
             statistics = analyze(checked["train"].stored, schema, staging, needs(columns))
+            sizes = cardinalities(columns, statistics)
             learned = {"train": statistics, "eval": analyze(checked["eval"].stored, schema, staging)}
         facts = {
             split: SplitFacts(learned[split], sum(reasons.values()), fault_counts(reasons, schema), raw[split].columns)
@@ -139,7 +140,7 @@ def etl(
     features = {
         "schema": schema.to_json(),
         "columns": [describe(column) for column in columns],
-        "cardinalities": cardinalities(columns, statistics),
+        "cardinalities": sizes,
         "statistics": statistics.to_json(),
     }
     splits = {split: shard_set.to_json() for split, shard_set in shards.items()}

@@ -57,8 +57,19 @@ def _plain(value: Any) -> Any:
 
 
 def cardinalities(columns: Iterable[Transformed], statistics: Statistics) -> dict[str, int]:
-    """Number of ids of every categorical column."""
-    return {column.name: column.cardinality(statistics) for column in columns if isinstance(column, Categorical)}
+    """Number of ids of every categorical column.
+
+    Raises:
+        BadInputError: if a column has none, because no row has a value that it could learn.
+    """
+    sizes = {column.name: column.cardinality(statistics) for column in columns if isinstance(column, Categorical)}
+    for name, size in sizes.items():
+        if not size:
+            raise BadInputError(
+                f"Column {name!r} has no ids: none of the rows that were analysed has a value that it accepts. "
+                "Check its field in the data, give it buckets for unseen values, or leave the column out."
+            )
+    return sizes
 
 
 def arrow_schema(columns: Iterable[Transformed]) -> "pa.Schema":

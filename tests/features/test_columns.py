@@ -267,6 +267,13 @@ def test_a_column_of_ones_own() -> None:
     assert describe(column)["kind"] == "TextLength"
 
 
+def test_a_column_that_learned_no_word_is_named() -> None:
+    nothing = Statistics(4, (2, 2), None, {"job": FieldStatistics(0, 4, vocabulary=VocabularyFile("job.txt", 0))})
+    with pytest.raises(BadInputError, match=r"'job' has no ids"):
+        cardinalities((Vocabulary("job"),), nothing)
+    assert cardinalities((Vocabulary("job", unseen_buckets=2),), nothing) == {"job": 2}
+
+
 def test_log1p_is_a_z_score_of_logarithms() -> None:
     found = ours((Numeric("gain", "log1p"),), {"gain": np.array([np.e - 1, -5.0, np.nan])})["gain"]
     np.testing.assert_allclose(found, [0.5, -4.5, (np.log1p(1.5) - 0.9) / 0.2], rtol=1e-5)
