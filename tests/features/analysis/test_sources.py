@@ -1,0 +1,77 @@
+"""Rows of Parquet files, read by executors, against the same rows as a DataFrame."""
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from pyspark.sql import SparkSession
+
+from features.analysis import sources
+from features.analysis.analyze import analyze
+from features.analysis.sources import StoredRows
+from features.schema import Field, Label, Schema
+from features.statistics import LearnedVocabulary
+
+SCHEMA = Schema(
+    (
+        Field("a.b", "float"), Field("a", "integer"), Field("word", "string"), Field("tags", "string", many=True),
+        Field("ids", "integer", many=True), Field("box", "float", shape=(2,)),
+    ),
+    Label("paid", (("0",), ("1",))),
+    "key",
+)  # fmt: skip
+NEEDS = [LearnedVocabulary("a"), LearnedVocabulary("word"), LearnedVocabulary("tags"), LearnedVocabulary("ids")]
+
+
+def table(rows: int) -> pa.Table:
+    generator = np.random.default_rng(7)
+    words = np.array(["x", "y", "", "länger", None], object)
+
+    def some(values: list) -> list:
+        return [None if dice < 0.1 else value for dice, value in zip(generator.random(rows), values, strict=True)]
+
+    lists = [list(words[generator.integers(0, 5, size)]) for size in generator.integers(0, 4, rows)]
+    numbers = [generator.integers(-1, 50, size).tolist() for size in generator.integers(0, 4, rows)]
+    return pa.table(
+        {
+            "a.b": pa.array(some(generator.normal(size=rows).tolist()), pa.float64()),
+            "a": pa.array(some(generator.integers(-1, 9, rows).tolist()), pa.int64()),
+            "word": pa.array(words[generator.integers(0, 5, rows)].tolist(), pa.string()),
+            "tags": pa.array(some(lists), pa.list_(pa.string())),
+            "ids": pa.array(some(numbers), pa.list_(pa.int64())),
+            "box": pa.array(some(generator.normal(size=(rows, 2)).tolist()), pa.list_(pa.float64())),
+            "paid": pa.array(generator.integers(0, 2, rows).tolist(), pa.float32()),
+        }
+    )
+
+
+@pytest.mark.parametrize("split_bytes", [64 << 20, 20_000])
+def test_files_give_the_statistics_of_their_rows(
+    spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, split_bytes: int
+) -> None:
+    folder = tmp_path / "rows"
+    for index, (rows, group) in enumerate(((3000, 500), (10, 5), (700, 1000))):
+        (folder / f"day={index}").mkdir(parents=True)
+        pq.write_table(table(rows), folder / f"day={index}" / "part.parquet", row_group_size=group)
+    (folder / "_SUCCESS").touch()
+    monkeypatch.setattr(sources, "_SPLIT_BYTES", split_bytes)
+    monkeypatch.setattr(sources, "_LEAST_SPLIT_BYTES", min(split_bytes, 4 << 20))
+    stored = analyze(StoredRows(spark, str(folder)), SCHEMA, str(tmp_path / "stored"), NEEDS)
+    planned = analyze(spark.read.parquet(str(folder)), SCHEMA, str(tmp_path / "planned"), NEEDS)
+    assert stored == planned
+    assert stored.rows == 3710
+    for name in ("a", "word", "tags", "ids"):
+        assert Path(stored.vocabulary_uri(name)).read_bytes() == Path(planned.vocabulary_uri(name)).read_bytes()
+
+
+def test_every_row_group_belongs_to_one_split(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pq.write_table(table(3000), tmp_path / "part.parquet", row_group_size=100)
+    monkeypatch.setattr(sources, "_SPLIT_BYTES", 7_000)
+    monkeypatch.setattr(sources, "_LEAST_SPLIT_BYTES", 7_000)
+    splits = sources._splits(str(tmp_path))
+    rows = [[group.num_rows for part in split for group in sources._row_groups(part)] for split in splits]
+    assert len(splits) > 3
+    assert sum(map(sum, rows)) == 3000
+    assert sum(map(len, rows)) == 30
