@@ -140,10 +140,10 @@ def experiment_name(recipe: Recipe) -> str:
 
 
 def _require_fit(recipe: Recipe, version: DatasetVersion) -> None:
-    from features.columns import describe, stored
+    from features.columns import describe
 
     require_fit(recipe, version.schema)
-    wanted = json.loads(json.dumps([describe(column) for column in stored(recipe.model.columns)]))
+    wanted = json.loads(json.dumps([describe(column) for column in recipe.stored_columns]))
     if wanted != version.features["columns"]:
         have = {column["name"]: column for column in version.features["columns"]}
         need = {column["name"]: column for column in wanted}

@@ -16,7 +16,7 @@ EVALUATION_BATCH = 4096
 
 
 class Batches(Protocol):
-    """One worker's batches: `({input name: [batch, …]}, label [batch])`."""
+    """One worker's batches: `({input name: [batch, …]}, label [batch])`, and weights `[batch]` if rows have them."""
 
     @property
     def steps_per_epoch(self) -> int:
@@ -39,6 +39,7 @@ class ShardBatches:
         worker: This worker's number, counted from 0.
         workers: How many there are.
         seed: The order of rows follows from it and the epoch.
+        weight: Stored column of the rows' weights, empty for none.
     """
 
     def __init__(
@@ -50,10 +51,12 @@ class ShardBatches:
         worker: int,
         workers: int,
         seed: int,
+        weight: str = "",
     ) -> None:
         self._version, self._columns = version, tuple(columns)
         self._global_batch, self._worker, self._workers, self._seed = global_batch, worker, workers, seed
-        self._wanted = [*columns, version.label]
+        self._targets = [version.label, weight] if weight else [version.label]
+        self._wanted = [*columns, *self._targets]
         self.steps_per_epoch = version.split("train").plan(workers, global_batch).steps_per_epoch
 
     def training(self, position: Position) -> tf.data.Dataset:
@@ -81,5 +84,7 @@ class ShardBatches:
         return storage.join(self._version.uri, name), self._version.split(name)
 
     def _ready(self, rows: tf.data.Dataset) -> tf.data.Dataset:
-        names, label = self._columns, self._version.label
-        return rows.map(lambda row: ({name: padded(row[name]) for name in names}, row[label])).prefetch(2)
+        def tensors(row: dict[str, tf.Tensor]) -> tuple[Any, ...]:
+            return {name: padded(row[name]) for name in self._columns}, *(row[name] for name in self._targets)
+
+        return rows.map(tensors).prefetch(2)

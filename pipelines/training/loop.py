@@ -57,7 +57,7 @@ class Loop:
         names = [column.name for column in stored(recipe.model.columns)]
         self.batches = batches or ShardBatches(
             version, names, global_batch=training.global_batch, worker=worker, workers=training.workers,
-            seed=training.seed,
+            seed=training.seed, weight=training.weight,
         )  # fmt: skip
         self.steps_per_epoch = self.batches.steps_per_epoch
         self.total_steps = self.steps_per_epoch * training.epochs
@@ -166,8 +166,9 @@ class Loop:
     def _evaluate(self) -> dict[str, float]:
         """The task's metrics on the held-out split, every row counted once over all workers."""
         sums = self.step.empty_tally()
-        for features, label in self.batches.evaluation():
-            sums += self.step.tally(features, label)
+        with self.step.averaged():
+            for features, label, *_ in self.batches.evaluation():
+                sums += self.step.tally(features, label)
         return self.step.task.held_out(self._sum_over_workers(sums))
 
     def _sum_over_workers(self, values: np.ndarray) -> np.ndarray:
