@@ -73,7 +73,6 @@ class Training:
         precision: `float32`, or half precision for layers and gradients over variables of float32; `mixed_float16`
             scales the loss.
         jit_compile: Compile the network and its gradients with XLA.
-        memory_growth: Take GPU memory as it is needed, not all at once.
         steps_per_call: Steps inside one graph call; more is faster, progress is seen less often.
         checkpoint_every: What lies between two checkpoints: `1 epoch`, `500 steps`, `600 seconds`. The end of the
             training has one in any case.
@@ -98,7 +97,6 @@ class Training:
     weight: str = ""
     precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"
     jit_compile: bool = False
-    memory_growth: bool = False
     steps_per_call: int = 50
     checkpoint_every: str = "1 epoch"
     keep_checkpoints: int = 3

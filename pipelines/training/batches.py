@@ -8,8 +8,9 @@ import tensorflow as tf
 from features import storage
 from features.batches import padded
 from features.dataset_version import DatasetVersion
+from features.errors import BadInputError
 from features.tfrecord.input import read_epoch, read_rest
-from features.tfrecord.manifest import ShardSet
+from features.tfrecord.manifest import ManifestError, ShardSet
 from pipelines.training.position import Position
 
 EVALUATION_BATCH = 4096
@@ -27,6 +28,13 @@ class Batches(Protocol):
 
     def evaluation(self) -> tf.data.Dataset:
         """This worker's share of the held-out rows: each of them once over all workers."""
+
+    def explain(self, error: tf.errors.OpError) -> None:
+        """Looks for a fault of the source behind an error of TensorFlow, and raises it if there is one.
+
+        Raises:
+            BadInputError: if the source cannot be read.
+        """
 
 
 class ShardBatches:
@@ -79,6 +87,15 @@ class ShardBatches:
                 drop_remainder=False, columns=self._wanted,
             )
         )  # fmt: skip
+
+    def explain(self, error: tf.errors.OpError) -> None:
+        """See `Batches`. TensorFlow does not say which file it was: all are held against the manifest's checksums."""
+        for name in ("train", "eval"):
+            uri, shards = self._split(name)
+            try:
+                shards.verify(uri)
+            except (ManifestError, OSError) as fault:
+                raise BadInputError(f"A shard cannot be read: {fault}.") from error
 
     def _split(self, name: str) -> tuple[str, ShardSet]:
         return storage.join(self._version.uri, name), self._version.split(name)

@@ -21,11 +21,15 @@ from pipelines.recipe import Recipe
 from pipelines.tasks.task import is_smaller_better
 from pipelines.training import checkpoints
 from pipelines.training.batches import Batches, ShardBatches
+from pipelines.training.diagnosis import first_fault
 from pipelines.training.interval import Interval
 from pipelines.training.position import Position
 from pipelines.training.step import TrainingStep
 
 Report = Callable[[dict[str, Any]], None]
+
+PEERS = (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.CancelledError, tf.errors.DeadlineExceededError)
+"""What TensorFlow says when another worker is gone."""
 
 
 class Loop:
@@ -53,7 +57,7 @@ class Loop:
     ) -> None:
         training = recipe.training
         self.recipe, self.output, self.worker, self.report = recipe, output, worker, report
-        self.strategy = strategy
+        self.strategy, self._version = strategy, version
         names = [column.name for column in stored(recipe.model.columns)]
         self.batches = batches or ShardBatches(
             version, names, global_batch=training.global_batch, worker=worker, workers=training.workers,
@@ -61,8 +65,7 @@ class Loop:
         )  # fmt: skip
         self.steps_per_epoch = self.batches.steps_per_epoch
         self.total_steps = self.steps_per_epoch * training.epochs
-        with strategy.scope():
-            self.step = TrainingStep(recipe, version, self.total_steps)
+        self.step = self._make_step()
         self._run_steps = tf.function(self._steps)
         known = self.step.held_out_metrics
         if training.best_metric and training.best_metric not in known:
@@ -78,8 +81,18 @@ class Loop:
             The trained model, its weights replaced by their averages when the recipe asks for it.
 
         Raises:
-            FloatingPointError: if the loss is not a number, naming the step.
+            FloatingPointError: if the loss is not finite, naming the step and the values that were not finite first.
+            BadInputError: if a shard cannot be read, naming it.
         """
+        try:
+            return self._run()
+        except PEERS:
+            raise
+        except tf.errors.OpError as error:
+            self.batches.explain(error)
+            raise
+
+    def _run(self) -> keras.Model:
         training = self.recipe.training
         position = Position()
         if existing := checkpoints.complete(self._checkpoints):
@@ -135,14 +148,12 @@ class Loop:
         total, done, began = 0.0, 0, time.perf_counter()
         while (left := self.steps_per_epoch - position.steps_into_epoch) > 0:
             count = writer.steps_until(position, min(training.steps_per_call, left))
-            loss = float(self._run_steps(batches, tf.constant(count))) / count
+            losses, stepped = self._run_steps(batches, tf.constant(count))
+            loss = float(losses) / count
             done += count
             total += loss * count
             if not np.isfinite(loss):
-                raise FloatingPointError(
-                    f"The loss is {loss} between steps {position.step} and {position.step + count}. "
-                    "Lower the learning rate, or look for huge values in profile columns."
-                )
+                self._explain(position.step + int(stepped), writer)
             position = position.after(count, training.workers)
             rate = done * training.global_batch / (time.perf_counter() - began)
             self.report(
@@ -155,13 +166,39 @@ class Loop:
         metrics = {"loss": total / done, "examples_per_second": done * training.global_batch / seconds}
         return position.next_epoch(), metrics
 
-    def _steps(self, batches: Iterator[Any], count: tf.Tensor) -> tf.Tensor:
-        """Sum over `count` steps of the mean loss of the global batch."""
-        total = tf.constant(0.0)
-        for _ in tf.range(count):
+    def _steps(self, batches: Iterator[Any], count: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Sum over `count` steps of the mean loss of the global batch, and the steps: fewer once it is not finite."""
+        total, done = tf.constant(0.0), tf.constant(0)
+        while done < count and tf.math.is_finite(total):
             per_replica = self.strategy.run(self.step.replica_step, args=next(batches))
             total += self.strategy.reduce(tf.distribute.ReduceOp.SUM, per_replica, axis=None)
-        return total
+            done += 1
+        return total, done
+
+    def _explain(self, step: int, writer: checkpoints.Writer) -> None:
+        """Ends the training at a loss that is not finite.
+
+        Raises:
+            FloatingPointError: naming the step and the values that were not finite first.
+        """
+        self.report({"event": "diagnosing", "step": step})
+        writer.wait()
+        # Only rank 0 knows which of its checkpoints are written: it tells the others.
+        mine = checkpoints.complete(self._checkpoints) if self.worker == 0 else []
+        start = int(self._sum_over_workers(np.array([float(checkpoints.step_of(mine[-1])) if mine else 0.0]))[0])
+        fresh, position = self._make_step(), Position()
+        if start:
+            position = checkpoints.restore(checkpoints.of_step(self._checkpoints, start), fresh.variables)
+        workers = self.recipe.training.workers
+        found = first_fault(self.strategy, fresh, self.batches, position, workers, step)
+        raise FloatingPointError(
+            f"The loss of step {step:,} is not finite. {found} "
+            "Lower the learning rate, clip gradients (training.clip_norm), or look for huge values in profile columns."
+        )
+
+    def _make_step(self) -> TrainingStep:
+        with self.strategy.scope():
+            return TrainingStep(self.recipe, self._version, self.total_steps)
 
     def _evaluate(self) -> dict[str, float]:
         """The task's metrics on the held-out split, every row counted once over all workers."""
