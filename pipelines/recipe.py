@@ -80,6 +80,8 @@ class Training:
         best_metric: Metric of the held-out rows, such as `eval_auc`, by which the best epoch is chosen: its checkpoint
             is kept beside the latest, and the model is that of the best epoch. Empty: of the last.
         patience: Epochs without a better `best_metric` after which the training ends; 0 for never.
+        tensorboard: Write event files, histograms and embedding tables into `tensorboard` below the output.
+        profile_steps: First and last step that TensorFlow profiles for TensorBoard, to the next call; empty for none.
         stall_seconds: Without progress for so long, an attempt is given up.
         max_restarts: How often all workers start again, from the last checkpoint, after one was lost or hung.
         launcher: How workers are started on executors: Spark's `barrier` stage, or `tensorflowonspark`.
@@ -102,6 +104,8 @@ class Training:
     keep_checkpoints: int = 3
     best_metric: str = ""
     patience: int = 0
+    tensorboard: bool = True
+    profile_steps: tuple[int, ...] = ()
     stall_seconds: int = 600
     max_restarts: int = 2
     launcher: Launcher = "tensorflowonspark"
@@ -121,6 +125,8 @@ class Training:
                 "of one worker's step."
             )
         Interval.parse(self.checkpoint_every)
+        if self.profile_steps and (len(self.profile_steps) != 2 or self.profile_steps[0] >= self.profile_steps[1]):
+            raise BadInputError(f"training.profile_steps={self.profile_steps}: expected a first and a later last step.")
         if self.patience and not self.best_metric:
             raise BadInputError(
                 f"training.patience={self.patience} waits for a better metric: name it in training.best_metric."

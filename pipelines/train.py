@@ -21,7 +21,8 @@ from pipelines.version import code_version
 
 TRAINING = "training.json"
 
-HOW_IT_RUNS = ("workers", "launcher", "stall_seconds", "max_restarts", "checkpoint_every", "keep_checkpoints")
+HOW_IT_RUNS = ("workers", "launcher", "stall_seconds", "max_restarts", "checkpoint_every", "keep_checkpoints",
+               "tensorboard", "profile_steps")  # fmt: skip
 """Fields of `Training` that may differ when an unfinished training goes on: the global batch is the same for any."""
 
 

@@ -7,6 +7,7 @@ Keras builds the network, its optimizers sum gradients over the replicas; the lo
 import math
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import keras
@@ -21,6 +22,7 @@ from pipelines.recipe import Recipe
 from pipelines.tasks.task import is_smaller_better
 from pipelines.training import checkpoints
 from pipelines.training.batches import Batches, ShardBatches
+from pipelines.training.board import Board
 from pipelines.training.diagnosis import first_fault
 from pipelines.training.interval import Interval
 from pipelines.training.position import Position
@@ -66,6 +68,7 @@ class Loop:
         self.steps_per_epoch = self.batches.steps_per_epoch
         self.total_steps = self.steps_per_epoch * training.epochs
         self.step = self._make_step()
+        self._board: Board | None = None
         self._run_steps = tf.function(self._steps)
         known = self.step.held_out_metrics
         if training.best_metric and training.best_metric not in known:
@@ -102,11 +105,13 @@ class Loop:
             self._checkpoints, self.step.variables,
             keep=training.keep_checkpoints, every=Interval.parse(training.checkpoint_every),
         )  # fmt: skip
-        with writer:
+        with writer, self._seen():
             while not self._is_over(position):
                 position, metrics = self._epoch(position, writer)
                 metrics |= self._evaluate()
                 self.report({"event": "epoch", "epoch": position.epoch, "step": position.step, "metrics": metrics})
+                if self._board:
+                    self._board.epoch(position.step, metrics)
                 if training.best_metric:
                     position = self._judge(position, metrics)
                 best_now = position.best is not None and position.best.step == position.step
@@ -116,6 +121,21 @@ class Loop:
             self._take_best(position)
         self.step.finish()
         return self.step.model
+
+    @contextmanager
+    def _seen(self) -> Iterator[None]:
+        """TensorBoard's files are written inside the block, on rank 0."""
+        training = self.recipe.training
+        if self.worker or not training.tensorboard:
+            yield
+            return
+        self._board = Board(storage.join(self.output, "tensorboard"), self.step, training.profile_steps)
+        try:
+            self._board.graph()
+            yield
+        finally:
+            self._board.close()
+            self._board = None
 
     @property
     def _checkpoints(self) -> str:
@@ -145,11 +165,13 @@ class Loop:
     def _epoch(self, position: Position, writer: checkpoints.Writer) -> tuple[Position, dict[str, float]]:
         training = self.recipe.training
         batches = iter(self.batches.training(position))
-        total, done, began = 0.0, 0, time.perf_counter()
+        total, waited, done, began = 0.0, 0.0, 0, time.perf_counter()
         while (left := self.steps_per_epoch - position.steps_into_epoch) > 0:
             count = writer.steps_until(position, min(training.steps_per_call, left))
-            losses, stepped = self._run_steps(batches, tf.constant(count))
-            loss = float(losses) / count
+            called = time.perf_counter()
+            losses, stepped, waiting = self._run_steps(batches, tf.constant(count))
+            loss, seconds = float(losses) / count, time.perf_counter() - called
+            waited += float(waiting)
             done += count
             total += loss * count
             if not np.isfinite(loss):
@@ -160,20 +182,40 @@ class Loop:
                 {"event": "progress", "epoch": position.epoch + 1, "epochs": training.epochs, "loss": loss,
                  "step": position.step, "steps": self.total_steps, "examples_per_second": rate}
             )  # fmt: skip
+            if self._board:
+                speed = count * training.global_batch / seconds
+                shown = {"loss": loss, "examples_per_second": speed, "input_wait": float(waiting) / seconds}
+                self._board.call(position.step, shown)
             if self.worker == 0 and left > count and writer.is_due(position):
                 writer.save(position)
         seconds = time.perf_counter() - began
-        metrics = {"loss": total / done, "examples_per_second": done * training.global_batch / seconds}
+        metrics = {
+            "loss": total / done,
+            "examples_per_second": done * training.global_batch / seconds,
+            "input_wait": waited / seconds,
+        }
         return position.next_epoch(), metrics
 
-    def _steps(self, batches: Iterator[Any], count: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Sum over `count` steps of the mean loss of the global batch, and the steps: fewer once it is not finite."""
-        total, done = tf.constant(0.0), tf.constant(0)
+    def _steps(self, batches: Iterator[Any], count: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        """`count` steps in one graph call, fewer once the loss is not finite.
+
+        Returns:
+            Sum of the mean losses of the global batches, steps done, and seconds for which a step that was over waited
+            for the next batch. (On a GPU a step counts as over once its work is queued.)
+        """
+        total, done, waited = tf.constant(0.0), tf.constant(0), tf.constant(0.0, tf.float64)
+        ended = tf.timestamp()
         while done < count and tf.math.is_finite(total):
-            per_replica = self.strategy.run(self.step.replica_step, args=next(batches))
+            batch = next(batches)
+            with tf.control_dependencies(tf.nest.flatten(batch, expand_composites=True)):
+                waited += tf.maximum(tf.timestamp() - ended, 0.0)
+            per_replica = self.strategy.run(self.step.replica_step, args=batch)
             total += self.strategy.reduce(tf.distribute.ReduceOp.SUM, per_replica, axis=None)
             done += 1
-        return total, done
+            # The gradient of the first layer is the last one known; the loss is known long before.
+            with tf.control_dependencies([total, tf.convert_to_tensor(self.step.weights[0])]):
+                ended = tf.timestamp()
+        return total, done, waited
 
     def _explain(self, step: int, writer: checkpoints.Writer) -> None:
         """Ends the training at a loss that is not finite.
