@@ -21,6 +21,10 @@ from pipelines.version import code_version
 
 TRAINING = "training.json"
 
+HOW_IT_RUNS = ("workers", "launcher", "stall_seconds", "max_restarts", "checkpoint_every", "keep_checkpoints",
+               "tensorboard", "profile_steps")  # fmt: skip
+"""Fields of `Training` that may differ when an unfinished training goes on: the global batch is the same for any."""
+
 
 @dataclass(frozen=True)
 class TrainResult:
@@ -137,10 +141,10 @@ def experiment_name(recipe: Recipe) -> str:
 
 
 def _require_fit(recipe: Recipe, version: DatasetVersion) -> None:
-    from features.columns import describe, stored
+    from features.columns import describe
 
     require_fit(recipe, version.schema)
-    wanted = json.loads(json.dumps([describe(column) for column in stored(recipe.model.columns)]))
+    wanted = json.loads(json.dumps([describe(column) for column in recipe.stored_columns]))
     if wanted != version.features["columns"]:
         have = {column["name"]: column for column in version.features["columns"]}
         need = {column["name"]: column for column in wanted}
@@ -162,7 +166,14 @@ def _resumable(output: str, identity: dict[str, Any]) -> bool:
     if not storage.exists(path):
         return False
     state = json.loads(storage.read_bytes(path))
-    return not state["finished"] and {key: state[key] for key in identity} == identity
+    return not state["finished"] and _what(state) == _what(identity)
+
+
+def _what(state: dict[str, Any]) -> Any:
+    """What is trained on which data, apart from how it runs."""
+    training = state["recipe"]["training"]
+    kept = {name: value for name, value in training.items() if name not in HOW_IT_RUNS}
+    return state["recipe"] | {"training": kept}, state["dataset_digest"]
 
 
 def _unfinished_run(output: str, identity: dict[str, Any], tracker: Tracker) -> str | None:
@@ -214,7 +225,9 @@ def _write(output: str, state: dict[str, Any]) -> None:
 
 def _shown(metrics: dict[str, float]) -> str:
     return ", ".join(
-        f"{name} {value:,.4f}" for name, value in metrics.items() if name == "loss" or name.startswith("eval_")
+        f"{name} {value:,.4f}"
+        for name, value in metrics.items()
+        if name == "loss" or name.startswith(("eval_", "best_"))
     )
 
 
@@ -261,6 +274,10 @@ class _Record:
                 epochs = self.recipe.training.epochs
                 self.progress.say(f"epoch {event['epoch']}/{epochs}  {_shown(event['metrics'])}  "
                                   f"{event['metrics']['examples_per_second']:,.0f} examples/s")  # fmt: skip
+
+            case "best":
+                self.tracker.log_metrics(self.run_id, event["metrics"], event["step"], int(time.time() * 1000))
+                self.progress.say(f"the model is that of step {event['step']:,}: {_shown(event['metrics'])}")
 
     def _line(self, event: dict[str, Any]) -> str:
         per_step = (time.monotonic() - self._began) / max(event["step"] - self.resumed_from, 1)

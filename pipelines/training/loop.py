@@ -4,9 +4,10 @@ Keras builds the network, its optimizers sum gradients over the replicas; the lo
 `keras.Model.fit` does not run under multi-worker strategies in Keras 3.
 """
 
+import math
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from contextlib import contextmanager
 from typing import Any
 
 import keras
@@ -14,20 +15,25 @@ import numpy as np
 import tensorflow as tf
 
 from features import storage
-from features.batches import padded
+from features.columns import stored
 from features.dataset_version import DatasetVersion
-from features.tfrecord.input import read_epoch
+from features.errors import BadInputError, nearest
 from pipelines.recipe import Recipe
-from pipelines.tasks import task_of
-from pipelines.training import checkpoints, optimizers
-from pipelines.training.checkpoints import Position
+from pipelines.tasks.task import is_smaller_better
+from pipelines.training import checkpoints
+from pipelines.training.batches import Batches, ShardBatches
+from pipelines.training.board import Board
+from pipelines.training.diagnosis import first_fault
+from pipelines.training.interval import Interval
+from pipelines.training.position import Position
+from pipelines.training.step import TrainingStep
 
 Report = Callable[[dict[str, Any]], None]
 
-EVALUATION_BATCH = 4096
+PEERS = (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.CancelledError, tf.errors.DeadlineExceededError)
+"""What TensorFlow says when another worker is gone."""
 
 
-@dataclass
 class Loop:
     """One worker's share of a training.
 
@@ -38,40 +44,38 @@ class Loop:
         strategy: The distribution strategy this process belongs to.
         worker: This worker's rank.
         report: Called with progress events; rank 0's reach the driver's records.
+        batches: Where this worker's rows come from; the shards of the dataset version if not given.
     """
 
-    recipe: Recipe
-    version: DatasetVersion
-    output: str
-    strategy: tf.distribute.Strategy
-    worker: int
-    report: Report
-
-    def __post_init__(self) -> None:
-        training = self.recipe.training
-        self.task = task_of(self.version.schema.label, self.version.statistics)
-        self.batch = training.global_batch // training.workers
-        plan = self.version.split("train").plan(training.workers, training.global_batch)
-        self.steps_per_epoch = plan.steps_per_epoch
+    def __init__(
+        self,
+        recipe: Recipe,
+        version: DatasetVersion,
+        output: str,
+        strategy: tf.distribute.Strategy,
+        worker: int,
+        report: Report,
+        batches: Batches | None = None,
+    ) -> None:
+        training = recipe.training
+        self.recipe, self.output, self.worker, self.report = recipe, output, worker, report
+        self.strategy, self._version = strategy, version
+        names = [column.name for column in stored(recipe.model.columns)]
+        self.batches = batches or ShardBatches(
+            version, names, global_batch=training.global_batch, worker=worker, workers=training.workers,
+            seed=training.seed, weight=training.weight,
+        )  # fmt: skip
+        self.steps_per_epoch = self.batches.steps_per_epoch
         self.total_steps = self.steps_per_epoch * training.epochs
-        keras.utils.set_random_seed(training.seed)
-        with self.strategy.scope():
-            self.model = self.recipe.model_module.build(self.recipe.model, self.version.cardinalities)
-            weights = self.model.trainable_variables
-            self.groups = optimizers.assign(training.optimizers, weights)
-            self.optimizers = [
-                optimizers.make(declared, self.total_steps, training.average_decay) for declared in training.optimizers
-            ]
-            for optimizer, group in zip(self.optimizers, self.groups, strict=True):
-                optimizer.build([weights[index] for index in group])
-        self.variables = {f"model/{variable.path}": variable.value for variable in self.model.variables}
-        for index, optimizer in enumerate(self.optimizers):
-            self.variables |= {f"optimizer-{index}/{item.path}": item.value for item in optimizer.variables}
+        self.step = self._make_step()
+        self._board: Board | None = None
         self._run_steps = tf.function(self._steps)
-        # Rows of many values make batches of many widths, which would each be traced.
-        self._predict = tf.function(
-            lambda features: self.task.predict(self.model(features, training=False)), reduce_retracing=True
-        )
+        known = self.step.held_out_metrics
+        if training.best_metric and training.best_metric not in known:
+            raise BadInputError(
+                f"training.best_metric={training.best_metric!r} is no metric of held-out rows. "
+                f"{nearest(training.best_metric, known)}"
+            )
 
     def run(self) -> keras.Model:
         """Trains to the last epoch, from the last checkpoint if there is one.
@@ -80,95 +84,171 @@ class Loop:
             The trained model, its weights replaced by their averages when the recipe asks for it.
 
         Raises:
-            FloatingPointError: if the loss is not a number, naming the step.
+            FloatingPointError: if the loss is not finite, naming the step and the values that were not finite first.
+            BadInputError: if a shard cannot be read, naming it.
         """
+        try:
+            return self._run()
+        except PEERS:
+            raise
+        except tf.errors.OpError as error:
+            self.batches.explain(error)
+            raise
+
+    def _run(self) -> keras.Model:
         training = self.recipe.training
-        folder = storage.join(self.output, "checkpoints")
-        position = Position(step=0, epoch=0)
-        if existing := checkpoints.complete(folder):
-            position = checkpoints.restore(existing[-1], self.variables)
+        position = Position()
+        if existing := checkpoints.complete(self._checkpoints):
+            position = checkpoints.restore(existing[-1], self.step.variables)
         self.report({"event": "start", "step": position.step, "epoch": position.epoch, "steps": self.total_steps})
-        for epoch in range(position.epoch, training.epochs):
-            metrics = self._epoch(epoch)
-            metrics |= self._evaluate()
-            self.report({"event": "epoch", "epoch": epoch + 1, "step": self._step(epoch + 1), "metrics": metrics})
-            if self.worker == 0 and ((epoch + 1) % training.checkpoint_epochs == 0 or epoch + 1 == training.epochs):
-                done = Position(step=self._step(epoch + 1), epoch=epoch + 1)
-                checkpoints.save(folder, self.variables, done, training.keep_checkpoints)
-        if training.average_decay:
-            weights = self.model.trainable_variables
-            for optimizer, group in zip(self.optimizers, self.groups, strict=True):
-                optimizer.finalize_variable_values([weights[index] for index in group])
-        return self.model
+        writer = checkpoints.Writer(
+            self._checkpoints, self.step.variables,
+            keep=training.keep_checkpoints, every=Interval.parse(training.checkpoint_every),
+        )  # fmt: skip
+        with writer, self._seen():
+            while not self._is_over(position):
+                position, metrics = self._epoch(position, writer)
+                metrics |= self._evaluate()
+                self.report({"event": "epoch", "epoch": position.epoch, "step": position.step, "metrics": metrics})
+                if self._board:
+                    self._board.epoch(position.step, metrics)
+                if training.best_metric:
+                    position = self._judge(position, metrics)
+                best_now = position.best is not None and position.best.step == position.step
+                if self.worker == 0 and (writer.is_due(position) or best_now or self._is_over(position)):
+                    writer.save(position)
+        if position.best:
+            self._take_best(position)
+        self.step.finish()
+        return self.step.model
 
-    def _step(self, epoch: int) -> int:
-        return epoch * self.steps_per_epoch
-
-    def _epoch(self, epoch: int) -> dict[str, float]:
+    @contextmanager
+    def _seen(self) -> Iterator[None]:
+        """TensorBoard's files are written inside the block, on rank 0."""
         training = self.recipe.training
-        batches = self._batches("train", seed=training.seed, epoch=epoch)
-        total, done, began = 0.0, 0, time.perf_counter()
-        while done < self.steps_per_epoch:
-            count = min(training.steps_per_call, self.steps_per_epoch - done)
-            loss = float(self._run_steps(batches, tf.constant(count))) / count
+        if self.worker or not training.tensorboard:
+            yield
+            return
+        self._board = Board(storage.join(self.output, "tensorboard"), self.step, training.profile_steps)
+        try:
+            self._board.graph()
+            yield
+        finally:
+            self._board.close()
+            self._board = None
+
+    @property
+    def _checkpoints(self) -> str:
+        return storage.join(self.output, "checkpoints")
+
+    def _is_over(self, position: Position) -> bool:
+        training, best = self.recipe.training, position.best
+        tired = bool(training.patience and best and best.epochs_since >= training.patience)
+        return tired or position.epoch >= training.epochs
+
+    def _judge(self, position: Position, metrics: dict[str, float]) -> Position:
+        name = self.recipe.training.best_metric
+        # A split of a single class has no AUC: that epoch is no better than any other.
+        return position.judged(metrics.get(name, math.nan), smaller_is_better=is_smaller_better(name))
+
+    def _take_best(self, position: Position) -> None:
+        """Goes back to the best epoch, on the worker that exports it."""
+        best = position.best
+        if self.worker or not best:
+            return
+        if best.step != position.step:
+            checkpoints.restore(checkpoints.of_step(self._checkpoints, best.step), self.step.variables)
+        self.report(
+            {"event": "best", "step": best.step, "metrics": {f"best_{self.recipe.training.best_metric}": best.value}}
+        )
+
+    def _epoch(self, position: Position, writer: checkpoints.Writer) -> tuple[Position, dict[str, float]]:
+        training = self.recipe.training
+        batches = iter(self.batches.training(position))
+        total, waited, done, began = 0.0, 0.0, 0, time.perf_counter()
+        while (left := self.steps_per_epoch - position.steps_into_epoch) > 0:
+            count = writer.steps_until(position, min(training.steps_per_call, left))
+            called = time.perf_counter()
+            losses, stepped, waiting = self._run_steps(batches, tf.constant(count))
+            loss, seconds = float(losses) / count, time.perf_counter() - called
+            waited += float(waiting)
             done += count
             total += loss * count
             if not np.isfinite(loss):
-                raise FloatingPointError(
-                    f"The loss is {loss} between steps {self._step(epoch) + done - count} and "
-                    f"{self._step(epoch) + done}. Lower the learning rate, or look for huge values in profile columns."
-                )
+                self._explain(position.step + int(stepped), writer)
+            position = position.after(count, training.workers)
             rate = done * training.global_batch / (time.perf_counter() - began)
             self.report(
-                {"event": "progress", "epoch": epoch + 1, "epochs": training.epochs, "loss": loss,
-                 "step": self._step(epoch) + done, "steps": self.total_steps, "examples_per_second": rate}
+                {"event": "progress", "epoch": position.epoch + 1, "epochs": training.epochs, "loss": loss,
+                 "step": position.step, "steps": self.total_steps, "examples_per_second": rate}
             )  # fmt: skip
+            if self._board:
+                speed = count * training.global_batch / seconds
+                shown = {"loss": loss, "examples_per_second": speed, "input_wait": float(waiting) / seconds}
+                self._board.call(position.step, shown)
+            if self.worker == 0 and left > count and writer.is_due(position):
+                writer.save(position)
         seconds = time.perf_counter() - began
-        return {"loss": total / done, "examples_per_second": done * training.global_batch / seconds}
+        metrics = {
+            "loss": total / done,
+            "examples_per_second": done * training.global_batch / seconds,
+            "input_wait": waited / seconds,
+        }
+        return position.next_epoch(), metrics
 
-    def _batches(self, split: str, seed: int | None, epoch: int = 0) -> Iterator[Any]:
-        shards = self.version.split(split)
-        label = self.version.label
-        names = [item.name for item in self.model.inputs]
-        dataset = read_epoch(
-            storage.join(self.version.uri, split),
-            shards,
-            batch_size=self.batch if seed is not None else EVALUATION_BATCH,
-            worker=self.worker,
-            workers=self.recipe.training.workers,
-            seed=seed,
-            epoch=epoch,
-            drop_remainder=seed is not None,
-            columns=[*names, label],
-        )
-        return iter(dataset.map(lambda row: ({name: padded(row[name]) for name in names}, row[label])).prefetch(2))
+    def _steps(self, batches: Iterator[Any], count: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        """`count` steps in one graph call, fewer once the loss is not finite.
 
-    def _steps(self, batches: Iterator[Any], count: tf.Tensor) -> tf.Tensor:
-        """Sum over `count` steps of the mean loss of the global batch."""
-        total = tf.constant(0.0)
-        for _ in tf.range(count):
-            per_replica = self.strategy.run(self._replica_step, args=next(batches))
+        Returns:
+            Sum of the mean losses of the global batches, steps done, and seconds for which a step that was over waited
+            for the next batch. (On a GPU a step counts as over once its work is queued.)
+        """
+        total, done, waited = tf.constant(0.0), tf.constant(0), tf.constant(0.0, tf.float64)
+        ended = tf.timestamp()
+        while done < count and tf.math.is_finite(total):
+            batch = next(batches)
+            with tf.control_dependencies(tf.nest.flatten(batch, expand_composites=True)):
+                waited += tf.maximum(tf.timestamp() - ended, 0.0)
+            per_replica = self.strategy.run(self.step.replica_step, args=batch)
             total += self.strategy.reduce(tf.distribute.ReduceOp.SUM, per_replica, axis=None)
-        return total
+            done += 1
+            # The gradient of the first layer is the last one known; the loss is known long before.
+            with tf.control_dependencies([total, tf.convert_to_tensor(self.step.weights[0])]):
+                ended = tf.timestamp()
+        return total, done, waited
 
-    def _replica_step(self, features: dict[str, tf.Tensor], label: tf.Tensor) -> tf.Tensor:
-        weights = self.model.trainable_variables
-        with tf.GradientTape() as tape:
-            losses = self.task.losses(self.model(features, training=True), label)
-            # The optimizers sum over replicas, so each contributes its share of the global mean.
-            loss = tf.reduce_sum(losses) / self.recipe.training.global_batch
-        gradients = tape.gradient(loss, [weight.value for weight in weights])
-        for optimizer, group in zip(self.optimizers, self.groups, strict=True):
-            # Summing sparse gradients over workers sends ids and rows apart; small tables are cheaper whole.
-            optimizer.apply([tf.convert_to_tensor(gradients[index]) for index in group])
-        return loss
+    def _explain(self, step: int, writer: checkpoints.Writer) -> None:
+        """Ends the training at a loss that is not finite.
+
+        Raises:
+            FloatingPointError: naming the step and the values that were not finite first.
+        """
+        self.report({"event": "diagnosing", "step": step})
+        writer.wait()
+        # Only rank 0 knows which of its checkpoints are written: it tells the others.
+        mine = checkpoints.complete(self._checkpoints) if self.worker == 0 else []
+        start = int(self._sum_over_workers(np.array([float(checkpoints.step_of(mine[-1])) if mine else 0.0]))[0])
+        fresh, position = self._make_step(), Position()
+        if start:
+            position = checkpoints.restore(checkpoints.of_step(self._checkpoints, start), fresh.variables)
+        workers = self.recipe.training.workers
+        found = first_fault(self.strategy, fresh, self.batches, position, workers, step)
+        raise FloatingPointError(
+            f"The loss of step {step:,} is not finite. {found} "
+            "Lower the learning rate, clip gradients (training.clip_norm), or look for huge values in profile columns."
+        )
+
+    def _make_step(self) -> TrainingStep:
+        with self.strategy.scope():
+            return TrainingStep(self.recipe, self._version, self.total_steps)
 
     def _evaluate(self) -> dict[str, float]:
         """The task's metrics on the held-out split, every row counted once over all workers."""
-        sums = np.zeros(self.task.tally_length)
-        for features, label in self._batches("eval", seed=None):
-            sums += self.task.tally(self._predict(features), label.numpy())
-        return self.task.held_out(self._sum_over_workers(sums))
+        sums = self.step.empty_tally()
+        with self.step.averaged():
+            for features, label, *_ in self.batches.evaluation():
+                sums += self.step.tally(features, label)
+        return self.step.task.held_out(self._sum_over_workers(sums))
 
     def _sum_over_workers(self, values: np.ndarray) -> np.ndarray:
         @tf.function
