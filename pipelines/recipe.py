@@ -77,7 +77,7 @@ class Training:
     keep_checkpoints: int = 3
     stall_seconds: int = 600
     max_restarts: int = 2
-    launcher: Launcher = "tensorflowonspark"
+    launcher: Launcher = "barrier"
 
     def __post_init__(self) -> None:
         for name in ("epochs", "global_batch", "workers", "steps_per_call", "checkpoint_epochs", "keep_checkpoints"):

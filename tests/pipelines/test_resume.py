@@ -43,6 +43,8 @@ def test_a_killed_training_resumes_and_a_killed_worker_is_reported(census_run, t
         *TRAIN,
         "--set",
         "training.max_restarts=0",
+        "--set",
+        "training.launcher=tensorflowonspark",
         "--dataset",
         census_run.summary["dataset"],
         "--output",
@@ -98,6 +100,8 @@ FAULTS = {
     "killed executor": lambda rank: os.kill(executor_of(rank), signal.SIGKILL),
 }
 
+
+
 QUICK = ("barrier", "hung process")
 
 
@@ -105,7 +109,7 @@ QUICK = ("barrier", "hung process")
     ("launcher", "fault"),
     [
         pytest.param(
-            launcher, fault, marks=() if (launcher, fault) == ("barrier", "hung process") else pytest.mark.slow
+            launcher, fault, marks=() if (launcher, fault) == QUICK else pytest.mark.slow
         )
         for launcher in ("barrier", "tensorflowonspark")
         for fault in FAULTS
