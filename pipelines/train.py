@@ -91,17 +91,11 @@ def train(
         tracker.log_json(run_id, version.features, "features.json")
         _write(output, identity | {"run_id": run_id, "finished": False})
     record = _Record(tracker, run_id, progress, recipe)
-    assignment = Assignment(recipe.name, overrides, dataset, output, _threads(spark))
+    # Beside the driver nobody else computes: TensorFlow may take all cores.
+    threads = 0 if recipe.training.mode == "local" else _threads(spark)
+    assignment = Assignment(recipe.name, overrides, dataset, output, threads)
     try:
-        train_on_cluster(
-            spark,
-            assignment,
-            launcher=recipe.training.launcher,
-            workers=recipe.training.workers,
-            stall_seconds=recipe.training.stall_seconds,
-            max_restarts=recipe.training.max_restarts,
-            on_event=record,
-        )
+        train_on_cluster(spark, assignment, training=recipe.training, on_event=record)
     except BaseException:
         tracker.finish_run(run_id, succeeded=False)
         raise
@@ -236,6 +230,7 @@ class _Record:
     metrics: dict[str, float] = field(default_factory=dict)
     steps: int = 0
     resumed_from: int = 0
+    lost: int = 0
     _began: float = 0.0
     _rates: list[float] = field(default_factory=list)
 
@@ -243,6 +238,11 @@ class _Record:
         if event["event"] == "restart":
             self.progress.say(f"{_first_line(event['reason'])} Starting all workers again ({event['attempt']}).")
             self.tracker.log_metrics(self.run_id, {"restarts": event["attempt"]}, self.steps, int(time.time() * 1000))
+        if event["event"] == "worker lost":
+            others = f"{event['left']} other{'s' if event['left'] > 1 else ''}"
+            self.progress.say(f"{_first_line(event['reason'])} Training goes on with {others}.")
+            self.lost += 1
+            self.tracker.log_metrics(self.run_id, {"lost_workers": self.lost}, self.steps, int(time.time() * 1000))
         if rank:
             return
         match event["event"]:

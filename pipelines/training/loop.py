@@ -15,6 +15,7 @@ import tensorflow as tf
 from features import storage
 from features.columns import stored
 from features.dataset_version import DatasetVersion
+from features.errors import BadInputError
 from pipelines.recipe import Recipe
 from pipelines.training import checkpoints
 from pipelines.training.batches import Batches, ShardBatches
@@ -59,6 +60,7 @@ class Loop:
         self.total_steps = self.steps_per_epoch * training.epochs
         with strategy.scope():
             self.step = TrainingStep(recipe, version, self.total_steps)
+        self._replicas = strategy.num_replicas_in_sync // training.workers  # of this worker: its GPUs
         self._run_steps = tf.function(self._steps)
 
     def run(self) -> keras.Model:
@@ -88,7 +90,7 @@ class Loop:
 
     def _epoch(self, position: Position) -> tuple[Position, dict[str, float]]:
         training = self.recipe.training
-        batches = iter(self.batches.training(position))
+        batches = iter(self._per_replica(self.batches.training(position)))
         total, done, began = 0.0, 0, time.perf_counter()
         while (left := self.steps_per_epoch - position.steps_into_epoch) > 0:
             count = min(training.steps_per_call, left)
@@ -110,6 +112,23 @@ class Loop:
         metrics = {"loss": total / done, "examples_per_second": done * training.global_batch / seconds} if done else {}
         return position.next_epoch(), metrics
 
+    def _per_replica(self, batches: tf.data.Dataset) -> Any:
+        """This worker's batches, cut among its GPUs if it has several.
+
+        Raises:
+            BadInputError: if they cannot be cut evenly.
+        """
+        training = self.recipe.training
+        if self._replicas == 1:
+            return batches
+        rows, left = divmod(training.global_batch, training.workers * self._replicas)
+        if left:
+            raise BadInputError(
+                f"training.global_batch={training.global_batch} does not divide by {training.workers} workers with "
+                f"{self._replicas} GPUs each. Nearest that does: {rows * training.workers * self._replicas}."
+            )
+        return self.strategy.distribute_datasets_from_function(lambda _: batches.rebatch(rows, drop_remainder=True))
+
     def _steps(self, batches: Iterator[Any], count: tf.Tensor) -> tf.Tensor:
         """Sum over `count` steps of the mean loss of the global batch."""
         total = tf.constant(0.0)
@@ -130,8 +149,9 @@ class Loop:
         def total(value: tf.Tensor) -> tf.Tensor:
             def share() -> tf.Tensor:
                 context = tf.distribute.get_replica_context()
-                # A copy made on the replica's device: the reduction asks its operand where it lives.
-                return context.all_reduce(tf.distribute.ReduceOp.SUM, tf.identity(value))
+                first = tf.cast(context.replica_id_in_sync_group % self._replicas == 0, value.dtype)
+                # A product, thereby made on the replica's device: the reduction asks its operand where it lives.
+                return context.all_reduce(tf.distribute.ReduceOp.SUM, value * first)
 
             return self.strategy.run(share)
 

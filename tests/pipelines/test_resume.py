@@ -101,16 +101,13 @@ FAULTS = {
 }
 
 
-
 QUICK = ("barrier", "hung process")
 
 
 @pytest.mark.parametrize(
     ("launcher", "fault"),
     [
-        pytest.param(
-            launcher, fault, marks=() if (launcher, fault) == QUICK else pytest.mark.slow
-        )
+        pytest.param(launcher, fault, marks=() if (launcher, fault) == QUICK else pytest.mark.slow)
         for launcher in ("barrier", "tensorflowonspark")
         for fault in FAULTS
     ],
