@@ -6,19 +6,18 @@ share up where it stopped: the epoch ends with all its steps done, none of them 
 """
 
 import time
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Sequence
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from features import storage
 from features.columns import stored
 from features.dataset_version import DatasetVersion
 from pipelines.recipe import Recipe
-from pipelines.training import checkpoints
 from pipelines.training.batches import ShardBatches
+from pipelines.training.checkpoints import Writer
+from pipelines.training.loop import Loop, Report
 from pipelines.training.position import Position
 from pipelines.training.step import TrainingStep
 
@@ -26,7 +25,31 @@ POLL_SECONDS = 0.2
 """Between two looks at how far the workers have come."""
 
 
-class CoordinatedLoop:
+class EpochShares(ShardBatches):
+    """The epoch in as many shares as there are workers; every batch of a share is a whole global batch.
+
+    Args:
+        version: The dataset version.
+        columns: Stored columns that the network takes.
+        global_batch: Rows of one update.
+        workers: How many shares.
+        seed: The order of rows follows from it and the epoch.
+    """
+
+    def __init__(
+        self, version: DatasetVersion, columns: Sequence[str], *, global_batch: int, workers: int, seed: int
+    ) -> None:
+        super().__init__(version, columns, global_batch=global_batch, worker=0, workers=1, seed=seed)
+        self.shares = [
+            ShardBatches(
+                version, columns, global_batch=global_batch * workers, worker=worker, workers=workers, seed=seed
+            )
+            for worker in range(workers)
+        ]
+        self.steps_per_epoch = self.shares[0].steps_per_epoch * workers
+
+
+class CoordinatedLoop(Loop):
     """The chief's part.
 
     Args:
@@ -43,64 +66,35 @@ class CoordinatedLoop:
         version: DatasetVersion,
         output: str,
         strategy: tf.distribute.ParameterServerStrategy,
-        report: Callable[[dict[str, Any]], None],
+        report: Report,
     ) -> None:
         training = recipe.training
-        self.recipe, self.output, self.report, self.strategy = recipe, output, report, strategy
         names = [column.name for column in stored(recipe.model.columns)]
-        # Every update is made of a whole batch of one worker: a round of updates, one by each, is what `plan` counts.
-        self._shares = [
-            ShardBatches(
-                version, names, global_batch=training.global_batch * training.workers, worker=worker,
-                workers=training.workers, seed=training.seed,
-            )
-            for worker in range(training.workers)
-        ]  # fmt: skip
-        self._held_out = ShardBatches(
-            version, names, global_batch=training.global_batch, worker=0, workers=1, seed=training.seed
+        epochs = EpochShares(
+            version, names, global_batch=training.global_batch, workers=training.workers, seed=training.seed
         )
-        self.steps_per_share = self._shares[0].steps_per_epoch
-        self.steps_per_epoch = self.steps_per_share * training.workers
-        self.total_steps = self.steps_per_epoch * training.epochs
+        super().__init__(recipe, version, output, strategy, 0, report, epochs)
+        self._shares = epochs.shares
         with strategy.scope():
-            self.step = TrainingStep(recipe, version, self.total_steps)
             self._done = tf.Variable(tf.zeros(training.workers, tf.int64), trainable=False, name="done")
             self._losses = tf.Variable(tf.zeros(training.workers), trainable=False, name="losses")
-        # What is evaluated, saved and exported: a copy in this process, taken when no worker trains.
+        # What is evaluated and exported: a copy in this process, taken when no worker trains.
         self._copy = TrainingStep(recipe, version, self.total_steps)
-        self._spec = self._shares[0].training(Position()).element_spec
+        self._spec = epochs.shares[0].training(Position()).element_spec
         self._take_share = tf.function(self._share)
         self._coordinator = tf.distribute.coordinator.ClusterCoordinator(strategy)
 
     def run(self) -> keras.Model:
-        """Trains to the last epoch, from the last checkpoint if there is one.
-
-        Returns:
-            The trained model, a copy in this process.
-
-        Raises:
-            FloatingPointError: if the loss is not a number, naming the steps.
-        """
-        training = self.recipe.training
-        folder = storage.join(self.output, "checkpoints")
-        position = Position()
-        if existing := checkpoints.complete(folder):
-            position = checkpoints.restore(existing[-1], self.step.variables)
-        self.report({"event": "start", "step": position.step, "epoch": position.epoch, "steps": self.total_steps})
-        while position.epoch < training.epochs:
-            metrics = self._epoch(position)
-            position = Position(position.step + self.steps_per_epoch, position.epoch + 1)
-            for mine, theirs in zip(self._copy.variables.values(), self.step.variables.values(), strict=True):
-                mine.assign(theirs)
-            metrics |= self._evaluate()
-            self.report({"event": "epoch", "epoch": position.epoch, "step": position.step, "metrics": metrics})
-            if position.epoch % training.checkpoint_epochs == 0 or position.epoch == training.epochs:
-                saved = dict(zip(self.step.variables, self._copy.variables.values(), strict=True))
-                checkpoints.save(folder, saved, position, training.keep_checkpoints)
-        self._copy.finish()
+        """See `Loop.run`; the model is a copy in this process."""
+        super().run()
+        self._update_copy()
         return self._copy.model
 
-    def _epoch(self, position: Position) -> dict[str, float]:
+    def _update_copy(self) -> None:
+        for mine, theirs in zip(self._copy.variables.values(), self.step.variables.values(), strict=True):
+            mine.assign(theirs)
+
+    def _epoch(self, position: Position, writer: Writer) -> tuple[Position, dict[str, float]]:
         training = self.recipe.training
         self._done.assign(tf.zeros_like(self._done))
         self._losses.assign(tf.zeros_like(self._losses))
@@ -111,8 +105,8 @@ class CoordinatedLoop:
                 strip_device_assignment=True,
             )
             self._coordinator.schedule(self._take_share, args=(graph, tf.constant(share, tf.int64), base))
-        seen, before = 0, 0.0
-        while seen < self.steps_per_epoch:
+        seen, before, over = 0, 0.0, False
+        while not over:
             over = self._coordinator.done()
             done, total = int(self._done.numpy().sum()), float(self._losses.numpy().sum())
             if not np.isfinite(total):
@@ -128,15 +122,19 @@ class CoordinatedLoop:
                      "examples_per_second": rate}
                 )  # fmt: skip
                 seen, before = done, total
-            if over:
-                break
-            time.sleep(POLL_SECONDS)
+            if not over:
+                time.sleep(POLL_SECONDS)
         self._coordinator.join()
-        seconds = time.perf_counter() - began
-        return {
-            "loss": float(self._losses.numpy().sum()) / self.steps_per_epoch,
-            "examples_per_second": self.steps_per_epoch * training.global_batch / seconds,
-        }
+        rate = seen * training.global_batch / (time.perf_counter() - began)
+        return position.after(seen, training.workers).next_epoch(), {"loss": before / seen, "examples_per_second": rate}
+
+    def _evaluate(self) -> dict[str, float]:
+        """The task's metrics on the held-out split, by the chief alone."""
+        self._update_copy()
+        sums = self._copy.empty_tally()
+        for features, label in self.batches.evaluation():
+            sums += self._copy.tally(features, label)
+        return self._copy.task.held_out(sums)
 
     def _share(self, graph: tf.Tensor, share: tf.Tensor, base: tf.Tensor) -> tf.Tensor:
         """On a worker: what is left of one share of the epoch."""
@@ -151,10 +149,3 @@ class CoordinatedLoop:
             self._losses.scatter_add(tf.IndexedSlices(loss, share))
             self._done.scatter_add(tf.IndexedSlices(tf.ones([], tf.int64), share))
         return share
-
-    def _evaluate(self) -> dict[str, float]:
-        """The task's metrics on the held-out split."""
-        sums = self._copy.empty_tally()
-        for features, label in self._held_out.evaluation():
-            sums += self._copy.tally(features, label)
-        return self._copy.task.held_out(sums)

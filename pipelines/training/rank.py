@@ -14,7 +14,9 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from pipelines.recipe import Training
 from pipelines.training.assignment import Assignment
+from pipelines.training.interval import Interval
 from pipelines.training.worker import EVENTS_FD, start_stdin_watch
 
 HEARTBEAT_SECONDS = 5
@@ -69,6 +71,17 @@ def _may_pass(error: Exception) -> bool:
     )
 
 
+def _as_it_runs(training: Training) -> Training:
+    match training.mode:
+        case "local":  # however many workers the recipe has on a cluster, here is one
+            return replace(training, workers=1)
+        case "async":  # within an epoch nobody can say which rows the workers have seen
+            epochs = Interval.parse(training.checkpoint_every).unit == "epochs"
+            return training if epochs else replace(training, checkpoint_every="1 epoch")
+        case _:
+            return training
+
+
 def _train(assignment: Assignment, report: Any) -> None:
     from features import storage
     from features.dataset_version import open_version
@@ -79,8 +92,7 @@ def _train(assignment: Assignment, report: Any) -> None:
     from pipelines.training.strategy import make_strategy, prepare_devices, serve, task_of_this_process
 
     recipe = load_recipe(assignment.recipe, assignment.overrides)
-    if recipe.training.mode == "local":  # however many workers the recipe has on a cluster, here is one
-        recipe = replace(recipe, training=replace(recipe.training, workers=1))
+    recipe = replace(recipe, training=_as_it_runs(recipe.training))
     training, task = recipe.training, task_of_this_process()
     prepare_devices(training, assignment.threads)
     version = open_version(assignment.dataset)

@@ -27,7 +27,7 @@ from pipelines.training import checkpoints
 from pipelines.training.assignment import Assignment
 
 ROOT = Path(__file__).parents[3]
-ASYNC = {"training.mode": "async", "training.workers": "2", "training.epochs": "4", "training.checkpoint_epochs": "1"}
+ASYNC = {"training.mode": "async", "training.workers": "2", "training.epochs": "4"}
 STEPS = 4 * 2 * (12_000 // (24 * 2))
 """Epochs x workers x whole batches of 24 in a worker's half of the rows."""
 
