@@ -10,8 +10,8 @@ from features.errors import BadInputError
 from pipelines.recipe import Training
 from pipelines.training.roles import described, roles_of
 
-REGISTRATION_SECONDS = 60
-"""How long the next executor of a cluster is waited for."""
+STANDALONE_SECONDS, MANAGED_SECONDS = 20, 300
+"""How long the next executor is waited for: standalone workers start one at once, others may have to find machines."""
 
 
 class ClusterSizeError(BadInputError):
@@ -99,11 +99,14 @@ def _registered(spark: SparkSession, training: Training, ranks: int) -> Capacity
         return _capacity(spark, [int(cluster[2])] * int(cluster[1]))
     try:
         context = spark.sparkContext
-    except Exception:  # Spark Connect keeps the cluster out of sight; Spark refuses a barrier stage that does not fit
+    except (
+        AttributeError
+    ):  # Spark Connect keeps the cluster out of sight; Spark refuses a barrier stage that does not fit
         return None
     if master.startswith("local"):
         return _capacity(spark, [context.defaultParallelism])
     store = context._jsc.sc().statusStore()
+    patience = STANDALONE_SECONDS if master.startswith("spark://") else MANAGED_SECONDS
     known, heard = -1, time.monotonic()
     while True:
         executors = store.executorList(True)
@@ -111,7 +114,7 @@ def _registered(spark: SparkSession, training: Training, ranks: int) -> Capacity
         found = _capacity(spark, [item.totalCores() for item in summaries if item.id() != "driver"])
         if found.executors != known:
             known, heard = found.executors, time.monotonic()
-        if found.holds(training, ranks) or time.monotonic() - heard > REGISTRATION_SECONDS:
+        if found.holds(training, ranks) or time.monotonic() - heard > patience:
             return found
         time.sleep(0.5)
 

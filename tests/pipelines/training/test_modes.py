@@ -13,14 +13,11 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import numpy as np
 import pytest
 
-from benchmarks.iris import split, write_split
 from features import storage
 from pipelines import cluster
 from pipelines.cluster import DRIVER, ClusterError, train_on_cluster
-from pipelines.etl import etl
 from pipelines.launchers import beside_driver
 from pipelines.recipe import load_recipe
 from pipelines.training import checkpoints
@@ -34,19 +31,8 @@ STEPS = 4 * 2 * (12_000 // (24 * 2))
 Event = dict[str, Any]
 
 
-@pytest.fixture(scope="module")
-def dataset(spark, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Iris with every training flower a hundred times: epochs long enough to lose somebody in the middle."""
-    folder = tmp_path_factory.mktemp("modes")
-    train_flowers, test_flowers, train_species, test_species = split()
-    write_split(
-        str(folder / "raw"), (np.tile(train_flowers, (100, 1)), test_flowers, np.tile(train_species, 100), test_species)
-    )
-    return etl(spark, load_recipe("iris_dnn"), str(folder / "raw"), str(folder / "dataset")).dataset
-
-
 @pytest.fixture
-def train(dataset: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[tuple[int, Event]]]:
+def train(flowers: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[tuple[int, Event]]]:
     """Trains, all ranks as children of this process, and returns the events."""
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     monkeypatch.setattr(cluster, "require_room", lambda *_: None)
@@ -62,7 +48,7 @@ def train(dataset: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Call
             events.append((rank, event))
             on_event(rank, event)
 
-        assignment = Assignment("iris_dnn", overrides, dataset, str(tmp_path / "training"), threads=1)
+        assignment = Assignment("iris_dnn", overrides, flowers, str(tmp_path / "training"), threads=1)
         train_on_cluster(spark, assignment, training=load_recipe("iris_dnn", overrides).training, on_event=hear)
         return events
 
@@ -182,12 +168,12 @@ print(events[-1]["step"], events[-1]["metrics"]["loss"], events[-1]["metrics"]["
 """
 
 
-def test_several_devices_of_one_process_share_each_step(dataset: str, tmp_path: Path) -> None:
+def test_several_devices_of_one_process_share_each_step(flowers: str, tmp_path: Path) -> None:
     """Half of each batch on each device gives the loss, and the metrics, of one device."""
     found = []
     for devices in (1, 2):
         done = subprocess.run(
-            [sys.executable, "-c", MIRRORED, dataset, str(tmp_path / str(devices)), str(devices)],
+            [sys.executable, "-c", MIRRORED, flowers, str(tmp_path / str(devices)), str(devices)],
             capture_output=True, text=True, check=False, cwd=ROOT, env=os.environ | {"PYTHONPATH": str(ROOT)},
         )  # fmt: skip
         assert done.returncode == 0, done.stderr[-3000:]
