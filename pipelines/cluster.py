@@ -12,7 +12,6 @@ from typing import Any
 
 from pyspark.sql import SparkSession
 
-from pipelines.capacity import require_room
 from pipelines.launchers import LaunchError, Node, launch
 from pipelines.recipe import Training
 from pipelines.training.assignment import Assignment
@@ -61,10 +60,8 @@ def train_on_cluster(
             worker was lost that the others do without.
 
     Raises:
-        ClusterSizeError: if the cluster cannot hold that many ranks.
         ClusterError: if a rank fails for good, or more often than `max_restarts` allows.
     """
-    require_room(spark, training)
     for attempt in range(training.max_restarts + 1):
         try:
             _attempt(spark, assignment, training, on_event)

@@ -11,6 +11,7 @@ from pyspark.sql import SparkSession
 from features import storage
 from features.dataset_version import DatasetVersion, open_version
 from features.errors import BadInputError
+from pipelines.capacity import require_room
 from pipelines.cluster import train_on_cluster
 from pipelines.progress import Progress
 from pipelines.recipe import Recipe, flatten
@@ -76,11 +77,13 @@ def train(
     Raises:
         BadInputError: if the dataset version is not complete or does not fit the recipe, or if `output` holds a
             finished training, or an unfinished one of other settings or data.
+        ClusterSizeError: if the cluster has no room for all workers at once.
         ClusterError: if a worker fails; a re-run resumes.
     """
     progress = Progress("train")
     version = open_version(dataset)
     _require_fit(recipe, version)
+    require_room(spark, recipe.training)
     identity = json.loads(json.dumps({"recipe": recipe.to_json(), "dataset_digest": version.digest}))
     if overwrite and not _resumable(output, identity):
         storage.delete(output)

@@ -35,7 +35,6 @@ Event = dict[str, Any]
 def train(flowers: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[tuple[int, Event]]]:
     """Trains, all ranks as children of this process, and returns the events."""
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
-    monkeypatch.setattr(cluster, "require_room", lambda *_: None)
     monkeypatch.setattr(cluster, "launch", lambda _, *rest: beside_driver.launch(*rest))
     spark = SimpleNamespace(conf={"spark.driver.host": "127.0.0.1"})
 
