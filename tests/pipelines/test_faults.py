@@ -31,7 +31,7 @@ def test_an_interrupt_at_the_driver_leaves_nothing_behind(train_job) -> None:
     job.wait_for_checkpoint()
     ranks = job.ranks()
     assert [rank.role for rank in ranks] == ["chief", "worker"]
-    job.process.send_signal(signal.SIGINT)
+    os.killpg(job.process.pid, signal.SIGINT)  # as a terminal does: to everything in the foreground
     job.finish(90)
     assert job.process.returncode not in (0, 2), job.stderr[-3000:]
     assert not job.leftovers()
