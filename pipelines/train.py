@@ -24,7 +24,7 @@ TRAINING = "training.json"
 
 HOW_IT_RUNS = (
     "workers", "parameter_servers", "gpus_per_worker", "launcher", "stall_seconds", "max_restarts", "checkpoint_every",
-    "keep_checkpoints",
+    "keep_checkpoints", "tensorboard", "profile_steps",
 )  # fmt: skip
 """Fields of `Training` that may differ when an unfinished training goes on: the global batch is the same for any."""
 
@@ -140,10 +140,10 @@ def experiment_name(recipe: Recipe) -> str:
 
 
 def _require_fit(recipe: Recipe, version: DatasetVersion) -> None:
-    from features.columns import describe, stored
+    from features.columns import describe
 
     require_fit(recipe, version.schema)
-    wanted = json.loads(json.dumps([describe(column) for column in stored(recipe.model.columns)]))
+    wanted = json.loads(json.dumps([describe(column) for column in recipe.stored_columns]))
     if wanted != version.features["columns"]:
         have = {column["name"]: column for column in version.features["columns"]}
         need = {column["name"]: column for column in wanted}

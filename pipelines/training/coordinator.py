@@ -34,15 +34,29 @@ class EpochShares(ShardBatches):
         global_batch: Rows of one update.
         workers: How many shares.
         seed: The order of rows follows from it and the epoch.
+        weight: Stored column of the rows' weights, empty for none.
     """
 
     def __init__(
-        self, version: DatasetVersion, columns: Sequence[str], *, global_batch: int, workers: int, seed: int
+        self,
+        version: DatasetVersion,
+        columns: Sequence[str],
+        *,
+        global_batch: int,
+        workers: int,
+        seed: int,
+        weight: str,
     ) -> None:
-        super().__init__(version, columns, global_batch=global_batch, worker=0, workers=1, seed=seed)
+        super().__init__(version, columns, global_batch=global_batch, worker=0, workers=1, seed=seed, weight=weight)
         self.shares = [
             ShardBatches(
-                version, columns, global_batch=global_batch * workers, worker=worker, workers=workers, seed=seed
+                version,
+                columns,
+                global_batch=global_batch * workers,
+                worker=worker,
+                workers=workers,
+                seed=seed,
+                weight=weight,
             )
             for worker in range(workers)
         ]
@@ -71,7 +85,12 @@ class CoordinatedLoop(Loop):
         training = recipe.training
         names = [column.name for column in stored(recipe.model.columns)]
         epochs = EpochShares(
-            version, names, global_batch=training.global_batch, workers=training.workers, seed=training.seed
+            version,
+            names,
+            global_batch=training.global_batch,
+            workers=training.workers,
+            seed=training.seed,
+            weight=training.weight,
         )
         super().__init__(recipe, version, output, strategy, 0, report, epochs)
         self._shares = epochs.shares
@@ -86,9 +105,13 @@ class CoordinatedLoop(Loop):
 
     def run(self) -> keras.Model:
         """See `Loop.run`; the model is a copy in this process."""
-        super().run()
+        super().run()  # which leaves the averages in place of the weights
         self._update_copy()
         return self._copy.model
+
+    @property
+    def _here(self) -> TrainingStep:
+        return self._copy
 
     def _update_copy(self) -> None:
         for mine, theirs in zip(self._copy.variables.values(), self.step.variables.values(), strict=True):
@@ -98,21 +121,22 @@ class CoordinatedLoop(Loop):
         training = self.recipe.training
         self._done.assign(tf.zeros_like(self._done))
         self._losses.assign(tf.zeros_like(self._losses))
-        base, began = tf.constant(position.step, tf.int64), time.perf_counter()
+        began = time.perf_counter()
         for share, batches in enumerate(self._shares):
             graph = tf.raw_ops.DatasetToGraphV2(
                 input_dataset=tf.data.experimental.to_variant(batches.training(position)),
                 strip_device_assignment=True,
             )
-            self._coordinator.schedule(self._take_share, args=(graph, tf.constant(share, tf.int64), base))
+            self._coordinator.schedule(self._take_share, args=(graph, tf.constant(share, tf.int64)))
         seen, before, over = 0, 0.0, False
         while not over:
             over = self._coordinator.done()
             done, total = int(self._done.numpy().sum()), float(self._losses.numpy().sum())
             if not np.isfinite(total):
                 raise FloatingPointError(
-                    f"The loss is {total} between steps {position.step + seen} and {position.step + done}. "
-                    "Lower the learning rate, or look for huge values in profile columns."
+                    f"A loss between steps {position.step + seen:,} and {position.step + done:,} is not finite. Lower "
+                    "the learning rate, clip gradients (training.clip_norm), or look for huge values in profile "
+                    "columns; with training.mode=sync the step and the variable are named."
                 )
             if done > seen:
                 rate = done * training.global_batch / (time.perf_counter() - began)
@@ -132,20 +156,20 @@ class CoordinatedLoop(Loop):
         """The task's metrics on the held-out split, by the chief alone."""
         self._update_copy()
         sums = self._copy.empty_tally()
-        for features, label in self.batches.evaluation():
-            sums += self._copy.tally(features, label)
+        with self._copy.averaged():
+            for features, label, *_ in self.batches.evaluation():
+                sums += self._copy.tally(features, label)
         return self._copy.task.held_out(sums)
 
-    def _share(self, graph: tf.Tensor, share: tf.Tensor, base: tf.Tensor) -> tf.Tensor:
+    def _share(self, graph: tf.Tensor, share: tf.Tensor) -> tf.Tensor:
         """On a worker: what is left of one share of the epoch."""
         variant = tf.raw_ops.DatasetFromGraph(graph_def=graph)
         dataset = tf.data.experimental.from_variant(variant, self._spec)
-        for features, label in dataset.skip(tf.gather(self._done, share)):
-            # Keras counts steps by reading and writing, which loses some when workers meet; a share has one writer.
-            step = base + tf.reduce_sum(self._done)
+        for batch in dataset.skip(tf.gather(self._done, share)):
+            # Keras's own counters are read and then written, which loses steps when workers meet; ours adds at once.
             for optimizer in self.step.optimizers:
-                optimizer.iterations.value.assign(tf.cast(step, optimizer.iterations.value.dtype))
-            loss = self.strategy.run(self.step.replica_step, args=(features, label))
+                optimizer.iterations.value.assign(tf.cast(self.step.steps, optimizer.iterations.value.dtype))
+            loss = self.strategy.run(self.step.replica_step, args=batch)
             self._losses.scatter_add(tf.IndexedSlices(loss, share))
             self._done.scatter_add(tf.IndexedSlices(tf.ones([], tf.int64), share))
         return share
