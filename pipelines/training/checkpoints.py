@@ -4,29 +4,17 @@ import json
 import re
 import tempfile
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
 import tensorflow as tf
 
 from features import storage
 from features.errors import BadInputError
+from pipelines.training.position import Position
 
 PREFIX = "variables"
 COMPLETE = "position.json"
-
-
-@dataclass(frozen=True)
-class Position:
-    """Where in a training a checkpoint was taken.
-
-    Args:
-        step: Steps done since the start.
-        epoch: Epochs done since the start.
-    """
-
-    step: int
-    epoch: int
 
 
 def save(folder: str, variables: Mapping[str, tf.Variable], position: Position, keep: int) -> str:
@@ -97,4 +85,4 @@ def restore(checkpoint: str, variables: Mapping[str, tf.Variable]) -> Position:
         for name, variable in variables.items():
             variable.assign(reader.get_tensor(name))
         position = json.loads((Path(scratch) / COMPLETE).read_text())
-    return Position(**position)
+    return Position.from_json(position)

@@ -10,7 +10,7 @@ from features.columns import Numeric
 from features.errors import BadInputError
 from models.tabular import dnn
 from pipelines.training import checkpoints
-from pipelines.training.checkpoints import Position
+from pipelines.training.position import Position
 
 IRIS = tuple(Numeric(name) for name in ("sepal_length", "sepal_width", "petal_length", "petal_width"))
 
