@@ -7,13 +7,15 @@ import pkgutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import ModuleType
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, get_args
 
 import pipelines.recipes
 from features.columns import Column, describe
 from features.errors import BadInputError, nearest
 from features.validation.expectations import Expectations
 from pipelines.launchers import Launcher
+
+Input = Literal["tensorflow", "spark"]
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,8 @@ class Training:
         keep_checkpoints: Latest checkpoints kept.
         stall_seconds: Without progress for so long, an attempt is given up.
         max_restarts: How often all workers start again, from the last checkpoint, after one was lost or hung.
+        input: `tensorflow`: workers read the shards of the dataset version. `spark`: a Spark job transforms raw rows
+            and feeds them to the workers while they train.
         launcher: How workers are started on executors: Spark's `barrier` stage, or `tensorflowonspark`.
     """
 
@@ -77,12 +81,15 @@ class Training:
     keep_checkpoints: int = 3
     stall_seconds: int = 600
     max_restarts: int = 2
+    input: Input = "tensorflow"
     launcher: Launcher = "tensorflowonspark"
 
     def __post_init__(self) -> None:
         for name in ("epochs", "global_batch", "workers", "steps_per_call", "checkpoint_epochs", "keep_checkpoints"):
             if getattr(self, name) < 1:
                 raise BadInputError(f"training.{name} must be at least 1, got {getattr(self, name)}.")
+        if self.input not in get_args(Input):
+            raise BadInputError(f"training.input={self.input!r}. {nearest(self.input, get_args(Input))}")
         if self.global_batch % self.workers:
             raise BadInputError(
                 f"training.global_batch={self.global_batch} does not divide by training.workers={self.workers}. "

@@ -3,10 +3,12 @@
 import json
 import re
 import time
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from types import MappingProxyType
 from typing import Any
 
-from pyspark.sql import SparkSession
+from pyspark.sql import DataFrame, SparkSession
 
 from features import storage
 from features.dataset_version import DatasetVersion, open_version
@@ -17,9 +19,14 @@ from pipelines.recipe import Recipe, flatten
 from pipelines.tasks import require_fit
 from pipelines.tracking import Tracker
 from pipelines.training.assignment import Assignment
+from pipelines.training.feed.job import Feed, require_feeder_slots
+from pipelines.training.feed.rows import given_rows, source_rows
 from pipelines.version import code_version
 
 TRAINING = "training.json"
+
+AVAILABLE_NOW = MappingProxyType({"availableNow": True})
+"""Reads what a stream's source holds at the start, and ends."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +61,8 @@ def train(
     tracker: Tracker,
     *,
     overwrite: bool = False,
+    rows: DataFrame | None = None,
+    trigger: Mapping[str, Any] = AVAILABLE_NOW,
 ) -> TrainResult:
     """Trains on the cluster; an interrupted training at the same output goes on from its last checkpoint.
 
@@ -66,6 +75,9 @@ def train(
         tracker: Where the run is recorded.
         overwrite: Replace a training that is finished, or was of other settings or data. An unfinished one of the
             same settings still goes on, so that a scheduler's retry loses nothing.
+        rows: What `training.input=spark` feeds: raw rows by column name, batch or streaming. Without it, the files
+            that the dataset version was made of are read again.
+        trigger: Of a streaming `rows`, as `DataStreamWriter.trigger` takes it; training ends with the stream.
 
     Raises:
         BadInputError: if the dataset version is not complete or does not fit the recipe, or if `output` holds a
@@ -75,6 +87,7 @@ def train(
     progress = Progress("train")
     version = open_version(dataset)
     _require_fit(recipe, version)
+    feed = _feed(spark, recipe, version, rows, trigger, progress)
     identity = json.loads(json.dumps({"recipe": recipe.to_json(), "dataset_digest": version.digest}))
     if overwrite and not _resumable(output, identity):
         storage.delete(output)
@@ -91,7 +104,13 @@ def train(
         tracker.log_json(run_id, version.features, "features.json")
         _write(output, identity | {"run_id": run_id, "finished": False})
     record = _Record(tracker, run_id, progress, recipe)
-    assignment = Assignment(recipe.name, overrides, dataset, output, _threads(spark))
+    assignment = Assignment(recipe.name, overrides, dataset, output, _threads(spark), feed.secret if feed else "")
+
+    def hear(rank: int, event: dict[str, Any]) -> None:
+        record(rank, event)
+        if feed:
+            feed.on_event(rank, event)
+
     try:
         train_on_cluster(
             spark,
@@ -100,11 +119,14 @@ def train(
             workers=recipe.training.workers,
             stall_seconds=recipe.training.stall_seconds,
             max_restarts=recipe.training.max_restarts,
-            on_event=record,
+            on_event=hear,
         )
     except BaseException:
         tracker.finish_run(run_id, succeeded=False)
         raise
+    finally:
+        if feed:
+            feed.stop()
     result = TrainResult(
         output, run_id, dataset, version.digest, record.metrics, record.steps, resumed_from=record.resumed_from
     )
@@ -134,6 +156,32 @@ def open_training(uri: str) -> TrainResult:
 def experiment_name(recipe: Recipe) -> str:
     """The MLflow experiment of a recipe."""
     return f"emberline/{recipe.name}"
+
+
+def _feed(
+    spark: SparkSession,
+    recipe: Recipe,
+    version: DatasetVersion,
+    rows: DataFrame | None,
+    trigger: Mapping[str, Any],
+    progress: Progress,
+) -> Feed | None:
+    """What feeds the workers, if the recipe wants them fed.
+
+    Raises:
+        BadInputError: if rows are given that nobody would read, a stream is to be read several times, or no task slot
+            is left for a feeder.
+    """
+    training = recipe.training
+    if training.input != "spark":
+        if rows is not None:
+            raise BadInputError(f"Rows were given to train, but training.input={training.input!r}: set it to 'spark'.")
+        return None
+    if rows is not None and rows.isStreaming and training.epochs != 1:
+        raise BadInputError(f"A stream is read once: set training.epochs=1 instead of {training.epochs}.")
+    require_feeder_slots(spark, training.workers)
+    of_epoch = source_rows(spark, recipe, version) if rows is None else given_rows(rows, version.schema)
+    return Feed(spark, of_epoch, recipe, version, trigger, progress.say)
 
 
 def _require_fit(recipe: Recipe, version: DatasetVersion) -> None:

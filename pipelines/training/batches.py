@@ -19,10 +19,13 @@ class Batches(Protocol):
 
     @property
     def steps_per_epoch(self) -> int:
-        """Batches of one epoch, the same number on every worker."""
+        """Batches of one epoch, the same number on every worker; an estimate where only the source's end will tell."""
 
     def training(self, position: Position) -> tf.data.Dataset:
         """What is left of the epoch that `position` stands in, all batches of equal size."""
+
+    def steps_ahead(self, position: Position, limit: int) -> int:
+        """How many steps all workers can do now, at most `limit`: the same number on each, 0 at the epoch's end."""
 
     def evaluation(self) -> tf.data.Dataset:
         """This worker's share of the held-out rows: each of them once over all workers."""
@@ -58,6 +61,10 @@ class ShardBatches:
     def training(self, position: Position) -> tf.data.Dataset:
         """See `Batches`."""
         return self._read("train", self._batch, epoch=position.epoch, skip=position.steps_into_epoch, seed=self._seed)
+
+    def steps_ahead(self, position: Position, limit: int) -> int:
+        """See `Batches`."""
+        return min(limit, self.steps_per_epoch - position.steps_into_epoch)
 
     def evaluation(self) -> tf.data.Dataset:
         """See `Batches`."""

@@ -18,6 +18,7 @@ from features.dataset_version import DatasetVersion
 from pipelines.recipe import Recipe
 from pipelines.training import checkpoints
 from pipelines.training.batches import Batches, ShardBatches
+from pipelines.training.collective import SumOverWorkers
 from pipelines.training.position import Position
 from pipelines.training.step import TrainingStep
 
@@ -60,6 +61,7 @@ class Loop:
         with strategy.scope():
             self.step = TrainingStep(recipe, version, self.total_steps)
         self._run_steps = tf.function(self._steps)
+        self._sum_over_workers = SumOverWorkers(strategy)
 
     def run(self) -> keras.Model:
         """Trains to the last epoch, from the last checkpoint if there is one.
@@ -90,8 +92,7 @@ class Loop:
         training = self.recipe.training
         batches = iter(self.batches.training(position))
         total, done, began = 0.0, 0, time.perf_counter()
-        while (left := self.steps_per_epoch - position.steps_into_epoch) > 0:
-            count = min(training.steps_per_call, left)
+        while count := self.batches.steps_ahead(position, training.steps_per_call):
             loss = float(self._run_steps(batches, tf.constant(count))) / count
             done += count
             total += loss * count
@@ -124,16 +125,3 @@ class Loop:
         for features, label in self.batches.evaluation():
             sums += self.step.tally(features, label)
         return self.step.task.held_out(self._sum_over_workers(sums))
-
-    def _sum_over_workers(self, values: np.ndarray) -> np.ndarray:
-        @tf.function
-        def total(value: tf.Tensor) -> tf.Tensor:
-            def share() -> tf.Tensor:
-                context = tf.distribute.get_replica_context()
-                # A copy made on the replica's device: the reduction asks its operand where it lives.
-                return context.all_reduce(tf.distribute.ReduceOp.SUM, tf.identity(value))
-
-            return self.strategy.run(share)
-
-        summed = self.strategy.experimental_local_results(total(tf.constant(values, tf.float64)))[0]
-        return np.asarray(summed)

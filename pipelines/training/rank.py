@@ -89,7 +89,16 @@ def _train(assignment: Assignment, report: Any) -> None:
     rank = 0 if task["type"] == "chief" else task["index"] + 1
     several = recipe.training.workers > 1
     strategy = tf.distribute.MultiWorkerMirroredStrategy() if several else tf.distribute.get_strategy()
-    loop = Loop(recipe, version, assignment.output, strategy, rank, report)
+    batches = None
+    if recipe.training.input == "spark":
+        from pipelines.training.collective import SumOverWorkers
+        from pipelines.training.feed.batches import FedBatches
+
+        batches = FedBatches(
+            recipe, version, worker=rank, host=_own_host(), secret=assignment.feed_secret, report=report,
+            sum_over_workers=SumOverWorkers(strategy),
+        )  # fmt: skip
+    loop = Loop(recipe, version, assignment.output, strategy, rank, report, batches)
     model = loop.run()
     if rank == 0:
         report({"event": "exporting"})
@@ -98,6 +107,15 @@ def _train(assignment: Assignment, report: Any) -> None:
     # A rank that left now would break the collective under a slower one. The driver hears from all of them and
     # then has the worker close our stdin, which ends this process.
     threading.Event().wait()
+
+
+def _own_host() -> str:
+    """The address under which the cluster knows this machine."""
+    config = json.loads(os.environ.get("TF_CONFIG", "{}"))
+    if not config:
+        return "127.0.0.1"
+    task = config["task"]
+    return str(config["cluster"][task["type"]][task["index"]]).rpartition(":")[0]
 
 
 if __name__ == "__main__":

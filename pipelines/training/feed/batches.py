@@ -12,6 +12,7 @@ import tensorflow as tf
 from features.batches import stored_tensor
 from features.columns import Transformed, arrow_schema, stored
 from features.dataset_version import DatasetVersion
+from features.errors import BadInputError
 from pipelines.recipe import Recipe
 from pipelines.training.batches import ShardBatches
 from pipelines.training.feed.feeder import cut, hand_on
@@ -109,6 +110,11 @@ class FedBatches:
             if left := sum(held) // self._global_batch:
                 self._even_out(held, left * self._batch)
                 continue
+            if not self._steps:
+                raise BadInputError(
+                    f"The rows of epoch {position.epoch + 1} make no step: {sum(held):,} were fed, and "
+                    f"training.global_batch={self._global_batch:,}. Lower it, or look for what became of the rows."
+                )
             self._report({"event": "fed", "epoch": position.epoch, "steps": self._steps, "left_out": sum(held)})
             self._chunks.put(None)
             return 0

@@ -20,7 +20,7 @@ class FeedError(RuntimeError):
 
 
 class FeedLostError(ConnectionError):
-    """The feed broke off for a reason that may pass, such as a lost executor: another attempt begins the epoch again."""
+    """The feed broke off for a reason that may pass, such as a lost executor: all ranks begin the epoch again."""
 
 
 class Inbox:

@@ -1,5 +1,6 @@
-"""The driver's end of the feed: one Spark job per epoch (or one streaming query), started when all ranks wait for it."""
+"""The driver's end of the feed: a Spark job per epoch (or one streaming query), started when all ranks wait for it."""
 
+import os
 import re
 import tempfile
 import threading
@@ -19,12 +20,13 @@ from pipelines.recipe import Recipe
 from pipelines.row_transform import RowTransform
 from pipelines.training.feed import wire
 from pipelines.training.feed.feeder import FEED_REPORT, Addresses, Feeder
+from pipelines.training.feed.rows import RowsOfEpoch
 
 CANCEL_SECONDS = 30
 """How long a cancelled job may take to end."""
 
 LAST_WORDS_SECONDS = 5
-"""When feeders break off, a lost rank is the likeliest cause; the driver hears of it elsewhere, with a better reason."""
+"""When feeders break off, a lost rank is the likeliest cause, and the driver hears of it with a better reason."""
 
 REASON_LENGTH = 4_000
 """Characters of a failed job's error that are told to the ranks."""
@@ -55,7 +57,7 @@ class Feed:
 
     Args:
         spark: The session.
-        rows: Checked raw rows (`check_rows`) of an epoch counted from 0; a streaming frame is the whole training's.
+        rows: Checked raw rows of an epoch; a streaming frame's are fed batch after batch, until it ends.
         recipe: What is trained.
         version: The dataset version, whose statistics transform the rows.
         trigger: Of a streaming frame, as `DataStreamWriter.trigger` takes it.
@@ -68,7 +70,7 @@ class Feed:
     def __init__(
         self,
         spark: SparkSession,
-        rows: Callable[[int], DataFrame],
+        rows: RowsOfEpoch,
         recipe: Recipe,
         version: DatasetVersion,
         trigger: Mapping[str, Any],
@@ -86,11 +88,7 @@ class Feed:
         self._epoch = _Epoch(-1)
 
     def on_event(self, rank: int, event: Mapping[str, Any]) -> None:
-        """Hears what the cluster says; everything that is not about the feed is ignored.
-
-        Raises:
-            BadInputError: if the cluster has no task slot left for a feeder.
-        """
+        """Hears what the cluster says; everything that is not about the feed is ignored."""
         match event["event"]:
             case "restart" | "exporting":
                 self.stop()
@@ -100,13 +98,12 @@ class Feed:
                     self._epoch = _Epoch(event["epoch"])
                 self._epoch.ranks[rank] = (event["host"], event["port"])
                 if len(self._epoch.ranks) == self._workers:
-                    require_feeder_slots(self._spark, self._workers)
                     self._epoch.thread = threading.Thread(target=self._run, args=(self._epoch,), daemon=True)
                     self._epoch.thread.start()
             case "fed" if rank == 0:
                 self._say(
-                    f"epoch {event['epoch'] + 1}: {self._epoch.rows:,} rows fed, {event['left_out']:,} of them left out "
-                    f"as less than a global batch, {self._epoch.rejected:,} rejected"
+                    f"epoch {event['epoch'] + 1}: {self._epoch.rows:,} rows fed, {event['left_out']:,} of them left "
+                    f"out as less than a global batch, {self._epoch.rejected:,} rejected"
                 )
 
     def stop(self) -> None:
@@ -172,21 +169,19 @@ def require_feeder_slots(spark: SparkSession, workers: int) -> None:
     """
     if spark.conf.get("spark.speculation", "false") == "true":
         raise BadInputError("A speculative task would feed its rows twice: set spark.speculation=false.")
-    master = str(spark.conf.get("spark.master", ""))
+    master, slots, sum_of_slots = str(spark.conf.get("spark.master", "")), 0, ""
     per_task = int(spark.conf.get("spark.task.cpus", "1") or 1)
     if cluster := re.fullmatch(r"local-cluster\[\s*(\d+)\s*,\s*(\d+)\s*,.*\]", master):
         executors, cores = int(cluster[1]), int(cluster[2])
-        slots = executors * (cores // per_task)
-        sum_of_slots = f"{executors} executors x {cores} cores / {per_task} per task"
-        advice = f"Use --master 'local-cluster[{executors + 1},{cores},2048]'"
-    elif master.startswith("local"):
-        return  # threads of one process; a single rank leaves none only on local[1]
+        slots, sum_of_slots = executors * (cores // per_task), f"{executors} executors of {cores} cores"
+    elif found := re.fullmatch(r"local(?:\[\s*(\d+|\*).*\])?", master):
+        cores = (os.cpu_count() or 1) if found[1] == "*" else int(found[1] or 1)
+        slots, sum_of_slots = cores // per_task, f"{cores} threads"
     else:
-        return
-    needed = workers + 1
-    if slots < needed:
+        return  # executors may still be registering; without a free slot the feed waits, and stall_seconds ends that
+    if slots < workers + 1:
         raise BadInputError(
-            f"training.input=spark needs {needed} task slots: {workers} are held by the workers, and at least one must "
-            f"be left for the job that feeds them. {master} has {slots} ({sum_of_slots}). {advice}, or --set "
-            "training.input=tensorflow."
+            f"training.input=spark needs {workers + 1} task slots: the workers hold {workers}, and at least one must "
+            f"be left for the job that feeds them. {master} has {slots} ({sum_of_slots}, {per_task} per task). "
+            f"Use --master 'local-cluster[{workers + 1},1,2048]', a larger cluster, or --set training.input=tensorflow."
         )
