@@ -98,6 +98,10 @@ class Inbox:
 
     def close(self) -> None:
         """Closes the port; connections end with the process."""
+        try:
+            self._listener.shutdown(socket.SHUT_RDWR)  # or the accepting thread would serve one more
+        except OSError:
+            pass  # closed before
         self._listener.close()
 
     def _accept(self) -> None:
