@@ -87,7 +87,8 @@ def test_each_batch_goes_to_a_rank_with_room() -> None:
 
 
 @pytest.mark.parametrize(
-    "hello", [b'{"who": "driver", "answer": "0000"}\n', b"not json\n", b"\x80\x04\x95pickle\n", b"[]\n", b'{"who": 1}\n']
+    "hello",
+    [b'{"who": "driver", "answer": "0000"}\n', b"not json\n", b"\x80\x04\x95pickle\n", b"[]\n", b'{"who": 1}\n'],
 )
 def test_a_stranger_is_turned_away(inbox: Inbox, hello: bytes) -> None:
     with socket.create_connection(inbox.address, timeout=5) as stranger:
