@@ -14,6 +14,7 @@ from features.columns import Column, describe
 from features.errors import BadInputError, nearest
 from features.validation.expectations import Expectations
 from pipelines.launchers import Launcher
+from pipelines.training.interval import Interval
 
 Input = Literal["tensorflow", "spark"]
 
@@ -61,8 +62,12 @@ class Training:
         seed: Initial weights, dropout and the order of rows follow from it.
         average_decay: Decay per step of the moving average of the weights that is exported; 0 for none.
         steps_per_call: Steps inside one graph call; more is faster, progress is seen less often.
-        checkpoint_epochs: Epochs between checkpoints.
+        checkpoint_every: What lies between two checkpoints: `1 epoch`, `500 steps`, `600 seconds`. The end of the
+            training has one in any case.
         keep_checkpoints: Latest checkpoints kept.
+        best_metric: Metric of the held-out rows, such as `eval_auc`, by which the best epoch is chosen: its checkpoint
+            is kept beside the latest, and the model is that of the best epoch. Empty: of the last.
+        patience: Epochs without a better `best_metric` after which the training ends; 0 for never.
         stall_seconds: Without progress for so long, an attempt is given up.
         max_restarts: How often all workers start again, from the last checkpoint, after one was lost or hung.
         input: `tensorflow`: workers read the shards of the dataset version. `spark`: a Spark job transforms raw rows
@@ -77,19 +82,26 @@ class Training:
     seed: int = 1
     average_decay: float = 0.0
     steps_per_call: int = 50
-    checkpoint_epochs: int = 1
+    checkpoint_every: str = "1 epoch"
     keep_checkpoints: int = 3
+    best_metric: str = ""
+    patience: int = 0
     stall_seconds: int = 600
     max_restarts: int = 2
     input: Input = "tensorflow"
     launcher: Launcher = "tensorflowonspark"
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "global_batch", "workers", "steps_per_call", "checkpoint_epochs", "keep_checkpoints"):
+        for name in ("epochs", "global_batch", "workers", "steps_per_call", "keep_checkpoints"):
             if getattr(self, name) < 1:
                 raise BadInputError(f"training.{name} must be at least 1, got {getattr(self, name)}.")
         if self.input not in get_args(Input):
             raise BadInputError(f"training.input={self.input!r}. {nearest(self.input, get_args(Input))}")
+        Interval.parse(self.checkpoint_every)
+        if self.patience and not self.best_metric:
+            raise BadInputError(
+                f"training.patience={self.patience} waits for a better metric: name it in training.best_metric."
+            )
         if self.global_batch % self.workers:
             raise BadInputError(
                 f"training.global_batch={self.global_batch} does not divide by training.workers={self.workers}. "

@@ -28,6 +28,9 @@ TRAINING = "training.json"
 AVAILABLE_NOW = MappingProxyType({"availableNow": True})
 """Reads what a stream's source holds at the start, and ends."""
 
+HOW_IT_RUNS = ("workers", "launcher", "stall_seconds", "max_restarts", "checkpoint_every", "keep_checkpoints")
+"""Fields of `Training` that may differ when an unfinished training goes on: the global batch is the same for any."""
+
 
 @dataclass(frozen=True)
 class TrainResult:
@@ -210,7 +213,14 @@ def _resumable(output: str, identity: dict[str, Any]) -> bool:
     if not storage.exists(path):
         return False
     state = json.loads(storage.read_bytes(path))
-    return not state["finished"] and {key: state[key] for key in identity} == identity
+    return not state["finished"] and _what(state) == _what(identity)
+
+
+def _what(state: dict[str, Any]) -> Any:
+    """What is trained on which data, apart from how it runs."""
+    training = state["recipe"]["training"]
+    kept = {name: value for name, value in training.items() if name not in HOW_IT_RUNS}
+    return state["recipe"] | {"training": kept}, state["dataset_digest"]
 
 
 def _unfinished_run(output: str, identity: dict[str, Any], tracker: Tracker) -> str | None:
@@ -262,7 +272,9 @@ def _write(output: str, state: dict[str, Any]) -> None:
 
 def _shown(metrics: dict[str, float]) -> str:
     return ", ".join(
-        f"{name} {value:,.4f}" for name, value in metrics.items() if name == "loss" or name.startswith("eval_")
+        f"{name} {value:,.4f}"
+        for name, value in metrics.items()
+        if name == "loss" or name.startswith(("eval_", "best_"))
     )
 
 
@@ -309,6 +321,10 @@ class _Record:
                 epochs = self.recipe.training.epochs
                 self.progress.say(f"epoch {event['epoch']}/{epochs}  {_shown(event['metrics'])}  "
                                   f"{event['metrics']['examples_per_second']:,.0f} examples/s")  # fmt: skip
+
+            case "best":
+                self.tracker.log_metrics(self.run_id, event["metrics"], event["step"], int(time.time() * 1000))
+                self.progress.say(f"the model is that of step {event['step']:,}: {_shown(event['metrics'])}")
 
     def _line(self, event: dict[str, Any]) -> str:
         per_step = (time.monotonic() - self._began) / max(event["step"] - self.resumed_from, 1)

@@ -6,6 +6,7 @@ order is decided by `features.tfrecord.pieces` from the manifest and (seed, epoc
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import tensorflow as tf
@@ -13,7 +14,7 @@ import tensorflow as tf
 from features import storage
 from features.tfrecord.layouts import Group, Groups
 from features.tfrecord.manifest import ShardSet
-from features.tfrecord.pieces import Share, bounds_of, share_of
+from features.tfrecord.pieces import Share, bounds_of, rest_of, share_of
 from features.tfrecord.remote import remote_records
 
 Tensors = dict[str, tf.Tensor]
@@ -66,41 +67,117 @@ def read_epoch(
     """
     _check(shard_set, batch_size, worker, workers, skip_batches, shuffle_window_blocks, columns)
     low, high = bounds_of(shard_set.rows, batch_size, worker, workers, drop_remainder)
-    share = share_of(shard_set, low, high, seed=seed, epoch=epoch)
-    batches = share.rows // batch_size if drop_remainder else -(-share.rows // batch_size)
-    seeds = None if seed is None else _seeds(seed, epoch, worker, workers)
-    wanted = [name for name in shard_set.schema.names if columns is None or name in columns]
-    # interleaved compressed files have no position to jump to: what was consumed is read again and dropped
+    batches = (high - low) // batch_size if drop_remainder else -(-(high - low) // batch_size)
+    order = _Order(base_uri, shard_set, columns, seed, epoch, shuffle_window_blocks)
+    # Interleaved compressed files have no position to jump to: what was consumed is read again and dropped.
     late = skip_batches if seed is not None and shard_set.codec is not None else 0
-    row = (skip_batches - late) * batch_size
-    if shard_set.layout == "block":
-        share, window, before = share.window_of(row, shuffle_window_blocks)
-        size, prepare = shuffle_window_blocks, _block_window(shard_set, wanted)
-        finish = _split(shard_set, wanted)
-    else:
-        size, prepare = shuffle_window_blocks * shard_set.rows_per_block, _row_window
-        window, before = divmod(row, size)
-        share = share.after(window * size)
-        finish = _parse_packed(shard_set, wanted) if shard_set.layout == "packed" else _parse_plain(shard_set, wanted)
+    rows = order.rows(low, high, worker, workers, skip=(skip_batches - late) * batch_size)
+    dataset = rows.rebatch(batch_size, drop_remainder=drop_remainder).skip(late)
+    return order.finish(dataset, max(0, batches - skip_batches))
 
-    def shuffled(index: tf.Tensor, records: tf.Tensor | tuple[tf.Tensor, ...]) -> Tensors:
-        def order(rows: tf.Tensor) -> tf.Tensor:
-            if seeds is not None:
-                rows = tf.random.experimental.stateless_shuffle(rows, tf.stack([seeds[0], seeds[1] + index]))
-            return rows[tf.where(index == window, before, 0) :]
 
-        return prepare(order, *(records if isinstance(records, tuple) else (records,)))
+def read_rest(
+    base_uri: str,
+    shard_set: ShardSet,
+    *,
+    global_batch: int,
+    done: Sequence[tuple[int, int]],
+    worker: int,
+    workers: int,
+    seed: int,
+    epoch: int,
+    columns: Sequence[str] | None = None,
+    shuffle_window_blocks: int = 16,
+) -> tf.data.Dataset:
+    """The rest of an epoch that other numbers of workers began: exactly the rows that they did not see, each once.
 
-    dataset = _records(base_uri, shard_set, share, mixed=seed is not None).batch(size)
-    dataset = dataset.enumerate(window).map(_plain_graph(shuffled), num_parallel_calls=_PARALLEL)
-    dataset = dataset.rebatch(batch_size, drop_remainder=drop_remainder).skip(late)
-    dataset = dataset.map(_plain_graph(finish), num_parallel_calls=_PARALLEL)
-    remaining = max(0, batches - skip_batches)
-    dataset = dataset.apply(tf.data.experimental.assert_cardinality(remaining)).prefetch(4)
-    options = tf.data.Options()
-    options.deterministic = True
-    options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
-    return dataset.with_options(options)
+    Args:
+        base_uri, shard_set, worker, workers, seed, epoch, columns, shuffle_window_blocks: as in `read_epoch`.
+        global_batch: rows of a step over all workers, the same for every number of workers.
+        done: the steps of this epoch in order, as (number of workers, steps).
+
+    Returns:
+        Whole batches as `read_epoch` gives them, as many on every worker.
+
+    Raises:
+        ValueError: arguments out of range, or unknown columns.
+    """
+    batch = global_batch // workers
+    _check(shard_set, batch, worker, workers, 0, shuffle_window_blocks, columns)
+    first = done[0][0] if done else workers
+    pieces = rest_of(shard_set.rows, global_batch, done, worker, workers)
+    order = _Order(base_uri, shard_set, columns, seed, epoch, shuffle_window_blocks)
+    dataset = None
+    for share, skip, take in pieces:
+        low, high = bounds_of(shard_set.rows, global_batch // first, share, first, drop_remainder=True)
+        jump = 0 if shard_set.codec is not None else skip
+        rows = _cut(order.rows(low, high, share, first, skip=jump), skip - jump, take)
+        dataset = rows if dataset is None else dataset.concatenate(rows)
+    if dataset is None:
+        return read_epoch(base_uri, shard_set, batch_size=batch, columns=columns).take(0)
+    return order.finish(dataset.rebatch(batch, drop_remainder=True), sum(take for *_, take in pieces) // batch)
+
+
+def _cut(rows: tf.data.Dataset, skip: int, take: int) -> tf.data.Dataset:
+    """Rows `skip` to `skip + take` of a sequence of tables of any sizes."""
+
+    def next_part(state: tf.Tensor, table: Tensors) -> tuple[tf.Tensor, tuple[tf.Tensor, Tensors]]:
+        size = tf.shape(next(iter(table.values())), tf.int64)[0]
+        begin, end = tf.unstack(tf.clip_by_value(state, 0, size))
+        return state - size, (state[1] > 0, {name: value[begin:end] for name, value in table.items()})
+
+    parts = rows.scan(tf.constant([skip, skip + take], tf.int64), _plain_graph(next_part))
+    return parts.take_while(lambda more, _: more).map(lambda _, part: part)
+
+
+@dataclass(frozen=True)
+class _Order:
+    """The rows of one epoch in their order, before they are cut into batches and columns."""
+
+    base_uri: str
+    shard_set: ShardSet
+    columns: Sequence[str] | None
+    seed: int | None
+    epoch: int
+    window_blocks: int
+
+    @property
+    def wanted(self) -> list[str]:
+        return [name for name in self.shard_set.schema.names if self.columns is None or name in self.columns]
+
+    def rows(self, low: int, high: int, worker: int, workers: int, *, skip: int) -> tf.data.Dataset:
+        """A worker's share without its first `skip` rows, as tables of a window each."""
+        shard_set, size = self.shard_set, self.window_blocks
+        share = share_of(shard_set, low, high, seed=self.seed, epoch=self.epoch)
+        seeds = None if self.seed is None else _seeds(self.seed, self.epoch, worker, workers)
+        if shard_set.layout == "block":
+            share, window, before = share.window_of(skip, size)
+            prepare = _block_window(shard_set, self.wanted)
+        else:
+            size, prepare = size * shard_set.rows_per_block, _row_window
+            window, before = divmod(skip, size)
+            share = share.after(window * size)
+
+        def shuffled(index: tf.Tensor, records: tf.Tensor | tuple[tf.Tensor, ...]) -> Tensors:
+            def order(rows: tf.Tensor) -> tf.Tensor:
+                if seeds is not None:
+                    rows = tf.random.experimental.stateless_shuffle(rows, tf.stack([seeds[0], seeds[1] + index]))
+                return rows[tf.where(index == window, before, 0) :]
+
+            return prepare(order, *(records if isinstance(records, tuple) else (records,)))
+
+        dataset = _records(self.base_uri, shard_set, share, mixed=self.seed is not None).batch(size)
+        return dataset.enumerate(window).map(_plain_graph(shuffled), num_parallel_calls=_PARALLEL)
+
+    def finish(self, dataset: tf.data.Dataset, batches: int) -> tf.data.Dataset:
+        """Batches of rows as batches of columns."""
+        parse = {"block": _split, "packed": _parse_packed, "plain": _parse_plain}[self.shard_set.layout]
+        dataset = dataset.map(_plain_graph(parse(self.shard_set, self.wanted)), num_parallel_calls=_PARALLEL)
+        dataset = dataset.apply(tf.data.experimental.assert_cardinality(batches)).prefetch(4)
+        options = tf.data.Options()
+        options.deterministic = True
+        options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
+        return dataset.with_options(options)
 
 
 def _check(

@@ -6,6 +6,7 @@ blocks of a worker's share; its rows are shuffled together. Everything follows f
 the epoch is just a number of batches.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 
 import numpy as np
@@ -75,6 +76,48 @@ def bounds_of(rows: int, batch_size: int, worker: int, workers: int, drop_remain
         share = rows // (batch_size * workers) * batch_size
         return worker * share, (worker + 1) * share
     return worker * rows // workers, (worker + 1) * rows // workers
+
+
+def rest_of(
+    rows: int, global_batch: int, done: Sequence[tuple[int, int]], worker: int, workers: int
+) -> list[tuple[int, int, int]]:
+    """What is left for a worker of an epoch that other numbers of workers began.
+
+    The first number of workers fixes the order of rows: its shares, of equal size. Whenever the number changes, what is
+    left of all shares, one behind the other, is cut into as many equal shares anew.
+
+    Args:
+        rows: of the whole set.
+        global_batch: rows of a step over all workers.
+        done: (number of workers, steps), in order.
+        worker, workers: for whom.
+
+    Returns:
+        (number of the first share-out's share, its rows to skip, its rows to take), in order.
+    """
+    first = done[0][0] if done else workers
+    size = rows // global_batch * (global_batch // first)
+    shares = [[(share, 0, size)] for share in range(first)]
+    following = [*(count for count, _ in done), workers][1:]
+    for (count, steps), after in zip(done, following, strict=True):
+        seen = steps * (global_batch // count)
+        shares = [_slice(share, seen, size) for share in shares]
+        if after != count:
+            left = [piece for share in shares for piece in share]
+            size = sum(take for *_, take in left) // after
+            shares = [_slice(left, number * size, (number + 1) * size) for number in range(after)]
+    return shares[worker]
+
+
+def _slice(pieces: Sequence[tuple[int, int, int]], low: int, high: int) -> list[tuple[int, int, int]]:
+    """Rows `low` to `high` of pieces that lie one behind the other."""
+    found, position = [], 0
+    for share, skip, take in pieces:
+        begin, end = max(low - position, 0), min(high - position, take)
+        if begin < end:
+            found.append((share, skip + begin, end - begin))
+        position += take
+    return found
 
 
 def share_of(shard_set: ShardSet, low: int, high: int, *, seed: int | None, epoch: int) -> Share:

@@ -27,7 +27,7 @@ RECIPE = Recipe(
         optimizers=(Optimizer("ftrl", learning_rate=1.0),),
         epochs=20,
         global_batch=256,
-        checkpoint_epochs=5,
+        checkpoint_every="5 epochs",
     ),
     gate=Gate("rmse", 100.0),
 )

@@ -24,7 +24,7 @@ RECIPE = Recipe(
         optimizers=(Optimizer("adam", learning_rate=0.02, schedule="cosine"),),
         epochs=60,
         global_batch=24,
-        checkpoint_epochs=20,
+        checkpoint_every="20 epochs",
     ),
     gate=Gate("accuracy", 0.8),
 )

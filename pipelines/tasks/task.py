@@ -21,6 +21,11 @@ SMALLER_IS_BETTER = frozenset({"log_loss", "rmse", "mae"})
 """Of all other metrics, more is better."""
 
 
+def is_smaller_better(metric: str) -> bool:
+    """Whether less of a metric of held-out rows, `eval_…`, is better."""
+    return metric.removeprefix("eval_") in SMALLER_IS_BETTER | {"loss"}
+
+
 @dataclass(frozen=True)
 class PredictionColumn:
     """One column of a prediction.

@@ -1,14 +1,15 @@
 """Where a worker's batches come from: the seam behind which shards, or rows fed by Spark, are the same to the loop."""
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 import tensorflow as tf
 
 from features import storage
 from features.batches import padded
 from features.dataset_version import DatasetVersion
-from features.tfrecord.input import read_epoch
+from features.tfrecord.input import read_epoch, read_rest
+from features.tfrecord.manifest import ShardSet
 from pipelines.training.position import Position
 
 EVALUATION_BATCH = 4096
@@ -54,13 +55,21 @@ class ShardBatches:
         seed: int,
     ) -> None:
         self._version, self._columns = version, tuple(columns)
-        self._batch = global_batch // workers
-        self._worker, self._workers, self._seed = worker, workers, seed
+        self._global_batch, self._worker, self._workers, self._seed = global_batch, worker, workers, seed
+        self._wanted = [*columns, version.label]
         self.steps_per_epoch = version.split("train").plan(workers, global_batch).steps_per_epoch
 
     def training(self, position: Position) -> tf.data.Dataset:
-        """See `Batches`."""
-        return self._read("train", self._batch, epoch=position.epoch, skip=position.steps_into_epoch, seed=self._seed)
+        """See `Batches`. Of an epoch that other numbers of workers began, exactly the rows they did not see."""
+        place: dict[str, Any] = {
+            "worker": self._worker, "workers": self._workers, "epoch": position.epoch, "seed": self._seed,
+            "columns": self._wanted,
+        }  # fmt: skip
+        if any(leg.workers != self._workers for leg in position.legs):
+            done = [(leg.workers, leg.steps) for leg in position.legs]
+            return self._ready(read_rest(*self._split("train"), global_batch=self._global_batch, done=done, **place))
+        skip, batch = position.steps_into_epoch, self._global_batch // self._workers
+        return self._ready(read_epoch(*self._split("train"), batch_size=batch, skip_batches=skip, **place))
 
     def steps_ahead(self, position: Position, limit: int) -> int:
         """See `Batches`."""
@@ -68,20 +77,16 @@ class ShardBatches:
 
     def evaluation(self) -> tf.data.Dataset:
         """See `Batches`."""
-        return self._read("eval", EVALUATION_BATCH, epoch=0, skip=0, seed=None)
+        return self._ready(
+            read_epoch(
+                *self._split("eval"), batch_size=EVALUATION_BATCH, worker=self._worker, workers=self._workers,
+                drop_remainder=False, columns=self._wanted,
+            )
+        )  # fmt: skip
 
-    def _read(self, split: str, batch: int, *, epoch: int, skip: int, seed: int | None) -> tf.data.Dataset:
-        label = self._version.label
-        dataset = read_epoch(
-            storage.join(self._version.uri, split),
-            self._version.split(split),
-            batch_size=batch,
-            worker=self._worker,
-            workers=self._workers,
-            seed=seed,
-            epoch=epoch,
-            skip_batches=skip,
-            drop_remainder=seed is not None,
-            columns=[*self._columns, label],
-        )
-        return dataset.map(lambda row: ({name: padded(row[name]) for name in self._columns}, row[label])).prefetch(2)
+    def _split(self, name: str) -> tuple[str, ShardSet]:
+        return storage.join(self._version.uri, name), self._version.split(name)
+
+    def _ready(self, rows: tf.data.Dataset) -> tf.data.Dataset:
+        names, label = self._columns, self._version.label
+        return rows.map(lambda row: ({name: padded(row[name]) for name in names}, row[label])).prefetch(2)

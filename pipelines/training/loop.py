@@ -4,6 +4,7 @@ Keras builds the network, its optimizers sum gradients over the replicas; the lo
 `keras.Model.fit` does not run under multi-worker strategies in Keras 3.
 """
 
+import math
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -15,10 +16,13 @@ import tensorflow as tf
 from features import storage
 from features.columns import stored
 from features.dataset_version import DatasetVersion
+from features.errors import BadInputError, nearest
 from pipelines.recipe import Recipe
+from pipelines.tasks.task import is_smaller_better
 from pipelines.training import checkpoints
 from pipelines.training.batches import Batches, ShardBatches
 from pipelines.training.collective import SumOverWorkers
+from pipelines.training.interval import Interval
 from pipelines.training.position import Position
 from pipelines.training.step import TrainingStep
 
@@ -62,6 +66,12 @@ class Loop:
             self.step = TrainingStep(recipe, version, self.total_steps)
         self._run_steps = tf.function(self._steps)
         self._sum_over_workers = SumOverWorkers(strategy)
+        known = self.step.held_out_metrics
+        if training.best_metric and training.best_metric not in known:
+            raise BadInputError(
+                f"training.best_metric={training.best_metric!r} is no metric of held-out rows. "
+                f"{nearest(training.best_metric, known)}"
+            )
 
     def run(self) -> keras.Model:
         """Trains to the last epoch, from the last checkpoint if there is one.
@@ -73,26 +83,59 @@ class Loop:
             FloatingPointError: if the loss is not a number, naming the step.
         """
         training = self.recipe.training
-        folder = storage.join(self.output, "checkpoints")
         position = Position()
-        if existing := checkpoints.complete(folder):
+        if existing := checkpoints.complete(self._checkpoints):
             position = checkpoints.restore(existing[-1], self.step.variables)
         self.report({"event": "start", "step": position.step, "epoch": position.epoch, "steps": self.total_steps})
-        while position.epoch < training.epochs:
-            position, metrics = self._epoch(position)
-            metrics |= self._evaluate()
-            self.report({"event": "epoch", "epoch": position.epoch, "step": position.step, "metrics": metrics})
-            due = position.epoch % training.checkpoint_epochs == 0 or position.epoch == training.epochs
-            if self.worker == 0 and due:
-                checkpoints.save(folder, self.step.variables, position, training.keep_checkpoints)
+        writer = checkpoints.Writer(
+            self._checkpoints, self.step.variables,
+            keep=training.keep_checkpoints, every=Interval.parse(training.checkpoint_every),
+        )  # fmt: skip
+        with writer:
+            while not self._is_over(position):
+                position, metrics = self._epoch(position, writer)
+                metrics |= self._evaluate()
+                self.report({"event": "epoch", "epoch": position.epoch, "step": position.step, "metrics": metrics})
+                if training.best_metric:
+                    position = self._judge(position, metrics)
+                best_now = position.best is not None and position.best.step == position.step
+                if self.worker == 0 and (writer.is_due(position) or best_now or self._is_over(position)):
+                    writer.save(position)
+        if position.best:
+            self._take_best(position)
         self.step.finish()
         return self.step.model
 
-    def _epoch(self, position: Position) -> tuple[Position, dict[str, float]]:
+    @property
+    def _checkpoints(self) -> str:
+        return storage.join(self.output, "checkpoints")
+
+    def _is_over(self, position: Position) -> bool:
+        training, best = self.recipe.training, position.best
+        tired = bool(training.patience and best and best.epochs_since >= training.patience)
+        return tired or position.epoch >= training.epochs
+
+    def _judge(self, position: Position, metrics: dict[str, float]) -> Position:
+        name = self.recipe.training.best_metric
+        # A split of a single class has no AUC: that epoch is no better than any other.
+        return position.judged(metrics.get(name, math.nan), smaller_is_better=is_smaller_better(name))
+
+    def _take_best(self, position: Position) -> None:
+        """Goes back to the best epoch, on the worker that exports it."""
+        best = position.best
+        if self.worker or not best:
+            return
+        if best.step != position.step:
+            checkpoints.restore(checkpoints.of_step(self._checkpoints, best.step), self.step.variables)
+        self.report(
+            {"event": "best", "step": best.step, "metrics": {f"best_{self.recipe.training.best_metric}": best.value}}
+        )
+
+    def _epoch(self, position: Position, writer: checkpoints.Writer) -> tuple[Position, dict[str, float]]:
         training = self.recipe.training
         batches = iter(self.batches.training(position))
         total, done, began = 0.0, 0, time.perf_counter()
-        while count := self.batches.steps_ahead(position, training.steps_per_call):
+        while count := self.batches.steps_ahead(position, writer.steps_until(position, training.steps_per_call)):
             loss = float(self._run_steps(batches, tf.constant(count))) / count
             done += count
             total += loss * count
@@ -107,8 +150,11 @@ class Loop:
                 {"event": "progress", "epoch": position.epoch + 1, "epochs": training.epochs, "loss": loss,
                  "step": position.step, "steps": self.total_steps, "examples_per_second": rate}
             )  # fmt: skip
+            at_end = position.steps_into_epoch == self.steps_per_epoch
+            if self.worker == 0 and not at_end and writer.is_due(position):
+                writer.save(position)
         seconds = time.perf_counter() - began
-        metrics = {"loss": total / done, "examples_per_second": done * training.global_batch / seconds} if done else {}
+        metrics = {"loss": total / done, "examples_per_second": done * training.global_batch / seconds}
         return position.next_epoch(), metrics
 
     def _steps(self, batches: Iterator[Any], count: tf.Tensor) -> tf.Tensor:

@@ -1,6 +1,7 @@
 """Recipe optimizers as Keras optimizers, each with the variables it moves."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import keras
 
@@ -19,7 +20,8 @@ def make(declared: Optimizer, total_steps: int, average_decay: float) -> keras.o
     rate: float | keras.optimizers.schedules.LearningRateSchedule = declared.learning_rate
     if declared.schedule == "cosine":
         rate = keras.optimizers.schedules.CosineDecay(declared.learning_rate, total_steps)
-    average = {"use_ema": True, "ema_momentum": average_decay} if average_decay else {}
+    average: dict[str, Any] = {"use_ema": True, "ema_momentum": average_decay} if average_decay else {}
+    average["name"] = declared.kind  # Keras would count the optimizers of the process, and name variables after that
     match declared.kind:
         case "ftrl":
             return keras.optimizers.Ftrl(

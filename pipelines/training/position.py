@@ -1,6 +1,7 @@
 """Where in a training a checkpoint stands, and with it the data that is still to be seen."""
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 from typing import Any
 
 
@@ -18,6 +19,21 @@ class Leg:
 
 
 @dataclass(frozen=True)
+class Best:
+    """The best epoch so far.
+
+    Args:
+        step: Steps that were done at its end; its checkpoint has this number.
+        value: Of the metric that decides.
+        epochs_since: Epochs since then, all of them no better.
+    """
+
+    step: int
+    value: float
+    epochs_since: int = 0
+
+
+@dataclass(frozen=True)
 class Position:
     """A point between two steps.
 
@@ -26,11 +42,13 @@ class Position:
         epoch: Epochs done since the start.
         legs: How the steps of the epoch under way were done. Together with the seed and the epoch's number they say
             which rows were seen: the global batch is the same for every number of workers, the order of rows is not.
+        best: The best epoch so far, if the recipe names a metric that decides.
     """
 
     step: int = 0
     epoch: int = 0
     legs: tuple[Leg, ...] = ()
+    best: Best | None = None
 
     @property
     def steps_into_epoch(self) -> int:
@@ -43,13 +61,23 @@ class Position:
         if last.workers != workers:
             before, last = [*before, last], Leg(workers, 0)
         legs = tuple(leg for leg in (*before, Leg(workers, last.steps + steps)) if leg.steps)
-        return Position(self.step + steps, self.epoch, legs)
+        return replace(self, step=self.step + steps, legs=legs)
 
     def next_epoch(self) -> "Position":
         """The beginning of the epoch that follows."""
-        return Position(self.step, self.epoch + 1)
+        return replace(self, epoch=self.epoch + 1, legs=())
+
+    def judged(self, value: float, *, smaller_is_better: bool) -> "Position":
+        """The same place, once the epoch that ends here was evaluated; a metric that is not a number is no better."""
+        best = self.best
+        if best is None and math.isnan(value):
+            return self
+        if best is None or (value < best.value if smaller_is_better else value > best.value):
+            return replace(self, best=Best(self.step, value))
+        return replace(self, best=replace(best, epochs_since=best.epochs_since + 1))
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> "Position":
         """The reverse of `dataclasses.asdict`."""
-        return cls(value["step"], value["epoch"], tuple(Leg(**leg) for leg in value.get("legs", ())))
+        legs, best = tuple(Leg(**leg) for leg in value.get("legs", ())), value.get("best")
+        return cls(value["step"], value["epoch"], legs, Best(**best) if best else None)

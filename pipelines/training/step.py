@@ -14,6 +14,8 @@ from pipelines.training import optimizers
 
 Features = Mapping[str, tf.Tensor]
 
+SEED_STATE = "seed_generator_state"
+
 
 class TrainingStep:
     """Built inside the scope of a strategy, called inside its replicas.
@@ -43,7 +45,7 @@ class TrainingStep:
         ]
         for optimizer, group in zip(self.optimizers, self._groups, strict=True):
             optimizer.build([weights[index] for index in group])
-        self.variables = {f"model/{variable.path}": variable.value for variable in self.model.variables}
+        self.variables = {f"model/{name}": variable for name, variable in _named(self.model).items()}
         for index, optimizer in enumerate(self.optimizers):
             self.variables |= {f"optimizer-{index}/{item.path}": item.value for item in optimizer.variables}
         # Rows of many values make batches of many widths, which would each be traced.
@@ -74,6 +76,11 @@ class TrainingStep:
         """The sums over no rows."""
         return np.zeros(self.task.tally_length)
 
+    @property
+    def held_out_metrics(self) -> tuple[str, ...]:
+        """Names of the metrics that `task.held_out` gives."""
+        return tuple(self.task.held_out(np.ones(self.task.tally_length)))
+
     def finish(self) -> None:
         """Replaces the weights by their moving averages when the recipe asks for it."""
         if not self._average_decay:
@@ -84,3 +91,13 @@ class TrainingStep:
 
     def _predict(self, features: Features) -> dict[str, tf.Tensor]:
         return self.task.predict(self.model(features, training=False))
+
+
+def _named(model: keras.Model) -> dict[str, tf.Variable]:
+    """The variables of a network by names that another process gives them too.
+
+    Keras counts the random generators of a process, not those of a network.
+    """
+    draws = [variable for variable in model.variables if variable.path.endswith(SEED_STATE)]
+    names = {id(variable): f"{SEED_STATE}_{number}" for number, variable in enumerate(draws)}
+    return {names.get(id(variable), variable.path): variable.value for variable in model.variables}

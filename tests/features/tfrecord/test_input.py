@@ -11,7 +11,7 @@ import pytest
 import tensorflow as tf
 
 from features import storage
-from features.tfrecord.input import read_epoch
+from features.tfrecord.input import read_epoch, read_rest
 from features.tfrecord.layouts import shard_name, write_shard
 from features.tfrecord.manifest import LAYOUTS, Layout, ShardSet
 
@@ -133,6 +133,37 @@ def test_a_position_is_restored_exactly(place: tuple[str, Any], layout: str, see
         assert len(rest) == max(0, len(whole) - skip)
         for found, wanted in zip(rest, whole[skip:], strict=True):
             assert all((found[name] == wanted[name]).all() for name in wanted)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_an_epoch_goes_on_with_other_numbers_of_workers(place: tuple[str, Any], layout: str) -> None:
+    """Two workers do 4 steps, three do 3, four do 5, one the rest: no row twice, as many as one number would see."""
+    (base, sets), total = place, ROWS // 60
+    plan = [(2, 4), (3, 3), (4, 5), (1, total - 12)]
+    seen: list[int] = []
+    for index, (workers, steps) in enumerate(plan):
+        for worker in range(workers):
+            found = read_rest(
+                f"{base}/{layout}", sets[layout], global_batch=60, done=plan[:index], worker=worker, workers=workers,
+                seed=3, epoch=1, columns=["id", "many", "key"], shuffle_window_blocks=3,
+            )  # fmt: skip
+            taken = [{name: _numpy(value) for name, value in batch.items()} for batch in found]
+            assert [len(batch["id"]) for batch in taken] == [60 // workers] * (total - sum(s for _, s in plan[:index]))
+            assert all(batch["key"].tolist() == [f"k{n}".encode() for n in batch["id"]] for batch in taken)
+            assert all(batch["many"].tolist() == [[n] * (n % 4) for n in batch["id"]] for batch in taken)
+            seen += ids(taken[:steps])
+    assert len(seen) == len(set(seen)) == total * 60
+
+
+def test_the_same_number_of_workers_goes_on_as_if_never_stopped(place: tuple[str, Any]) -> None:
+    base, sets = place
+    whole = batches(place, "block", seed=3, epoch=1, batch_size=30, worker=1, workers=2)
+    rest = read_rest(
+        f"{base}/block", sets["block"], global_batch=60, done=[(2, 3), (2, 4)], worker=1, workers=2, seed=3, epoch=1,
+        shuffle_window_blocks=3,
+    )  # fmt: skip
+    for found, wanted in zip(rest, whole[7:], strict=True):
+        assert all((_numpy(found[name]) == wanted[name]).all() for name in wanted)
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)

@@ -1,0 +1,80 @@
+"""A dataset version of a few hundred rows and the loop over it, in this process and without Spark."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+import tensorflow as tf
+
+from features.columns import Numeric, describe
+from features.dataset_version import DatasetVersion
+from features.schema import Field, Label, Schema
+from features.statistics import FieldStatistics, Statistics
+from features.tfrecord.layouts import write_shard
+from features.tfrecord.manifest import ShardSet
+from models.tabular import dnn
+from pipelines.recipe import Optimizer, Recipe, Training
+from pipelines.training.loop import Loop
+
+COLUMNS = tuple(Numeric(name) for name in ("a", "b"))
+SPLITS = {"train": 330, "eval": 101}
+
+
+@pytest.fixture(scope="session")
+def version(tmp_path_factory: pytest.TempPathFactory) -> DatasetVersion:
+    """Two numbers, of which a sum above zero makes the label likely; 330 rows to train on, 101 held out."""
+    folder = str(tmp_path_factory.mktemp("version"))
+    draw = np.random.default_rng(3)
+    schema = Schema((Field("a", "float"), Field("b", "float")), Label("label", (("0",), ("1",))), "row")
+    statistics = Statistics(330, (165, 165), None, {name: FieldStatistics(330, 0, mean=0.0) for name in "ab"}, folder)
+    splits = {}
+    for split, rows in SPLITS.items():
+        a, b = draw.normal(size=(2, rows)).astype(np.float32)
+        label = (a + b + draw.normal(size=rows) > 0).astype(np.float32)
+        weight = draw.uniform(0.5, 2.0, rows).astype(np.float32)
+        row = np.arange(rows)
+        table = pa.RecordBatch.from_pydict({"a": a, "b": b, "label": label, "weight": weight, "row": row})
+        shards = [
+            write_shard(f"{folder}/{split}/part-{n}", [part], schema=table.schema, layout="block", rows_per_block=20)
+            for n, part in enumerate((table.slice(0, 150), table.slice(150)))
+        ]
+        splits[split] = ShardSet(table.schema, "block", None, 20, tuple(shards)).to_json()
+    features = {
+        "schema": schema.to_json(),
+        "columns": [describe(column) for column in COLUMNS],
+        "cardinalities": {},
+        "statistics": statistics.to_json(),
+    }
+    return DatasetVersion(folder, {"splits": splits}, features)
+
+
+@pytest.fixture(scope="session")
+def recipe() -> Callable[..., Recipe]:
+    """A small network over the two numbers; any field of `Training` can be given."""
+
+    def make(optimizer: Optimizer | None = None, hidden: tuple[int, ...] = (8,), **training: Any) -> Recipe:
+        chosen = (optimizer or Optimizer("adam", learning_rate=0.02),)
+        settings: Mapping[str, Any] = {"epochs": 3, "global_batch": 30, "workers": 1, "steps_per_call": 4} | training
+        return Recipe("any", "nowhere", "none", dnn.Config(COLUMNS, hidden, dropout=0.1), Training(chosen, **settings))
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def start(version: DatasetVersion) -> Callable[..., tuple[Loop, list[dict[str, Any]]]]:
+    """A loop and the events it will report, killed once it reports `kill_at` steps."""
+
+    def make(recipe: Recipe, output: Path, kill_at: int | None = None) -> tuple[Loop, list[dict[str, Any]]]:
+        events: list[dict[str, Any]] = []
+
+        def report(event: dict[str, Any]) -> None:
+            events.append(event)
+            if kill_at is not None and event["event"] == "progress" and event["step"] >= kill_at:
+                raise KeyboardInterrupt("killed")  # nothing in the loop catches it
+
+        return Loop(recipe, version, str(output), tf.distribute.get_strategy(), 0, report), events
+
+    return make

@@ -1,0 +1,155 @@
+"""A training that was cut short anywhere ends as if it had never been; the best epoch is kept."""
+
+import errno
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from features import storage
+from features.dataset_version import DatasetVersion
+from features.errors import BadInputError
+from pipelines.recipe import Recipe
+from pipelines.training import checkpoints
+from pipelines.training.batches import ShardBatches
+from pipelines.training.checkpoints import CheckpointError
+from pipelines.training.loop import Loop
+from pipelines.training.position import Best, Leg, Position
+
+Make = Callable[..., Recipe]
+Start = Callable[..., tuple[Loop, list[dict[str, Any]]]]
+
+
+def values(loop: Loop) -> dict[str, np.ndarray]:
+    return {name: np.array(variable) for name, variable in loop.step.variables.items()}
+
+
+def positions(output: Path) -> list[int]:
+    return [int(uri.rpartition("-")[2]) for uri in checkpoints.complete(f"{output}/checkpoints")]
+
+
+def test_a_training_killed_in_mid_epoch_ends_bit_for_bit_as_an_undisturbed_one(
+    recipe: Make, start: Start, tmp_path: Path
+) -> None:
+    """11 steps per epoch, a checkpoint every 3; killed after step 18, in the second epoch; dropout draws included."""
+    chosen = recipe(checkpoint_every="3 steps")
+    whole, _ = start(chosen, tmp_path / "whole")
+    whole.run()
+    killed, _ = start(chosen, tmp_path / "cut", kill_at=17)
+    with pytest.raises(KeyboardInterrupt, match="killed"):
+        killed.run()
+    assert positions(tmp_path / "cut") == [9, 12, 15]
+    again, events = start(chosen, tmp_path / "cut")
+    again.run()
+    assert events[0] == {"event": "start", "step": 15, "epoch": 1, "steps": 33}
+    expected = values(whole)
+    for name, value in values(again).items():
+        np.testing.assert_array_equal(value, expected[name], err_msg=name)
+
+
+def test_two_trainings_of_one_seed_are_equal_and_of_another_differ(recipe: Make, start: Start, tmp_path: Path) -> None:
+    loops = [start(recipe(seed=seed), tmp_path / str(n))[0] for n, seed in enumerate((1, 1, 2))]
+    for loop in loops:
+        loop.run()
+    one, same, other = map(values, loops)
+    assert all((one[name] == same[name]).all() for name in one)
+    assert not (one["model/deep_0/kernel"] == other["model/deep_0/kernel"]).all()
+
+
+def test_checkpoints_by_seconds_come_at_the_next_call(
+    recipe: Make, start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ticks = iter(range(0, 10_000, 7))
+    monkeypatch.setattr(checkpoints.time, "monotonic", lambda: next(ticks))
+    start(recipe(checkpoint_every="10 seconds", keep_checkpoints=50, epochs=2), tmp_path)[0].run()
+    found = positions(tmp_path)
+    assert found[-1] == 22, "the end has one in any case"
+    assert any(step % 11 for step in found), found
+    last = checkpoints.complete(f"{tmp_path}/checkpoints")[-1]
+    assert storage.read_text(f"{last}/position.json").startswith('{"step": 22, "epoch": 2, "legs": []')
+
+
+@pytest.mark.parametrize(("before", "after"), [(1, 3), (3, 1), (2, 5)])
+def test_another_number_of_workers_sees_the_rest_of_the_epoch(version: DatasetVersion, before: int, after: int) -> None:
+    """11 steps of 30 rows: 330 rows in all. After 4 steps, whoever goes on sees the other 210, each once."""
+
+    def rows(position: Position, workers: int, steps: int) -> list[int]:
+        settings = {"global_batch": 30, "workers": workers, "seed": 1}
+        sources = [ShardBatches(version, ["row"], worker=worker, **settings) for worker in range(workers)]
+        found = [list(source.training(position).take(steps)) for source in sources]
+        assert all(len(label) == 30 // workers for batches in found for _, label in batches)
+        return [int(row) for batches in found for features, _ in batches for row in features["row"]]
+
+    seen = rows(Position(11, 1), before, 4)
+    position = Position(11, 1).after(4, before)
+    assert position.legs == (Leg(before, 4),)
+    rest = rows(position, after, 7)
+    assert sorted(seen + rest) == list(range(330))
+
+
+def test_the_best_epoch_is_kept_beside_the_last_and_becomes_the_model(
+    recipe: Make, start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    losses = iter([0.5, 0.3, 0.4, 0.3, 0.6, 0.2])
+    chosen = recipe(epochs=6, best_metric="eval_loss", patience=3, keep_checkpoints=1)
+    loop, events = start(chosen, tmp_path)
+    monkeypatch.setattr(loop, "_evaluate", lambda: {"eval_loss": next(losses)})
+    seen = []
+    save = checkpoints.save
+
+    def watched(folder: str, variables: dict[str, Any], position: Position, keep: int) -> str:
+        seen.append((position.step, variables["model/deep_0/kernel"]))
+        return save(folder, variables, position, keep)
+
+    monkeypatch.setattr(checkpoints, "save", watched)
+    model = loop.run()
+    assert [event["epoch"] for event in events if event["event"] == "epoch"] == [1, 2, 3, 4, 5], "epoch 6 never began"
+    assert events[-1] == {"event": "best", "step": 22, "metrics": {"best_eval_loss": 0.3}}
+    assert positions(tmp_path) == [22, 55]
+    kernel = next(variable for variable in model.variables if variable.path == "deep_0/kernel")
+    np.testing.assert_array_equal(np.array(kernel.value), dict(seen)[22])
+
+    again, events = start(chosen, tmp_path)
+    np.testing.assert_array_equal(np.array(again.run().variables[0].value), np.array(model.variables[0].value))
+    assert [event["event"] for event in events] == ["start", "best"], "what was over stays over"
+
+
+def test_a_best_metric_nobody_measures_is_refused(recipe: Make, start: Start, tmp_path: Path) -> None:
+    with pytest.raises(BadInputError, match=r"'eval_acc' is no metric of .* Did you mean .*'eval_accuracy'"):
+        start(recipe(best_metric="eval_acc"), tmp_path)
+    with pytest.raises(BadInputError, match=r"training\.patience=2 waits for a better metric"):
+        recipe(patience=2)
+    with pytest.raises(BadInputError, match="'5 minutes' is no interval"):
+        recipe(checkpoint_every="5 minutes")
+
+
+def test_a_full_disk_names_the_folder_and_leaves_the_checkpoints_before_whole(
+    recipe: Make, start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write = storage.write_bytes_atomic
+
+    def full(uri: str, data: bytes) -> None:
+        if "step-0000000022" in uri and "data-" in uri:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        write(uri, data)
+
+    monkeypatch.setattr(storage, "write_bytes_atomic", full)
+    loop, _ = start(recipe(), tmp_path)
+    with pytest.raises(CheckpointError, match=rf"step 22 in {tmp_path}/checkpoints .* Free space"):
+        loop.run()
+    assert positions(tmp_path) == [11]
+    assert not list(tmp_path.glob("checkpoints/step-0000000022/*"))
+    monkeypatch.undo()
+    again, events = start(recipe(), tmp_path)
+    again.run()
+    assert events[0]["step"] == 11
+    assert positions(tmp_path) == [11, 22, 33]
+
+
+def test_a_checkpoint_remembers_the_best(tmp_path: Path, recipe: Make, start: Start) -> None:
+    loop, _ = start(recipe(), tmp_path)
+    position = Position(5, 0, (Leg(1, 5),), Best(3, 0.5, 2))
+    uri = checkpoints.save(str(tmp_path / "c"), loop.step.variables, position, keep=1)
+    assert checkpoints.restore(uri, loop.step.variables) == position
