@@ -36,7 +36,7 @@ recipe = load_recipe("iris_dnn", overrides)
 def dying_once(batches):
     """Kills its own executor's JVM, the first time."""
     for number, batch in enumerate(batches):
-        if number == 1 and not (Path(folder) / "died").exists():
+        if number == 9 and not (Path(folder) / "died").exists():
             (Path(folder) / "died").touch()
             worker = os.getppid()  # the daemon of Python workers; its parent is the executor
             parent = int(Path(f"/proc/{worker}/stat").read_text().rsplit(")", 1)[1].split()[1])
@@ -60,6 +60,7 @@ with session("test", "MASTER") as spark:
         late = F.when(F.rand(1) > 0.9999, F.raise_error(F.lit("the table is damaged"))).otherwise(F.col("sepal_length"))
         rows = spark.range(100_000).join(flowers.limit(1)).withColumn("sepal_length", late)
     elif kind == "dying":
+        spark.conf.set("spark.sql.execution.arrow.maxRecordsPerBatch", 500)
         rows = many.coalesce(1).mapInArrow(dying_once, many.schema)
     try:
         result = train(spark, recipe, overrides, folder + "/dataset", folder + "/training",
