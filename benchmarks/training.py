@@ -1,4 +1,4 @@
-"""Training: the loop against `fit`, one worker against two, our feed against TensorFlowOnSpark's, files against Petastorm.
+"""Training: the loop against `fit`, two workers against one, our feed against TFoS's, files against Petastorm.
 
 `python -m benchmarks.training [--quick] [--only KEY …]`. Opponent and we alternate in one process tree; the numbers are
 medians of the ratios of neighbouring runs. What each comparison is, and what it leaves out, stands in its module.

@@ -63,7 +63,8 @@ def compare_tabular(quick: bool) -> dict[str, Comparison]:
         )  # fmt: skip
         return _compare(
             recipe, version, lambda number: shards.training(Position(epoch=number)), shards.steps_per_epoch,
-            keras.losses.BinaryCrossentropy(from_logits=True), lambda: keras.optimizers.Adagrad(0.05), 5 if quick else 9,
+            keras.losses.BinaryCrossentropy(from_logits=True), lambda: keras.optimizers.Adagrad(0.05),
+            5 if quick else 9,
         )  # fmt: skip
 
 
