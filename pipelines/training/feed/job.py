@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pyarrow as pa
+from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
 
 from features.columns import arrow_schema, stored
@@ -88,7 +89,11 @@ class Feed:
         self._epoch = _Epoch(-1)
 
     def on_event(self, rank: int, event: Mapping[str, Any]) -> None:
-        """Hears what the cluster says; everything that is not about the feed is ignored."""
+        """Hears what the cluster says; everything that is not about the feed is ignored.
+
+        Raises:
+            BadInputError: if the ranks have left no task slot for a feeder.
+        """
         match event["event"]:
             case "restart" | "exporting":
                 self.stop()
@@ -98,6 +103,7 @@ class Feed:
                     self._epoch = _Epoch(event["epoch"])
                 self._epoch.ranks[rank] = (event["host"], event["port"])
                 if len(self._epoch.ranks) == self._workers:
+                    require_free_slot(self._spark, self._workers)
                     self._epoch.thread = threading.Thread(target=self._run, args=(self._epoch,), daemon=True)
                     self._epoch.thread.start()
             case "fed" if rank == 0:
@@ -178,10 +184,28 @@ def require_feeder_slots(spark: SparkSession, workers: int) -> None:
         cores = (os.cpu_count() or 1) if found[1] == "*" else int(found[1] or 1)
         slots, sum_of_slots = cores // per_task, f"{cores} threads"
     else:
-        return  # executors may still be registering; without a free slot the feed waits, and stall_seconds ends that
+        return  # executors may still be registering: `require_free_slot` looks once the ranks hold theirs
+    _require(slots, workers, f"{master} has {slots} ({sum_of_slots}, {per_task} per task)")
+
+
+def require_free_slot(spark: SparkSession, workers: int) -> None:
+    """The same once the ranks run, by counting the slots of the executors that are there.
+
+    Raises:
+        BadInputError: with the arithmetic.
+    """
+    try:
+        context = spark.sparkContext._jsc.sc()
+        slots = int(context.maxNumConcurrentTasks(context.resourceProfileManager().defaultResourceProfile()))
+    except PySparkException:
+        return  # Spark Connect does not say; a feed without a slot then waits until stall_seconds are over
+    _require(slots, workers, f"The executors that are there have {slots}")
+
+
+def _require(slots: int, workers: int, what_is_there: str) -> None:
     if slots < workers + 1:
         raise BadInputError(
             f"training.input=spark needs {workers + 1} task slots: the workers hold {workers}, and at least one must "
-            f"be left for the job that feeds them. {master} has {slots} ({sum_of_slots}, {per_task} per task). "
+            f"be left for the job that feeds them. {what_is_there}. "
             f"Use --master 'local-cluster[{workers + 1},1,2048]', a larger cluster, or --set training.input=tensorflow."
         )

@@ -17,7 +17,7 @@ from features.schema import Field, Label, Schema
 from models.tabular import dnn
 from pipelines.recipe import Optimizer, Recipe, Training
 from pipelines.training.feed.inbox import FeedError, FeedLostError, Inbox
-from pipelines.training.feed.job import Feed, require_feeder_slots
+from pipelines.training.feed.job import Feed, require_feeder_slots, require_free_slot
 from pipelines.training.feed.rows import given_rows
 
 SCHEMA = Schema((Field("size", "float", minimum=0),), Label("large", (("no",), ("yes",))), key="row")
@@ -66,7 +66,9 @@ class Place:
 
 
 @pytest.fixture
-def place(spark: SparkSession) -> Iterator[Any]:
+def place(spark: SparkSession, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    # These ranks hold no slot: both are left for feeders.
+    monkeypatch.setattr("pipelines.training.feed.job.require_free_slot", lambda *_: None)
     made: list[Place] = []
 
     def make(rows: DataFrame) -> Place:
@@ -150,6 +152,9 @@ def test_a_cluster_without_a_slot_for_feeders_is_refused_with_the_arithmetic(spa
     ):
         require_feeder_slots(spark, 2)
     require_feeder_slots(spark, 1)
+    with pytest.raises(BadInputError, match=r"needs 3 task slots.*The executors that are there have 2\."):
+        require_free_slot(spark, 2)
+    require_free_slot(spark, 1)
 
 
 def test_transformed_rows_are_those_that_the_etl_stores(spark: SparkSession, place: Any) -> None:
