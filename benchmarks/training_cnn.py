@@ -86,6 +86,8 @@ class Rows:
         self._epoch, self._held_out, self._at_end = epoch, held_out, at_end
         self.steps_per_epoch = steps
 
+    repeatable = False
+
     def training(self, position: Position) -> tf.data.Dataset:
         return self._epoch(position.epoch)
 
@@ -95,3 +97,6 @@ class Rows:
     def evaluation(self) -> tf.data.Dataset:
         self._at_end()
         return self._held_out
+
+    def explain(self, error: tf.errors.OpError) -> None:
+        """These rows cannot be damaged."""

@@ -12,7 +12,7 @@ from pyspark.sql import functions as F
 
 from features import storage
 from features.analysis.analyze import analyze
-from features.columns import arrow_schema, cardinalities, check, describe, needs, stored
+from features.columns import arrow_schema, cardinalities, check, describe, needs
 from features.dataset_version import FEATURES, FORMAT, MANIFEST, REJECTED, SUCCESS, content_digest
 from features.errors import BadInputError
 from features.profile.page import PROFILE
@@ -89,7 +89,7 @@ def etl(
         raise BadInputError(f"The output {output!r} already exists. Pass --overwrite to replace it, or choose another.")
     progress = Progress("etl")
     dataset = load_dataset(recipe.dataset)
-    columns = stored(recipe.model.columns)
+    columns = recipe.stored_columns
     schema = dataset.schema.subset({field for column in columns for field in column.fields})
     check(columns, schema)
     earlier = earlier_version(previous, output)

@@ -7,13 +7,14 @@ import pkgutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import ModuleType
-from typing import Any, Literal, Protocol, get_args
+from typing import Any, Literal, Protocol, get_args, get_type_hints
 
 import pipelines.recipes
-from features.columns import Column, describe
+from features.columns import Column, Numeric, Transformed, describe, stored
 from features.errors import BadInputError, nearest
 from features.validation.expectations import Expectations
 from pipelines.launchers import Launcher
+from pipelines.schedule import Schedule
 from pipelines.training.interval import Interval
 
 Input = Literal["tensorflow", "spark"]
@@ -27,26 +28,29 @@ class Optimizer:
         kind: Keras optimizer.
         learning_rate: Step size at the start.
         scope: Moves the variables whose name starts with this; the empty scope takes all that are left.
-        schedule: `constant`, or `cosine` to zero at the last step.
-        l1: L1 strength (`ftrl` only).
-        l2: L2 strength (`ftrl` only).
+        schedule: How the learning rate changes.
+        l1: Strength of L1: times the sum of the sizes of all elements of kernels. `ftrl` has L1 and L2 of its own, over
+            all its variables.
+        l2: Strength of L2: times the sum of the squares.
+        momentum: Share of the step before that a step takes along (`sgd` only).
         weight_decay: Decoupled weight decay (`adamw` only).
     """
 
     kind: Literal["sgd", "adagrad", "adam", "adamw", "ftrl"]
     learning_rate: float
     scope: str = ""
-    schedule: Literal["constant", "cosine"] = "constant"
+    schedule: Schedule = field(default_factory=Schedule)
     l1: float = 0.0
     l2: float = 0.0
+    momentum: float = 0.0
     weight_decay: float = 0.0
 
     def __post_init__(self) -> None:
         # FTRL computes a weight as accumulated gradients times the present rate: at rate 0 all weights would be 0.
-        if self.kind == "ftrl" and self.schedule != "constant":
+        if self.kind == "ftrl" and self.schedule.changes:
             raise BadInputError(
-                f"Optimizer ftrl with schedule={self.schedule!r}: its weights shrink with its learning rate, so a "
-                "falling rate unlearns. Keep schedule='constant', or take adagrad or adam."
+                f"Optimizer ftrl with the schedule {self.schedule.kind!r}: its weights shrink with its learning rate, "
+                "so a falling rate unlearns. Keep it constant, or take adagrad or adam."
             )
 
 
@@ -60,7 +64,17 @@ class Training:
         global_batch: Rows per step over all workers together; must divide by `workers`.
         workers: Executors that train.
         seed: Initial weights, dropout and the order of rows follow from it.
-        average_decay: Decay per step of the moving average of the weights that is exported; 0 for none.
+        average_decay: Decay per step of the moving averages of the weights, which are evaluated and exported in their
+            place; min(average_decay, (1 + n) / (10 + n)) after n steps. 0 for none.
+        clip_norm: Gradients of all variables together are scaled to at most this norm; 0 for any.
+        clip_value: Every element of a gradient is cut to at most this size, before `clip_norm`; 0 for any.
+        accumulate: Slices of a worker's rows whose gradients are computed one after the other and added up: the same
+            step in less memory.
+        weight: Raw number field that says how much a row counts in training: the loss is the mean of weight times loss.
+            Metrics count all rows alike. Empty for none.
+        precision: `float32`, or half precision for layers and gradients over variables of float32; `mixed_float16`
+            scales the loss.
+        jit_compile: Compile the network and its gradients with XLA.
         steps_per_call: Steps inside one graph call; more is faster, progress is seen less often.
         checkpoint_every: What lies between two checkpoints: `1 epoch`, `500 steps`, `600 seconds`. The end of the
             training has one in any case.
@@ -68,6 +82,8 @@ class Training:
         best_metric: Metric of the held-out rows, such as `eval_auc`, by which the best epoch is chosen: its checkpoint
             is kept beside the latest, and the model is that of the best epoch. Empty: of the last.
         patience: Epochs without a better `best_metric` after which the training ends; 0 for never.
+        tensorboard: Write event files, histograms and embedding tables into `tensorboard` below the output.
+        profile_steps: First and last step that TensorFlow profiles for TensorBoard, to the next call; empty for none.
         stall_seconds: Without progress for so long, an attempt is given up.
         max_restarts: How often all workers start again, from the last checkpoint, after one was lost or hung.
         input: `tensorflow`: workers read the shards of the dataset version. `spark`: a Spark job transforms raw rows
@@ -81,31 +97,46 @@ class Training:
     workers: int = 2
     seed: int = 1
     average_decay: float = 0.0
+    clip_norm: float = 0.0
+    clip_value: float = 0.0
+    accumulate: int = 1
+    weight: str = ""
+    precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"
+    jit_compile: bool = False
     steps_per_call: int = 50
     checkpoint_every: str = "1 epoch"
     keep_checkpoints: int = 3
     best_metric: str = ""
     patience: int = 0
+    tensorboard: bool = True
+    profile_steps: tuple[int, ...] = ()
     stall_seconds: int = 600
     max_restarts: int = 2
     input: Input = "tensorflow"
     launcher: Launcher = "tensorflowonspark"
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "global_batch", "workers", "steps_per_call", "keep_checkpoints"):
+        for name in ("epochs", "global_batch", "workers", "steps_per_call", "keep_checkpoints", "accumulate"):
             if getattr(self, name) < 1:
                 raise BadInputError(f"training.{name} must be at least 1, got {getattr(self, name)}.")
         if self.input not in get_args(Input):
             raise BadInputError(f"training.input={self.input!r}. {nearest(self.input, get_args(Input))}")
-        Interval.parse(self.checkpoint_every)
-        if self.patience and not self.best_metric:
-            raise BadInputError(
-                f"training.patience={self.patience} waits for a better metric: name it in training.best_metric."
-            )
         if self.global_batch % self.workers:
             raise BadInputError(
                 f"training.global_batch={self.global_batch} does not divide by training.workers={self.workers}. "
                 f"Nearest that does: {self.global_batch // self.workers * self.workers or self.workers}."
+            )
+        if self.global_batch // self.workers % self.accumulate:
+            raise BadInputError(
+                f"training.accumulate={self.accumulate} does not divide the {self.global_batch // self.workers} rows "
+                "of one worker's step."
+            )
+        Interval.parse(self.checkpoint_every)
+        if self.profile_steps and (len(self.profile_steps) != 2 or self.profile_steps[0] >= self.profile_steps[1]):
+            raise BadInputError(f"training.profile_steps={self.profile_steps}: expected a first and a later last step.")
+        if self.patience and not self.best_metric:
+            raise BadInputError(
+                f"training.patience={self.patience} waits for a better metric: name it in training.best_metric."
             )
 
 
@@ -181,6 +212,12 @@ class Recipe:
         return importlib.import_module(type(self.model).__module__)
 
     @property
+    def stored_columns(self) -> tuple[Transformed, ...]:
+        """What a row of a dataset version holds besides label and key: the model's columns, and its weight."""
+        weight = (Numeric(self.training.weight),) if self.training.weight else ()
+        return stored((*self.model.columns, *weight))
+
+    @property
     def family(self) -> str:
         """The family of the network: its folder under `models`."""
         return type(self.model).__module__.split(".")[1]
@@ -238,6 +275,9 @@ def _replace(value: Any, path: list[str], text: str, key: str) -> Any:
     if not rest and dataclasses.is_dataclass(getattr(value, head)):
         below = [item.name for item in dataclasses.fields(getattr(value, head))]
         raise BadInputError(f"--set {key}: {head!r} is a group. Set one of its fields: {', '.join(below)}.")
+    allowed = get_args(get_type_hints(type(value))[head]) if not rest else ()
+    if allowed and all(isinstance(item, str) for item in allowed) and text not in allowed:
+        raise BadInputError(f"--set {key}={text}: {nearest(text, allowed)}")
     try:
         return dataclasses.replace(value, **{head: _replace(getattr(value, head), rest, text, key)})  # type: ignore[type-var]
     except BadInputError as error:

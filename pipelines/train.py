@@ -28,7 +28,8 @@ TRAINING = "training.json"
 AVAILABLE_NOW = MappingProxyType({"availableNow": True})
 """Reads what a stream's source holds at the start, and ends."""
 
-HOW_IT_RUNS = ("workers", "launcher", "stall_seconds", "max_restarts", "checkpoint_every", "keep_checkpoints")
+HOW_IT_RUNS = ("workers", "launcher", "stall_seconds", "max_restarts", "checkpoint_every", "keep_checkpoints",
+               "tensorboard", "profile_steps")  # fmt: skip
 """Fields of `Training` that may differ when an unfinished training goes on: the global batch is the same for any."""
 
 
@@ -188,10 +189,10 @@ def _feed(
 
 
 def _require_fit(recipe: Recipe, version: DatasetVersion) -> None:
-    from features.columns import describe, stored
+    from features.columns import describe
 
     require_fit(recipe, version.schema)
-    wanted = json.loads(json.dumps([describe(column) for column in stored(recipe.model.columns)]))
+    wanted = json.loads(json.dumps([describe(column) for column in recipe.stored_columns]))
     if wanted != version.features["columns"]:
         have = {column["name"]: column for column in version.features["columns"]}
         need = {column["name"]: column for column in wanted}

@@ -10,6 +10,7 @@ Expect about 0.873 accuracy and 0.927 AUC on the official test file; under a min
 from features.columns import Bucketized, Embedding, Numeric, Vocabulary
 from models.tabular import wide_deep
 from pipelines.recipe import Optimizer, Recipe, Training
+from pipelines.schedule import Schedule
 
 WIDTH = 8
 EDGES = 1000
@@ -32,7 +33,7 @@ RECIPE = Recipe(
         dropout=0.3,
     ),
     training=Training(
-        optimizers=(Optimizer("adam", learning_rate=0.002, schedule="cosine"),),
+        optimizers=(Optimizer("adam", learning_rate=0.002, schedule=Schedule("cosine")),),
         epochs=8,
         global_batch=256,
     ),

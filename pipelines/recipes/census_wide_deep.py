@@ -21,6 +21,7 @@ from pipelines.recipes.census_linear import (
     RELATIONSHIP,
     WORKCLASS,
 )
+from pipelines.schedule import Schedule
 
 RECIPE = Recipe(
     name="census_wide_deep",
@@ -42,7 +43,7 @@ RECIPE = Recipe(
     training=Training(
         optimizers=(
             Optimizer("ftrl", learning_rate=0.1, scope="wide"),
-            Optimizer("adagrad", learning_rate=0.4, scope="deep", schedule="cosine"),
+            Optimizer("adagrad", learning_rate=0.4, scope="deep", schedule=Schedule("cosine")),
         ),
         epochs=15,
         global_batch=256,

@@ -12,6 +12,7 @@ learn the noise of rare values, as they do on the real logs.
 from features.columns import Bucketized, Categorical, Crossed, Embedding, HashBucket, Numeric, Vocabulary
 from models.tabular import wide_deep
 from pipelines.recipe import Optimizer, Recipe, Training
+from pipelines.schedule import Schedule
 
 LARGE = (3, 4, 12, 16, 21, 24)
 """The categories with far more values than the others, in Criteo's data."""
@@ -38,8 +39,8 @@ RECIPE = Recipe(
     ),
     training=Training(
         optimizers=(
-            Optimizer("adam", learning_rate=0.003, scope="wide", schedule="cosine"),
-            Optimizer("adam", learning_rate=0.002, scope="deep", schedule="cosine"),
+            Optimizer("adam", learning_rate=0.003, scope="wide", schedule=Schedule("cosine")),
+            Optimizer("adam", learning_rate=0.002, scope="deep", schedule=Schedule("cosine")),
         ),
         epochs=3,
         global_batch=512,

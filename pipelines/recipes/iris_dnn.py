@@ -10,6 +10,7 @@ Expect an accuracy of 1.000 on 30 held-out flowers of scikit-learn's table, the 
 from features.columns import Numeric
 from models.tabular import dnn
 from pipelines.recipe import Gate, Optimizer, Recipe, Training
+from pipelines.schedule import Schedule
 
 RECIPE = Recipe(
     name="iris_dnn",
@@ -21,7 +22,7 @@ RECIPE = Recipe(
         outputs=3,
     ),
     training=Training(
-        optimizers=(Optimizer("adam", learning_rate=0.02, schedule="cosine"),),
+        optimizers=(Optimizer("adam", learning_rate=0.02, schedule=Schedule("cosine")),),
         epochs=60,
         global_batch=24,
         checkpoint_every="20 epochs",

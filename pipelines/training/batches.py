@@ -8,15 +8,20 @@ import tensorflow as tf
 from features import storage
 from features.batches import padded
 from features.dataset_version import DatasetVersion
+from features.errors import BadInputError
 from features.tfrecord.input import read_epoch, read_rest
-from features.tfrecord.manifest import ShardSet
+from features.tfrecord.manifest import ManifestError, ShardSet
 from pipelines.training.position import Position
 
 EVALUATION_BATCH = 4096
 
 
 class Batches(Protocol):
-    """One worker's batches: `({input name: [batch, …]}, label [batch])`."""
+    """One worker's batches: `({input name: [batch, …]}, label [batch])`, and weights `[batch]` if rows have them."""
+
+    @property
+    def repeatable(self) -> bool:
+        """Whether steps that were done can be done again on the same rows, to find out what went wrong in them."""
 
     @property
     def steps_per_epoch(self) -> int:
@@ -31,6 +36,13 @@ class Batches(Protocol):
     def evaluation(self) -> tf.data.Dataset:
         """This worker's share of the held-out rows: each of them once over all workers."""
 
+    def explain(self, error: tf.errors.OpError) -> None:
+        """Looks for a fault of the source behind an error of TensorFlow, and raises it if there is one.
+
+        Raises:
+            BadInputError: if the source cannot be read.
+        """
+
 
 class ShardBatches:
     """Batches from the shards of a dataset version.
@@ -42,7 +54,10 @@ class ShardBatches:
         worker: This worker's number, counted from 0.
         workers: How many there are.
         seed: The order of rows follows from it and the epoch.
+        weight: Stored column of the rows' weights, empty for none.
     """
+
+    repeatable = True
 
     def __init__(
         self,
@@ -53,10 +68,12 @@ class ShardBatches:
         worker: int,
         workers: int,
         seed: int,
+        weight: str = "",
     ) -> None:
         self._version, self._columns = version, tuple(columns)
         self._global_batch, self._worker, self._workers, self._seed = global_batch, worker, workers, seed
-        self._wanted = [*columns, version.label]
+        self._targets = [version.label, weight] if weight else [version.label]
+        self._wanted = [*columns, *self._targets]
         self.steps_per_epoch = version.split("train").plan(workers, global_batch).steps_per_epoch
 
     def training(self, position: Position) -> tf.data.Dataset:
@@ -84,9 +101,20 @@ class ShardBatches:
             )
         )  # fmt: skip
 
+    def explain(self, error: tf.errors.OpError) -> None:
+        """See `Batches`. TensorFlow does not say which file it was: all are held against the manifest's checksums."""
+        for name in ("train", "eval"):
+            uri, shards = self._split(name)
+            try:
+                shards.verify(uri)
+            except (ManifestError, OSError) as fault:
+                raise BadInputError(f"A shard cannot be read: {fault}.") from error
+
     def _split(self, name: str) -> tuple[str, ShardSet]:
         return storage.join(self._version.uri, name), self._version.split(name)
 
     def _ready(self, rows: tf.data.Dataset) -> tf.data.Dataset:
-        names, label = self._columns, self._version.label
-        return rows.map(lambda row: ({name: padded(row[name]) for name in names}, row[label])).prefetch(2)
+        def tensors(row: dict[str, tf.Tensor]) -> tuple[Any, ...]:
+            return {name: padded(row[name]) for name in self._columns}, *(row[name] for name in self._targets)
+
+        return rows.map(tensors).prefetch(2)

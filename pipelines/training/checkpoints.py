@@ -73,6 +73,11 @@ def of_step(folder: str, step: int) -> str:
     return storage.join(folder, _name(step))
 
 
+def step_of(checkpoint: str) -> int:
+    """The step of a checkpoint's URI."""
+    return int(checkpoint.rpartition("-")[2])
+
+
 def _name(step: int) -> str:
     return f"step-{step:010d}"
 
@@ -145,10 +150,17 @@ class Writer:
 
         Raises:
             CheckpointError, ConnectionError: see `save`, of the one before.
+            FloatingPointError: if a variable is not finite; a checkpoint never is.
         """
         self.wait()
         self._last = time.monotonic()
         values = {name: np.array(variable) for name, variable in self._variables.items()}
+        odd = [name for name, value in values.items() if value.dtype.kind == "f" and not np.isfinite(value).all()]
+        if odd:
+            raise FloatingPointError(
+                f"After step {position.step:,} these variables are not finite: {', '.join(odd)}. Lower the learning "
+                "rate, or clip gradients (training.clip_norm). The last checkpoint is from before."
+            )
         self._written = self._thread.submit(save, self._folder, values, position, self._keep)
 
     def wait(self) -> None:

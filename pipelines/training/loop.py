@@ -7,6 +7,7 @@ Keras builds the network, its optimizers sum gradients over the replicas; the lo
 import math
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import keras
@@ -21,12 +22,17 @@ from pipelines.recipe import Recipe
 from pipelines.tasks.task import is_smaller_better
 from pipelines.training import checkpoints
 from pipelines.training.batches import Batches, ShardBatches
+from pipelines.training.board import Board
 from pipelines.training.collective import SumOverWorkers
+from pipelines.training.diagnosis import first_fault
 from pipelines.training.interval import Interval
 from pipelines.training.position import Position
 from pipelines.training.step import TrainingStep
 
 Report = Callable[[dict[str, Any]], None]
+
+PEERS = (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.CancelledError, tf.errors.DeadlineExceededError)
+"""What TensorFlow says when another worker is gone."""
 
 
 class Loop:
@@ -54,16 +60,16 @@ class Loop:
     ) -> None:
         training = recipe.training
         self.recipe, self.output, self.worker, self.report = recipe, output, worker, report
-        self.strategy = strategy
+        self.strategy, self._version = strategy, version
         names = [column.name for column in stored(recipe.model.columns)]
         self.batches = batches or ShardBatches(
             version, names, global_batch=training.global_batch, worker=worker, workers=training.workers,
-            seed=training.seed,
+            seed=training.seed, weight=training.weight,
         )  # fmt: skip
         self.steps_per_epoch = self.batches.steps_per_epoch
         self.total_steps = self.steps_per_epoch * training.epochs
-        with strategy.scope():
-            self.step = TrainingStep(recipe, version, self.total_steps)
+        self.step = self._make_step()
+        self._board: Board | None = None
         self._run_steps = tf.function(self._steps)
         self._sum_over_workers = SumOverWorkers(strategy)
         known = self.step.held_out_metrics
@@ -80,8 +86,18 @@ class Loop:
             The trained model, its weights replaced by their averages when the recipe asks for it.
 
         Raises:
-            FloatingPointError: if the loss is not a number, naming the step.
+            FloatingPointError: if the loss is not finite, naming the step and the values that were not finite first.
+            BadInputError: if a shard cannot be read, naming it.
         """
+        try:
+            return self._run()
+        except PEERS:
+            raise
+        except tf.errors.OpError as error:
+            self.batches.explain(error)
+            raise
+
+    def _run(self) -> keras.Model:
         training = self.recipe.training
         position = Position()
         if existing := checkpoints.complete(self._checkpoints):
@@ -91,11 +107,13 @@ class Loop:
             self._checkpoints, self.step.variables,
             keep=training.keep_checkpoints, every=Interval.parse(training.checkpoint_every),
         )  # fmt: skip
-        with writer:
+        with writer, self._seen():
             while not self._is_over(position):
                 position, metrics = self._epoch(position, writer)
                 metrics |= self._evaluate()
                 self.report({"event": "epoch", "epoch": position.epoch, "step": position.step, "metrics": metrics})
+                if self._board:
+                    self._board.epoch(position.step, metrics)
                 if training.best_metric:
                     position = self._judge(position, metrics)
                 best_now = position.best is not None and position.best.step == position.step
@@ -105,6 +123,21 @@ class Loop:
             self._take_best(position)
         self.step.finish()
         return self.step.model
+
+    @contextmanager
+    def _seen(self) -> Iterator[None]:
+        """TensorBoard's files are written inside the block, on rank 0."""
+        training = self.recipe.training
+        if self.worker or not training.tensorboard:
+            yield
+            return
+        self._board = Board(storage.join(self.output, "tensorboard"), self.step, training.profile_steps)
+        try:
+            self._board.graph()
+            yield
+        finally:
+            self._board.close()
+            self._board = None
 
     @property
     def _checkpoints(self) -> str:
@@ -134,40 +167,89 @@ class Loop:
     def _epoch(self, position: Position, writer: checkpoints.Writer) -> tuple[Position, dict[str, float]]:
         training = self.recipe.training
         batches = iter(self.batches.training(position))
-        total, done, began = 0.0, 0, time.perf_counter()
+        total, waited, done, began = 0.0, 0.0, 0, time.perf_counter()
         while count := self.batches.steps_ahead(position, writer.steps_until(position, training.steps_per_call)):
-            loss = float(self._run_steps(batches, tf.constant(count))) / count
+            called = time.perf_counter()
+            losses, stepped, waiting = self._run_steps(batches, tf.constant(count))
+            loss, seconds = float(losses) / count, time.perf_counter() - called
+            waited += float(waiting)
             done += count
             total += loss * count
             if not np.isfinite(loss):
-                raise FloatingPointError(
-                    f"The loss is {loss} between steps {position.step} and {position.step + count}. "
-                    "Lower the learning rate, or look for huge values in profile columns."
-                )
+                self._explain(position.step + int(stepped), writer)
             position = position.after(count, training.workers)
             rate = done * training.global_batch / (time.perf_counter() - began)
             self.report(
                 {"event": "progress", "epoch": position.epoch + 1, "epochs": training.epochs, "loss": loss,
                  "step": position.step, "steps": self.total_steps, "examples_per_second": rate}
             )  # fmt: skip
+            if self._board:
+                speed = count * training.global_batch / seconds
+                shown = {"loss": loss, "examples_per_second": speed, "input_wait": float(waiting) / seconds}
+                self._board.call(position.step, shown)
             at_end = position.steps_into_epoch == self.steps_per_epoch
             if self.worker == 0 and not at_end and writer.is_due(position):
                 writer.save(position)
         seconds = time.perf_counter() - began
-        metrics = {"loss": total / done, "examples_per_second": done * training.global_batch / seconds}
+        metrics = {
+            "loss": total / done,
+            "examples_per_second": done * training.global_batch / seconds,
+            "input_wait": waited / seconds,
+        }
         return position.next_epoch(), metrics
 
-    def _steps(self, batches: Iterator[Any], count: tf.Tensor) -> tf.Tensor:
-        """Sum over `count` steps of the mean loss of the global batch."""
-        total = tf.constant(0.0)
-        for _ in tf.range(count):
-            per_replica = self.strategy.run(self.step.replica_step, args=next(batches))
+    def _steps(self, batches: Iterator[Any], count: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        """`count` steps in one graph call, fewer once the loss is not finite.
+
+        Returns:
+            Sum of the mean losses of the global batches, steps done, and seconds for which a step that was over waited
+            for the next batch. (On a GPU a step counts as over once its work is queued.)
+        """
+        total, done, waited = tf.constant(0.0), tf.constant(0), tf.constant(0.0, tf.float64)
+        ended = tf.timestamp()
+        while done < count and tf.math.is_finite(total):
+            batch = next(batches)
+            with tf.control_dependencies(tf.nest.flatten(batch, expand_composites=True)):
+                waited += tf.maximum(tf.timestamp() - ended, 0.0)
+            per_replica = self.strategy.run(self.step.replica_step, args=batch)
             total += self.strategy.reduce(tf.distribute.ReduceOp.SUM, per_replica, axis=None)
-        return total
+            done += 1
+            # The gradient of the first layer is the last one known; the loss is known long before.
+            with tf.control_dependencies([total, tf.convert_to_tensor(self.step.weights[0])]):
+                ended = tf.timestamp()
+        return total, done, waited
+
+    def _explain(self, step: int, writer: checkpoints.Writer) -> None:
+        """Ends the training at a loss that is not finite.
+
+        Raises:
+            FloatingPointError: naming the step and the values that were not finite first.
+        """
+        advice = (
+            "Lower the learning rate, clip gradients (training.clip_norm), or look for huge values in profile columns."
+        )
+        if not self.batches.repeatable:
+            raise FloatingPointError(f"The loss of step {step:,} is not finite. {advice}")
+        self.report({"event": "diagnosing", "step": step})
+        writer.wait()
+        # Only rank 0 knows which of its checkpoints are written: it tells the others.
+        mine = checkpoints.complete(self._checkpoints) if self.worker == 0 else []
+        start = int(self._sum_over_workers(np.array([float(checkpoints.step_of(mine[-1])) if mine else 0.0]))[0])
+        fresh, position = self._make_step(), Position()
+        if start:
+            position = checkpoints.restore(checkpoints.of_step(self._checkpoints, start), fresh.variables)
+        workers = self.recipe.training.workers
+        found = first_fault(self.strategy, fresh, self.batches, position, workers, step)
+        raise FloatingPointError(f"The loss of step {step:,} is not finite. {found} {advice}")
+
+    def _make_step(self) -> TrainingStep:
+        with self.strategy.scope():
+            return TrainingStep(self.recipe, self._version, self.total_steps)
 
     def _evaluate(self) -> dict[str, float]:
         """The task's metrics on the held-out split, every row counted once over all workers."""
         sums = self.step.empty_tally()
-        for features, label in self.batches.evaluation():
-            sums += self.step.tally(features, label)
+        with self.step.averaged():
+            for features, label, *_ in self.batches.evaluation():
+                sums += self.step.tally(features, label)
         return self.step.task.held_out(self._sum_over_workers(sums))

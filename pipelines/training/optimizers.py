@@ -4,37 +4,62 @@ from collections.abc import Sequence
 from typing import Any
 
 import keras
+import tensorflow as tf
 
 from features.errors import BadInputError
 from pipelines.recipe import Optimizer
+from pipelines.training.learning_rate import factor
 
 
-def make(declared: Optimizer, total_steps: int, average_decay: float) -> keras.optimizers.Optimizer:
-    """The Keras optimizer of one declaration.
+def make(declared: Optimizer, steps: tf.Variable, total_steps: int) -> keras.optimizers.Optimizer:
+    """The Keras optimizer of one declaration. It takes gradients that are summed over the replicas already.
 
     Args:
         declared: Kind and settings.
+        steps: Steps done, which the schedule follows.
         total_steps: Steps of the whole training; the length of a schedule.
-        average_decay: Decay of the moving average of the weights, 0 for none.
     """
-    rate: float | keras.optimizers.schedules.LearningRateSchedule = declared.learning_rate
-    if declared.schedule == "cosine":
-        rate = keras.optimizers.schedules.CosineDecay(declared.learning_rate, total_steps)
-    average: dict[str, Any] = {"use_ema": True, "ema_momentum": average_decay} if average_decay else {}
-    average["name"] = declared.kind  # Keras would count the optimizers of the process, and name variables after that
+    rate: Any = declared.learning_rate
+    if declared.schedule.changes:
+        rate = lambda: declared.learning_rate * factor(declared.schedule, steps, total_steps)  # noqa: E731
+    made = _keras(declared, rate)
+    # Keras clips before it sums, and sums once per optimizer; our step does both itself, in the right order.
+    made._all_reduce_sum_gradients = list
+    return made
+
+
+def _keras(declared: Optimizer, rate: Any) -> keras.optimizers.Optimizer:
+    # Without a name, Keras counts the optimizers of the process and calls their variables after that number.
+    name = declared.kind
     match declared.kind:
         case "ftrl":
-            return keras.optimizers.Ftrl(
-                rate, l1_regularization_strength=declared.l1, l2_regularization_strength=declared.l2, **average
-            )
+            l1, l2 = declared.l1, declared.l2
+            return keras.optimizers.Ftrl(rate, l1_regularization_strength=l1, l2_regularization_strength=l2, name=name)
         case "adamw":
-            return keras.optimizers.AdamW(rate, weight_decay=declared.weight_decay, **average)
+            return keras.optimizers.AdamW(rate, weight_decay=declared.weight_decay, name=name)
         case "sgd":
-            return keras.optimizers.SGD(rate, **average)
+            return keras.optimizers.SGD(rate, declared.momentum, name=name)
         case "adagrad":
-            return keras.optimizers.Adagrad(rate, **average)
+            return keras.optimizers.Adagrad(rate, name=name)
         case "adam":
-            return keras.optimizers.Adam(rate, **average)
+            return keras.optimizers.Adam(rate, name=name)
+
+
+def penalty(declared: Sequence[Optimizer], groups: Sequence[Sequence[keras.Variable]]) -> tf.Tensor:
+    """What L1 and L2 add to the loss: strength times the sum of sizes, or of squares, of the elements of kernels.
+
+    `ftrl` has L1 and L2 of its own and adds nothing here.
+    """
+    total = tf.zeros([])
+    for optimizer, group in zip(declared, groups, strict=True):
+        kernels = [tf.convert_to_tensor(variable.value) for variable in group if variable.path.endswith("kernel")]
+        if optimizer.kind == "ftrl":
+            continue
+        if optimizer.l1:
+            total += optimizer.l1 * tf.add_n([tf.reduce_sum(tf.abs(kernel)) for kernel in kernels])
+        if optimizer.l2:
+            total += optimizer.l2 * tf.add_n([tf.reduce_sum(tf.square(kernel)) for kernel in kernels])
+    return total
 
 
 def assign(declared: Sequence[Optimizer], variables: Sequence[keras.Variable]) -> list[list[int]]:

@@ -1,6 +1,7 @@
 """The network, its optimizers, and what one replica does in one step: the same under every strategy."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 import keras
 import numpy as np
@@ -13,6 +14,7 @@ from pipelines.tasks.task import Sums
 from pipelines.training import optimizers
 
 Features = Mapping[str, tf.Tensor]
+Gradients = list[tf.Tensor]
 
 SEED_STATE = "seed_generator_state"
 
@@ -29,44 +31,134 @@ class TrainingStep:
         model: The network.
         task: What its outputs mean.
         optimizers: In the order of the recipe.
+        steps: Steps done, counted by `replica_step`; schedules and averages follow it.
         variables: Everything a checkpoint holds, by name.
     """
 
     def __init__(self, recipe: Recipe, version: DatasetVersion, total_steps: int) -> None:
-        training = recipe.training
-        self._global_batch, self._average_decay = training.global_batch, training.average_decay
+        training = self._training = recipe.training
         self.task = task_of(version.schema.label, version.statistics)
         keras.utils.set_random_seed(training.seed)
-        self.model = recipe.model_module.build(recipe.model, version.cardinalities)
-        weights = self.model.trainable_variables
-        self._groups = optimizers.assign(training.optimizers, weights)
-        self.optimizers = [
-            optimizers.make(declared, total_steps, training.average_decay) for declared in training.optimizers
-        ]
+        with _precision(training.precision):
+            self.model = recipe.model_module.build(recipe.model, version.cardinalities)
+        self.weights = [weight.value for weight in self.model.trainable_variables]
+        self._groups = optimizers.assign(training.optimizers, self.model.trainable_variables)
+        # Every replica counts for itself: all count alike.
+        self.steps = tf.Variable(0, trainable=False, dtype=tf.int64, name="steps")
+        self.optimizers = [optimizers.make(one, self.steps, total_steps) for one in training.optimizers]
+        if training.precision == "mixed_float16":
+            self.optimizers = [keras.optimizers.LossScaleOptimizer(one, name="scaled") for one in self.optimizers]
         for optimizer, group in zip(self.optimizers, self._groups, strict=True):
-            optimizer.build([weights[index] for index in group])
-        self.variables = {f"model/{name}": variable for name, variable in _named(self.model).items()}
-        for index, optimizer in enumerate(self.optimizers):
-            self.variables |= {f"optimizer-{index}/{item.path}": item.value for item in optimizer.variables}
+            optimizer.build([self.model.trainable_variables[index] for index in group])
+        self._averages = [
+            tf.Variable(weight.read_value(), trainable=False, name="average")
+            for weight in (self.weights if training.average_decay else ())
+        ]
+        self.variables = self._named()
+        # Only the arithmetic of a replica is compiled: sums over workers are not for XLA on CPUs.
+        self._compute = tf.function(self._gradients, jit_compile=True) if training.jit_compile else self._gradients
         # Rows of many values make batches of many widths, which would each be traced.
         self.predict = tf.function(self._predict, reduce_retracing=True)
 
-    def replica_step(self, features: Features, label: tf.Tensor) -> tf.Tensor:
-        """One step of one replica: gradients of its rows, summed over the replicas by the optimizers, and applied.
+    def replica_step(self, features: Features, label: tf.Tensor, weight: tf.Tensor | None = None) -> tf.Tensor:
+        """One step of one replica: gradients of its rows, summed over the replicas, clipped, and applied.
+
+        Args:
+            features: Inputs of the network.
+            label: `[batch]`.
+            weight: Weights of the rows, `[batch]`; 1 if not given.
 
         Returns:
             Its share of the mean loss of the global batch; the shares of all replicas add up to it.
         """
-        weights = self.model.trainable_variables
-        with tf.GradientTape() as tape:
-            losses = self.task.losses(self.model(features, training=True), label)
-            # The optimizers sum over replicas, so each contributes its share of the global mean.
-            loss = tf.reduce_sum(losses) / self._global_batch
-        gradients = tape.gradient(loss, [weight.value for weight in weights])
-        for optimizer, group in zip(self.optimizers, self._groups, strict=True):
-            # Summing sparse gradients over workers sends ids and rows apart; small tables are cheaper whole.
-            optimizer.apply([tf.convert_to_tensor(gradients[index]) for index in group])
+        loss, _ = self.checked_step(features, label, weight)
         return loss
+
+    def checked_step(
+        self, features: Features, label: tf.Tensor, weight: tf.Tensor | None = None
+    ) -> tuple[tf.Tensor, Gradients]:
+        """`replica_step` that also gives the gradients, summed over the replicas, in the order of `weights`."""
+        loss, gradients = self._compute(features, label, weight)
+        context = tf.distribute.get_replica_context()
+        if context.num_replicas_in_sync > 1:
+            gradients = context.all_reduce(tf.distribute.ReduceOp.SUM, gradients)
+        scale = self._loss_scale()
+        if scale is not None:
+            gradients = [gradient / scale for gradient in gradients]
+        self._apply(self._clipped(gradients))
+        steps = self.steps.assign_add(1)
+        if self._averages:
+            self._average(tf.cast(steps, tf.float32))
+        return loss, gradients
+
+    def _gradients(self, features: Features, label: tf.Tensor, weight: tf.Tensor | None) -> tuple[tf.Tensor, Gradients]:
+        """This replica's share of the loss and of its gradients, the latter times the loss scale."""
+        parts = self._training.accumulate
+        if parts == 1:
+            return self._slice(features, label, weight)
+        size = tf.shape(label)[0] // parts
+
+        def add(index: tf.Tensor, loss: tf.Tensor, sums: Gradients) -> tuple[tf.Tensor, tf.Tensor, Gradients]:
+            rows = slice(index * size, (index + 1) * size)
+            part = {name: value[rows] for name, value in features.items()}
+            more, gradients = self._slice(part, label[rows], None if weight is None else weight[rows])
+            return index + 1, loss + more, [total + gradient for total, gradient in zip(sums, gradients, strict=True)]
+
+        zeros = [tf.zeros(value.shape, value.dtype) for value in self.weights]
+        start = (tf.constant(0), tf.zeros([]), zeros)
+        # One slice after the other: side by side they would need the memory that accumulating saves.
+        _, loss, sums = tf.while_loop(lambda index, *_: index < parts, add, start, parallel_iterations=1)
+        return loss, sums
+
+    def _slice(self, features: Features, label: tf.Tensor, weight: tf.Tensor | None) -> tuple[tf.Tensor, Gradients]:
+        training = self._training
+        replicas = tf.distribute.get_replica_context().num_replicas_in_sync
+        with tf.GradientTape() as tape:
+            outputs = tf.cast(self.model(features, training=True), tf.float32)
+            losses = self.task.losses(outputs, label)
+            if weight is not None:
+                losses *= weight
+            # Shares of the global mean, which add up over replicas and slices.
+            loss = tf.reduce_sum(losses) / training.global_batch
+            if any(one.l1 or one.l2 for one in training.optimizers):
+                groups = [[self.model.trainable_variables[index] for index in group] for group in self._groups]
+                loss += optimizers.penalty(training.optimizers, groups) / (replicas * training.accumulate)
+            scale = self._loss_scale()
+            scaled = loss if scale is None else loss * scale
+        gradients = tape.gradient(scaled, self.weights, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+        # Summing sparse gradients over workers sends ids and rows apart; small tables are cheaper whole.
+        return loss, [tf.convert_to_tensor(gradient) for gradient in gradients]
+
+    def _loss_scale(self) -> tf.Tensor | None:
+        """What keeps gradients of half precision above their smallest number: the most careful optimizer's scale."""
+        if self._training.precision != "mixed_float16":
+            return None
+        return tf.reduce_min([optimizer.dynamic_scale.value for optimizer in self.optimizers])
+
+    def _clipped(self, gradients: Gradients) -> Gradients:
+        training = self._training
+        if training.clip_value:
+            limit = training.clip_value
+            gradients = [tf.clip_by_value(gradient, -limit, limit) for gradient in gradients]
+        if training.clip_norm:
+            gradients, _ = tf.clip_by_global_norm(gradients, training.clip_norm)
+        return gradients
+
+    def _apply(self, gradients: Gradients) -> None:
+        for optimizer, group in zip(self.optimizers, self._groups, strict=True):
+            mine = [gradients[index] for index in group]
+            if self._training.precision == "mixed_float16":
+                mine = [gradient * optimizer.dynamic_scale.value for gradient in mine]  # it divides by its own
+            optimizer.apply(mine)
+
+    def _average(self, steps: tf.Tensor) -> None:
+        """Moves the averages towards the weights by 1 - min(decay, (1 + n) / (10 + n)) after n steps.
+
+        The rule of `tf.train.ExponentialMovingAverage` with `num_updates`: early averages forget the start sooner.
+        """
+        decay = tf.minimum(self._training.average_decay, (1 + steps) / (10 + steps))
+        for average, weight in zip(self._averages, self.weights, strict=True):
+            average.assign_sub((1 - decay) * (average - weight))
 
     def tally(self, features: Features, label: tf.Tensor) -> Sums:
         """Sums over the rows of one batch, from which `task.held_out` makes metrics."""
@@ -81,23 +173,47 @@ class TrainingStep:
         """Names of the metrics that `task.held_out` gives."""
         return tuple(self.task.held_out(np.ones(self.task.tally_length)))
 
+    @contextmanager
+    def averaged(self) -> Iterator[None]:
+        """The weights are their moving averages inside the block, if the recipe asks for averages."""
+        held = [np.array(weight) for weight in self.weights] if self._averages else []
+        self.finish()
+        yield
+        _assign(self.weights, held)
+
     def finish(self) -> None:
-        """Replaces the weights by their moving averages when the recipe asks for it."""
-        if not self._average_decay:
-            return
-        weights = self.model.trainable_variables
-        for optimizer, group in zip(self.optimizers, self._groups, strict=True):
-            optimizer.finalize_variable_values([weights[index] for index in group])
+        """Replaces the weights by their moving averages for good, if the recipe asks for averages."""
+        _assign(self.weights, self._averages)
 
     def _predict(self, features: Features) -> dict[str, tf.Tensor]:
-        return self.task.predict(self.model(features, training=False))
+        return self.task.predict(tf.cast(self.model(features, training=False), tf.float32))
+
+    def _named(self) -> dict[str, tf.Variable]:
+        """All variables by names that another process gives them too.
+
+        Keras counts the random generators of a process, not those of a network.
+        """
+        draws = [variable for variable in self.model.variables if variable.path.endswith(SEED_STATE)]
+        names = {id(variable): f"{SEED_STATE}_{number}" for number, variable in enumerate(draws)}
+        found = {f"model/{names.get(id(item), item.path)}": item.value for item in self.model.variables}
+        for index, optimizer in enumerate(self.optimizers):
+            found |= {f"optimizer-{index}/{item.path}": item.value for item in optimizer.variables}
+        paths = [weight.path for weight in self.model.trainable_variables]
+        found |= {f"average/{path}": average for path, average in zip(paths, self._averages, strict=False)}
+        return found | {"steps": self.steps}
 
 
-def _named(model: keras.Model) -> dict[str, tf.Variable]:
-    """The variables of a network by names that another process gives them too.
+def _assign(variables: Sequence[tf.Variable], values: Sequence[tf.Variable | np.ndarray]) -> None:
+    for variable, value in zip(variables, values, strict=False):
+        variable.assign(value)
 
-    Keras counts the random generators of a process, not those of a network.
-    """
-    draws = [variable for variable in model.variables if variable.path.endswith(SEED_STATE)]
-    names = {id(variable): f"{SEED_STATE}_{number}" for number, variable in enumerate(draws)}
-    return {names.get(id(variable), variable.path): variable.value for variable in model.variables}
+
+@contextmanager
+def _precision(policy: str) -> Iterator[None]:
+    """Layers made inside the block compute in this precision."""
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(policy)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)

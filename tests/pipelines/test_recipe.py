@@ -44,7 +44,7 @@ def test_overrides_take_the_fields_type() -> None:
         ("training.epochs", "2.5", "expected a value like 15"),
         ("training.epochs", "0", "must be at least 1, got 0"),
         ("training.workers", "3", "global_batch=256 does not divide by training.workers=3. Nearest that does: 255"),
-        ("training.optimizers.0.schedule", "cosine", "ftrl with schedule='cosine': its weights shrink"),
+        ("training.optimizers.0.schedule.kind", "cosine", "ftrl with the schedule 'cosine': its weights shrink"),
         ("training.optimizers.7.learning_rate", "1", "index from 0 to 1"),
         ("training", "1", "is a group. Set one of its fields"),
         ("model.wide", "age", "columns are not set from the command line"),

@@ -21,7 +21,8 @@ from pipelines.training.position import Position
 
 RETRY_SECONDS = 0.02
 
-Chunk = tuple[dict[str, tf.Tensor], tf.Tensor]
+Chunk = tuple[Any, ...]
+"""Inputs by name, the label, and the weight if rows have one; all of whole steps."""
 
 
 class FedBatches:
@@ -40,6 +41,8 @@ class FedBatches:
         sum_over_workers: Adds up a vector over all workers; all of them call it together.
     """
 
+    repeatable = False
+
     def __init__(
         self,
         recipe: Recipe,
@@ -51,10 +54,11 @@ class FedBatches:
         report: Callable[[dict[str, Any]], None],
         sum_over_workers: Callable[[np.ndarray], np.ndarray],
     ) -> None:
-        columns = stored(recipe.model.columns)
-        self._label = version.label
-        self._inputs = [column.name for column in columns]
-        self._specs = {column.name: _spec(column) for column in columns}
+        columns = recipe.stored_columns
+        self._inputs = [column.name for column in stored(recipe.model.columns)]
+        weight = recipe.training.weight
+        self._targets = [version.label, weight] if weight else [version.label]
+        self._specs = {column.name: _spec(column) for column in columns if column.name in self._inputs}
         self._global_batch, self._workers = recipe.training.global_batch, recipe.training.workers
         self._batch = self._global_batch // self._workers
         self._worker, self._secret = worker, secret
@@ -65,7 +69,7 @@ class FedBatches:
         self._steps = 0
         self._shards = ShardBatches(
             version, self._inputs, global_batch=self._global_batch, worker=worker, workers=self._workers,
-            seed=recipe.training.seed,
+            seed=recipe.training.seed, weight=weight,
         )  # fmt: skip
         self.steps_per_epoch = self._shards.steps_per_epoch
 
@@ -76,19 +80,25 @@ class FedBatches:
         self._steps = 0
         host, port = self._inbox.address
         self._report({"event": "feed", "epoch": position.epoch, "host": host, "port": port})
-        chunks, label = self._chunks, tf.TensorSpec([None], tf.float32)
+        chunks, target = self._chunks, tf.TensorSpec([None], tf.float32)
 
         def handed_over() -> Iterator[Chunk]:
             while (chunk := chunks.get()) is not None:
                 yield chunk
 
         # A chunk is the rows of whole steps: what is not agreed upon never enters the dataset.
-        rows = tf.data.Dataset.from_generator(handed_over, output_signature=(self._specs, label))
+        rows = tf.data.Dataset.from_generator(
+            handed_over, output_signature=(self._specs, *(target for _ in self._targets))
+        )
         return rows.rebatch(self._batch, drop_remainder=True).prefetch(2)
 
     def evaluation(self) -> tf.data.Dataset:
         """See `Batches`."""
         return self._shards.evaluation()
+
+    def explain(self, error: tf.errors.OpError) -> None:
+        """See `Batches`."""
+        self._shards.explain(error)
 
     def steps_ahead(self, position: Position, limit: int) -> int:
         """See `Batches`; waits until every rank has the rows of a step, or the source is at its end for all of them.
@@ -130,7 +140,7 @@ class FedBatches:
         table = self._inbox.take(steps * self._batch)
         tensors = {name: stored_tensor(table.column(name).combine_chunks()) for name in self._inputs}
         self._steps += steps
-        self._chunks.put((tensors, tf.constant(table.column(self._label).to_numpy())))
+        self._chunks.put((tensors, *(tf.constant(table.column(name).to_numpy()) for name in self._targets)))
 
     def _even_out(self, held: list[int], target: int) -> None:
         """Moves rows from ranks that hold more than the steps that are left take to those that hold fewer."""

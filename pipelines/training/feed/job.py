@@ -13,7 +13,7 @@ import pyarrow as pa
 from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
 
-from features.columns import arrow_schema, stored
+from features.columns import arrow_schema
 from features.dataset_version import DatasetVersion
 from features.errors import BadInputError
 from features.validation.rows import REASON
@@ -78,7 +78,7 @@ class Feed:
         say: Callable[[str], None],
     ) -> None:
         self.secret = uuid.uuid4().hex + uuid.uuid4().hex
-        columns = stored(recipe.model.columns)
+        columns = recipe.stored_columns
         schema = version.schema
         stored_schema = arrow_schema(columns).append(pa.field(version.label, pa.float32()))
         self._transform = RowTransform(schema, columns, version.statistics, stored_schema)

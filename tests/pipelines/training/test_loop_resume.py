@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from sklearn.metrics import log_loss, roc_auc_score
 
 from features import storage
 from features.dataset_version import DatasetVersion
@@ -87,6 +88,29 @@ def test_another_number_of_workers_sees_the_rest_of_the_epoch(version: DatasetVe
     assert position.legs == (Leg(before, 4),)
     rest = rows(position, after, 7)
     assert sorted(seen + rest) == list(range(330))
+
+
+@pytest.mark.parametrize("workers", [1, 2, 3])
+def test_held_out_rows_count_once_whatever_the_number_of_workers(
+    version: DatasetVersion, recipe: Make, start: Start, tmp_path: Path, workers: int
+) -> None:
+    """101 rows, which neither 2 nor 3 divides."""
+    step = start(recipe(), tmp_path)[0].step
+    sums, seen = step.empty_tally(), []
+    for worker in range(workers):
+        source = ShardBatches(version, ["a", "b", "row"], global_batch=30, worker=worker, workers=workers, seed=1)
+        for features, label in source.evaluation():
+            seen += [int(row) for row in features.pop("row")]
+            sums += step.tally(features, label)
+    assert sorted(seen) == list(range(101))
+    features, label = next(
+        iter(ShardBatches(version, ["a", "b"], global_batch=30, worker=0, workers=1, seed=1).evaluation())
+    )
+    score = 1 / (1 + np.exp(-step.model(features).numpy().astype(float)))
+    expected = {"eval_loss": log_loss(label, score), "eval_accuracy": np.mean((score > 0.5) == (label.numpy() > 0.5))}
+    found = step.task.held_out(sums)
+    assert {name: found[name] for name in expected} == pytest.approx(expected, rel=1e-5)
+    assert found["eval_auc"] == pytest.approx(roc_auc_score(label, score), abs=2e-3)
 
 
 def test_the_best_epoch_is_kept_beside_the_last_and_becomes_the_model(

@@ -1,0 +1,112 @@
+"""What a training shows in TensorBoard: event files in its folder, written by rank 0."""
+
+import shutil
+import tempfile
+import time
+from collections.abc import Mapping
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from features import storage
+from pipelines.training.step import TrainingStep
+
+SECONDS_BETWEEN_SCALARS = 1.0
+"""A small network does a hundred calls in this time, and nobody looks at each."""
+
+PROJECTED_ROWS = 10_000
+"""TensorBoard's projector draws every row of a table in the browser."""
+
+
+class Board:
+    """Scalars, histograms, graph, profile and embedding tables of one training.
+
+    Args:
+        folder: URI of the event files; written here first and then copied if it is not local.
+        step: What is trained.
+        profile: First and last step of the profile, empty for none.
+    """
+
+    def __init__(self, folder: str, step: TrainingStep, profile: tuple[int, ...] = ()) -> None:
+        self._uri, self._step, self._profile = folder, step, profile
+        self._scratch = None if storage.is_local(folder) else tempfile.mkdtemp(prefix="emberline-tensorboard-")
+        self._folder = self._scratch or storage.local_path(folder)
+        self._writer = tf.summary.create_file_writer(self._folder)
+        self._last = 0.0
+        self._profiling = False
+
+    def graph(self) -> None:
+        """The graph of a prediction, from the inputs of the network."""
+        specs = {
+            item.name: tf.TensorSpec(item.shape, tf.as_dtype(item.dtype), item.name) for item in self._step.model.inputs
+        }
+        model = self._step.model
+        traced = tf.function(lambda inputs: model(inputs, training=False)).get_concrete_function(specs)
+        with self._writer.as_default(step=0):
+            tf.summary.graph(traced.graph)
+
+    def call(self, number: int, scalars: Mapping[str, float]) -> None:
+        """Scalars behind a call, at most one set a second; begins and ends the profile.
+
+        Args:
+            number: Steps done.
+            scalars: By name.
+        """
+        self._turn_profile(number)
+        if time.monotonic() - self._last >= SECONDS_BETWEEN_SCALARS:
+            self._last = time.monotonic()
+            self._scalars(number, {**scalars, **self._rates()})
+
+    def epoch(self, number: int, metrics: Mapping[str, float]) -> None:
+        """Metrics, the distribution of every weight, and the embedding tables at the end of an epoch."""
+        self._scalars(number, {f"epoch/{name}": value for name, value in metrics.items()})
+        with self._writer.as_default(step=number):
+            for variable in self._step.model.trainable_variables:
+                tf.summary.histogram(variable.path, np.array(variable.value))
+        self._project()
+        self._writer.flush()
+        if self._scratch:
+            storage.copy_folder(self._scratch, self._uri)
+
+    def close(self) -> None:
+        """Writes what is left."""
+        if self._profiling:
+            tf.profiler.experimental.stop()
+        self._writer.close()
+        if self._scratch:
+            storage.copy_folder(self._scratch, self._uri)
+            shutil.rmtree(self._scratch)
+
+    def _scalars(self, number: int, scalars: Mapping[str, float]) -> None:
+        with self._writer.as_default(step=number):
+            for name, value in scalars.items():
+                tf.summary.scalar(name, value)
+
+    def _rates(self) -> dict[str, float]:
+        optimizers = self._step.optimizers
+        return {f"learning_rate/{index}": float(one.learning_rate) for index, one in enumerate(optimizers)}
+
+    def _turn_profile(self, number: int) -> None:
+        if not self._profile:
+            return
+        first, last = self._profile
+        if not self._profiling and first <= number < last:
+            tf.profiler.experimental.start(self._folder)
+            self._profiling = True
+        elif self._profiling and number >= last:
+            tf.profiler.experimental.stop()
+            self._profiling = False
+
+    def _project(self) -> None:
+        tables = [layer for layer in self._step.model.layers if isinstance(layer, keras.layers.Embedding)]
+        entries = []
+        for layer in tables:
+            rows = np.array(layer.embeddings.value)[:PROJECTED_ROWS]
+            if rows.shape[1] < 2:
+                continue  # the weights of a linear tower: nothing to draw
+            text = "\n".join("\t".join(f"{value:.6g}" for value in row) for row in rows)
+            storage.write_text_atomic(storage.join(self._folder, f"{layer.name}.tsv"), text + "\n")
+            entries.append(f'embeddings {{\n  tensor_name: "{layer.name}"\n  tensor_path: "{layer.name}.tsv"\n}}\n')
+        if entries:
+            storage.write_text_atomic(storage.join(self._folder, "projector_config.pbtxt"), "".join(entries))

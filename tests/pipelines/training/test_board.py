@@ -1,0 +1,102 @@
+"""TensorBoard's own readers find what a training wrote."""
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+from google.protobuf import text_format
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.plugins.projector.projector_config_pb2 import ProjectorConfig
+from tensorboard.util.tensor_util import make_ndarray
+
+from features import storage
+from features.errors import BadInputError
+from pipelines.recipe import Recipe
+from pipelines.training import board
+from pipelines.training.board import Board
+from pipelines.training.loop import Loop
+
+Make = Callable[..., Recipe]
+Start = Callable[..., tuple[Loop, list[dict[str, Any]]]]
+
+
+def test_scalars_histograms_graph_and_profile_are_there(
+    recipe: Make, start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(board, "SECONDS_BETWEEN_SCALARS", 0.0)
+    loop, events = start(recipe(profile_steps=(4, 8)), tmp_path)
+    loop.run()
+    found = EventAccumulator(str(tmp_path / "tensorboard"), {"tensors": 0}).Reload()
+    tags = found.Tags()
+
+    def points(tag: str) -> dict[int, float]:
+        return {point.step: float(make_ndarray(point.tensor_proto)) for point in found.Tensors(tag)}
+
+    calls = [event for event in events if event["event"] == "progress"]
+    assert points("loss") == pytest.approx({event["step"]: event["loss"] for event in calls}, rel=1e-6)
+    epochs = {event["step"]: event["metrics"] for event in events if event["event"] == "epoch"}
+    for name in ("loss", "eval_auc", "examples_per_second", "input_wait"):
+        expected = {step: metrics[name] for step, metrics in epochs.items()}
+        assert points(f"epoch/{name}") == pytest.approx(expected, rel=1e-6)
+    assert list(points("learning_rate/0").values()) == pytest.approx([0.02] * len(calls))
+    assert tags["graph"]
+    for variable in loop.step.model.trainable_variables:
+        assert [point.step for point in found.Tensors(variable.path)] == [11, 22, 33]
+    bins = make_ndarray(found.Tensors("deep_0/kernel")[-1].tensor_proto)
+    assert bins[:, 2].sum() == 16, "every element is in a bin"
+    assert list((tmp_path / "tensorboard").rglob("*.xplane.pb"))
+
+
+def test_the_share_of_time_spent_waiting_for_rows_is_measured(
+    recipe: Make, start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import time
+
+    import tensorflow as tf
+
+    def slow(label: tf.Tensor) -> tf.Tensor:
+        time.sleep(0.02)
+        return label
+
+    loop, events = start(recipe(epochs=2), tmp_path)
+    training = loop.batches.training
+
+    def delayed(position: Any) -> tf.data.Dataset:
+        rows = training(position)
+        if position.epoch == 0:
+            return rows
+        kind = tf.float32
+        return rows.map(lambda features, label: (features, tf.ensure_shape(tf.py_function(slow, [label], kind), [30])))
+
+    monkeypatch.setattr(loop.batches, "training", delayed)
+    loop.run()
+    first, second = (event["metrics"] for event in events if event["event"] == "epoch")
+    assert 0 <= first["input_wait"] <= 1
+    assert second["input_wait"] > 0.5, "11 steps of well below 20 ms each"
+
+
+def test_embedding_tables_are_what_the_projector_reads(tmp_path: Path, recipe: Make, start: Start) -> None:
+    step = start(recipe(), tmp_path)[0].step
+    ids = keras.Input((), name="ids", dtype="int64")
+    towns, weights = keras.layers.Embedding(5, 3, name="towns"), keras.layers.Embedding(5, 1, name="weights")
+    step.model = keras.Model({"ids": ids}, [towns(ids), weights(ids)])
+    shown = Board("memory:/board", step)
+    shown.graph()
+    shown.epoch(1, {"loss": 0.5})
+    shown.close()
+    config = text_format.Parse(storage.read_text("memory:/board/projector_config.pbtxt"), ProjectorConfig())
+    assert [(entry.tensor_name, entry.tensor_path) for entry in config.embeddings] == [("towns", "towns.tsv")]
+    rows = [line.split("\t") for line in storage.read_text("memory:/board/towns.tsv").splitlines()]
+    np.testing.assert_allclose(np.array(rows, float), np.array(towns.embeddings.value), rtol=1e-5)
+    assert any("tfevents" in file.uri for file in storage.list_files("memory:/board"))
+
+
+def test_nothing_is_written_when_nothing_is_wanted(recipe: Make, start: Start, tmp_path: Path) -> None:
+    start(recipe(tensorboard=False, epochs=1), tmp_path)[0].run()
+    assert not (tmp_path / "tensorboard").exists()
+    with pytest.raises(BadInputError, match="expected a first and a later last step"):
+        dataclasses.replace(recipe().training, profile_steps=(7,))
