@@ -46,9 +46,8 @@ def build(config: Config, cardinalities: Mapping[str, int]) -> Any:
 
 def recipe(workers: int, batch: int, epochs: int) -> Recipe:
     """Plain SGD; the global batch is the same for any number of workers."""
-    training = Training(
-        (Optimizer("sgd", 0.01),), epochs=epochs, global_batch=batch, workers=workers, steps_per_call=10
-    )
+    sgd = (Optimizer("sgd", 0.01),)
+    training = Training(sgd, epochs, global_batch=batch, workers=workers, steps_per_call=10, tensorboard=False)
     return Recipe("benchmark", "", "none", Config(), training)
 
 

@@ -101,7 +101,7 @@ def _compare(
                 found[name].ours.append(mine)
         number += 1
 
-    training = dataclasses.replace(recipe.training, epochs=repeats + 1)
+    training = dataclasses.replace(recipe.training, epochs=repeats + 1, tensorboard=False)
     with tempfile.TemporaryDirectory() as output:
         held_out = epoch(0).take(1)
         loop = Loop(
