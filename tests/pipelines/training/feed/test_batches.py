@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from features.columns import Numeric, arrow_schema
+from features.columns import PAD, Embedding, HashBucket, Numeric, arrow_schema
 from features.dataset_version import DatasetVersion
 from features.errors import BadInputError
 from features.tfrecord.manifest import Shard, ShardSet
@@ -165,3 +165,36 @@ def test_moves_fill_every_rank() -> None:
             after[taker] += rows
         assert min(after) >= target
         assert sum(after) == sum(held)
+
+
+def test_rows_of_many_values_are_padded_and_arrays_and_weights_keep_their_shape() -> None:
+    recipe = Recipe(
+        "test", "", "iris",
+        dnn.Config(deep=(Embedding(HashBucket("words", 10, many=True), 2), Numeric("place", shape=(2,)))),
+        Training((Optimizer("sgd", 0.1),), epochs=1, global_batch=2, workers=1, weight="trust"),
+    )  # fmt: skip
+    stored = arrow_schema(recipe.stored_columns).append(pa.field("y", pa.float32()))
+    shards = ShardSet(stored, "block", None, 10, (Shard("s", 2, 1, 1, 0, ((1, 1),)),)).to_json()
+    version = DatasetVersion(
+        "file:///nowhere", {"splits": {"train": shards, "eval": shards}}, {"schema": {"label": {"name": "y"}}}
+    )
+    addresses: list[tuple[str, int]] = []
+    batches = FedBatches(
+        recipe, version, worker=0, host="127.0.0.1", secret=SECRET, sum_over_workers=lambda values: values,
+        report=lambda event: addresses.append((event["host"], event["port"])),
+    )  # fmt: skip
+    iterator = iter(batches.training(Position()))
+    rows = {
+        "words": [[1], [2, 3, 4], [], [5, 6]], "place": [[0, 1], [2, 3], [4, 5], [6, 7]],
+        "trust": [0.5, 1.0, 2.0, 3.0], "y": [0, 1, 0, 1],
+    }  # fmt: skip
+    whole = pa.RecordBatch.from_pydict(rows, stored)
+    send_all(iter([whole.slice(0, 3), whole.slice(3, 1)]), tuple(addresses), SECRET, "0/0")
+    assert batches.steps_ahead(Position(), 5) == 2
+    inputs, label, weight = next(iterator)
+    np.testing.assert_array_equal(inputs["words"], [[1, PAD, PAD], [2, 3, 4]])
+    np.testing.assert_array_equal(inputs["place"], [[0, 1], [2, 3]])
+    inputs, label, weight = next(iterator)
+    np.testing.assert_array_equal(inputs["words"], [[PAD, PAD, PAD], [5, 6, PAD]])
+    np.testing.assert_array_equal(label, [0, 1])
+    np.testing.assert_array_equal(weight, [2.0, 3.0])
