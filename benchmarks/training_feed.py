@@ -135,7 +135,7 @@ def row_fed(spark: SparkSession, rows: DataFrame) -> float:
     from tensorflowonspark import TFCluster
 
     cluster = TFCluster.run(
-        spark.sparkContext, _take_rows, None, num_executors=1, num_ps=0, input_mode=TFCluster.InputMode.SPARK,
+        spark.sparkContext, _take_rows, {}, num_executors=1, num_ps=0, input_mode=TFCluster.InputMode.SPARK,
         master_node="chief",
     )  # fmt: skip
     began = time.perf_counter()
