@@ -4,6 +4,7 @@ import re
 import time
 from dataclasses import dataclass
 
+from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
 from features.errors import BadInputError
@@ -32,9 +33,17 @@ class Capacity:
     cores: int
     slots: int
 
-    def holds(self, training: Training, ranks: int) -> bool:
-        """Whether so many ranks can run at once; TensorFlowOnSpark wants an executor for each."""
-        return (self.executors if training.launcher == "tensorflowonspark" else self.slots) >= ranks
+    def holds(self, training: Training) -> bool:
+        """Whether all ranks, and a feeder if Spark feeds them, can run at once."""
+        ranks = len(roles_of(training))
+        # TensorFlowOnSpark wants an executor for each rank.
+        if training.launcher == "tensorflowonspark" and self.executors < ranks:
+            return False
+        return self.slots >= ranks + _feeders(training)
+
+
+def _feeders(training: Training) -> int:
+    return int(training.input == "spark")
 
 
 def require_room(spark: SparkSession, training: Training) -> None:
@@ -43,32 +52,38 @@ def require_room(spark: SparkSession, training: Training) -> None:
     Raises:
         ClusterSizeError: with the arithmetic.
     """
+    if training.input == "spark" and spark.conf.get("spark.speculation", "false") == "true":
+        raise ClusterSizeError("A speculative task would feed its rows twice: set spark.speculation=false.")
     if training.mode == "local":
         return
     if spark.conf.get("spark.dynamicAllocation.enabled", "false") == "true":
         raise ClusterSizeError("Training holds its executors: set spark.dynamicAllocation.enabled=false.")
     _require_gpus(spark, training)
-    ranks = len(roles_of(training))
-    found = _registered(spark, training, ranks)
-    if found is None or found.holds(training, ranks):
+    ranks, feeders = len(roles_of(training)), _feeders(training)
+    found = _registered(spark, training)
+    if found is None or found.holds(training):
         return
     master = spark.conf.get("spark.master", "")
     cpus = _task_cpus(spark)
     exists = (
         f"{master} has {found.executors} executor{'s' if found.executors != 1 else ''} of {found.cores} cores together"
     )
-    if training.launcher == "tensorflowonspark":
+    if training.launcher == "tensorflowonspark" and found.executors < ranks:
         needs = f"Training needs {ranks} executors ({described(training)}; TensorFlowOnSpark wants one for each)"
+        fits = found.executors
     else:
-        needs = f"Training needs {ranks} slots ({described(training)})"
+        fed = ", and one for the job that feeds them" if feeders else ""
+        needs = f"Training needs {ranks + feeders} slots ({described(training)}{fed})"
         gpus = _gpu_amount(spark, "task")
         beside = f" and spark.task.resource.gpu.amount={gpus:g}" if gpus else ""
         exists += f", which with spark.task.cpus={cpus}{beside} is {found.slots} slot{'s' if found.slots != 1 else ''}"
-    fits = max(found.executors if training.launcher == "tensorflowonspark" else found.slots, 0)
+        fits = found.slots - feeders
     fits -= ranks - training.workers  # what the workers leave to others
-    advice = [f"--master 'local-cluster[{ranks},1,2048]'", "a larger cluster", "--set training.mode=local"]
+    advice = [f"--master 'local-cluster[{ranks + feeders},1,2048]'", "a larger cluster", "--set training.mode=local"]
     if fits > 0:
         advice.insert(2, f"--set training.workers={fits}")
+    if feeders:
+        advice.insert(2, "--set training.input=tensorflow")
     raise ClusterSizeError(f"{needs}, and {exists}. Use {', '.join(advice[:-1])}, or {advice[-1]}.")
 
 
@@ -92,16 +107,15 @@ def _require_gpus(spark: SparkSession, training: Training) -> None:
         )
 
 
-def _registered(spark: SparkSession, training: Training, ranks: int) -> Capacity | None:
+def _registered(spark: SparkSession, training: Training) -> Capacity | None:
     """The executors there are, or None where nobody can say; those of a cluster are given time to come up."""
     master = str(spark.conf.get("spark.master", ""))
     if cluster := re.fullmatch(r"local-cluster\[\s*(\d+)\s*,\s*(\d+)\s*,.*\]", master):
         return _capacity(spark, [int(cluster[2])] * int(cluster[1]))
     try:
         context = spark.sparkContext
-    except (
-        AttributeError
-    ):  # Spark Connect keeps the cluster out of sight; Spark refuses a barrier stage that does not fit
+    except (AttributeError, PySparkException):
+        # Spark Connect keeps the cluster out of sight; Spark refuses a barrier stage that does not fit.
         return None
     if master.startswith("local"):
         return _capacity(spark, [context.defaultParallelism])
@@ -114,7 +128,7 @@ def _registered(spark: SparkSession, training: Training, ranks: int) -> Capacity
         found = _capacity(spark, [item.totalCores() for item in summaries if item.id() != "driver"])
         if found.executors != known:
             known, heard = found.executors, time.monotonic()
-        if found.holds(training, ranks) or time.monotonic() - heard > patience:
+        if found.holds(training) or time.monotonic() - heard > patience:
             return found
         time.sleep(0.5)
 

@@ -26,6 +26,7 @@ from pipelines.data_report import earlier_version, profile_page
 from pipelines.datasets import load_dataset
 from pipelines.progress import Progress, StageProgress
 from pipelines.recipe import Recipe
+from pipelines.row_transform import RowTransform
 from pipelines.shards import SHARD_REPORT, ShardWriter
 from pipelines.version import code_version
 
@@ -126,12 +127,11 @@ def etl(
         stored_schema = arrow_schema(columns)
         stored_schema = stored_schema.append(pa.field(schema.label.name, pa.float32()))
         stored_schema = stored_schema.append(pa.field(schema.key, pa.string()))
+        transform = RowTransform(schema, columns, statistics, stored_schema)
         shards = {}
         for split, rows in checked.items():
             with StageProgress(spark.sparkContext, progress, f"transform {split}"):
-                job = ShardWriter(
-                    schema, columns, statistics, stored_schema, recipe.preparation, storage.join(staging, split)
-                )
+                job = ShardWriter(transform, recipe.preparation, storage.join(staging, split))
                 shards[split] = _write_split(rows.good, job)
     except BaseException:
         storage.delete(staging)
@@ -202,10 +202,11 @@ def _write_rejected(rows: CheckedRows, split: str, target: str) -> None:
 
 def _write_split(rows: DataFrame, job: ShardWriter) -> ShardSet:
     """Shuffles rows into shards and moves the finished files to their final names."""
+    schema = job.transform.schema
     # By a hash of the row, not at random: a recomputed partition holds the same rows in the same order.
-    order = F.xxhash64(F.col(job.schema.key), F.lit(job.preparation.seed))
-    shuffled = rows.repartition(job.preparation.shards, order).sortWithinPartitions(order, job.schema.key)
-    wanted = [*(field.name for field in job.schema.fields), job.schema.label.name, job.schema.key]
+    order = F.xxhash64(F.col(schema.key), F.lit(job.preparation.seed))
+    shuffled = rows.repartition(job.preparation.shards, order).sortWithinPartitions(order, schema.key)
+    wanted = [*(field.name for field in schema.fields), schema.label.name, schema.key]
     reports = shuffled.select(*wanted).mapInArrow(job, SHARD_REPORT).collect()
     written = [json.loads(row["shard"]) for row in sorted(reports, key=lambda row: int(row["partition"]))]
     kept = [shard for shard in written if shard["rows"]]
@@ -217,7 +218,7 @@ def _write_split(rows: DataFrame, job: ShardWriter) -> ShardSet:
     for entry in storage.list_files(job.folder):
         if entry.uri.rpartition("/")[2].startswith("attempt-"):
             storage.delete(entry.uri)
-    return ShardSet(job.stored_schema, "block", job.codec, job.preparation.rows_per_block, tuple(shards))
+    return ShardSet(job.transform.stored_schema, "block", job.codec, job.preparation.rows_per_block, tuple(shards))
 
 
 def _publish(staging: str, output: str, features: dict[str, Any], manifest: dict[str, Any], page: str) -> None:

@@ -5,7 +5,7 @@ import dataclasses
 import importlib
 import pkgutil
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import ModuleType
 from typing import Any, Literal, Protocol, get_args, get_type_hints
 
@@ -15,9 +15,11 @@ from features.errors import BadInputError, nearest
 from features.validation.expectations import Expectations
 from pipelines.launchers import Launcher
 from pipelines.schedule import Schedule
+from pipelines.search_space import Axis
 from pipelines.training.interval import Interval
 
 Mode = Literal["sync", "async", "local"]
+Input = Literal["tensorflow", "spark"]
 
 
 @dataclass(frozen=True)
@@ -91,6 +93,8 @@ class Training:
         profile_steps: First and last step that TensorFlow profiles for TensorBoard, to the next call; empty for none.
         stall_seconds: Without progress for so long, an attempt is given up.
         max_restarts: How often all workers start again, from the last checkpoint, after one was lost or hung.
+        input: `tensorflow`: workers read the shards of the dataset version. `spark`: a Spark job transforms raw rows
+            and feeds them to the workers while they train.
         launcher: How workers are started on executors: Spark's `barrier` stage, or `tensorflowonspark`.
     """
 
@@ -118,6 +122,7 @@ class Training:
     profile_steps: tuple[int, ...] = ()
     stall_seconds: int = 600
     max_restarts: int = 2
+    input: Input = "tensorflow"
     launcher: Launcher = "barrier"
 
     def __post_init__(self) -> None:
@@ -129,9 +134,11 @@ class Training:
                 raise BadInputError(f"training.{name} must be at least 1, got {getattr(self, name)}.")
         if self.gpus_per_worker < 0:
             raise BadInputError(f"training.gpus_per_worker must be 0 or more, got {self.gpus_per_worker}.")
-        for name, kind in (("mode", Mode), ("launcher", Launcher)):
+        for name, kind in (("mode", Mode), ("launcher", Launcher), ("input", Input)):
             if getattr(self, name) not in get_args(kind):
                 raise BadInputError(f"training.{name}={getattr(self, name)}: expected {' or '.join(get_args(kind))}.")
+        if self.mode == "async" and self.input == "spark":
+            raise BadInputError("training.input=spark feeds workers that step together: it needs training.mode=sync.")
         if self.mode == "sync" and self.global_batch % self.workers:
             raise BadInputError(
                 f"training.global_batch={self.global_batch} does not divide by training.workers={self.workers}. "
@@ -206,6 +213,7 @@ class Recipe:
         preparation: How its dataset version is written.
         gate: When it becomes champion.
         expectations: What its data must be like as a whole.
+        space: What `emberline tune` may change.
     """
 
     name: str
@@ -216,6 +224,7 @@ class Recipe:
     preparation: Preparation = field(default_factory=Preparation)
     gate: Gate = field(default_factory=Gate)
     expectations: Expectations = field(default_factory=Expectations)
+    space: tuple[Axis, ...] = ()
 
     @property
     def model_module(self) -> ModuleType:
@@ -234,8 +243,9 @@ class Recipe:
         return type(self.model).__module__.split(".")[1]
 
     def to_json(self) -> dict[str, Any]:
-        """Everything, as plain values."""
-        described = _plain(self)
+        """Everything that makes a difference to a run, as plain values."""
+        described = _plain(replace(self, space=()))
+        del described["space"]
         return described | {"network": type(self.model).__module__, "family": self.family}
 
 

@@ -1,4 +1,4 @@
-"""The record of a hyper-parameter search: its trials in one file beside their trainings, and one MLflow run above theirs."""
+"""The record of a hyper-parameter search: its trials in one file beside them, and one MLflow run above theirs."""
 
 import hashlib
 import json
@@ -46,9 +46,7 @@ class Search:
         trials: Those that have begun, in order.
     """
 
-    def __init__(
-        self, output: str, asked: dict[str, Any], tracker: Tracker, run_id: str, trials: list[Trial]
-    ) -> None:
+    def __init__(self, output: str, asked: dict[str, Any], tracker: Tracker, run_id: str, trials: list[Trial]) -> None:
         self.run_id, self.trials = run_id, trials
         self._output, self._asked, self._tracker = output, asked, tracker
         self._lock = threading.Lock()
@@ -74,7 +72,7 @@ class Search:
         if state["asked"] != asked:
             differing = sorted(key for key in asked if asked[key] != state["asked"].get(key))
             raise BadInputError(
-                f"The search at {output!r} was another one: it differs in {', '.join(differing)}. Choose another output."
+                f"The search at {output!r} was another one: {', '.join(differing)} differed. Choose another output."
             )
         trials = [Trial(**{**trial, "by_epoch": tuple(trial["by_epoch"])}) for trial in state["trials"]]
         # Those that have ended come first: the others begin again.

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import mlflow
 from mlflow.entities import Metric, Param, RunTag
@@ -104,8 +104,10 @@ class Tracker:
             for key, value in before.items():
                 os.environ.pop(key) if value is None else os.environ.__setitem__(key, value)
 
-    def start_run(self, experiment: str, name: str, params: Mapping[str, Any], tags: Mapping[str, str]) -> str:
-        """Begins a run and returns its id."""
+    def start_run(
+        self, experiment: str, name: str, params: Mapping[str, Any], tags: Mapping[str, str], parent: str | None = None
+    ) -> str:
+        """Begins a run, below `parent` if there is one, and returns its id."""
         found = self._client.get_experiment_by_name(experiment)
         if found:
             experiment_id = found.experiment_id
@@ -114,7 +116,8 @@ class Tracker:
             # Without a kind, MLflow's page opens on the views for language-model applications.
             kind = {"mlflow.experimentKind": "custom_model_development"}
             experiment_id = self._client.create_experiment(experiment, artifact_location=location, tags=kind)
-        run = self._client.create_run(experiment_id, run_name=name, tags=dict(tags))
+        above = {"mlflow.parentRunId": parent} if parent else {}
+        run = self._client.create_run(experiment_id, run_name=name, tags=dict(tags) | above)
         texts = [Param(key, str(value)[:PARAM_LIMIT]) for key, value in params.items()]
         for start in range(0, len(texts), BATCH_LIMIT):
             self._client.log_batch(run.info.run_id, params=texts[start : start + BATCH_LIMIT])
@@ -128,9 +131,9 @@ class Tracker:
             return False
         return True
 
-    def finish_run(self, run_id: str, *, succeeded: bool) -> None:
+    def finish_run(self, run_id: str, status: Literal["FINISHED", "FAILED", "KILLED"]) -> None:
         """Ends a run."""
-        self._client.set_terminated(run_id, "FINISHED" if succeeded else "FAILED")
+        self._client.set_terminated(run_id, status)
 
     def log_metrics(self, run_id: str, metrics: Mapping[str, float], step: int, milliseconds: int) -> None:
         """Writes metrics of one step."""

@@ -3,10 +3,12 @@
 import json
 import re
 import time
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from types import MappingProxyType
+from typing import Any, TypeAlias
 
-from pyspark.sql import SparkSession
+from pyspark.sql import DataFrame, SparkSession
 
 from features import storage
 from features.dataset_version import DatasetVersion, open_version
@@ -18,15 +20,27 @@ from pipelines.recipe import Recipe, flatten
 from pipelines.tasks import require_fit
 from pipelines.tracking import Tracker
 from pipelines.training.assignment import Assignment
+from pipelines.training.feed.job import Feed
+from pipelines.training.feed.rows import given_rows, source_rows
 from pipelines.version import code_version
 
 TRAINING = "training.json"
+
+AVAILABLE_NOW = MappingProxyType({"availableNow": True})
+"""Reads what a stream's source holds at the start, and ends."""
 
 HOW_IT_RUNS = (
     "workers", "parameter_servers", "gpus_per_worker", "launcher", "stall_seconds", "max_restarts", "checkpoint_every",
     "keep_checkpoints", "tensorboard", "profile_steps",
 )  # fmt: skip
 """Fields of `Training` that may differ when an unfinished training goes on: the global batch is the same for any."""
+
+
+Watch: TypeAlias = Callable[[int, Mapping[str, float]], None]
+
+
+class StoppedEarlyError(Exception):
+    """A training that its watcher has ended: it is not worth going on with."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +75,11 @@ def train(
     tracker: Tracker,
     *,
     overwrite: bool = False,
+    rows: DataFrame | None = None,
+    trigger: Mapping[str, Any] = AVAILABLE_NOW,
+    name: str = "",
+    parent: str | None = None,
+    watch: Watch | None = None,
 ) -> TrainResult:
     """Trains on the cluster; an interrupted training at the same output goes on from its last checkpoint.
 
@@ -73,8 +92,15 @@ def train(
         tracker: Where the run is recorded.
         overwrite: Replace a training that is finished, or was of other settings or data. An unfinished one of the
             same settings still goes on, so that a scheduler's retry loses nothing.
+        rows: What `training.input=spark` feeds: raw rows by column name, batch or streaming. Without it, the files
+            that the dataset version was made of are read again.
+        trigger: Of a streaming `rows`, as `DataStreamWriter.trigger` takes it; training ends with the stream.
+        name: Of the run; default: the recipe's.
+        parent: Run above it.
+        watch: Called with epoch, counted from 1, and its metrics; what it raises ends the training.
 
     Raises:
+        StoppedEarlyError: if `watch` raised it.
         BadInputError: if the dataset version is not complete or does not fit the recipe, or if `output` holds a
             finished training, or an unfinished one of other settings or data.
         ClusterSizeError: if the cluster has no room for all workers at once.
@@ -84,14 +110,16 @@ def train(
     version = open_version(dataset)
     _require_fit(recipe, version)
     require_room(spark, recipe.training)
+    feed = _feed(spark, recipe, version, rows, trigger, progress)
     identity = json.loads(json.dumps({"recipe": recipe.to_json(), "dataset_digest": version.digest}))
     if overwrite and not _resumable(output, identity):
         storage.delete(output)
     run_id = _unfinished_run(output, identity, tracker)
     if not run_id:
         run_id = tracker.start_run(
-            experiment_name(recipe), f"{recipe.name}", flatten(recipe.to_json()), _tags(recipe, version, spark, output)
-        )
+            experiment_name(recipe), name or recipe.name, flatten(recipe.to_json()),
+            _tags(recipe, version, spark, output), parent,
+        )  # fmt: skip
         tracker.log_dataset(
             run_id, f"emberline-{recipe.dataset}", version.digest, dataset,
             {"rows": version.manifest["rows_read"], "rejected": version.manifest["rows_rejected"]},
@@ -99,20 +127,32 @@ def train(
         tracker.log_json(run_id, recipe.to_json(), "recipe.json")
         tracker.log_json(run_id, version.features, "features.json")
         _write(output, identity | {"run_id": run_id, "finished": False})
-    record = _Record(tracker, run_id, progress, recipe)
+    record = _Record(tracker, run_id, progress, recipe, watch)
     # Beside the driver nobody else computes: TensorFlow may take all cores.
     threads = 0 if recipe.training.mode == "local" else _threads(spark)
-    assignment = Assignment(recipe.name, overrides, dataset, output, threads)
+    assignment = Assignment(recipe.name, overrides, dataset, output, threads, feed.secret if feed else "")
+
+    def hear(rank: int, event: dict[str, Any]) -> None:
+        record(rank, event)
+        if feed:
+            feed.on_event(rank, event)
+
     try:
-        train_on_cluster(spark, assignment, training=recipe.training, on_event=record)
-    except BaseException:
-        tracker.finish_run(run_id, succeeded=False)
+        train_on_cluster(spark, assignment, training=recipe.training, on_event=hear)
+    except StoppedEarlyError:
+        tracker.finish_run(run_id, "KILLED")
         raise
+    except BaseException:
+        tracker.finish_run(run_id, "FAILED")
+        raise
+    finally:
+        if feed:
+            feed.stop()
     result = TrainResult(
         output, run_id, dataset, version.digest, record.metrics, record.steps, resumed_from=record.resumed_from
     )
     _write(output, identity | {"run_id": run_id, "finished": True, "result": asdict(result)})
-    tracker.finish_run(run_id, succeeded=True)
+    tracker.finish_run(run_id, "FINISHED")
     progress.say(f"{record.steps:,} steps, " + _shown(record.metrics))
     return result
 
@@ -137,6 +177,31 @@ def open_training(uri: str) -> TrainResult:
 def experiment_name(recipe: Recipe) -> str:
     """The MLflow experiment of a recipe."""
     return f"emberline/{recipe.name}"
+
+
+def _feed(
+    spark: SparkSession,
+    recipe: Recipe,
+    version: DatasetVersion,
+    rows: DataFrame | None,
+    trigger: Mapping[str, Any],
+    progress: Progress,
+) -> Feed | None:
+    """What feeds the workers, if the recipe wants them fed.
+
+    Raises:
+        BadInputError: if rows are given that nobody would read, a stream is to be read several times, or no task slot
+            is left for a feeder.
+    """
+    training = recipe.training
+    if training.input != "spark":
+        if rows is not None:
+            raise BadInputError(f"Rows were given to train, but training.input={training.input!r}: set it to 'spark'.")
+        return None
+    if rows is not None and rows.isStreaming and training.epochs != 1:
+        raise BadInputError(f"A stream is read once: set training.epochs=1 instead of {training.epochs}.")
+    of_epoch = source_rows(spark, recipe, version) if rows is None else given_rows(rows, version.schema)
+    return Feed(spark, of_epoch, recipe, version, trigger, progress.say)
 
 
 def _require_fit(recipe: Recipe, version: DatasetVersion) -> None:
@@ -256,6 +321,7 @@ class _Record:
     run_id: str
     progress: Progress
     recipe: Recipe
+    watch: Watch | None = None
     metrics: dict[str, float] = field(default_factory=dict)
     steps: int = 0
     resumed_from: int = 0
@@ -290,7 +356,8 @@ class _Record:
                 epochs = self.recipe.training.epochs
                 self.progress.say(f"epoch {event['epoch']}/{epochs}  {_shown(event['metrics'])}  "
                                   f"{event['metrics']['examples_per_second']:,.0f} examples/s")  # fmt: skip
-
+                if self.watch:
+                    self.watch(event["epoch"], event["metrics"])
             case "best":
                 self.tracker.log_metrics(self.run_id, event["metrics"], event["step"], int(time.time() * 1000))
                 self.progress.say(f"the model is that of step {event['step']:,}: {_shown(event['metrics'])}")

@@ -14,6 +14,7 @@ class Assignment:
         dataset: URI of the dataset version.
         output: URI of the training's folder: checkpoints and the exported model.
         threads: CPU threads TensorFlow may use in one worker; 0 for all.
+        feed_secret: What opens the ranks' inboxes to the feeders of `training.input=spark`.
     """
 
     recipe: str
@@ -21,6 +22,7 @@ class Assignment:
     dataset: str
     output: str
     threads: int
+    feed_secret: str = ""
 
     def to_json(self) -> str:
         return json.dumps(asdict(self))

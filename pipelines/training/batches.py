@@ -20,11 +20,18 @@ class Batches(Protocol):
     """One worker's batches: `({input name: [batch, …]}, label [batch])`, and weights `[batch]` if rows have them."""
 
     @property
+    def repeatable(self) -> bool:
+        """Whether steps that were done can be done again on the same rows, to find out what went wrong in them."""
+
+    @property
     def steps_per_epoch(self) -> int:
-        """Batches of one epoch, the same number on every worker."""
+        """Batches of one epoch, the same number on every worker; an estimate where only the source's end will tell."""
 
     def training(self, position: Position) -> tf.data.Dataset:
         """What is left of the epoch that `position` stands in, all batches of equal size."""
+
+    def steps_ahead(self, position: Position, limit: int) -> int:
+        """How many steps all workers can do now, at most `limit`: the same number on each, 0 at the epoch's end."""
 
     def evaluation(self) -> tf.data.Dataset:
         """This worker's share of the held-out rows: each of them once over all workers."""
@@ -49,6 +56,8 @@ class ShardBatches:
         seed: The order of rows follows from it and the epoch.
         weight: Stored column of the rows' weights, empty for none.
     """
+
+    repeatable = True
 
     def __init__(
         self,
@@ -78,6 +87,10 @@ class ShardBatches:
             return self._ready(read_rest(*self._split("train"), global_batch=self._global_batch, done=done, **place))
         skip, batch = position.steps_into_epoch, self._global_batch // self._workers
         return self._ready(read_epoch(*self._split("train"), batch_size=batch, skip_batches=skip, **place))
+
+    def steps_ahead(self, position: Position, limit: int) -> int:
+        """See `Batches`."""
+        return min(limit, self.steps_per_epoch - position.steps_into_epoch)
 
     def evaluation(self) -> tf.data.Dataset:
         """See `Batches`."""

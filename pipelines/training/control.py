@@ -104,12 +104,12 @@ class ControlServer:
         try:
             connection.settimeout(HANDSHAKE_SECONDS)
             connection.sendall(challenge.encode() + b"\n")
-            hello = json.loads(_read_line(connection))
-            rank, answer = int(hello["rank"]), str(hello["answer"])
+            hello = json.loads(read_line(connection))
+            rank, answered = int(hello["rank"]), str(hello["answer"])
             connection.settimeout(None)
         except (OSError, ValueError, KeyError, TypeError):
             return None
-        if not hmac.compare_digest(answer, _answer(self.secret, challenge, rank)) or not 0 <= rank < self._ranks:
+        if not hmac.compare_digest(answered, answer(self.secret, challenge, rank)) or not 0 <= rank < self._ranks:
             return None
         with self._lock:
             if self._closed or rank in self._connections:
@@ -139,8 +139,8 @@ class ControlClient:
         on_finish: Callable[[], None],
     ) -> None:
         self._connection = socket.create_connection(address, timeout=HANDSHAKE_SECONDS)
-        challenge = _read_line(self._connection).decode().strip()
-        hello = {"rank": rank, "answer": _answer(secret, challenge, rank)}
+        challenge = read_line(self._connection).decode().strip()
+        hello = {"rank": rank, "answer": answer(secret, challenge, rank)}
         self._connection.sendall(json.dumps(hello).encode() + b"\n")
         self._connection.settimeout(None)
         self._lock = threading.Lock()
@@ -166,18 +166,24 @@ class ControlClient:
 
     def _listen(self) -> None:
         try:
-            while _read_line(self._connection) == b"finish\n":
+            while read_line(self._connection) == b"finish\n":
                 self._on_finish()
         except OSError:
             pass  # a driver that is gone needs no training: the same as "stop"
         self._on_stop()
 
 
-def _answer(secret: str, challenge: str, rank: int) -> str:
-    return hmac.new(secret.encode(), f"{challenge}:{rank}".encode(), hashlib.sha256).hexdigest()
+def answer(secret: str, challenge: str, who: int | str) -> str:
+    """What only a peer that knows the secret can say to a challenge; good for nobody but `who`."""
+    return hmac.new(secret.encode(), f"{challenge}:{who}".encode(), hashlib.sha256).hexdigest()
 
 
-def _read_line(connection: socket.socket) -> bytes:
+def read_line(connection: socket.socket) -> bytes:
+    """A line of a handshake, and not a byte more.
+
+    Raises:
+        ConnectionError: if the peer closes before its end, or the line is longer than a handshake needs.
+    """
     line = b""
     while not line.endswith(b"\n"):
         piece = connection.recv(1)

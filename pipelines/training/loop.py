@@ -23,6 +23,7 @@ from pipelines.tasks.task import is_smaller_better
 from pipelines.training import checkpoints
 from pipelines.training.batches import Batches, ShardBatches
 from pipelines.training.board import Board
+from pipelines.training.collective import SumOverWorkers
 from pipelines.training.diagnosis import first_fault
 from pipelines.training.interval import Interval
 from pipelines.training.position import Position
@@ -70,6 +71,7 @@ class Loop:
         self.step = self._make_step()
         self._board: Board | None = None
         self._run_steps = tf.function(self._steps)
+        self._sum_over_workers = SumOverWorkers(strategy, training.workers)
         known = self.step.held_out_metrics
         if training.best_metric and training.best_metric not in known:
             raise BadInputError(
@@ -176,8 +178,7 @@ class Loop:
         training = self.recipe.training
         batches = iter(self._per_replica(self.batches.training(position)))
         total, waited, done, began = 0.0, 0.0, 0, time.perf_counter()
-        while (left := self.steps_per_epoch - position.steps_into_epoch) > 0:
-            count = writer.steps_until(position, min(training.steps_per_call, left))
+        while count := self.batches.steps_ahead(position, writer.steps_until(position, training.steps_per_call)):
             called = time.perf_counter()
             losses, stepped, waiting = self._run_steps(batches, tf.constant(count))
             loss, seconds = float(losses) / count, time.perf_counter() - called
@@ -196,7 +197,8 @@ class Loop:
                 speed = count * training.global_batch / seconds
                 shown = {"loss": loss, "examples_per_second": speed, "input_wait": float(waiting) / seconds}
                 self._board.call(position.step, shown)
-            if self.worker == 0 and left > count and writer.is_due(position):
+            at_end = position.steps_into_epoch == self.steps_per_epoch
+            if self.worker == 0 and not at_end and writer.is_due(position):
                 writer.save(position)
         seconds = time.perf_counter() - began
         metrics = {
@@ -250,6 +252,11 @@ class Loop:
         Raises:
             FloatingPointError: naming the step and the values that were not finite first.
         """
+        advice = (
+            "Lower the learning rate, clip gradients (training.clip_norm), or look for huge values in profile columns."
+        )
+        if not self.batches.repeatable:
+            raise FloatingPointError(f"The loss of step {step:,} is not finite. {advice}")
         self.report({"event": "diagnosing", "step": step})
         writer.wait()
         # Only rank 0 knows which of its checkpoints are written: it tells the others.
@@ -260,10 +267,7 @@ class Loop:
             position = checkpoints.restore(checkpoints.of_step(self._checkpoints, start), fresh.variables)
         workers = self.recipe.training.workers
         found = first_fault(self.strategy, fresh, self.batches, position, workers, step)
-        raise FloatingPointError(
-            f"The loss of step {step:,} is not finite. {found} "
-            "Lower the learning rate, clip gradients (training.clip_norm), or look for huge values in profile columns."
-        )
+        raise FloatingPointError(f"The loss of step {step:,} is not finite. {found} {advice}")
 
     def _make_step(self) -> TrainingStep:
         with self.strategy.scope():
@@ -276,17 +280,3 @@ class Loop:
             for features, label, *_ in self.batches.evaluation():
                 sums += self.step.tally(features, label)
         return self.step.task.held_out(self._sum_over_workers(sums))
-
-    def _sum_over_workers(self, values: np.ndarray) -> np.ndarray:
-        @tf.function
-        def total(value: tf.Tensor) -> tf.Tensor:
-            def share() -> tf.Tensor:
-                context = tf.distribute.get_replica_context()
-                first = tf.cast(context.replica_id_in_sync_group % self._replicas == 0, value.dtype)
-                # A product, thereby made on the replica's device: the reduction asks its operand where it lives.
-                return context.all_reduce(tf.distribute.ReduceOp.SUM, value * first)
-
-            return self.strategy.run(share)
-
-        summed = self.strategy.experimental_local_results(total(tf.constant(values, tf.float64)))[0]
-        return np.asarray(summed)

@@ -86,8 +86,10 @@ def _train(assignment: Assignment, report: Any) -> None:
     from features import storage
     from features.dataset_version import open_version
     from pipelines.recipe import load_recipe
+    from pipelines.training.collective import SumOverWorkers
     from pipelines.training.coordinator import CoordinatedLoop
     from pipelines.training.export import export
+    from pipelines.training.feed.batches import FedBatches
     from pipelines.training.loop import Loop
     from pipelines.training.strategy import make_strategy, prepare_devices, serve, task_of_this_process
 
@@ -108,7 +110,13 @@ def _train(assignment: Assignment, report: Any) -> None:
     if training.mode == "async":
         loop = CoordinatedLoop(recipe, version, assignment.output, strategy, report)
     else:
-        loop = Loop(recipe, version, assignment.output, strategy, rank, report)
+        batches = None
+        if training.input == "spark":
+            batches = FedBatches(
+                recipe, version, worker=rank, host=_own_host(), secret=assignment.feed_secret, report=report,
+                sum_over_workers=SumOverWorkers(strategy, training.workers),
+            )  # fmt: skip
+        loop = Loop(recipe, version, assignment.output, strategy, rank, report, batches)
     model = loop.run()
     if rank == 0:
         report({"event": "exporting"})
@@ -117,6 +125,15 @@ def _train(assignment: Assignment, report: Any) -> None:
     # A rank that left now would break the collective under a slower one. The driver hears from all of them and
     # then has the worker close our stdin, which ends this process.
     threading.Event().wait()
+
+
+def _own_host() -> str:
+    """The address under which the cluster knows this machine."""
+    config = json.loads(os.environ.get("TF_CONFIG", "{}"))
+    if not config:
+        return "127.0.0.1"
+    task = config["task"]
+    return str(config["cluster"][task["type"]][task["index"]]).rpartition(":")[0]
 
 
 if __name__ == "__main__":

@@ -32,6 +32,12 @@ CLUSTER = "local-cluster[2,1,1024]"
             CLUSTER, {}, {"mode": "async"},
             r"needs 4 slots \(1 chief \+ 2 workers \+ 1 parameter server\), and .* is 2 slots",
         ),
+        (
+            CLUSTER, {}, {"input": "spark"},
+            r"needs 3 slots \(one per worker, and one for the job that feeds them\), and .* is 2 slots. "
+            r"Use .*local-cluster\[3,1,2048\].*training.input=tensorflow, --set training.workers=1",
+        ),
+        ("local-cluster[3,2,1024]", {"speculation": "true"}, {"input": "spark"}, r"set spark.speculation=false"),
         ("local-cluster[3,4,1024]", {"task_cpus": "4"}, {"workers": "4"}, r"3 executors of 12 cores .*=4 is 3 slots"),
         ("local-cluster[2,3,1024]", {"task_cpus": "2"}, {"workers": "3"}, r"2 executors of 6 cores .*=2 is 2 slots"),
         (
@@ -68,6 +74,7 @@ def test_what_does_not_fit_is_refused(
         (CLUSTER, {}, {}),
         ("local-cluster[1,2,1024]", {}, {}),
         ("local-cluster[4,1,1024]", {}, {"mode": "async"}),
+        ("local-cluster[3,1,1024]", {}, {"input": "spark"}),
         (CLUSTER, {}, {"mode": "local", "workers": "40"}),
         (
             "local-cluster[1,4,1024]",

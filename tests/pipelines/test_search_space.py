@@ -26,7 +26,7 @@ def test_axes_from_the_command_line(text, axis):
 
 @pytest.mark.parametrize("text", ["x", "=1..2", "x=1", "x=a..b", "x=2..1", "x=0..1 log", "x=1..2 linear"])
 def test_what_is_no_axis_is_refused(text):
-    with pytest.raises(BadInputError, match="x|space"):
+    with pytest.raises(BadInputError, match=r"--space|Space of x"):
         parse_axis(text)
 
 

@@ -1,0 +1,158 @@
+"""Rows per second into one executor's training process: our `spark` input against TensorFlowOnSpark's row feed.
+
+Both on one executor of two cores in one Spark application, on the same cached rows (the 40-column row of the TFRecord
+benchmarks: label, 13 numbers, 26 texts). Theirs is what its guide shows: `InputMode.SPARK`, `DataFeed.next_batch`, the
+columns as arrays. Ours also hashes the 26 texts to ids in the transform graph, and ends in batches of tensors. Starts
+of Spark, Python and TensorFlow do not count on either side.
+"""
+
+import multiprocessing
+import time
+from typing import Any, Self
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from benchmarks.ratios import Comparison, compare, print_table
+from features.columns import Embedding, HashBucket, Numeric
+from features.dataset_version import DatasetVersion
+from features.schema import Field, Label, Schema
+from models.tabular import dnn
+from pipelines.recipe import Optimizer, Recipe, Training
+from pipelines.session import session
+from pipelines.training.feed.job import Feed
+from pipelines.training.feed.rows import given_rows
+
+NUMBERS = tuple(f"f{index:02d}" for index in range(13))
+TEXTS = tuple(f"s{index:02d}" for index in range(26))
+SCHEMA = Schema(
+    (*(Field(name, "float") for name in NUMBERS), *(Field(name, "string") for name in TEXTS)),
+    Label("label", (("no",), ("yes",))),
+    key="row",
+)
+BATCH = 1024
+FEATURES = {
+    "schema": SCHEMA.to_json(),
+    "cardinalities": dict.fromkeys(TEXTS, 1000),
+    "statistics": {"rows": 1, "classes": [], "fields": {}},
+}
+SHARDS = {  # held-out rows, which nobody reads here
+    "layout": "block", "codec": "none", "rows_per_block": BATCH, "schema": [],
+    "shards": [{"path": "", "rows": BATCH, "records": 1, "bytes": 0, "crc32c": 0, "blocks": [[1, 0]]}],
+}  # fmt: skip
+COLUMNS = (
+    *(Numeric(name, default=0.0) for name in NUMBERS),
+    *(Embedding(HashBucket(name, 1000), 4) for name in TEXTS),
+)
+RECIPE = Recipe(
+    "benchmark", "", "none", dnn.Config(COLUMNS),
+    Training((Optimizer("sgd", 0.1),), epochs=1, global_batch=BATCH, workers=1, input="spark"),
+)  # fmt: skip
+
+
+def compare_feeds(quick: bool) -> Comparison:
+    """Measures both sides in turns."""
+    ours, theirs, repeats = (200_000, 10_000, 3) if quick else (1_000_000, 50_000, 5)
+    with session("benchmark feed", "local-cluster[1,2,2048]") as spark, Consumer() as consumer:
+        many, few = frame(spark, ours), frame(spark, theirs)
+        return compare(lambda: ours / fed(spark, many, consumer), lambda: theirs / row_fed(spark, few), repeats=repeats)
+
+
+def frame(spark: SparkSession, rows: int) -> DataFrame:
+    """The rows, cached, in four partitions."""
+    numbers = [(F.rand(seed) * 100).alias(name) for seed, name in enumerate(NUMBERS)]
+    texts = [F.substring(F.md5(F.concat(F.col("id").cast("string"), F.lit(name))), 1, 8).alias(name) for name in TEXTS]
+    label = F.when(F.col("id") % 2 == 0, "yes").otherwise("no").alias("label")
+    made = spark.range(0, rows, 1, 4).select(label, *numbers, *texts).cache()
+    made.count()
+    return made
+
+
+def fed(spark: SparkSession, rows: DataFrame, consumer: "Consumer") -> float:
+    """Seconds until a training process has all rows as batches of tensors."""
+    version = DatasetVersion("file:///nowhere", {}, FEATURES)
+    feed = Feed(spark, given_rows(rows, SCHEMA), RECIPE, version, {}, lambda _: None)
+    began = time.perf_counter()
+    consumer.consume(feed)
+    seconds = time.perf_counter() - began
+    feed.stop()
+    return seconds
+
+
+class Consumer:
+    """A training process without a training: it takes batches from the feed as fast as they come."""
+
+    def __init__(self) -> None:
+        self._pipe, child = multiprocessing.get_context("spawn").Pipe()
+        self._process = multiprocessing.get_context("spawn").Process(target=_consume, args=(child,), daemon=True)
+        self._process.start()
+        self._pipe.recv()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._pipe.send("")
+        self._process.join(10)
+
+    def consume(self, feed: Feed) -> None:
+        """One epoch of the feed."""
+        self._pipe.send(feed.secret)
+        while (event := self._pipe.recv())["event"] != "fed":
+            feed.on_event(0, event)
+
+
+def _consume(pipe: Any) -> None:
+    import tensorflow as tf
+
+    from pipelines.training.feed.batches import FedBatches
+    from pipelines.training.position import Position
+
+    tf.config.threading.set_intra_op_parallelism_threads(1)
+    tf.config.threading.set_inter_op_parallelism_threads(1)
+
+    @tf.function
+    def steps(batches: Any, count: tf.Tensor) -> tf.Tensor:
+        total = tf.constant(0.0)
+        for _ in tf.range(count):
+            total += tf.reduce_sum(next(batches)[1])
+        return total
+
+    version = DatasetVersion("file:///nowhere", {"splits": {"train": SHARDS, "eval": SHARDS}}, FEATURES)
+    pipe.send("ready")
+    while secret := pipe.recv():
+        batches = FedBatches(
+            RECIPE, version, worker=0, host="127.0.0.1", secret=secret, report=pipe.send,
+            sum_over_workers=lambda values: values,
+        )  # fmt: skip
+        iterator = iter(batches.training(Position()))
+        while count := batches.steps_ahead(Position(), 50):
+            steps(iterator, tf.constant(count))
+
+
+def row_fed(spark: SparkSession, rows: DataFrame) -> float:
+    """Seconds until TensorFlowOnSpark's process has all rows as arrays."""
+    from tensorflowonspark import TFCluster
+
+    cluster = TFCluster.run(
+        spark.sparkContext, _take_rows, {}, num_executors=1, num_ps=0, input_mode=TFCluster.InputMode.SPARK,
+        master_node="chief",
+    )  # fmt: skip
+    began = time.perf_counter()
+    cluster.train(rows.rdd)
+    seconds = time.perf_counter() - began
+    cluster.shutdown(grace_secs=1)
+    return seconds
+
+
+def _take_rows(_: Any, context: Any) -> None:
+    import numpy as np
+
+    feed = context.get_data_feed(train_mode=True)
+    while not feed.should_stop():
+        if batch := feed.next_batch(BATCH):
+            [np.array(column) for column in zip(*batch, strict=True)]
+
+
+if __name__ == "__main__":
+    print_table({"feed_vs_tfos": compare_feeds(quick=True)})
