@@ -112,10 +112,11 @@ def write_ours(frame: Any, statistics: Statistics, folder: str) -> int:
     import pyarrow as pa
 
     from pipelines.recipe import Preparation
+    from pipelines.row_transform import RowTransform
     from pipelines.shards import SHARD_REPORT, ShardWriter
 
     stored = arrow_schema(COLUMNS).append(pa.field("label", pa.float32())).append(pa.field("key", pa.string()))
-    writer = ShardWriter(SCHEMA, COLUMNS, statistics, stored, Preparation(), folder)
+    writer = ShardWriter(RowTransform(SCHEMA, COLUMNS, statistics, stored), Preparation(), folder)
     reports = frame.select(*NUMBERS, *TEXTS, "label", "key").mapInArrow(writer, SHARD_REPORT).collect()
     return sum(json.loads(report["shard"])["rows"] for report in reports)
 
