@@ -22,6 +22,7 @@ from pipelines.recipes.census_linear import (
     WORKCLASS,
 )
 from pipelines.schedule import Schedule
+from pipelines.search_space import Between, OneOf
 
 RECIPE = Recipe(
     name="census_wide_deep",
@@ -47,5 +48,11 @@ RECIPE = Recipe(
         ),
         epochs=15,
         global_batch=256,
+    ),
+    space=(
+        Between("training.optimizers.0.learning_rate", 0.01, 1.0, log=True),
+        Between("training.optimizers.1.learning_rate", 0.01, 1.0, log=True),
+        Between("model.dropout", 0.0, 0.5),
+        OneOf("model.hidden_units", ((50,), (100, 50), (200, 100, 50))),
     ),
 )
