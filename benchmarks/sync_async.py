@@ -1,0 +1,74 @@
+"""Synchronous against asynchronous training on the same rows: `python -m benchmarks.sync_async [DATA] [--epochs N]`.
+
+Trains `census_wide_deep` once in each mode with two workers on `local-cluster`, and prints after every epoch how long
+it took, how many updates it had, and the loss and AUC of the held-out rows: the same curve against time and against
+steps. Both modes process the same number of rows per update, so an epoch has equally many of them.
+
+One worker, and an epoch's rows, count the same in both; the asynchronous run has two further processes, the chief and
+the parameter server. On two cores they share the processors with the workers, which real clusters would not ask of them.
+"""
+
+import argparse
+import json
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from pipelines.cluster import train_on_cluster
+from pipelines.datasets import load_dataset
+from pipelines.etl import etl
+from pipelines.recipe import load_recipe
+from pipelines.session import session
+from pipelines.training.assignment import Assignment
+
+RECIPE = "census_wide_deep"
+MASTERS = {"sync": "local-cluster[2,1,1024]", "async": "local-cluster[4,1,1024]"}
+
+
+def curve(mode: str, dataset: str, output: str, epochs: int) -> list[dict[str, float]]:
+    """One training; per epoch the seconds since its first step began, and what was reached."""
+    overrides = {"training.mode": mode, "training.epochs": str(epochs), "training.tensorboard": "False"}
+    found: list[dict[str, float]] = []
+    began = 0.0
+
+    def hear(rank: int, event: dict[str, Any]) -> None:
+        nonlocal began
+        if rank == 0 and event["event"] == "start":
+            began = time.monotonic()
+        if rank == 0 and event["event"] == "epoch":
+            reached = {key: event["metrics"][key] for key in ("loss", "eval_loss", "eval_auc")}
+            found.append({"seconds": time.monotonic() - began, "steps": event["step"], **reached})
+
+    with session(f"benchmark {mode}", MASTERS[mode]) as spark:
+        assignment = Assignment(RECIPE, overrides, dataset, output, threads=1)
+        train_on_cluster(spark, assignment, training=load_recipe(RECIPE, overrides).training, on_event=hear)
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", nargs="?", help="folder with adult.data and adult.test; default: synthetic rows")
+    parser.add_argument("--epochs", type=int, default=6)
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        recipe = load_recipe(RECIPE)
+        source = str(Path(given.data).resolve()) if given.data else f"{folder}/raw"
+        if not given.data:
+            load_dataset(recipe.dataset).generate(source, seed=1)
+        with session("benchmark data", "local[2]") as spark:
+            etl(spark, recipe, source, f"{folder}/dataset")
+        curves = {mode: curve(mode, f"{folder}/dataset", f"{folder}/{mode}", given.epochs) for mode in MASTERS}
+    print(f"{'mode':<7}{'epoch':>6}{'seconds':>9}{'steps':>8}{'loss':>9}{'eval loss':>11}{'eval AUC':>10}")
+    for mode, points in curves.items():
+        for epoch, point in enumerate(points, 1):
+            print(
+                f"{mode:<7}{epoch:>6}{point['seconds']:>9.1f}{point['steps']:>8.0f}{point['loss']:>9.4f}"
+                f"{point['eval_loss']:>11.4f}{point['eval_auc']:>10.4f}"
+            )
+    print(json.dumps({"benchmark": "sync_async", "curves": curves}))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
