@@ -4,8 +4,8 @@ Trains `census_wide_deep` once in each mode with two workers on `local-cluster`,
 it took, how many updates it had, and the loss and AUC of the held-out rows: the same curve against time and against
 steps. Both modes process the same number of rows per update, so an epoch has equally many of them.
 
-One worker, and an epoch's rows, count the same in both; the asynchronous run has two further processes, the chief and
-the parameter server. On two cores they share the processors with the workers, which real clusters would not ask of them.
+The asynchronous run has two further processes, the chief and the parameter server. On two cores they share the
+processors with the workers, which a real cluster would not ask of them.
 """
 
 import argparse
