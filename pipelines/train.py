@@ -275,6 +275,8 @@ class _Record:
                 self.progress.say(f"epoch {event['epoch']}/{epochs}  {_shown(event['metrics'])}  "
                                   f"{event['metrics']['examples_per_second']:,.0f} examples/s")  # fmt: skip
 
+            case "note":
+                self.progress.say(event["text"])
             case "best":
                 self.tracker.log_metrics(self.run_id, event["metrics"], event["step"], int(time.time() * 1000))
                 self.progress.say(f"the model is that of step {event['step']:,}: {_shown(event['metrics'])}")

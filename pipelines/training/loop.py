@@ -110,8 +110,7 @@ class Loop:
                 position, metrics = self._epoch(position, writer)
                 metrics |= self._evaluate()
                 self.report({"event": "epoch", "epoch": position.epoch, "step": position.step, "metrics": metrics})
-                if self._board:
-                    self._board.epoch(position.step, metrics)
+                self._show(Board.epoch, position.step, metrics)
                 if training.best_metric:
                     position = self._judge(position, metrics)
                 best_now = position.best is not None and position.best.step == position.step
@@ -131,11 +130,21 @@ class Loop:
             return
         self._board = Board(storage.join(self.output, "tensorboard"), self.step, training.profile_steps)
         try:
-            self._board.graph()
+            self._show(Board.graph)
             yield
         finally:
-            self._board.close()
+            self._show(Board.close)
             self._board = None
+
+    def _show(self, write: Callable[..., None], *what: Any) -> None:
+        """Writes for TensorBoard; where that fails, nothing more is written and the training goes on."""
+        if not self._board:
+            return
+        try:
+            write(self._board, *what)
+        except (OSError, tf.errors.OpError) as error:
+            self._board = None
+            self.report({"event": "note", "text": f"TensorBoard's files end here: {error}"})
 
     @property
     def _checkpoints(self) -> str:
@@ -182,10 +191,9 @@ class Loop:
                 {"event": "progress", "epoch": position.epoch + 1, "epochs": training.epochs, "loss": loss,
                  "step": position.step, "steps": self.total_steps, "examples_per_second": rate}
             )  # fmt: skip
-            if self._board:
-                speed = count * training.global_batch / seconds
-                shown = {"loss": loss, "examples_per_second": speed, "input_wait": float(waiting) / seconds}
-                self._board.call(position.step, shown)
+            speed = count * training.global_batch / seconds
+            shown = {"loss": loss, "examples_per_second": speed, "input_wait": float(waiting) / seconds}
+            self._show(Board.call, position.step, shown)
             if self.worker == 0 and left > count and writer.is_due(position):
                 writer.save(position)
         seconds = time.perf_counter() - began

@@ -100,3 +100,16 @@ def test_nothing_is_written_when_nothing_is_wanted(recipe: Make, start: Start, t
     assert not (tmp_path / "tensorboard").exists()
     with pytest.raises(BadInputError, match="expected a first and a later last step"):
         dataclasses.replace(recipe().training, profile_steps=(7,))
+
+
+def test_a_training_goes_on_when_its_board_cannot_be_written(
+    recipe: Make, start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Board, "epoch", full)
+    loop, events = start(recipe(epochs=2), tmp_path)
+    loop.run()
+    notes = [event["text"] for event in events if event["event"] == "note"]
+    assert notes == ["TensorBoard's files end here: [Errno 28] No space left on device"]
