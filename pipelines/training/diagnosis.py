@@ -53,7 +53,7 @@ def first_fault(
         for _ in range(min(batches.steps_per_epoch - position.steps_into_epoch, last - position.step)):
             loss, gradients, inputs = once(rows)
             position = position.after(1, workers)
-            values = [np.isfinite(np.array(weight)).all() for weight in step.weights]
+            values = [np.isfinite(tf.convert_to_tensor(weight)).all() for weight in step.weights]
             if not (np.isfinite(loss) and np.all(gradients) and all(values)):
                 found = [
                     f"the loss is {float(loss):g}" if not np.isfinite(loss) else "",
