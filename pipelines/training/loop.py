@@ -26,6 +26,7 @@ from pipelines.training.board import Board
 from pipelines.training.diagnosis import first_fault
 from pipelines.training.interval import Interval
 from pipelines.training.position import Position
+from pipelines.training.projector import words_of_tables
 from pipelines.training.step import TrainingStep
 
 Report = Callable[[dict[str, Any]], None]
@@ -128,7 +129,8 @@ class Loop:
         if self.worker or not training.tensorboard:
             yield
             return
-        self._board = Board(storage.join(self.output, "tensorboard"), self.step, training.profile_steps)
+        words = words_of_tables(self.recipe.model.columns, self._version.statistics)
+        self._board = Board(storage.join(self.output, "tensorboard"), self.step, words, training.profile_steps)
         try:
             self._show(Board.graph)
             yield
