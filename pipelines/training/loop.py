@@ -233,7 +233,11 @@ class Loop:
         Raises:
             FloatingPointError: naming the step and the values that were not finite first.
         """
-        self.report({"event": "diagnosing", "step": step})
+
+        def heard(at: int) -> None:
+            self.report({"event": "diagnosing", "step": at})
+
+        heard(step)
         writer.wait()
         # Only rank 0 knows which of its checkpoints are written: it tells the others.
         mine = checkpoints.complete(self._checkpoints) if self.worker == 0 else []
@@ -242,7 +246,7 @@ class Loop:
         if start:
             position = checkpoints.restore(checkpoints.of_step(self._checkpoints, start), fresh.variables)
         workers = self.recipe.training.workers
-        found = first_fault(self.strategy, fresh, self.batches, position, workers, step)
+        found = first_fault(self.strategy, fresh, self.batches, position, workers, step, heard)
         raise FloatingPointError(
             f"The loss of step {step:,} is not finite. {found} "
             "Lower the learning rate, clip gradients (training.clip_norm), or look for huge values in profile columns."
