@@ -6,7 +6,6 @@ import time
 from collections.abc import Mapping
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from features import storage
@@ -63,7 +62,7 @@ class Board:
         self._scalars(number, {f"epoch/{name}": value for name, value in metrics.items()})
         with self._writer.as_default(step=number):
             for variable in self._step.model.trainable_variables:
-                tf.summary.histogram(variable.path, np.array(variable.value))
+                tf.summary.histogram(variable.path, tf.convert_to_tensor(variable.value))
         self._project()
         self._writer.flush()
         if self._scratch:
@@ -84,8 +83,9 @@ class Board:
                 tf.summary.scalar(name, value)
 
     def _rates(self) -> dict[str, float]:
-        optimizers = self._step.optimizers
-        return {f"learning_rate/{index}": float(one.learning_rate) for index, one in enumerate(optimizers)}
+        rates = [one.learning_rate for one in self._step.optimizers]  # a variable, or the tensor of a schedule
+        tensors = [tf.convert_to_tensor(rate.value if isinstance(rate, keras.Variable) else rate) for rate in rates]
+        return {f"learning_rate/{index}": float(tensor) for index, tensor in enumerate(tensors)}
 
     def _turn_profile(self, number: int) -> None:
         if not self._profile:
@@ -102,7 +102,7 @@ class Board:
         tables = [layer for layer in self._step.model.layers if isinstance(layer, keras.layers.Embedding)]
         entries = []
         for layer in tables:
-            rows = np.array(layer.embeddings.value)[:PROJECTED_ROWS]
+            rows = tf.convert_to_tensor(layer.embeddings.value)[:PROJECTED_ROWS].numpy()
             if rows.shape[1] < 2:
                 continue  # the weights of a linear tower: nothing to draw
             text = "\n".join("\t".join(f"{value:.6g}" for value in row) for row in rows)
