@@ -129,9 +129,6 @@ class Training:
                 raise BadInputError(f"training.{name} must be at least 1, got {getattr(self, name)}.")
         if self.gpus_per_worker < 0:
             raise BadInputError(f"training.gpus_per_worker must be 0 or more, got {self.gpus_per_worker}.")
-        for name, kind in (("mode", Mode), ("launcher", Launcher)):
-            if getattr(self, name) not in get_args(kind):
-                raise BadInputError(f"training.{name}={getattr(self, name)}: expected {' or '.join(get_args(kind))}.")
         if self.mode == "sync" and self.global_batch % self.workers:
             raise BadInputError(
                 f"training.global_batch={self.global_batch} does not divide by training.workers={self.workers}. "
