@@ -24,7 +24,9 @@ from pipelines.training import checkpoints
 from pipelines.training.assignment import Assignment
 
 ROOT = Path(__file__).parents[3]
-ASYNC = {"training.mode": "async", "training.workers": "2", "training.epochs": "4"}
+ASYNC = {
+    "training.mode": "async", "training.workers": "2", "training.epochs": "4", "training.checkpoint_every": "1 epoch",
+}  # fmt: skip
 STEPS = 4 * 2 * (12_000 // (24 * 2))
 """Epochs x workers x whole batches of 24 in a worker's half of the rows."""
 
