@@ -134,9 +134,6 @@ class Training:
                 raise BadInputError(f"training.{name} must be at least 1, got {getattr(self, name)}.")
         if self.gpus_per_worker < 0:
             raise BadInputError(f"training.gpus_per_worker must be 0 or more, got {self.gpus_per_worker}.")
-        for name, kind in (("mode", Mode), ("launcher", Launcher), ("input", Input)):
-            if getattr(self, name) not in get_args(kind):
-                raise BadInputError(f"training.{name}={getattr(self, name)}: expected {' or '.join(get_args(kind))}.")
         if self.mode == "async" and self.input == "spark":
             raise BadInputError("training.input=spark feeds workers that step together: it needs training.mode=sync.")
         if self.mode == "sync" and self.global_batch % self.workers:
