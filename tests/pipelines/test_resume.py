@@ -134,3 +134,34 @@ def test_all_workers_start_again_after_a_fault(launcher: str, fault: str, census
     wait_until(lambda: not ranks_below(tmp_path), 30, f"orphans: {ranks_below(tmp_path)}")
     run = MlflowClient(store).get_run(result["run_id"])
     assert (run.info.status, run.data.metrics["restarts"]) == ("FINISHED", 1)
+
+
+@pytest.mark.slow
+def test_another_number_of_workers_goes_on_in_mid_epoch(census_run, tmp_path: Path, emberline) -> None:
+    """Two workers are killed behind a checkpoint of a step; one worker does the rest, on averages and all."""
+    output, store = tmp_path / "training", census_run.tracking_uri
+    settings = ["checkpoint_every=7 steps", "steps_per_call=5", "average_decay=0.99", "clip_norm=1.0", "accumulate=2",
+                "max_restarts=0", "best_metric=eval_auc"]  # fmt: skip
+    arguments = [
+        *TRAIN, *[text for setting in settings for text in ("--set", f"training.{setting}")],
+        "--dataset", census_run.summary["dataset"], "--output", str(output), "--tracking-uri", store, *MASTER,
+    ]  # fmt: skip
+    driver = subprocess.Popen(
+        [sys.executable, "-m", "jobs", *arguments],
+        env=os.environ | {"PYTHONPATH": str(ROOT), "EMBERLINE_TEST": str(tmp_path)},
+        cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, start_new_session=True,
+    )  # fmt: skip
+    try:
+        wait_until(lambda: list(output.glob("checkpoints/*/position.json")), 240, "no checkpoint appeared")
+        os.kill(ranks_below(tmp_path)[-1], signal.SIGKILL)
+        _, stderr = driver.communicate(timeout=120)
+    finally:
+        if driver.poll() is None:
+            os.killpg(driver.pid, signal.SIGKILL)
+    assert driver.returncode == 1, stderr[-3000:]
+    finished = emberline(*arguments, "--set", "training.workers=1")
+    assert finished.code == 0, finished.stderr[-3000:]
+    assert finished.result["resumed_from"] % 7 == 0 or finished.result["resumed_from"] % 46 == 0
+    assert finished.result["steps"] == 6 * (5998 // 128)
+    assert finished.result["metrics"]["eval_auc"] > 0.85
+    assert list((output / "tensorboard").glob("events.out.tfevents.*"))
