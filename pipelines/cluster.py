@@ -6,17 +6,17 @@ better, starts all ranks again from the last checkpoint.
 """
 
 import queue
-import re
 import time
 from collections.abc import Callable
 from typing import Any
 
 from pyspark.sql import SparkSession
 
-from features.errors import BadInputError
-from pipelines.launchers import Launcher, LaunchError, Node, launch
+from pipelines.launchers import LaunchError, Node, launch
+from pipelines.recipe import Training
 from pipelines.training.assignment import Assignment
 from pipelines.training.control import ControlServer
+from pipelines.training.roles import Role, roles_of
 
 HEARTBEAT_LIMIT_SECONDS = 25
 """A rank sends a sign of life every five seconds; one that sends none for so long is hung or cut off."""
@@ -43,70 +43,59 @@ class ClusterError(RuntimeError):
         self.transient = transient
 
 
-class ClusterSizeError(BadInputError):
-    """The cluster cannot hold the training, however often it is tried."""
-
-
 def train_on_cluster(
     spark: SparkSession,
     assignment: Assignment,
     *,
-    launcher: Launcher,
-    workers: int,
-    stall_seconds: int,
-    max_restarts: int,
+    training: Training,
     on_event: Callable[[int, Event], None],
 ) -> None:
-    """Runs one training on `workers` executors and returns when all ranks are done.
+    """Runs one training, each rank in a process of its own, and returns when all are done.
 
     Args:
         spark: The session.
         assignment: What to train.
-        launcher: How ranks are started.
-        workers: Executors to use, one rank each.
-        stall_seconds: Time without progress on any rank after which an attempt is given up.
-        max_restarts: How often all ranks are started again after a loss, a hang, or a failure that may pass.
-        on_event: Called in this thread with rank and event; with `DRIVER` before each further attempt.
+        training: Who takes part, how they are started, and what is done when they fail.
+        on_event: Called in this thread with rank and event; with `DRIVER` before each further attempt, and when a
+            worker was lost that the others do without.
 
     Raises:
-        ClusterSizeError: if the cluster cannot hold that many ranks.
         ClusterError: if a rank fails for good, or more often than `max_restarts` allows.
     """
-    require_slots(spark, workers)
-    for attempt in range(max_restarts + 1):
+    for attempt in range(training.max_restarts + 1):
         try:
-            _attempt(spark, assignment, launcher, workers, stall_seconds, on_event)
+            _attempt(spark, assignment, training, on_event)
             return
         except ClusterError as error:
-            if not error.transient or not max_restarts:
+            if not error.transient or not training.max_restarts:
                 raise
-            if attempt == max_restarts:
-                raise ClusterError(f"Given up after {max_restarts} restarts. {error}") from error
+            if attempt == training.max_restarts:
+                raise ClusterError(f"Given up after {training.max_restarts} restarts. {error}") from error
             on_event(DRIVER, {"event": "restart", "attempt": attempt + 1, "reason": str(error)})
 
 
 def _attempt(
     spark: SparkSession,
     assignment: Assignment,
-    launcher: Launcher,
-    workers: int,
-    stall_seconds: int,
+    training: Training,
     on_event: Callable[[int, Event], None],
 ) -> None:
-    host = spark.conf.get("spark.driver.host", "localhost") or "localhost"
-    server = ControlServer(host, workers)
+    roles, local = roles_of(training), training.mode == "local"
+    host = "127.0.0.1" if local else spark.conf.get("spark.driver.host", "localhost") or "localhost"
+    server = ControlServer(host, len(roles))
 
     def on_failure(reason: str) -> None:
         server.events.put((DRIVER, {"event": "failed", "reason": reason}))
 
     launched = None
     try:
-        node = Node(assignment.to_json(), server.address, server.secret)
+        dispensable: Role | None = "worker" if training.mode == "async" else None
+        node = Node(assignment.to_json(), server.address, server.secret, roles, dispensable)
         try:
-            launched = launch(launcher, spark, workers, node, on_failure)
+            launched = launch("beside_driver" if local else training.launcher, spark, node, on_failure)
         except LaunchError as error:
             raise _first_failure(server) or ClusterError(str(error), transient=error.transient) from error
-        _follow(server, workers, stall_seconds, on_event)
+        _Gang(server, node, training, on_event).follow()
     except BaseException:
         server.stop_workers()
         if launched:
@@ -120,50 +109,92 @@ def _attempt(
         raise ClusterError(str(error)) from error
 
 
-def _follow(server: ControlServer, workers: int, stall_seconds: int, on_event: Callable[[int, Event], None]) -> None:
-    trained: set[int] = set()
-    finished: set[int] = set()
-    heard: dict[int, float] = {}
-    progress = time.monotonic()
-    while len(finished) < workers:
-        now = time.monotonic()
-        silent = [rank for rank, last in heard.items() if rank not in finished and now - last > HEARTBEAT_LIMIT_SECONDS]
-        if silent:
-            raise ClusterError(
-                f"Worker {silent[0]} hangs: no sign of life for {HEARTBEAT_LIMIT_SECONDS} s. Its process was killed."
-            )
-        if now - progress > stall_seconds:
-            raise ClusterError(
-                f"No worker has made progress for {stall_seconds} s (training.stall_seconds); "
-                f"{workers - len(finished)} of {workers} had not finished."
-            )
-        try:
-            rank, event = server.events.get(timeout=1)
-        except queue.Empty:
-            continue
-        if event["event"] == "ready" or rank in heard:  # before that it imports, which may take as long as it takes
-            heard[rank] = time.monotonic()
-        if event["event"] != "alive":
+class _Gang:
+    """The ranks of one attempt, as their events tell."""
+
+    def __init__(
+        self, server: ControlServer, node: Node, training: Training, on_event: Callable[[int, Event], None]
+    ) -> None:
+        self._server, self._training, self._on_event = server, training, on_event
+        self._ranks = set(range(len(node.roles)))
+        self._dispensable = {rank for rank in self._ranks if node.roles[rank] == node.dispensable}
+        # With workers to spare the chief alone knows the end; otherwise each rank has a share of the work to finish.
+        self._training_ranks = {0} if self._dispensable else self._ranks
+        self._trained: set[int] = set()
+        self._finished: set[int] = set()
+        self._lost: set[int] = set()
+        self._heard: dict[int, float] = {}
+        self._started = False
+
+    def follow(self) -> None:
+        """Returns when all ranks are done.
+
+        Raises:
+            ClusterError: at the first failure, loss or silence that the others cannot do without.
+        """
+        progress = time.monotonic()
+        while self._ranks - self._finished - self._lost:
+            self._check_signs_of_life()
+            if time.monotonic() - progress > self._training.stall_seconds:
+                unfinished = len(self._ranks - self._finished - self._lost)
+                raise ClusterError(
+                    f"No worker has made progress for {self._training.stall_seconds} s (training.stall_seconds); "
+                    f"{unfinished} of {len(self._ranks)} had not finished."
+                )
+            try:
+                rank, event = self._server.events.get(timeout=1)
+            except queue.Empty:
+                continue
+            # Before it is ready a rank imports, which may take as long as it takes.
+            if event["event"] == "ready" or rank in self._heard:
+                self._heard[rank] = time.monotonic()
+            if event["event"] == "alive":
+                continue
             progress = time.monotonic()
+            self._take(rank, event)
+
+    def _check_signs_of_life(self) -> None:
+        now = time.monotonic()
+        for rank, last in self._heard.items():
+            if rank not in self._finished | self._lost and now - last > HEARTBEAT_LIMIT_SECONDS:
+                self._lose(
+                    rank,
+                    ClusterError(
+                        f"Worker {rank} hangs: no sign of life for {HEARTBEAT_LIMIT_SECONDS} s. Its process was killed."
+                    ),
+                )
+
+    def _take(self, rank: int, event: Event) -> None:
         match event["event"]:
-            case "alive":
-                continue
             case "trained":
-                trained.add(rank)
-                if len(trained) == workers:
-                    server.finish_workers()
+                self._trained.add(rank)
+                if self._trained >= self._training_ranks:
+                    self._server.finish_workers()
             case "finished":
-                finished.add(rank)
+                self._finished.add(rank)
             case "failed" if rank == DRIVER:
-                raise _first_failure(server) or ClusterError(f"The workers' tasks failed: {event['reason']}")
+                raise _first_failure(self._server) or ClusterError(f"The workers' tasks failed: {event['reason']}")
             case "failed" | "error":
-                raise _failure(rank, event)
-            case "lost" if rank not in finished:
-                raise _first_failure(server) or ClusterError(f"Worker {rank} was lost: its executor is gone.")
+                self._lose(rank, _failure(rank, event))
+            case "lost" if rank not in self._finished | self._lost:
+                error = ClusterError(f"Worker {rank} was lost: its executor is gone.")
+                self._lose(rank, error if rank in self._dispensable else _first_failure(self._server) or error)
             case "lost":
-                continue
+                return
             case _:
-                on_event(rank, event)
+                self._started = self._started or event["event"] == "start"
+                self._on_event(rank, event)
+
+    def _lose(self, rank: int, error: ClusterError) -> None:
+        """Goes on without a worker if others are left to do its part, and ends the attempt otherwise."""
+        if rank in self._lost:
+            return
+        left = self._dispensable - self._lost - {rank}
+        if not self._started or rank not in self._dispensable or not left:
+            raise error
+        self._lost.add(rank)
+        self._server.stop_worker(rank)
+        self._on_event(DRIVER, {"event": "worker lost", "rank": rank, "left": len(left), "reason": str(error)})
 
 
 def _first_failure(server: ControlServer) -> ClusterError | None:
@@ -182,25 +213,3 @@ def _first_failure(server: ControlServer) -> ClusterError | None:
 def _failure(rank: int, event: Event) -> ClusterError:
     said = str(event.get("traceback") or event.get("reason")).strip()
     return ClusterError(f"Worker {rank} failed: {said}", transient=bool(event.get("transient", True)))
-
-
-def require_slots(spark: SparkSession, workers: int) -> None:
-    """Refuses a cluster that cannot hold the ranks, before anything starts.
-
-    Raises:
-        ClusterSizeError: with the arithmetic.
-    """
-    if spark.conf.get("spark.dynamicAllocation.enabled", "false") == "true":
-        raise ClusterSizeError("Training holds its executors: set spark.dynamicAllocation.enabled=false.")
-    master = str(spark.conf.get("spark.master", ""))
-    if cluster := re.fullmatch(r"local-cluster\[\s*(\d+)\s*,.*\]", master):
-        executors = int(cluster[1])
-    elif master.startswith("local"):
-        executors = 1
-    else:
-        return  # executors may still be registering; the launcher waits for them
-    if executors < workers:
-        raise ClusterSizeError(
-            f"Training needs {workers} executors, one per worker, and {master} has {executors}. "
-            f"Use --master 'local-cluster[{workers},1,2048]', a cluster, or --set training.workers={executors}."
-        )

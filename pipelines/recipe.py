@@ -17,6 +17,7 @@ from pipelines.launchers import Launcher
 from pipelines.schedule import Schedule
 from pipelines.training.interval import Interval
 
+Mode = Literal["sync", "async", "local"]
 Input = Literal["tensorflow", "spark"]
 
 
@@ -61,8 +62,13 @@ class Training:
     Args:
         optimizers: Tried in order; each variable goes to the first whose scope fits.
         epochs: Passes over the training split.
-        global_batch: Rows per step over all workers together; must divide by `workers`.
-        workers: Executors that train.
+        global_batch: Rows per step over all workers together; must divide by `workers`. In mode `async`, rows of one
+            update by one worker.
+        mode: `sync`, every step is taken by all workers together; `async`, each worker takes steps of its own with
+            variables on parameter servers; `local`, one process beside the driver takes all of it, for debugging.
+        workers: Executors that train; mode `async` takes one more for the chief.
+        parameter_servers: Executors that hold the variables in mode `async`.
+        gpus_per_worker: GPUs each training process must be given by Spark; 0 takes what Spark gives.
         seed: Initial weights, dropout and the order of rows follow from it.
         average_decay: Decay per step of the moving averages of the weights, which are evaluated and exported in their
             place; min(average_decay, (1 + n) / (10 + n)) after n steps. 0 for none.
@@ -94,7 +100,10 @@ class Training:
     optimizers: tuple[Optimizer, ...]
     epochs: int
     global_batch: int
+    mode: Mode = "sync"
     workers: int = 2
+    parameter_servers: int = 1
+    gpus_per_worker: int = 0
     seed: int = 1
     average_decay: float = 0.0
     clip_norm: float = 0.0
@@ -113,15 +122,26 @@ class Training:
     stall_seconds: int = 600
     max_restarts: int = 2
     input: Input = "tensorflow"
-    launcher: Launcher = "tensorflowonspark"
+    launcher: Launcher = "barrier"
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "global_batch", "workers", "steps_per_call", "keep_checkpoints", "accumulate"):
+        for name in (
+            "epochs", "global_batch", "workers", "parameter_servers", "steps_per_call", "keep_checkpoints",
+            "accumulate",
+        ):  # fmt: skip
             if getattr(self, name) < 1:
                 raise BadInputError(f"training.{name} must be at least 1, got {getattr(self, name)}.")
-        if self.input not in get_args(Input):
-            raise BadInputError(f"training.input={self.input!r}. {nearest(self.input, get_args(Input))}")
-        if self.global_batch % self.workers:
+        if self.gpus_per_worker < 0:
+            raise BadInputError(f"training.gpus_per_worker must be 0 or more, got {self.gpus_per_worker}.")
+        for name, kind in (("mode", Mode), ("input", Input), ("launcher", Launcher)):
+            if getattr(self, name) not in get_args(kind):
+                raise BadInputError(f"training.{name}={getattr(self, name)}: expected {' or '.join(get_args(kind))}.")
+        if self.input == "spark" and self.mode == "async":
+            raise BadInputError(
+                "training.input=spark feeds workers that train in step: workers of mode async read shards. Set "
+                "training.mode=sync, or training.input=tensorflow."
+            )
+        if self.mode == "sync" and self.global_batch % self.workers:
             raise BadInputError(
                 f"training.global_batch={self.global_batch} does not divide by training.workers={self.workers}. "
                 f"Nearest that does: {self.global_batch // self.workers * self.workers or self.workers}."

@@ -13,13 +13,14 @@ from pyspark.sql import DataFrame, SparkSession
 from features import storage
 from features.dataset_version import DatasetVersion, open_version
 from features.errors import BadInputError
+from pipelines.capacity import require_feeder_room, require_room
 from pipelines.cluster import train_on_cluster
 from pipelines.progress import Progress
 from pipelines.recipe import Recipe, flatten
 from pipelines.tasks import require_fit
 from pipelines.tracking import Tracker
 from pipelines.training.assignment import Assignment
-from pipelines.training.feed.job import Feed, require_feeder_slots
+from pipelines.training.feed.job import Feed
 from pipelines.training.feed.rows import given_rows, source_rows
 from pipelines.version import code_version
 
@@ -28,8 +29,10 @@ TRAINING = "training.json"
 AVAILABLE_NOW = MappingProxyType({"availableNow": True})
 """Reads what a stream's source holds at the start, and ends."""
 
-HOW_IT_RUNS = ("workers", "launcher", "stall_seconds", "max_restarts", "checkpoint_every", "keep_checkpoints",
-               "tensorboard", "profile_steps")  # fmt: skip
+HOW_IT_RUNS = (
+    "workers", "parameter_servers", "gpus_per_worker", "launcher", "stall_seconds", "max_restarts", "checkpoint_every",
+    "keep_checkpoints", "tensorboard", "profile_steps",
+)  # fmt: skip
 """Fields of `Training` that may differ when an unfinished training goes on: the global batch is the same for any."""
 
 
@@ -86,11 +89,13 @@ def train(
     Raises:
         BadInputError: if the dataset version is not complete or does not fit the recipe, or if `output` holds a
             finished training, or an unfinished one of other settings or data.
+        ClusterSizeError: if the cluster has no room for all workers at once.
         ClusterError: if a worker fails; a re-run resumes.
     """
     progress = Progress("train")
     version = open_version(dataset)
     _require_fit(recipe, version)
+    require_room(spark, recipe.training)
     feed = _feed(spark, recipe, version, rows, trigger, progress)
     identity = json.loads(json.dumps({"recipe": recipe.to_json(), "dataset_digest": version.digest}))
     if overwrite and not _resumable(output, identity):
@@ -108,7 +113,9 @@ def train(
         tracker.log_json(run_id, version.features, "features.json")
         _write(output, identity | {"run_id": run_id, "finished": False})
     record = _Record(tracker, run_id, progress, recipe)
-    assignment = Assignment(recipe.name, overrides, dataset, output, _threads(spark), feed.secret if feed else "")
+    # Beside the driver nobody else computes: TensorFlow may take all cores.
+    threads = 0 if recipe.training.mode == "local" else _threads(spark)
+    assignment = Assignment(recipe.name, overrides, dataset, output, threads, feed.secret if feed else "")
 
     def hear(rank: int, event: dict[str, Any]) -> None:
         record(rank, event)
@@ -116,15 +123,7 @@ def train(
             feed.on_event(rank, event)
 
     try:
-        train_on_cluster(
-            spark,
-            assignment,
-            launcher=recipe.training.launcher,
-            workers=recipe.training.workers,
-            stall_seconds=recipe.training.stall_seconds,
-            max_restarts=recipe.training.max_restarts,
-            on_event=hear,
-        )
+        train_on_cluster(spark, assignment, training=recipe.training, on_event=hear)
     except BaseException:
         tracker.finish_run(run_id, succeeded=False)
         raise
@@ -183,7 +182,7 @@ def _feed(
         return None
     if rows is not None and rows.isStreaming and training.epochs != 1:
         raise BadInputError(f"A stream is read once: set training.epochs=1 instead of {training.epochs}.")
-    require_feeder_slots(spark, training.workers)
+    require_feeder_room(spark, training)
     of_epoch = source_rows(spark, recipe, version) if rows is None else given_rows(rows, version.schema)
     return Feed(spark, of_epoch, recipe, version, trigger, progress.say)
 
@@ -202,6 +201,17 @@ def _require_fit(recipe: Recipe, version: DatasetVersion) -> None:
             f"they differ in {', '.join(differing) or 'their order'}. Run etl for this recipe."
         )
     rows, batch = version.split("train").rows, recipe.training.global_batch
+    if recipe.training.mode == "async":
+        if not storage.is_local(version.uri):
+            raise BadInputError(
+                f"training.mode=async reads shards from a path that every machine has mounted, and {version.uri!r} is "
+                "none. Copy the dataset version, or train with training.mode=sync."
+            )
+        if rows < batch * recipe.training.workers:
+            raise BadInputError(
+                f"The training split has {rows:,} rows, fewer than training.global_batch={batch:,} for each of "
+                f"{recipe.training.workers} workers. Lower either."
+            )
     if rows < batch:
         raise BadInputError(
             f"The training split has {rows:,} rows, fewer than training.global_batch={batch:,}. Lower it."
@@ -297,6 +307,7 @@ class _Record:
     metrics: dict[str, float] = field(default_factory=dict)
     steps: int = 0
     resumed_from: int = 0
+    lost: int = 0
     _began: float = 0.0
     _rates: list[float] = field(default_factory=list)
 
@@ -304,6 +315,11 @@ class _Record:
         if event["event"] == "restart":
             self.progress.say(f"{_first_line(event['reason'])} Starting all workers again ({event['attempt']}).")
             self.tracker.log_metrics(self.run_id, {"restarts": event["attempt"]}, self.steps, int(time.time() * 1000))
+        if event["event"] == "worker lost":
+            others = f"{event['left']} other{'s' if event['left'] > 1 else ''}"
+            self.progress.say(f"{_first_line(event['reason'])} Training goes on with {others}.")
+            self.lost += 1
+            self.tracker.log_metrics(self.run_id, {"lost_workers": self.lost}, self.steps, int(time.time() * 1000))
         if rank:
             return
         match event["event"]:

@@ -1,9 +1,9 @@
-"""Ways to start one process per rank on a cluster's executors, under one contract.
+"""Ways to start one process per rank, under one contract.
 
-A launcher is a module with `launch(spark, workers, node) -> Launched`: it runs `work` of
-`pipelines.training.worker` once per rank, ranks 0 … workers - 1 on as many executors, each with `TF_CONFIG` set and
-its own address in it held until the rank is about to bind it. Ranks speak to the driver through the control channel;
-a launcher says only whether the executors' tasks came to an end.
+A launcher is a module with `launch(spark, node, on_failure) -> Launched`: it runs `work` of `pipelines.training.worker`
+once per rank of `node.roles`, on as many tasks of executors, each with `TF_CONFIG` set and its own address in it held
+until the rank is about to bind it. Ranks speak to the driver through the control channel; a launcher says only whether
+their tasks came to an end.
 """
 
 import importlib
@@ -14,7 +14,10 @@ from typing import TYPE_CHECKING, Literal, Protocol, cast
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-Launcher = Literal["tensorflowonspark", "barrier"]
+    from pipelines.training.roles import Role
+
+Launcher = Literal["barrier", "tensorflowonspark"]
+"""What a recipe may name; `beside_driver` starts the one process of mode `local`."""
 
 
 class LaunchError(RuntimeError):
@@ -38,11 +41,15 @@ class Node:
         assignment: `pipelines.training.assignment.Assignment` as JSON.
         address: The driver's control address.
         secret: The control channel's secret.
+        roles: Of all ranks.
+        dispensable: Role whose ranks may be lost without ending the others, if any.
     """
 
     assignment: str
     address: tuple[str, int]
     secret: str
+    roles: "tuple[Role, ...]"
+    dispensable: "Role | None" = None
 
 
 class Launched(Protocol):
@@ -59,20 +66,17 @@ class Launched(Protocol):
         """Ends the tasks, whatever they do, and returns when the executors are free."""
 
 
-def launch(
-    launcher: Launcher, spark: "SparkSession", workers: int, node: Node, on_failure: Callable[[str], None]
-) -> Launched:
+def launch(launcher: str, spark: "SparkSession", node: Node, on_failure: Callable[[str], None]) -> Launched:
     """Starts the ranks.
 
     Args:
         launcher: Which way.
         spark: The session.
-        workers: Ranks to start.
-        node: What they are told.
+        node: What the ranks are told.
         on_failure: Called, perhaps from another thread, when the tasks end badly before `wait` is called.
 
     Raises:
         LaunchError: if the executors do not come together.
     """
     module = importlib.import_module(f"{__name__}.{launcher}")
-    return cast(Launched, module.launch(spark, workers, node, on_failure))
+    return cast(Launched, module.launch(spark, node, on_failure))

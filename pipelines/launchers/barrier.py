@@ -3,7 +3,6 @@
 Needs no classic context: `mapInArrow` in barrier mode works through Spark Connect too.
 """
 
-import json
 import socket
 import threading
 import uuid
@@ -15,6 +14,8 @@ from pyspark.sql import SparkSession
 from pyspark.taskcontext import BarrierTaskContext
 
 from pipelines.launchers import Launched, LaunchError, Node
+from pipelines.launchers.gpus import visible_gpus
+from pipelines.training.roles import tf_config
 from pipelines.training.worker import work
 
 FREE_SECONDS = 30
@@ -22,11 +23,12 @@ FREE_SECONDS = 30
 
 
 class _Stage:
-    def __init__(self, spark: SparkSession, workers: int, node: Node, on_failure: Callable[[str], None]) -> None:
+    def __init__(self, spark: SparkSession, node: Node, on_failure: Callable[[str], None]) -> None:
         self._spark, self._failure = spark, ""
         self._tag = f"emberline-training-{uuid.uuid4().hex}"
         self._quiet = threading.Event()
-        ranks = spark.range(0, workers, 1, workers)
+        count = len(node.roles)
+        ranks = spark.range(0, count, 1, count)
 
         def run() -> None:
             spark.addTag(self._tag)
@@ -71,13 +73,19 @@ class _Rank:
         # Held until TensorFlow is about to bind it, so that nobody else is given it meanwhile.
         with socket.create_server(("", 0)) as port:
             addresses = context.allGather(f"{host}:{port.getsockname()[1]}")
-            cluster = {"chief": addresses[:1]} | ({"worker": addresses[1:]} if addresses[1:] else {})
-            task = {"type": "worker", "index": rank - 1} if rank else {"type": "chief", "index": 0}
-            config = {"TF_CONFIG": json.dumps({"cluster": cluster, "task": task})}
-            work(self.node.assignment, self.node.address, self.node.secret, rank, port.close, config)
+            variables = {"TF_CONFIG": tf_config(self.node.roles, addresses, rank)} | visible_gpus()
+            work(
+                self.node.assignment,
+                self.node.address,
+                self.node.secret,
+                rank,
+                port.close,
+                variables,
+                dispensable=self.node.roles[rank] == self.node.dispensable,
+            )
         yield pa.record_batch({"rank": pa.array([rank], pa.int32())})
 
 
-def launch(spark: SparkSession, workers: int, node: Node, on_failure: Callable[[str], None]) -> Launched:
+def launch(spark: SparkSession, node: Node, on_failure: Callable[[str], None]) -> Launched:
     """See `pipelines.launchers.launch`."""
-    return _Stage(spark, workers, node, on_failure)
+    return _Stage(spark, node, on_failure)

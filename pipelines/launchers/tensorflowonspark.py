@@ -11,6 +11,8 @@ from pyspark import SparkContext
 from pyspark.sql import SparkSession
 
 from pipelines.launchers import Launched, LaunchError, Node
+from pipelines.launchers.gpus import visible_gpus
+from pipelines.training.roles import tf_config
 from pipelines.training.worker import work
 
 RESERVATION_SECONDS = 300
@@ -35,7 +37,7 @@ class _Cluster:
         cancel_jobs(self._context)
 
 
-def launch(spark: SparkSession, workers: int, node: Node, on_failure: Callable[[str], None]) -> Launched:
+def launch(spark: SparkSession, node: Node, on_failure: Callable[[str], None]) -> Launched:
     """See `pipelines.launchers.launch`; needs a classic session."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it imports pkg_resources, which warns whoever does
@@ -48,8 +50,9 @@ def launch(spark: SparkSession, workers: int, node: Node, on_failure: Callable[[
         cluster = TFCluster.run(
             context,
             _rank,
-            asdict(node),  # it looks for a member `num_gpus` in whatever it is given
-            num_executors=workers,
+            asdict(node),  # plain values: it looks for a member `num_gpus` in whatever it is given
+            num_executors=len(node.roles),
+            # Its own parameter servers sit in a process between, which nobody watches: to it all are workers.
             num_ps=0,
             input_mode=TFCluster.InputMode.TENSORFLOW,
             master_node="chief",
@@ -65,7 +68,17 @@ def launch(spark: SparkSession, workers: int, node: Node, on_failure: Callable[[
 def _rank(told: dict[str, Any], place: Any) -> None:
     """Runs on an executor, as TensorFlowOnSpark's main function."""
     rank = 0 if place.job_name == "chief" else place.task_index + 1
-    work(told["assignment"], tuple(told["address"]), told["secret"], rank, place.release_port)
+    roles, spec = told["roles"], place.cluster_spec
+    addresses = [*spec["chief"], *spec.get("worker", [])]
+    work(
+        told["assignment"],
+        tuple(told["address"]),
+        told["secret"],
+        rank,
+        place.release_port,
+        {"TF_CONFIG": tf_config(roles, addresses, rank)} | visible_gpus(),
+        dispensable=roles[rank] == told["dispensable"],
+    )
 
 
 def cancel_jobs(context: SparkContext) -> None:

@@ -13,7 +13,7 @@ class Assignment:
         overrides: Its `--set` values.
         dataset: URI of the dataset version.
         output: URI of the training's folder: checkpoints and the exported model.
-        threads: CPU threads TensorFlow may use in one worker.
+        threads: CPU threads TensorFlow may use in one worker; 0 for all.
         feed_secret: What opens the ranks' inboxes to the feeders of `training.input=spark`.
     """
 

@@ -10,10 +10,11 @@ class SumOverWorkers:
 
     Args:
         strategy: The distribution strategy they belong to.
+        workers: How many there are, each with one replica or more.
     """
 
-    def __init__(self, strategy: tf.distribute.Strategy) -> None:
-        self._strategy = strategy
+    def __init__(self, strategy: tf.distribute.Strategy, workers: int) -> None:
+        self._strategy, self._workers = strategy, workers
         self._total = tf.function(self._traced)
 
     def __call__(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -24,7 +25,9 @@ class SumOverWorkers:
     def _traced(self, value: tf.Tensor) -> tf.Tensor:
         def share() -> tf.Tensor:
             context = tf.distribute.get_replica_context()
-            # A copy made on the replica's device: the reduction asks its operand where it lives.
-            return context.all_reduce(tf.distribute.ReduceOp.SUM, tf.identity(value))
+            replicas = int(self._strategy.num_replicas_in_sync) // self._workers
+            first = tf.cast(context.replica_id_in_sync_group % replicas == 0, value.dtype)
+            # A product, thereby made on the replica's device: the reduction asks its operand where it lives.
+            return context.all_reduce(tf.distribute.ReduceOp.SUM, value * first)
 
         return self._strategy.run(share)

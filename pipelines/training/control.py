@@ -47,6 +47,15 @@ class ControlServer:
         """Tells every connected worker that no rank needs its process any more."""
         self._tell("finish")
 
+    def stop_worker(self, rank: int) -> None:
+        """Tells one worker to kill its training process; the others go on."""
+        with self._lock:
+            if connection := self._connections.get(rank):
+                try:
+                    connection.sendall(b"stop\n")
+                except OSError:
+                    pass  # that worker is gone already
+
     def _tell(self, command: str) -> None:
         with self._lock:
             for connection in self._connections.values():

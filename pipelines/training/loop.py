@@ -71,7 +71,7 @@ class Loop:
         self.step = self._make_step()
         self._board: Board | None = None
         self._run_steps = tf.function(self._steps)
-        self._sum_over_workers = SumOverWorkers(strategy)
+        self._sum_over_workers = SumOverWorkers(strategy, training.workers)
         known = self.step.held_out_metrics
         if training.best_metric and training.best_metric not in known:
             raise BadInputError(
@@ -131,13 +131,23 @@ class Loop:
         if self.worker or not training.tensorboard:
             yield
             return
-        self._board = Board(storage.join(self.output, "tensorboard"), self.step, training.profile_steps)
+        self._board = Board(storage.join(self.output, "tensorboard"), self._here, training.profile_steps)
         try:
             self._board.graph()
             yield
         finally:
             self._board.close()
             self._board = None
+
+    @property
+    def _here(self) -> TrainingStep:
+        """The step whose variables are in this process."""
+        return self.step
+
+    @property
+    def _replicas(self) -> int:
+        """Replicas of this worker: its GPUs, or one."""
+        return int(self.strategy.num_replicas_in_sync) // self.recipe.training.workers
 
     @property
     def _checkpoints(self) -> str:
@@ -166,7 +176,7 @@ class Loop:
 
     def _epoch(self, position: Position, writer: checkpoints.Writer) -> tuple[Position, dict[str, float]]:
         training = self.recipe.training
-        batches = iter(self.batches.training(position))
+        batches = iter(self._per_replica(self.batches.training(position)))
         total, waited, done, began = 0.0, 0.0, 0, time.perf_counter()
         while count := self.batches.steps_ahead(position, writer.steps_until(position, training.steps_per_call)):
             called = time.perf_counter()
@@ -197,6 +207,23 @@ class Loop:
             "input_wait": waited / seconds,
         }
         return position.next_epoch(), metrics
+
+    def _per_replica(self, batches: tf.data.Dataset) -> Any:
+        """This worker's batches, cut among its GPUs if it has several.
+
+        Raises:
+            BadInputError: if they cannot be cut evenly.
+        """
+        training = self.recipe.training
+        if self._replicas == 1:
+            return batches
+        rows, left = divmod(training.global_batch, training.workers * self._replicas)
+        if left:
+            raise BadInputError(
+                f"training.global_batch={training.global_batch} does not divide by {training.workers} workers with "
+                f"{self._replicas} GPUs each. Nearest that does: {rows * training.workers * self._replicas}."
+            )
+        return self.strategy.distribute_datasets_from_function(lambda _: batches.rebatch(rows, drop_remainder=True))
 
     def _steps(self, batches: Iterator[Any], count: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         """`count` steps in one graph call, fewer once the loss is not finite.

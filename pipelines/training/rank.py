@@ -11,9 +11,12 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
+from pipelines.recipe import Training
 from pipelines.training.assignment import Assignment
+from pipelines.training.interval import Interval
 from pipelines.training.worker import EVENTS_FD, start_stdin_watch
 
 HEARTBEAT_SECONDS = 5
@@ -68,37 +71,58 @@ def _may_pass(error: Exception) -> bool:
     )
 
 
-def _train(assignment: Assignment, report: Any) -> None:
-    import tensorflow as tf
+def _as_it_runs(training: Training) -> Training:
+    match training.mode:
+        case "local":  # however many workers the recipe has on a cluster, here is one
+            return replace(training, workers=1)
+        case "async":  # within an epoch nobody can say which rows the workers have seen
+            epochs = Interval.parse(training.checkpoint_every).unit == "epochs"
+            return training if epochs else replace(training, checkpoint_every="1 epoch")
+        case _:
+            return training
 
+
+def _train(assignment: Assignment, report: Any) -> None:
     from features import storage
     from features.dataset_version import open_version
     from pipelines.recipe import load_recipe
+    from pipelines.training.collective import SumOverWorkers
+    from pipelines.training.coordinator import CoordinatedLoop
     from pipelines.training.export import export
+    from pipelines.training.feed.batches import FedBatches
     from pipelines.training.loop import Loop
+    from pipelines.training.strategy import (
+        address_of_this_process,
+        make_strategy,
+        prepare_devices,
+        serve,
+        task_of_this_process,
+    )
 
-    tf.config.threading.set_intra_op_parallelism_threads(assignment.threads)
-    tf.config.threading.set_inter_op_parallelism_threads(assignment.threads)
     recipe = load_recipe(assignment.recipe, assignment.overrides)
+    recipe = replace(recipe, training=_as_it_runs(recipe.training))
+    training, task = recipe.training, task_of_this_process()
+    prepare_devices(training, assignment.threads)
     version = open_version(assignment.dataset)
     report({"event": "ready"})
     if sys.stdin.readline() != "go\n":
         raise ConnectionError("The worker that started this training process is gone.")
     start_stdin_watch()
-    task = json.loads(os.environ.get("TF_CONFIG", "{}")).get("task", {"type": "chief", "index": 0})
     rank = 0 if task["type"] == "chief" else task["index"] + 1
-    several = recipe.training.workers > 1
-    strategy = tf.distribute.MultiWorkerMirroredStrategy() if several else tf.distribute.get_strategy()
-    batches = None
-    if recipe.training.input == "spark":
-        from pipelines.training.collective import SumOverWorkers
-        from pipelines.training.feed.batches import FedBatches
-
-        batches = FedBatches(
-            recipe, version, worker=rank, host=_own_host(), secret=assignment.feed_secret, report=report,
-            sum_over_workers=SumOverWorkers(strategy),
-        )  # fmt: skip
-    loop = Loop(recipe, version, assignment.output, strategy, rank, report, batches)
+    if training.mode == "async" and rank:
+        serve(training, assignment.threads, report)
+    strategy = make_strategy(training)
+    loop: Loop | CoordinatedLoop
+    if training.mode == "async":
+        loop = CoordinatedLoop(recipe, version, assignment.output, strategy, report)
+    else:
+        batches = None
+        if training.input == "spark":
+            batches = FedBatches(
+                recipe, version, worker=rank, host=address_of_this_process(), secret=assignment.feed_secret,
+                report=report, sum_over_workers=SumOverWorkers(strategy, training.workers),
+            )  # fmt: skip
+        loop = Loop(recipe, version, assignment.output, strategy, rank, report, batches)
     model = loop.run()
     if rank == 0:
         report({"event": "exporting"})
@@ -107,15 +131,6 @@ def _train(assignment: Assignment, report: Any) -> None:
     # A rank that left now would break the collective under a slower one. The driver hears from all of them and
     # then has the worker close our stdin, which ends this process.
     threading.Event().wait()
-
-
-def _own_host() -> str:
-    """The address under which the cluster knows this machine."""
-    config = json.loads(os.environ.get("TF_CONFIG", "{}"))
-    if not config:
-        return "127.0.0.1"
-    task = config["task"]
-    return str(config["cluster"][task["type"]][task["index"]]).rpartition(":")[0]
 
 
 if __name__ == "__main__":

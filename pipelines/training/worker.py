@@ -33,6 +33,8 @@ def work(
     rank: int,
     release_port: Callable[[], None],
     environment: Mapping[str, str] | None = None,
+    *,
+    dispensable: bool = False,
 ) -> None:
     """Runs one rank to its end.
 
@@ -40,20 +42,24 @@ def work(
         assignment: `Assignment` as JSON.
         address: The driver's control address.
         secret: The control channel's secret.
-        rank: 0 … workers - 1.
+        rank: Counted from 0, over all roles.
         release_port: Frees the port TensorFlow's server will bind; called when the child is about to bind it.
         environment: Variables the child gets besides this process's own.
+        dispensable: Whether the others go on without this rank: its failure is reported, but not raised, because a
+            task that fails takes its whole stage with it.
 
     Raises:
         WorkerFailedError: if the child raised, was killed, or was stopped by the driver.
     """
     child: subprocess.Popen[str] | None = None
+    dismissed = threading.Event()
 
     def stop() -> None:
         if child and child.poll() is None:
             os.killpg(child.pid, signal.SIGKILL)
 
     def finish() -> None:
+        dismissed.set()
         if child and child.stdin:
             child.stdin.close()
 
@@ -84,13 +90,30 @@ def work(
         trained, failure = _follow(child, events, assignment, control, release_port)
         code = child.wait()
         # Once its work is done, how a process leaves the collective is its own affair.
-        if failure or not trained:
+        if failure or not (trained or dismissed.is_set()):
             stderr.seek(0)
-            reason = failure or f"ended with code {code}. Its last words:\n{stderr.read()[-STDERR_TAIL:]}"
+            reason = failure or _how_it_ended(code, stderr.read()[-STDERR_TAIL:].strip())
             control.send({"event": "failed", "reason": reason, "code": code})
+            if dispensable:
+                control.close()
+                return
             raise WorkerFailedError(f"Training process of rank {rank}: {reason}")
         control.send({"event": "finished"})
         control.close()
+
+
+def _how_it_ended(code: int, words: str) -> str:
+    """The end of a process that gave no reason itself, in words."""
+    said = f" Its last words:\n{words}" if words else ""
+    if code >= 0:
+        return f"ended with code {code}.{said}"
+    advice = ""
+    if code == -signal.SIGKILL:
+        advice = (
+            " The system ends a process so when memory runs out: look for 'out of memory' in this machine's log, lower "
+            "training.global_batch, or give executors more memory (spark.executor.memoryOverhead)."
+        )
+    return f"was killed by {signal.Signals(-code).name} (code {code}).{advice}{said}"
 
 
 def _follow(

@@ -89,8 +89,12 @@ def test_a_dataset_version_of_other_columns(spark: SparkSession, census_run, tmp
 
 
 def test_a_cluster_that_is_too_small(spark: SparkSession, census_run, tmp_path: Path, tracker: Tracker) -> None:
-    with pytest.raises(BadInputError, match=r"Training needs 2 executors, one per worker, and local\[2, 3\] has 1"):
-        train(spark, RECIPE, {}, census_run.summary["dataset"], str(tmp_path / "t"), tracker)
+    recipe = load_recipe("census_wide_deep", {"training.workers": "4"})
+    with pytest.raises(
+        BadInputError,
+        match=r"needs 4 slots \(one per worker\), and local\[2, 3\] has 1 executor of 2 cores .* 2 slots.*workers=2",
+    ):
+        train(spark, recipe, {}, census_run.summary["dataset"], str(tmp_path / "t"), tracker)
 
 
 def test_a_batch_larger_than_the_data(spark: SparkSession, census_run, tmp_path: Path, tracker: Tracker) -> None:

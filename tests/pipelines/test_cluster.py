@@ -140,3 +140,19 @@ def test_every_job_runs_by_spark_submit_with_the_code_in_a_zip(
     )
     assert code == 2, "spark-submit hands the job's exit code on"
     assert "does not exist" in result["reason"]
+
+
+@pytest.mark.slow
+def test_a_standalone_cluster_without_room_is_refused(master: str, census_run, tmp_path: Path) -> None:
+    """Its executors are waited for and counted: the master's address does not say how many there are."""
+    archive = bundle(str(tmp_path / "emberline.zip"))
+    code, result, stderr = submit(
+        master, tmp_path, "train", "--pipeline", "census_wide_deep", "--dataset", census_run.summary["dataset"],
+        "--output", tmp_path / "training", "--tracking-uri", census_run.tracking_uri, "--set", "training.workers=4",
+        archive=archive,
+    )  # fmt: skip
+    assert code == 2, stderr[-3000:]
+    assert "Training needs 4 slots (one per worker), and spark://127.0.0.1:" in result["reason"]
+    assert "has 2 executors of 2 cores together, which with spark.task.cpus=1 is 2 slots" in result["reason"]
+    assert "training.workers=2" in result["reason"]
+    assert not (tmp_path / "training").exists()

@@ -43,6 +43,8 @@ def test_a_killed_training_resumes_and_a_killed_worker_is_reported(census_run, t
         *TRAIN,
         "--set",
         "training.max_restarts=0",
+        "--set",
+        "training.launcher=tensorflowonspark",
         "--dataset",
         census_run.summary["dataset"],
         "--output",
@@ -64,7 +66,7 @@ def test_a_killed_training_resumes_and_a_killed_worker_is_reported(census_run, t
         if driver.poll() is None:
             os.killpg(driver.pid, signal.SIGKILL)
     assert driver.returncode == 1
-    assert "failed: ended with code -9" in stderr or "Traceback" in stderr
+    assert "was killed by SIGKILL (code -9)" in stderr or "Traceback" in stderr
     wait_until(lambda: not ranks_below(tmp_path), 30, f"orphans: {ranks_below(tmp_path)}")
     state = json.loads((output / "training.json").read_text())
     assert not state["finished"]
@@ -98,15 +100,14 @@ FAULTS = {
     "killed executor": lambda rank: os.kill(executor_of(rank), signal.SIGKILL),
 }
 
+
 QUICK = ("barrier", "hung process")
 
 
 @pytest.mark.parametrize(
     ("launcher", "fault"),
     [
-        pytest.param(
-            launcher, fault, marks=() if (launcher, fault) == ("barrier", "hung process") else pytest.mark.slow
-        )
+        pytest.param(launcher, fault, marks=() if (launcher, fault) == QUICK else pytest.mark.slow)
         for launcher in ("barrier", "tensorflowonspark")
         for fault in FAULTS
     ],

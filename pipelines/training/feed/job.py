@@ -1,6 +1,5 @@
 """The driver's end of the feed: a Spark job per epoch (or one streaming query), started when all ranks wait for it."""
 
-import os
 import re
 import secrets
 import tempfile
@@ -11,18 +10,17 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pyarrow as pa
-from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
 
 from features.columns import arrow_schema
 from features.dataset_version import DatasetVersion
-from features.errors import BadInputError
 from features.validation.rows import REASON
 from pipelines.recipe import Recipe
 from pipelines.row_transform import RowTransform
 from pipelines.training.feed import wire
 from pipelines.training.feed.feeder import FEED_REPORT, Addresses, Feeder
 from pipelines.training.feed.rows import RowsOfEpoch
+from pipelines.training.roles import roles_of
 
 CANCEL_SECONDS = 30
 """How long a cancelled job may take to end."""
@@ -88,16 +86,12 @@ class Feed:
         self._transform = RowTransform(schema, columns, version.statistics, stored_schema)
         self._columns = [*(item.name for item in schema.fields), version.label, REASON]
         self._spark, self._rows, self._trigger, self._say = spark, rows, dict(trigger), say
-        self._workers = recipe.training.workers
+        self._workers = len(roles_of(recipe.training))
         self._tag = f"emberline-feed-{uuid.uuid4().hex}"
         self._epoch = _Epoch(NONE)
 
     def on_event(self, rank: int, event: Mapping[str, Any]) -> None:
-        """Hears what the cluster says; everything that is not about the feed is ignored.
-
-        Raises:
-            BadInputError: if the ranks have left no task slot for a feeder.
-        """
+        """Hears what the cluster says; everything that is not about the feed is ignored."""
         match event["event"]:
             case "restart" | "exporting":
                 self._begin(NONE)  # the ranks that asked for rows are gone, or want no more
@@ -106,7 +100,6 @@ class Feed:
                     self._begin(event["epoch"])
                 self._epoch.ranks[rank] = (event["host"], event["port"])
                 if len(self._epoch.ranks) == self._workers:
-                    require_free_slot(self._spark, self._workers)
                     self._epoch.thread = threading.Thread(target=self._run, args=(self._epoch,), daemon=True)
                     self._epoch.thread.start()
             case "fed" if rank == 0:
@@ -172,47 +165,3 @@ class Feed:
                     wire.send_json(connection, kind, message)
             except OSError:
                 continue  # that rank is gone, which the control channel reports
-
-
-def require_feeder_slots(spark: SparkSession, workers: int) -> None:
-    """Refuses a cluster whose ranks leave no task slot for a feeder.
-
-    Raises:
-        BadInputError: with the arithmetic.
-    """
-    if spark.conf.get("spark.speculation", "false") == "true":
-        raise BadInputError("A speculative task would feed its rows twice: set spark.speculation=false.")
-    master, slots, sum_of_slots = str(spark.conf.get("spark.master", "")), 0, ""
-    per_task = int(spark.conf.get("spark.task.cpus", "1") or 1)
-    if cluster := re.fullmatch(r"local-cluster\[\s*(\d+)\s*,\s*(\d+)\s*,.*\]", master):
-        executors, cores = int(cluster[1]), int(cluster[2])
-        slots, sum_of_slots = executors * (cores // per_task), f"{executors} executors of {cores} cores"
-    elif found := re.fullmatch(r"local(?:\[\s*(\d+|\*).*\])?", master):
-        cores = (os.cpu_count() or 1) if found[1] == "*" else int(found[1] or 1)
-        slots, sum_of_slots = cores // per_task, f"{cores} threads"
-    else:
-        return  # executors may still be registering: `require_free_slot` looks once the ranks hold theirs
-    _require(slots, workers, f"{master} has {slots} ({sum_of_slots}, {per_task} per task)")
-
-
-def require_free_slot(spark: SparkSession, workers: int) -> None:
-    """The same once the ranks run, by counting the slots of the executors that are there.
-
-    Raises:
-        BadInputError: with the arithmetic.
-    """
-    try:
-        context = spark.sparkContext._jsc.sc()
-        slots = int(context.maxNumConcurrentTasks(context.resourceProfileManager().defaultResourceProfile()))
-    except PySparkException:
-        return  # Spark Connect does not say; a feed without a slot then waits until stall_seconds are over
-    _require(slots, workers, f"The executors that are there have {slots}")
-
-
-def _require(slots: int, workers: int, what_is_there: str) -> None:
-    if slots < workers + 1:
-        raise BadInputError(
-            f"training.input=spark needs {workers + 1} task slots: the workers hold {workers}, and at least one must "
-            f"be left for the job that feeds them. {what_is_there}. "
-            f"Use --master 'local-cluster[{workers + 1},1,2048]', a larger cluster, or --set training.input=tensorflow."
-        )

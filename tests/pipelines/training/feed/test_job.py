@@ -1,5 +1,6 @@
 """The driver's end: real Spark jobs that feed inboxes of this process, in place of ranks."""
 
+import dataclasses
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -15,9 +16,10 @@ from features.dataset_version import DatasetVersion
 from features.errors import BadInputError
 from features.schema import Field, Label, Schema
 from models.tabular import dnn
+from pipelines.capacity import ClusterSizeError, require_feeder_room
 from pipelines.recipe import Optimizer, Recipe, Training
 from pipelines.training.feed.inbox import FeedError, FeedLostError, Inbox
-from pipelines.training.feed.job import Feed, require_feeder_slots, require_free_slot
+from pipelines.training.feed.job import Feed
 from pipelines.training.feed.rows import given_rows
 
 SCHEMA = Schema((Field("size", "float", minimum=0),), Label("large", (("no",), ("yes",))), key="row")
@@ -66,9 +68,7 @@ class Place:
 
 
 @pytest.fixture
-def place(spark: SparkSession, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    # These ranks hold no slot: both are left for feeders.
-    monkeypatch.setattr("pipelines.training.feed.job.require_free_slot", lambda *_: None)
+def place(spark: SparkSession) -> Iterator[Any]:
     made: list[Place] = []
 
     def make(rows: DataFrame) -> Place:
@@ -157,14 +157,11 @@ def test_a_feed_without_its_columns_is_refused_before_anything_starts(spark: Spa
 
 
 def test_a_cluster_without_a_slot_for_feeders_is_refused_with_the_arithmetic(spark: SparkSession) -> None:
-    with pytest.raises(
-        BadInputError, match=r"needs 3 task slots: the workers hold 2.* has 2 \(2 threads, 1 per task\)"
-    ):
-        require_feeder_slots(spark, 2)
-    require_feeder_slots(spark, 1)
-    with pytest.raises(BadInputError, match=r"needs 3 task slots.*The executors that are there have 2\."):
-        require_free_slot(spark, 2)
-    require_free_slot(spark, 1)
+    training = RECIPE.training
+    with pytest.raises(ClusterSizeError, match=r"needs 3 task slots: the workers hold 2.* local\[2, 3\] has 2\."):
+        require_feeder_room(spark, training)
+    require_feeder_room(spark, dataclasses.replace(training, workers=1))
+    require_feeder_room(spark, dataclasses.replace(training, mode="local"))
 
 
 def test_transformed_rows_are_those_that_the_etl_stores(spark: SparkSession, place: Any) -> None:

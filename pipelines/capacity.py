@@ -1,0 +1,155 @@
+"""Whether a cluster can hold a training, worked out before anything starts."""
+
+import re
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from pyspark.sql import SparkSession
+
+from features.errors import BadInputError
+from pipelines.recipe import Training
+from pipelines.training.roles import described, roles_of
+
+STANDALONE_SECONDS, MANAGED_SECONDS = 20, 300
+"""How long the next executor is waited for: standalone workers start one at once, others may have to find machines."""
+
+
+class ClusterSizeError(BadInputError):
+    """The cluster cannot hold the training, however often it is tried."""
+
+
+@dataclass(frozen=True)
+class Capacity:
+    """What executors there are.
+
+    Args:
+        executors: How many.
+        cores: Of all of them together.
+        slots: Tasks they can run at a time.
+    """
+
+    executors: int
+    cores: int
+    slots: int
+
+    def holds(self, training: Training, ranks: int) -> bool:
+        """Whether so many ranks can run at once; TensorFlowOnSpark wants an executor for each."""
+        return (self.executors if training.launcher == "tensorflowonspark" else self.slots) >= ranks
+
+
+def require_room(spark: SparkSession, training: Training) -> None:
+    """Refuses a cluster that cannot hold all ranks at once, before anything starts.
+
+    Raises:
+        ClusterSizeError: with the arithmetic.
+    """
+    if training.mode == "local":
+        return
+    if spark.conf.get("spark.dynamicAllocation.enabled", "false") == "true":
+        raise ClusterSizeError("Training holds its executors: set spark.dynamicAllocation.enabled=false.")
+    _require_gpus(spark, training)
+    ranks = len(roles_of(training))
+    found = _registered(spark, lambda capacity: capacity.holds(training, ranks))
+    if found is None or found.holds(training, ranks):
+        return
+    master = spark.conf.get("spark.master", "")
+    cpus = _task_cpus(spark)
+    exists = (
+        f"{master} has {found.executors} executor{'s' if found.executors != 1 else ''} of {found.cores} cores together"
+    )
+    if training.launcher == "tensorflowonspark":
+        needs = f"Training needs {ranks} executors ({described(training)}; TensorFlowOnSpark wants one for each)"
+    else:
+        needs = f"Training needs {ranks} slots ({described(training)})"
+        gpus = _gpu_amount(spark, "task")
+        beside = f" and spark.task.resource.gpu.amount={gpus:g}" if gpus else ""
+        exists += f", which with spark.task.cpus={cpus}{beside} is {found.slots} slot{'s' if found.slots != 1 else ''}"
+    fits = max(found.executors if training.launcher == "tensorflowonspark" else found.slots, 0)
+    fits -= ranks - training.workers  # what the workers leave to others
+    advice = [f"--master 'local-cluster[{ranks},1,2048]'", "a larger cluster", "--set training.mode=local"]
+    if fits > 0:
+        advice.insert(2, f"--set training.workers={fits}")
+    raise ClusterSizeError(f"{needs}, and {exists}. Use {', '.join(advice[:-1])}, or {advice[-1]}.")
+
+
+def require_feeder_room(spark: SparkSession, training: Training) -> None:
+    """Refuses a cluster whose ranks would leave no task slot for the job that feeds them.
+
+    Raises:
+        ClusterSizeError: with the arithmetic.
+    """
+    if spark.conf.get("spark.speculation", "false") == "true":
+        raise ClusterSizeError("A speculative task would feed its rows twice: set spark.speculation=false.")
+    held = 0 if training.mode == "local" else len(roles_of(training))
+    found = _registered(spark, lambda capacity: capacity.slots > held)
+    if found is None or found.slots > held:
+        return
+    raise ClusterSizeError(
+        f"training.input=spark needs {held + 1} task slots: the workers hold {held}, and at least one must be left for "
+        f"the job that feeds them. {spark.conf.get('spark.master', '')} has {found.slots}. "
+        f"Use --master 'local-cluster[{held + 1},1,2048]', a larger cluster, or --set training.input=tensorflow."
+    )
+
+
+def _require_gpus(spark: SparkSession, training: Training) -> None:
+    """Whole GPUs for every task, as many as the recipe asks for."""
+    task = _gpu_amount(spark, "task")
+    if task != int(task):
+        raise ClusterSizeError(
+            f"spark.task.resource.gpu.amount={task:g}: {1 / task:g} tasks would share a GPU, and a training process "
+            "takes whole ones. Set it to 1 or more."
+        )
+    wanted = training.gpus_per_worker
+    if wanted and task != wanted:
+        ranks = len(roles_of(training))
+        raise ClusterSizeError(
+            f"training.gpus_per_worker={wanted} for {ranks} process{'es' if ranks > 1 else ''} "
+            f"({described(training)}) is {ranks * wanted} GPUs, and Spark gives each task {int(task)}. Submit with "
+            f"--conf spark.executor.resource.gpu.amount={wanted} --conf spark.task.resource.gpu.amount={wanted} "
+            "(executors without discovered GPUs need spark.executor.resource.gpu.discoveryScript too), or --set "
+            f"training.gpus_per_worker={int(task)}."
+        )
+
+
+def _registered(spark: SparkSession, enough: Callable[[Capacity], bool]) -> Capacity | None:
+    """The executors there are, or None where nobody can say; those of a cluster are given time to come up."""
+    master = str(spark.conf.get("spark.master", ""))
+    if cluster := re.fullmatch(r"local-cluster\[\s*(\d+)\s*,\s*(\d+)\s*,.*\]", master):
+        return _capacity(spark, [int(cluster[2])] * int(cluster[1]))
+    try:
+        context = spark.sparkContext
+    except (
+        AttributeError
+    ):  # Spark Connect keeps the cluster out of sight; Spark refuses a barrier stage that does not fit
+        return None
+    if master.startswith("local"):
+        return _capacity(spark, [context.defaultParallelism])
+    store = context._jsc.sc().statusStore()
+    patience = STANDALONE_SECONDS if master.startswith("spark://") else MANAGED_SECONDS
+    known, heard = -1, time.monotonic()
+    while True:
+        executors = store.executorList(True)
+        summaries = [executors.apply(index) for index in range(executors.size())]
+        found = _capacity(spark, [item.totalCores() for item in summaries if item.id() != "driver"])
+        if found.executors != known:
+            known, heard = found.executors, time.monotonic()
+        if enough(found) or time.monotonic() - heard > patience:
+            return found
+        time.sleep(0.5)
+
+
+def _capacity(spark: SparkSession, cores: list[int]) -> Capacity:
+    """Counts slots as Spark does: by cores, and by GPUs where tasks ask for them."""
+    cpus, gpus = _task_cpus(spark), _gpu_amount(spark, "task")
+    by_gpus = int(_gpu_amount(spark, "executor") // gpus) if gpus else None
+    slots = [count // cpus if by_gpus is None else min(count // cpus, by_gpus) for count in cores]
+    return Capacity(len(cores), sum(cores), sum(slots))
+
+
+def _task_cpus(spark: SparkSession) -> int:
+    return int(spark.conf.get("spark.task.cpus", "1") or 1)
+
+
+def _gpu_amount(spark: SparkSession, of: str) -> float:
+    return float(spark.conf.get(f"spark.{of}.resource.gpu.amount", "0") or 0)

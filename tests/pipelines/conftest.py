@@ -1,0 +1,164 @@
+"""What tests of trainings with real processes share."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from benchmarks.iris import split, write_split
+from pipelines.etl import etl
+from pipelines.recipe import load_recipe
+
+ROOT = Path(__file__).parents[2]
+FLOWERS = 12_000
+
+
+@pytest.fixture(scope="session")
+def flowers(spark, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A dataset version for `iris_dnn` with every training flower a hundred times: epochs have a middle to fail in."""
+    folder = tmp_path_factory.mktemp("flowers")
+    train, test, train_species, test_species = split()
+    write_split(str(folder / "raw"), (np.tile(train, (100, 1)), test, np.tile(train_species, 100), test_species))
+    version = etl(spark, load_recipe("iris_dnn"), str(folder / "raw"), str(folder / "dataset"))
+    return version.dataset
+
+
+@dataclass(frozen=True)
+class Rank:
+    """A training process.
+
+    Args:
+        pid: Its process id.
+        role: `chief`, `worker` or `ps`.
+        index: Within its role.
+        addresses: Of all ranks.
+        gpus: What `CUDA_VISIBLE_DEVICES` says.
+    """
+
+    pid: int
+    role: str
+    index: int
+    addresses: tuple[str, ...]
+    gpus: str | None
+
+    @property
+    def python_worker(self) -> int:
+        """The process that started it."""
+        return parent_of(self.pid)
+
+
+def parent_of(process: int) -> int:
+    return int(Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()[1])
+
+
+def processes_marked(marker: str) -> dict[int, dict[str, str]]:
+    """Environments of all processes, Java ones too, whose environment has `marker` in it."""
+    found = {}
+    for entry in Path("/proc").iterdir():
+        try:
+            if entry.name.isdigit() and int(entry.name) != os.getpid():
+                content = (entry / "environ").read_bytes().decode(errors="replace")
+                if marker in content:
+                    found[int(entry.name)] = dict(item.partition("=")[::2] for item in content.split("\0"))
+        except OSError:
+            continue  # it ended while we looked
+    return found
+
+
+def ranks_marked(marker: str) -> list[Rank]:
+    """The training processes among them, by role and index."""
+    ranks = []
+    for pid, environment in processes_marked(marker).items():
+        try:
+            if b"pipelines.training.rank" not in Path(f"/proc/{pid}/cmdline").read_bytes():
+                continue
+        except OSError:
+            continue
+        config = json.loads(environment["TF_CONFIG"])
+        addresses = tuple(address for group in config["cluster"].values() for address in group)
+        task = config["task"]
+        ranks.append(Rank(pid, task["type"], task["index"], addresses, environment.get("CUDA_VISIBLE_DEVICES")))
+    return sorted(ranks, key=lambda rank: (rank.role, rank.index))
+
+
+@dataclass
+class Job:
+    """`python -m jobs train iris_dnn` as a process of its own.
+
+    Args:
+        output: The training's folder.
+        marker: In the environment of it and of everything below it.
+        process: The driver.
+    """
+
+    output: Path
+    marker: str
+    process: subprocess.Popen[str]
+    stderr: str = field(default="", init=False)
+
+    def ranks(self) -> list[Rank]:
+        return ranks_marked(self.marker)
+
+    def wait_for(self, condition: Callable[[], Any], seconds: float = 240) -> None:
+        deadline = time.monotonic() + seconds
+        while not condition() and self.process.poll() is None:
+            assert time.monotonic() < deadline, "it did not happen in time"
+            time.sleep(0.2)
+
+    def wait_for_checkpoint(self) -> None:
+        """Until the first epoch is over: the next one is under way."""
+        self.wait_for(lambda: list(self.output.glob("checkpoints/*/position.json")))
+
+    def finish(self, seconds: float = 240) -> dict[str, Any]:
+        """The result on its last line, once it has ended."""
+        stdout, self.stderr = self.process.communicate(timeout=seconds)
+        lines = stdout.strip().splitlines()
+        return json.loads(lines[-1]) if lines else {}
+
+    def leftovers(self) -> list[int]:
+        """Processes that are still there some seconds after the driver's end."""
+        deadline = time.monotonic() + 30
+        while (left := processes_marked(self.marker)) and time.monotonic() < deadline:
+            time.sleep(0.5)
+        return list(left)
+
+
+@pytest.fixture
+def train_job(flowers: str, tmp_path: Path) -> Iterator[Callable[..., Job]]:
+    """Starts trainings; what is left of them is killed at the end of the test."""
+    jobs = []
+
+    def start(master: str, *settings: str, conf: dict[str, str] | None = None, dataset: str = flowers) -> Job:
+        output = tmp_path / f"training-{len(jobs)}"
+        marker = f"EMBERLINE_TEST={output}"
+        arguments = [argument for setting in settings for argument in ("--set", setting)]
+        submit = " ".join(f"--conf {key}={value}" for key, value in (conf or {}).items())
+        environment = os.environ | {"PYTHONPATH": str(ROOT), "EMBERLINE_TEST": str(output)}
+        if submit:
+            environment["PYSPARK_SUBMIT_ARGS"] = f"{submit} pyspark-shell"
+        process = subprocess.Popen(
+            [sys.executable, "-m", "jobs", "train", "--pipeline", "iris_dnn", *arguments, "--master", master,
+             "--dataset", dataset, "--output", str(output), "--tracking-uri", f"sqlite:///{tmp_path}/mlflow.db"],
+            env=environment, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            start_new_session=True,
+        )  # fmt: skip
+        jobs.append(Job(output, marker, process))
+        return jobs[-1]
+
+    yield start
+    for job in jobs:
+        for pid in processes_marked(job.marker):
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except OSError:
+                continue
+        job.process.wait()
