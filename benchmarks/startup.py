@@ -27,7 +27,12 @@ from pipelines.training.assignment import Assignment
 
 ROOT = Path(__file__).parents[1]
 MASTER = "local-cluster[2,1,1024]"
-OVERRIDES = {"training.epochs": "1", "training.steps_per_call": "1", "training.global_batch": "240"}
+OVERRIDES = {
+    "training.epochs": "1",
+    "training.steps_per_call": "1",
+    "training.global_batch": "240",
+    "training.max_restarts": "0",
+}
 
 Timeline = dict[str, float]
 """Seconds after submit by event, of the slower worker."""
@@ -82,9 +87,7 @@ def ours(spark: SparkSession, folder: str, name: str) -> Timeline:
 
     assignment = Assignment("iris_dnn", OVERRIDES, f"{folder}/dataset", f"{folder}/{name}", 1)
     began = time.monotonic()
-    train_on_cluster(
-        spark, assignment, launcher=training.launcher, workers=2, stall_seconds=200, max_restarts=0, on_event=hear
-    )
+    train_on_cluster(spark, assignment, training=training, on_event=hear)
     return seen
 
 

@@ -127,7 +127,7 @@ def _work(rank: int, workers: int, batch: int, epochs: int, core: int) -> dict[s
         model = loop.run()
     weights = int(sum(np.prod(variable.shape) for variable in model.trainable_variables)) * 4
     reduce = {}
-    together = SumOverWorkers(strategy)
+    together = SumOverWorkers(strategy, workers)
     for size in (8, 2 * weights):
         times = []
         for _ in range(12):

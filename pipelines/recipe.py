@@ -134,8 +134,11 @@ class Training:
                 raise BadInputError(f"training.{name} must be at least 1, got {getattr(self, name)}.")
         if self.gpus_per_worker < 0:
             raise BadInputError(f"training.gpus_per_worker must be 0 or more, got {self.gpus_per_worker}.")
-        if self.mode == "async" and self.input == "spark":
-            raise BadInputError("training.input=spark feeds workers that step together: it needs training.mode=sync.")
+        if self.input == "spark" and self.mode == "async":
+            raise BadInputError(
+                "training.input=spark feeds workers that train in step: workers of mode async read shards. Set "
+                "training.mode=sync, or training.input=tensorflow."
+            )
         if self.mode == "sync" and self.global_batch % self.workers:
             raise BadInputError(
                 f"training.global_batch={self.global_batch} does not divide by training.workers={self.workers}. "

@@ -91,7 +91,13 @@ def _train(assignment: Assignment, report: Any) -> None:
     from pipelines.training.export import export
     from pipelines.training.feed.batches import FedBatches
     from pipelines.training.loop import Loop
-    from pipelines.training.strategy import make_strategy, prepare_devices, serve, task_of_this_process
+    from pipelines.training.strategy import (
+        address_of_this_process,
+        make_strategy,
+        prepare_devices,
+        serve,
+        task_of_this_process,
+    )
 
     recipe = load_recipe(assignment.recipe, assignment.overrides)
     recipe = replace(recipe, training=_as_it_runs(recipe.training))
@@ -113,8 +119,8 @@ def _train(assignment: Assignment, report: Any) -> None:
         batches = None
         if training.input == "spark":
             batches = FedBatches(
-                recipe, version, worker=rank, host=_own_host(), secret=assignment.feed_secret, report=report,
-                sum_over_workers=SumOverWorkers(strategy, training.workers),
+                recipe, version, worker=rank, host=address_of_this_process(), secret=assignment.feed_secret,
+                report=report, sum_over_workers=SumOverWorkers(strategy, training.workers),
             )  # fmt: skip
         loop = Loop(recipe, version, assignment.output, strategy, rank, report, batches)
     model = loop.run()
@@ -125,15 +131,6 @@ def _train(assignment: Assignment, report: Any) -> None:
     # A rank that left now would break the collective under a slower one. The driver hears from all of them and
     # then has the worker close our stdin, which ends this process.
     threading.Event().wait()
-
-
-def _own_host() -> str:
-    """The address under which the cluster knows this machine."""
-    config = json.loads(os.environ.get("TF_CONFIG", "{}"))
-    if not config:
-        return "127.0.0.1"
-    task = config["task"]
-    return str(config["cluster"][task["type"]][task["index"]]).rpartition(":")[0]
 
 
 if __name__ == "__main__":

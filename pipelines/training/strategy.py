@@ -69,6 +69,12 @@ def task_of_this_process() -> dict[str, Any]:
     return task
 
 
+def address_of_this_process() -> str:
+    """The host under which the others know this process, from `TF_CONFIG`."""
+    config, task = json.loads(os.environ.get("TF_CONFIG", "{}")), task_of_this_process()
+    return str(config["cluster"][task["type"]][task["index"]]).rpartition(":")[0] if config else "127.0.0.1"
+
+
 def _inter_op_threads(training: Training, threads: int) -> int:
     # A parameter server waits for every worker in a thread of its own: with fewer they would wait for each other.
     return max(threads, training.workers + 2) if training.mode == "async" else threads

@@ -28,7 +28,7 @@ from pipelines.train import train
 kind, launcher, folder = sys.argv[1:]
 load_dataset("iris").generate(folder + "/raw", seed=1)
 overrides = {"training.input": "spark", "training.launcher": launcher, "training.epochs": "2",
-             "training.optimizers.0.schedule": "constant"}
+             "training.optimizers.0.schedule.kind": "constant"}
 if kind == "stream":
     overrides["training.epochs"] = "1"
 recipe = load_recipe("iris_dnn", overrides)

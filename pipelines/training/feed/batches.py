@@ -107,11 +107,22 @@ class FedBatches:
             FeedError: if the feed failed for good.
             FeedLostError: if it broke off for a reason that may pass.
         """
+        try:
+            steps = self._agreed_steps(position, limit)
+        except BaseException:
+            self._chunks.put(None)  # an iterator that still waits for rows could not be destroyed
+            raise
+        if steps:
+            self._hand_over(steps)
+        else:
+            self._chunks.put(None)
+        return steps
+
+    def _agreed_steps(self, position: Position, limit: int) -> int:
         while True:
             rows, over = self._inbox.wait(self._batch)
             held, ended = self._agree(rows, over)
             if steps := min(min(held) // self._batch, limit):
-                self._hand_over(steps)
                 return steps
             if not ended:
                 if over:  # the others are about to hear it, too: no use in asking them a thousand times until then
@@ -126,7 +137,6 @@ class FedBatches:
                     f"training.global_batch={self._global_batch:,}. Lower it, or look for what became of the rows."
                 )
             self._report({"event": "fed", "epoch": position.epoch, "steps": self._steps, "left_out": sum(held)})
-            self._chunks.put(None)
             return 0
 
     def _agree(self, rows: int, over: bool) -> tuple[list[int], bool]:

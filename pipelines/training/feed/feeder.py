@@ -154,6 +154,10 @@ class _Ranks:
                 connection = wire.connect(address, secret, who)
                 self._selector.register(connection, selectors.EVENT_READ)
                 self._room[connection] = self._sent[connection] = 0
+                self._hear_one(connection)  # or the quickest rank would get more than its share
+        except RepeatedError:
+            self.close()
+            raise
         except OSError as error:
             self.close()
             raise FeedLostError(f"A rank that {who} was to feed does not answer: {error}") from error
@@ -207,15 +211,16 @@ class _Ranks:
 
     def _hear(self, *, wait: bool) -> None:
         for key, _ in self._selector.select(None if wait else 0):
-            connection = key.fileobj
-            if not isinstance(connection, socket.socket):
-                continue  # none other was registered
-            try:
-                said = connection.recv(64)
-            except OSError as error:
-                raise FeedLostError(f"A rank was lost while {self._who} fed it: {error}") from error
-            if not said:
-                raise FeedLostError(f"A rank was lost while {self._who} fed it.")
-            if said == wire.REFUSED:
-                raise RepeatedError(f"{self._who} was fed before, in part: Spark may not repeat it within an epoch.")
-            self._room[connection] += said.count(wire.ROOM)
+            if isinstance(key.fileobj, socket.socket):  # nothing else was registered
+                self._hear_one(key.fileobj)
+
+    def _hear_one(self, connection: socket.socket) -> None:
+        try:
+            said = connection.recv(64)
+        except OSError as error:
+            raise FeedLostError(f"A rank was lost while {self._who} fed it: {error}") from error
+        if not said:
+            raise FeedLostError(f"A rank was lost while {self._who} fed it.")
+        if said == wire.REFUSED:
+            raise RepeatedError(f"{self._who} was fed before, in part: Spark may not repeat it within an epoch.")
+        self._room[connection] += said.count(wire.ROOM)

@@ -4,7 +4,7 @@ import json
 import socket
 import threading
 from collections import deque
-from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
@@ -12,7 +12,8 @@ import pyarrow as pa
 from pipelines.training.feed import wire
 
 WINDOW = 4
-"""Batches of one feeder that a rank holds, or has granted room for; what is sent beyond waits at the feeder."""
+"""Batches of one feeder that a rank holds, or has granted room for; what is beyond waits at the feeder. Rows that
+a step still lacks come on top."""
 
 
 class FeedError(RuntimeError):
@@ -21,6 +22,22 @@ class FeedError(RuntimeError):
 
 class FeedLostError(ConnectionError):
     """The feed broke off for a reason that may pass, such as a lost executor: all ranks begin the epoch again."""
+
+
+@dataclass
+class _Piece:
+    """Rows that wait, and the feeder that is told once when there is room for more."""
+
+    batch: pa.RecordBatch
+    feeder: socket.socket | None
+
+    def make_room(self) -> None:
+        feeder, self.feeder = self.feeder, None
+        if feeder:
+            try:
+                feeder.sendall(wire.ROOM)
+            except OSError:
+                pass  # the feeder has ended, or will be found out elsewhere
 
 
 class Inbox:
@@ -38,8 +55,8 @@ class Inbox:
     def __init__(self, host: str, secret: str, schema: pa.Schema) -> None:
         self._secret, self._schema = secret, schema
         self._changed = threading.Condition()
-        self._pieces: deque[tuple[pa.RecordBatch, Callable[[], None]]] = deque()
-        self._rows = 0
+        self._pieces: deque[_Piece] = deque()
+        self._rows = self._wanted = 0
         self._over = False
         self._ranks: tuple[tuple[str, int], ...] = ()
         self._fault: Exception | None = None
@@ -75,6 +92,10 @@ class Inbox:
             FeedLostError: if it broke off for a reason that may pass.
         """
         with self._changed:
+            self._wanted = rows
+            if self._rows < rows:  # a step may need more than the window holds: what waits here makes room at once
+                for piece in self._pieces:
+                    piece.make_room()
             self._changed.wait_for(lambda: self._rows >= rows or (self._over and not more_to_come) or self._fault)
             if self._fault:
                 raise self._fault
@@ -86,14 +107,12 @@ class Inbox:
         with self._changed:
             self._rows -= rows
             while rows:
-                piece, used_up = self._pieces.popleft()
-                if piece.num_rows > rows:
-                    self._pieces.appendleft((piece.slice(rows), used_up))
-                    piece = piece.slice(0, rows)
-                else:
-                    used_up()
-                taken.append(piece)
-                rows -= piece.num_rows
+                piece = self._pieces[0]
+                taken.append(piece.batch.slice(0, rows))
+                rows -= taken[-1].num_rows
+                piece.batch = piece.batch.slice(taken[-1].num_rows)
+                if not piece.batch.num_rows:
+                    self._pieces.popleft().make_room()
         return pa.Table.from_batches(taken, self._schema)
 
     def close(self) -> None:
@@ -140,17 +159,12 @@ class Inbox:
         kind, payload = wire.receive(connection)
         match kind:
             case wire.BATCH:
-                piece = pa.ipc.read_record_batch(pa.py_buffer(payload), self._schema)
-
-                def used_up() -> None:
-                    try:
-                        connection.sendall(wire.ROOM)
-                    except OSError:
-                        pass  # the feeder has ended, or will be found out elsewhere
-
+                piece = _Piece(pa.ipc.read_record_batch(pa.py_buffer(payload), self._schema), connection)
                 with self._changed:
-                    self._pieces.append((piece, used_up))
-                    self._rows += piece.num_rows
+                    self._pieces.append(piece)
+                    self._rows += piece.batch.num_rows
+                    if self._rows < self._wanted:
+                        piece.make_room()
                     self._changed.notify_all()
                 return True
             case wire.END:

@@ -1,6 +1,7 @@
 """The driver's end of the feed: a Spark job per epoch (or one streaming query), started when all ranks wait for it."""
 
 import re
+import secrets
 import tempfile
 import threading
 import uuid
@@ -32,6 +33,9 @@ REASON_LENGTH = 4_000
 
 PASSING = re.compile(r"FeedLostError|RepeatedError|ExecutorLostFailure|FetchFailed")
 """What the error of a job says whose rows another attempt may well get through."""
+
+NONE = -1
+"""The number of no epoch."""
 
 
 @dataclass
@@ -75,7 +79,7 @@ class Feed:
         trigger: Mapping[str, Any],
         say: Callable[[str], None],
     ) -> None:
-        self.secret = uuid.uuid4().hex + uuid.uuid4().hex
+        self.secret = secrets.token_hex(32)
         columns = recipe.stored_columns
         schema = version.schema
         stored_schema = arrow_schema(columns).append(pa.field(version.label, pa.float32()))
@@ -84,17 +88,16 @@ class Feed:
         self._spark, self._rows, self._trigger, self._say = spark, rows, dict(trigger), say
         self._ranks = len(roles_of(recipe.training))
         self._tag = f"emberline-feed-{uuid.uuid4().hex}"
-        self._epoch = _Epoch(-1)
+        self._epoch = _Epoch(NONE)
 
     def on_event(self, rank: int, event: Mapping[str, Any]) -> None:
         """Hears what the cluster says; everything that is not about the feed is ignored."""
         match event["event"]:
             case "restart" | "exporting":
-                self.stop()
+                self._begin(NONE)  # the ranks that asked for rows are gone, or want no more
             case "feed":
-                if event["epoch"] != self._epoch.number or rank in self._epoch.ranks:
-                    self.stop()
-                    self._epoch = _Epoch(event["epoch"])
+                if event["epoch"] != self._epoch.number:
+                    self._begin(event["epoch"])
                 self._epoch.ranks[rank] = (event["host"], event["port"])
                 if len(self._epoch.ranks) == self._ranks:
                     self._epoch.thread = threading.Thread(target=self._run, args=(self._epoch,), daemon=True)
@@ -104,6 +107,10 @@ class Feed:
                     f"epoch {event['epoch'] + 1}: {self._epoch.rows:,} rows fed, {event['left_out']:,} of them left "
                     f"out as less than a global batch, {self._epoch.rejected:,} rejected"
                 )
+
+    def _begin(self, number: int) -> None:
+        self.stop()
+        self._epoch = _Epoch(number)
 
     def stop(self) -> None:
         """Ends the job that is running, if one is."""

@@ -181,7 +181,7 @@ def test_rows_of_many_values_are_padded_and_arrays_and_weights_keep_their_shape(
     addresses: list[tuple[str, int]] = []
     batches = FedBatches(
         recipe, version, worker=0, host="127.0.0.1", secret=SECRET, sum_over_workers=lambda values: values,
-        report=lambda event: addresses.append((event["host"], event["port"])),
+        report=lambda event: addresses.append((event.get("host"), event.get("port"))),
     )  # fmt: skip
     iterator = iter(batches.training(Position()))
     rows = {
@@ -198,3 +198,7 @@ def test_rows_of_many_values_are_padded_and_arrays_and_weights_keep_their_shape(
     np.testing.assert_array_equal(inputs["words"], [[PAD, PAD, PAD], [5, 6, PAD]])
     np.testing.assert_array_equal(label, [0, 1])
     np.testing.assert_array_equal(weight, [2.0, 3.0])
+    with wire.connect(addresses[0], SECRET, "driver") as connection:
+        wire.send_json(connection, wire.OVER, {"ranks": addresses})
+    assert batches.steps_ahead(Position(), 5) == 0
+    assert next(iterator, None) is None

@@ -54,7 +54,7 @@ def test_a_feeder_waits_for_room_and_goes_on_when_batches_are_used_up(inbox: Inb
 
     feeder = threading.Thread(target=send_all, args=(pieces(), (inbox.address,), SECRET, "0/0"))
     feeder.start()
-    inbox.wait(WINDOW)
+    inbox.wait(1)
     time.sleep(0.3)
     assert len(sent) == WINDOW + 1, "one more is in the feeder's hands, waiting for room"
     assert feeder.is_alive()
@@ -67,6 +67,22 @@ def test_a_feeder_waits_for_room_and_goes_on_when_batches_are_used_up(inbox: Inb
     left, _ = inbox.wait(0)
     taken += inbox.take(left).column("id").to_pylist()
     assert taken == list(range(WINDOW + 3))
+
+
+def test_a_step_may_need_more_than_the_window_holds(inbox: Inbox) -> None:
+    """Rows of a megabyte come one by one."""
+    feeder = threading.Thread(
+        target=send_all, args=(iter([rows(i) for i in range(5 * WINDOW)]), (inbox.address,), SECRET, "0/0")
+    )
+    feeder.start()
+    inbox.wait(WINDOW)
+    assert inbox.wait(3 * WINDOW)[0] >= 3 * WINDOW
+    time.sleep(0.3)
+    assert inbox.wait(0)[0] <= 4 * WINDOW, "and no more than the window beyond"
+    assert inbox.take(3 * WINDOW).column("id").to_pylist() == list(range(3 * WINDOW))
+    inbox.wait(2 * WINDOW)
+    feeder.join(10)
+    assert not feeder.is_alive()
 
 
 def test_each_batch_goes_to_a_rank_with_room() -> None:

@@ -99,6 +99,16 @@ def test_every_good_row_reaches_one_rank_from_skewed_and_empty_partitions(spark:
     ]  # fmt: skip
 
 
+def test_after_a_restart_only_the_new_ranks_are_fed(spark: SparkSession, place: Any) -> None:
+    """The first attempt ended when only one of its ranks had asked for rows; its address leads nowhere now."""
+    found = place(spark.createDataFrame([(float(i), "red", "no") for i in range(9)], TABLE))
+    found.feed.on_event(1, {"event": "feed", "epoch": 0, "host": "127.0.0.1", "port": 9})
+    found.feed.on_event(-1, {"event": "restart"})
+    found.run()
+    assert not found.errors
+    assert sorted(found.taken[0] + found.taken[1]) == [float(i) for i in range(9)]
+
+
 def test_a_stream_is_fed_to_its_end(spark: SparkSession, place: Any, tmp_path: Any) -> None:
     for part in range(3):
         spark.createDataFrame([(float(10 * part + i), "red", "no") for i in range(10)], TABLE).coalesce(
