@@ -26,6 +26,7 @@ from pipelines.training.board import Board
 from pipelines.training.diagnosis import first_fault
 from pipelines.training.interval import Interval
 from pipelines.training.position import Position
+from pipelines.training.projector import words_of_tables
 from pipelines.training.step import TrainingStep
 
 Report = Callable[[dict[str, Any]], None]
@@ -110,8 +111,7 @@ class Loop:
                 position, metrics = self._epoch(position, writer)
                 metrics |= self._evaluate()
                 self.report({"event": "epoch", "epoch": position.epoch, "step": position.step, "metrics": metrics})
-                if self._board:
-                    self._board.epoch(position.step, metrics)
+                self._show(Board.epoch, position.step, metrics)
                 if training.best_metric:
                     position = self._judge(position, metrics)
                 best_now = position.best is not None and position.best.step == position.step
@@ -129,13 +129,24 @@ class Loop:
         if self.worker or not training.tensorboard:
             yield
             return
-        self._board = Board(storage.join(self.output, "tensorboard"), self._here, training.profile_steps)
+        words = words_of_tables(self.recipe.model.columns, self._version.statistics)
+        self._board = Board(storage.join(self.output, "tensorboard"), self._here, words, training.profile_steps)
         try:
-            self._board.graph()
+            self._show(Board.graph)
             yield
         finally:
-            self._board.close()
+            self._show(Board.close)
             self._board = None
+
+    def _show(self, write: Callable[..., None], *what: Any) -> None:
+        """Writes for TensorBoard; where that fails, nothing more is written and the training goes on."""
+        if not self._board:
+            return
+        try:
+            write(self._board, *what)
+        except (OSError, tf.errors.OpError) as error:
+            self._board = None
+            self.report({"event": "note", "text": f"TensorBoard's files end here: {error}"})
 
     @property
     def _here(self) -> TrainingStep:
@@ -192,10 +203,9 @@ class Loop:
                 {"event": "progress", "epoch": position.epoch + 1, "epochs": training.epochs, "loss": loss,
                  "step": position.step, "steps": self.total_steps, "examples_per_second": rate}
             )  # fmt: skip
-            if self._board:
-                speed = count * training.global_batch / seconds
-                shown = {"loss": loss, "examples_per_second": speed, "input_wait": float(waiting) / seconds}
-                self._board.call(position.step, shown)
+            speed = count * training.global_batch / seconds
+            shown = {"loss": loss, "examples_per_second": speed, "input_wait": float(waiting) / seconds}
+            self._show(Board.call, position.step, shown)
             if self.worker == 0 and left > count and writer.is_due(position):
                 writer.save(position)
         seconds = time.perf_counter() - began
@@ -250,7 +260,11 @@ class Loop:
         Raises:
             FloatingPointError: naming the step and the values that were not finite first.
         """
-        self.report({"event": "diagnosing", "step": step})
+
+        def heard(at: int) -> None:
+            self.report({"event": "diagnosing", "step": at})
+
+        heard(step)
         writer.wait()
         # Only rank 0 knows which of its checkpoints are written: it tells the others.
         mine = checkpoints.complete(self._checkpoints) if self.worker == 0 else []
@@ -259,7 +273,7 @@ class Loop:
         if start:
             position = checkpoints.restore(checkpoints.of_step(self._checkpoints, start), fresh.variables)
         workers = self.recipe.training.workers
-        found = first_fault(self.strategy, fresh, self.batches, position, workers, step)
+        found = first_fault(self.strategy, fresh, self.batches, position, workers, step, heard)
         raise FloatingPointError(
             f"The loss of step {step:,} is not finite. {found} "
             "Lower the learning rate, clip gradients (training.clip_norm), or look for huge values in profile columns."

@@ -2,6 +2,7 @@
 
 import json
 import os
+import select
 import socket
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from features import storage
 from features.dataset_version import DatasetVersion
 from pipelines.recipe import Optimizer, Recipe
 from pipelines.training.loop import Loop
@@ -41,8 +43,8 @@ strategy = tf.distribute.MultiWorkerMirroredStrategy()
 loop, failure = Loop(recipe, version, output, strategy, rank, report), ""
 try:
     loop.run()
-except (FloatingPointError, KeyboardInterrupt) as error:
-    failure = str(error)
+except (Exception, KeyboardInterrupt) as error:
+    failure = f"{type(error).__name__}: {error}"
 values = {name: np.array(variable).tolist() for name, variable in loop.step.variables.items()}
 print(json.dumps([events, values, failure]), flush=True)
 sys.stdin.read()  # a rank that left now would break the other's collectives
@@ -51,9 +53,14 @@ os._exit(0)
 
 
 def two_workers(
-    version: DatasetVersion, output: Path, settings: dict[str, Any], kill_at: int = 0, rate: float = 0.02
+    version: DatasetVersion,
+    output: Path,
+    settings: dict[str, Any],
+    kill_at: int = 0,
+    rate: float = 0.02,
+    first_only: bool = False,
 ) -> list[tuple[list[dict[str, Any]], dict[str, Any], str]]:
-    """Events, variables and last words of both ranks."""
+    """Events, variables and last words of both ranks, or of the one that is done first."""
     sockets = [socket.create_server(("localhost", 0)) for _ in range(2)]
     ports = [f"localhost:{one.getsockname()[1]}" for one in sockets]
     where = {"uri": version.uri, "manifest": version.manifest, "features": version.features}
@@ -73,7 +80,10 @@ def two_workers(
                 )
             )  # fmt: skip
     try:
-        said = [process.stdout.readline() for process in processes if process.stdout]
+        outputs = [process.stdout for process in processes if process.stdout]
+        if first_only:
+            outputs = select.select(outputs, [], [], 120)[0]
+        said = [stream.readline() for stream in outputs]
     finally:
         for process in processes:
             process.kill()
@@ -103,8 +113,24 @@ def test_two_workers_agree_and_one_goes_on_where_they_were_ended(
     np.testing.assert_allclose(one.step.weights[0], whole[0][1]["average/deep_0/kernel"], atol=0.02)
 
 
+@pytest.mark.slow
 def test_both_ranks_name_the_step_of_a_loss_that_is_no_number(version: DatasetVersion, tmp_path: Path) -> None:
     (_, _, said), (_, _, other) = two_workers(version, tmp_path / "out", {"epochs": 1, "steps_per_call": 6}, rate=1e38)
     assert said == other
     assert "is not finite. At step " in said
     assert "that are not finite: deep_" in said
+
+
+@pytest.mark.slow
+def test_the_rank_that_reads_a_damaged_shard_names_it_while_the_other_waits(
+    version: DatasetVersion, tmp_path: Path
+) -> None:
+    """So the first error that the driver hears is the one that will not pass."""
+    storage.copy_folder(version.uri, str(tmp_path / "version"))
+    shard = next((tmp_path / "version" / "train").glob("part-1*"))
+    content = shard.read_bytes()
+    shard.write_bytes(content[:-100] + bytes(100))
+    damaged = DatasetVersion(str(tmp_path / "version"), version.manifest, version.features)
+    ((_, _, said),) = two_workers(damaged, tmp_path / "out", {"epochs": 1}, first_only=True)
+    assert "BadInputError: A shard cannot be read: " in said
+    assert str(shard) in said
