@@ -2,7 +2,8 @@
 
 Spark must never retry one rank alone, and a lost or hung rank blocks the others inside a collective. So the driver
 listens to all of them; at the first failure, loss or silence it ends the whole gang and, if another attempt may do
-better, starts all ranks again from the last checkpoint.
+better, starts all ranks again from the last checkpoint. Workers of mode `async` are the exception: while one is left,
+the others go on.
 """
 
 import queue
@@ -95,7 +96,7 @@ def _attempt(
             launched = launch("beside_driver" if local else training.launcher, spark, node, on_failure)
         except LaunchError as error:
             raise _first_failure(server) or ClusterError(str(error), transient=error.transient) from error
-        _Gang(server, node, training, on_event).follow()
+        complete = _Gang(server, node, training, on_event).follow()
     except BaseException:
         server.stop_workers()
         if launched:
@@ -103,6 +104,9 @@ def _attempt(
         raise
     finally:
         server.close()
+    if not complete:
+        launched.cancel()  # the task of a worker that was cut off may never end by itself
+        return
     try:
         launched.wait()
     except LaunchError as error:
@@ -126,8 +130,11 @@ class _Gang:
         self._heard: dict[int, float] = {}
         self._started = False
 
-    def follow(self) -> None:
+    def follow(self) -> bool:
         """Returns when all ranks are done.
+
+        Returns:
+            Whether none was lost on the way.
 
         Raises:
             ClusterError: at the first failure, loss or silence that the others cannot do without.
@@ -152,6 +159,7 @@ class _Gang:
                 continue
             progress = time.monotonic()
             self._take(rank, event)
+        return not self._lost
 
     def _check_signs_of_life(self) -> None:
         now = time.monotonic()

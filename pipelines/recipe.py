@@ -133,9 +133,6 @@ class Training:
                 raise BadInputError(f"training.{name} must be at least 1, got {getattr(self, name)}.")
         if self.gpus_per_worker < 0:
             raise BadInputError(f"training.gpus_per_worker must be 0 or more, got {self.gpus_per_worker}.")
-        for name, kind in (("mode", Mode), ("input", Input), ("launcher", Launcher)):
-            if getattr(self, name) not in get_args(kind):
-                raise BadInputError(f"training.{name}={getattr(self, name)}: expected {' or '.join(get_args(kind))}.")
         if self.input == "spark" and self.mode == "async":
             raise BadInputError(
                 "training.input=spark feeds workers that train in step: workers of mode async read shards. Set "

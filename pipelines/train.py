@@ -45,7 +45,8 @@ class TrainResult:
         run_id: MLflow run.
         dataset: URI of the dataset version.
         dataset_digest: Its content.
-        metrics: Of the last epoch; `examples_per_second` over all epochs of this attempt.
+        metrics: Of the last epoch, and `best_…` of the best if one is chosen; `examples_per_second` over all epochs of
+            this attempt.
         steps: Steps done in all.
         resumed_from: Step at which this attempt began; 0 for a fresh start.
     """
@@ -339,7 +340,10 @@ class _Record:
                 self.progress.say(f"epoch {event['epoch']}/{epochs}  {_shown(event['metrics'])}  "
                                   f"{event['metrics']['examples_per_second']:,.0f} examples/s")  # fmt: skip
 
+            case "note":
+                self.progress.say(event["text"])
             case "best":
+                self.metrics |= event["metrics"]
                 self.tracker.log_metrics(self.run_id, event["metrics"], event["step"], int(time.time() * 1000))
                 self.progress.say(f"the model is that of step {event['step']:,}: {_shown(event['metrics'])}")
 

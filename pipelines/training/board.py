@@ -6,17 +6,14 @@ import time
 from collections.abc import Mapping
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from features import storage
+from pipelines.training.projector import Words, write_tables
 from pipelines.training.step import TrainingStep
 
 SECONDS_BETWEEN_SCALARS = 1.0
 """A small network does a hundred calls in this time, and nobody looks at each."""
-
-PROJECTED_ROWS = 10_000
-"""TensorBoard's projector draws every row of a table in the browser."""
 
 
 class Board:
@@ -25,11 +22,12 @@ class Board:
     Args:
         folder: URI of the event files; written here first and then copied if it is not local.
         step: What is trained.
+        words: Of embedding tables, see `projector`.
         profile: First and last step of the profile, empty for none.
     """
 
-    def __init__(self, folder: str, step: TrainingStep, profile: tuple[int, ...] = ()) -> None:
-        self._uri, self._step, self._profile = folder, step, profile
+    def __init__(self, folder: str, step: TrainingStep, words: Words, profile: tuple[int, ...] = ()) -> None:
+        self._uri, self._step, self._words, self._profile = folder, step, words, profile
         self._scratch = None if storage.is_local(folder) else tempfile.mkdtemp(prefix="emberline-tensorboard-")
         self._folder = self._scratch or storage.local_path(folder)
         self._writer = tf.summary.create_file_writer(self._folder)
@@ -63,8 +61,8 @@ class Board:
         self._scalars(number, {f"epoch/{name}": value for name, value in metrics.items()})
         with self._writer.as_default(step=number):
             for variable in self._step.model.trainable_variables:
-                tf.summary.histogram(variable.path, np.array(variable.value))
-        self._project()
+                tf.summary.histogram(variable.path, tf.convert_to_tensor(variable.value))
+        write_tables(self._folder, self._step.model, self._words)
         self._writer.flush()
         if self._scratch:
             storage.copy_folder(self._scratch, self._uri)
@@ -84,8 +82,9 @@ class Board:
                 tf.summary.scalar(name, value)
 
     def _rates(self) -> dict[str, float]:
-        optimizers = self._step.optimizers
-        return {f"learning_rate/{index}": float(one.learning_rate) for index, one in enumerate(optimizers)}
+        rates = [one.learning_rate for one in self._step.optimizers]  # a variable, or the tensor of a schedule
+        tensors = [tf.convert_to_tensor(rate.value if isinstance(rate, keras.Variable) else rate) for rate in rates]
+        return {f"learning_rate/{index}": float(tensor) for index, tensor in enumerate(tensors)}
 
     def _turn_profile(self, number: int) -> None:
         if not self._profile:
@@ -97,16 +96,3 @@ class Board:
         elif self._profiling and number >= last:
             tf.profiler.experimental.stop()
             self._profiling = False
-
-    def _project(self) -> None:
-        tables = [layer for layer in self._step.model.layers if isinstance(layer, keras.layers.Embedding)]
-        entries = []
-        for layer in tables:
-            rows = np.array(layer.embeddings.value)[:PROJECTED_ROWS]
-            if rows.shape[1] < 2:
-                continue  # the weights of a linear tower: nothing to draw
-            text = "\n".join("\t".join(f"{value:.6g}" for value in row) for row in rows)
-            storage.write_text_atomic(storage.join(self._folder, f"{layer.name}.tsv"), text + "\n")
-            entries.append(f'embeddings {{\n  tensor_name: "{layer.name}"\n  tensor_path: "{layer.name}.tsv"\n}}\n')
-        if entries:
-            storage.write_text_atomic(storage.join(self._folder, "projector_config.pbtxt"), "".join(entries))

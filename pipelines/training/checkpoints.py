@@ -154,7 +154,7 @@ class Writer:
         """
         self.wait()
         self._last = time.monotonic()
-        values = {name: np.array(variable) for name, variable in self._variables.items()}
+        values = {name: np.array(tf.convert_to_tensor(variable)) for name, variable in self._variables.items()}
         odd = [name for name, value in values.items() if value.dtype.kind == "f" and not np.isfinite(value).all()]
         if odd:
             raise FloatingPointError(

@@ -1,6 +1,6 @@
 """Why a loss is no number: the steps since the last good state once more, one by one, with an eye on every value."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,8 @@ from pipelines.training.batches import Batches
 from pipelines.training.position import Position
 from pipelines.training.step import TrainingStep
 
+STEPS_BETWEEN_SIGNS = 100
+
 
 def first_fault(
     strategy: tf.distribute.Strategy,
@@ -18,6 +20,7 @@ def first_fault(
     start: Position,
     workers: int,
     last: int,
+    heard: Callable[[int], None],
 ) -> str:
     """Repeats steps until a value is not finite. All workers must call it, with the same arguments.
 
@@ -28,6 +31,7 @@ def first_fault(
         start: Where to begin.
         workers: How many there are.
         last: The step (counted from 1) whose loss was not finite.
+        heard: Told the step now and then: the repetition may take as long as what lies between two checkpoints.
 
     Returns:
         A sentence that names the step and the first inputs, gradients or variables that are not finite.
@@ -53,7 +57,9 @@ def first_fault(
         for _ in range(min(batches.steps_per_epoch - position.steps_into_epoch, last - position.step)):
             loss, gradients, inputs = once(rows)
             position = position.after(1, workers)
-            values = [np.isfinite(np.array(weight)).all() for weight in step.weights]
+            if position.step % STEPS_BETWEEN_SIGNS == 0:
+                heard(position.step)
+            values = [np.isfinite(tf.convert_to_tensor(weight)).all() for weight in step.weights]
             if not (np.isfinite(loss) and np.all(gradients) and all(values)):
                 found = [
                     f"the loss is {float(loss):g}" if not np.isfinite(loss) else "",

@@ -27,6 +27,7 @@ from pipelines.training.collective import SumOverWorkers
 from pipelines.training.diagnosis import first_fault
 from pipelines.training.interval import Interval
 from pipelines.training.position import Position
+from pipelines.training.projector import words_of_tables
 from pipelines.training.step import TrainingStep
 
 Report = Callable[[dict[str, Any]], None]
@@ -112,8 +113,7 @@ class Loop:
                 position, metrics = self._epoch(position, writer)
                 metrics |= self._evaluate()
                 self.report({"event": "epoch", "epoch": position.epoch, "step": position.step, "metrics": metrics})
-                if self._board:
-                    self._board.epoch(position.step, metrics)
+                self._show(Board.epoch, position.step, metrics)
                 if training.best_metric:
                     position = self._judge(position, metrics)
                 best_now = position.best is not None and position.best.step == position.step
@@ -131,13 +131,24 @@ class Loop:
         if self.worker or not training.tensorboard:
             yield
             return
-        self._board = Board(storage.join(self.output, "tensorboard"), self._here, training.profile_steps)
+        words = words_of_tables(self.recipe.model.columns, self._version.statistics)
+        self._board = Board(storage.join(self.output, "tensorboard"), self._here, words, training.profile_steps)
         try:
-            self._board.graph()
+            self._show(Board.graph)
             yield
         finally:
-            self._board.close()
+            self._show(Board.close)
             self._board = None
+
+    def _show(self, write: Callable[..., None], *what: Any) -> None:
+        """Writes for TensorBoard; where that fails, nothing more is written and the training goes on."""
+        if not self._board:
+            return
+        try:
+            write(self._board, *what)
+        except (OSError, tf.errors.OpError) as error:
+            self._board = None
+            self.report({"event": "note", "text": f"TensorBoard's files end here: {error}"})
 
     @property
     def _here(self) -> TrainingStep:
@@ -193,10 +204,9 @@ class Loop:
                 {"event": "progress", "epoch": position.epoch + 1, "epochs": training.epochs, "loss": loss,
                  "step": position.step, "steps": self.total_steps, "examples_per_second": rate}
             )  # fmt: skip
-            if self._board:
-                speed = count * training.global_batch / seconds
-                shown = {"loss": loss, "examples_per_second": speed, "input_wait": float(waiting) / seconds}
-                self._board.call(position.step, shown)
+            speed = count * training.global_batch / seconds
+            shown = {"loss": loss, "examples_per_second": speed, "input_wait": float(waiting) / seconds}
+            self._show(Board.call, position.step, shown)
             at_end = position.steps_into_epoch == self.steps_per_epoch
             if self.worker == 0 and not at_end and writer.is_due(position):
                 writer.save(position)
@@ -257,7 +267,11 @@ class Loop:
         )
         if not self.batches.repeatable:
             raise FloatingPointError(f"The loss of step {step:,} is not finite. {advice}")
-        self.report({"event": "diagnosing", "step": step})
+
+        def heard(at: int) -> None:
+            self.report({"event": "diagnosing", "step": at})
+
+        heard(step)
         writer.wait()
         # Only rank 0 knows which of its checkpoints are written: it tells the others.
         mine = checkpoints.complete(self._checkpoints) if self.worker == 0 else []
@@ -266,7 +280,7 @@ class Loop:
         if start:
             position = checkpoints.restore(checkpoints.of_step(self._checkpoints, start), fresh.variables)
         workers = self.recipe.training.workers
-        found = first_fault(self.strategy, fresh, self.batches, position, workers, step)
+        found = first_fault(self.strategy, fresh, self.batches, position, workers, step, heard)
         raise FloatingPointError(f"The loss of step {step:,} is not finite. {found} {advice}")
 
     def _make_step(self) -> TrainingStep:

@@ -176,7 +176,7 @@ class TrainingStep:
     @contextmanager
     def averaged(self) -> Iterator[None]:
         """The weights are their moving averages inside the block, if the recipe asks for averages."""
-        held = [np.array(weight) for weight in self.weights] if self._averages else []
+        held = [np.array(tf.convert_to_tensor(weight)) for weight in self.weights] if self._averages else []
         self.finish()
         yield
         _assign(self.weights, held)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -49,8 +50,6 @@ def make_strategy(training: Training) -> tf.distribute.Strategy:
 
 def serve(training: Training, threads: int, report: Callable[[dict[str, Any]], None]) -> None:
     """Serves the chief of mode `async`, as a worker or a parameter server, until the process is ended."""
-    import threading
-
     config = tf.compat.v1.ConfigProto(
         intra_op_parallelism_threads=threads, inter_op_parallelism_threads=_inter_op_threads(training, threads)
     )

@@ -153,7 +153,8 @@ def test_a_model_that_does_not_fit_the_rows(tmp_path: Path) -> None:
         model_schema(str(tmp_path), DATASET.schema, "m version 1")
 
 
-def test_an_unreachable_mlflow_server() -> None:
+def test_an_unreachable_mlflow_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "")  # MLflow sets it; later tests must not inherit it
     with pytest.raises(TrackingError, match=r"MLflow at http://127.0.0.1:9 does not answer.*--tracking-uri"):
         Tracker("http://127.0.0.1:9")
 

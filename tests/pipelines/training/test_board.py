@@ -14,11 +14,14 @@ from tensorboard.plugins.projector.projector_config_pb2 import ProjectorConfig
 from tensorboard.util.tensor_util import make_ndarray
 
 from features import storage
+from features.columns import Embedding, Vocabulary
 from features.errors import BadInputError
+from features.statistics import FieldStatistics, Statistics, VocabularyFile
 from pipelines.recipe import Recipe
 from pipelines.training import board
 from pipelines.training.board import Board
 from pipelines.training.loop import Loop
+from pipelines.training.projector import words_of_tables
 
 Make = Callable[..., Recipe]
 Start = Callable[..., tuple[Loop, list[dict[str, Any]]]]
@@ -80,19 +83,32 @@ def test_the_share_of_time_spent_waiting_for_rows_is_measured(
 
 
 def test_embedding_tables_are_what_the_projector_reads(tmp_path: Path, recipe: Make, start: Start) -> None:
+    """Two words and an id for all others; the weights of a linear tower are no vectors."""
+    column = Embedding(Vocabulary("town", words=("Graz", "Linz"), unseen_buckets=1), 3)
     step = start(recipe(), tmp_path)[0].step
     ids = keras.Input((), name="ids", dtype="int64")
-    towns, weights = keras.layers.Embedding(5, 3, name="towns"), keras.layers.Embedding(5, 1, name="weights")
+    towns = keras.layers.Embedding(3, 3, name=f"deep_{column.name}")
+    weights = keras.layers.Embedding(3, 1, name="wide_weights")
     step.model = keras.Model({"ids": ids}, [towns(ids), weights(ids)])
-    shown = Board("memory:/board", step)
+    shown = Board("memory:/board", step, words_of_tables([column], Statistics(0, ())))
     shown.graph()
     shown.epoch(1, {"loss": 0.5})
     shown.close()
     config = text_format.Parse(storage.read_text("memory:/board/projector_config.pbtxt"), ProjectorConfig())
-    assert [(entry.tensor_name, entry.tensor_path) for entry in config.embeddings] == [("towns", "towns.tsv")]
-    rows = [line.split("\t") for line in storage.read_text("memory:/board/towns.tsv").splitlines()]
+    (entry,) = config.embeddings
+    assert entry.tensor_name == towns.name
+    rows = [line.split("\t") for line in storage.read_text(f"memory:/board/{entry.tensor_path}").splitlines()]
     np.testing.assert_allclose(np.array(rows, float), np.array(towns.embeddings.value), rtol=1e-5)
+    assert storage.read_text(f"memory:/board/{entry.metadata_path}") == "Graz\nLinz\nunseen 0\n"
     assert any("tfevents" in file.uri for file in storage.list_files("memory:/board"))
+
+
+def test_learned_words_come_without_their_counts(tmp_path: Path) -> None:
+    (tmp_path / "town.txt").write_text("b\t9\na\t8\nc\t1\n")
+    facts = FieldStatistics(18, 0, vocabulary=VocabularyFile("town.txt", 3, ((2, 2),)))
+    statistics = Statistics(18, (), None, {"town": facts}, str(tmp_path))
+    column = Embedding(Vocabulary("town", minimum_count=2), 4)
+    assert words_of_tables([column], statistics) == {column.name: ["b", "a"]}
 
 
 def test_nothing_is_written_when_nothing_is_wanted(recipe: Make, start: Start, tmp_path: Path) -> None:
@@ -100,3 +116,16 @@ def test_nothing_is_written_when_nothing_is_wanted(recipe: Make, start: Start, t
     assert not (tmp_path / "tensorboard").exists()
     with pytest.raises(BadInputError, match="expected a first and a later last step"):
         dataclasses.replace(recipe().training, profile_steps=(7,))
+
+
+def test_a_training_goes_on_when_its_board_cannot_be_written(
+    recipe: Make, start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Board, "epoch", full)
+    loop, events = start(recipe(epochs=2), tmp_path)
+    loop.run()
+    notes = [event["text"] for event in events if event["event"] == "note"]
+    assert notes == ["TensorBoard's files end here: [Errno 28] No space left on device"]

@@ -12,7 +12,8 @@ from sklearn.metrics import log_loss, roc_auc_score
 from features import storage
 from features.dataset_version import DatasetVersion
 from features.errors import BadInputError
-from pipelines.recipe import Recipe
+from pipelines.recipe import Optimizer, Recipe
+from pipelines.schedule import Schedule
 from pipelines.training import checkpoints
 from pipelines.training.batches import ShardBatches
 from pipelines.training.checkpoints import CheckpointError
@@ -47,6 +48,22 @@ def test_a_training_killed_in_mid_epoch_ends_bit_for_bit_as_an_undisturbed_one(
     assert events[0] == {"event": "start", "step": 15, "epoch": 1, "steps": 33}
     expected = values(whole)
     for name, value in values(again).items():
+        np.testing.assert_array_equal(value, expected[name], err_msg=name)
+
+
+def test_what_optimizers_and_averages_remember_is_in_a_checkpoint(recipe: Make, start: Start, tmp_path: Path) -> None:
+    """A loss scale, moving averages, two schedules: one epoch and then another is the same as two."""
+    settings = {"precision": "mixed_float16", "average_decay": 0.9}
+    optimizer = Optimizer("adam", 0.02, schedule=Schedule("exponential", steps=5, factor=0.9, warmup_steps=3))
+    whole, _ = start(recipe(optimizer, epochs=2, **settings), tmp_path / "whole")
+    whole.run()
+    start(recipe(optimizer, epochs=1, **settings), tmp_path / "parts")[0].run()
+    rest, events = start(recipe(optimizer, epochs=2, **settings), tmp_path / "parts")
+    rest.run()
+    assert events[0]["step"] == 11
+    expected = values(whole)
+    assert "optimizer-0/scaled/dynamic_scale" in expected
+    for name, value in values(rest).items():
         np.testing.assert_array_equal(value, expected[name], err_msg=name)
 
 
