@@ -18,7 +18,7 @@ from typing import Any
 from benchmarks.ratios import Comparison
 
 BATCH = 128
-STEPS = 20
+STEPS = 12
 
 
 def compare_workers(quick: bool) -> tuple[Comparison, str]:
