@@ -1,7 +1,8 @@
 """The network and the rows of the training benchmarks: a small CNN on synthetic pictures of CIFAR's shape.
 
-Two convolutions of 32 and 64 filters with pooling between them and a hidden layer of 128: 579,402 weights, about 30
-million multiplications per picture forwards. It is a recipe's network like any other, so the loop trains it as it is.
+Two convolutions of 64 filters (those of TensorFlow's CIFAR-10 tutorial) with pooling between them and a hidden layer of
+128: 633,034 weights, about 32 million multiplications per picture forwards. It is a recipe's network like any other, so
+the loop trains it as it is.
 """
 
 from collections.abc import Callable, Mapping
@@ -37,7 +38,7 @@ def build(config: Config, cardinalities: Mapping[str, int]) -> Any:
 
     picture = keras.Input((SIDE, SIDE, CHANNELS), name="picture")
     hidden = picture
-    for filters in (32, 64):
+    for filters in (64, 64):
         hidden = keras.layers.Conv2D(filters, 5, padding="same", activation="relu")(hidden)
         hidden = keras.layers.MaxPooling2D()(hidden)
     hidden = keras.layers.Dense(128, activation="relu")(keras.layers.Flatten()(hidden))

@@ -13,7 +13,7 @@ from typing import Any, Self
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from benchmarks.ratios import Comparison, compare, print_table
+from benchmarks.ratios import Comparison, compare, print_table, seconds
 from features.columns import Embedding, HashBucket, Numeric
 from features.dataset_version import DatasetVersion
 from features.schema import Field, Label, Schema
@@ -52,10 +52,19 @@ RECIPE = Recipe(
 
 def compare_feeds(quick: bool) -> Comparison:
     """Measures both sides in turns."""
-    ours, theirs, repeats = (200_000, 10_000, 3) if quick else (1_000_000, 50_000, 5)
+    ours, theirs, repeats = (200_000, 4_000, 3) if quick else (1_000_000, 20_000, 5)
     with session("benchmark feed", "local-cluster[1,2,2048]") as spark, Consumer() as consumer:
         many, few = frame(spark, ours), frame(spark, theirs)
-        return compare(lambda: ours / fed(spark, many, consumer), lambda: theirs / row_fed(spark, few), repeats=repeats)
+        tuples = few.rdd.map(tuple)  # cheaper to pickle than Spark's rows, which carry their names
+        cluster = start_row_feed(spark)
+        try:
+            return compare(
+                lambda: ours / fed(spark, many, consumer),
+                lambda: theirs / seconds(lambda: cluster.train(tuples)),  # returns when all rows are taken
+                repeats=repeats,
+            )
+        finally:
+            cluster.shutdown()
 
 
 def frame(spark: SparkSession, rows: int) -> DataFrame:
@@ -74,9 +83,9 @@ def fed(spark: SparkSession, rows: DataFrame, consumer: "Consumer") -> float:
     feed = Feed(spark, given_rows(rows, SCHEMA), RECIPE, version, {}, lambda _: None)
     began = time.perf_counter()
     consumer.consume(feed)
-    seconds = time.perf_counter() - began
+    taken = time.perf_counter() - began
     feed.stop()
-    return seconds
+    return taken
 
 
 class Consumer:
@@ -130,19 +139,14 @@ def _consume(pipe: Any) -> None:
             steps(iterator, tf.constant(count))
 
 
-def row_fed(spark: SparkSession, rows: DataFrame) -> float:
-    """Seconds until TensorFlowOnSpark's process has all rows as arrays."""
+def start_row_feed(spark: SparkSession) -> Any:
+    """TensorFlowOnSpark's node, waiting for rows."""
     from tensorflowonspark import TFCluster
 
-    cluster = TFCluster.run(
+    return TFCluster.run(
         spark.sparkContext, _take_rows, {}, num_executors=1, num_ps=0, input_mode=TFCluster.InputMode.SPARK,
         master_node="chief",
     )  # fmt: skip
-    began = time.perf_counter()
-    cluster.train(rows.rdd)
-    seconds = time.perf_counter() - began
-    cluster.shutdown(grace_secs=1)
-    return seconds
 
 
 def _take_rows(_: Any, context: Any) -> None:
