@@ -1,19 +1,19 @@
 """A recipe: one use case in one frozen value, its `--set` overrides, and how it is found by name."""
 
-import ast
 import dataclasses
 import importlib
 import pkgutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from types import ModuleType
-from typing import Any, Literal, Protocol, get_args, get_type_hints
+from typing import Any, Literal, Protocol
 
 import pipelines.recipes
 from features.columns import Column, Numeric, Transformed, describe, stored
 from features.errors import BadInputError, nearest
 from features.validation.expectations import Expectations
 from pipelines.launchers import Launcher
+from pipelines.overrides import replace_field
 from pipelines.schedule import Schedule
 from pipelines.search_space import Axis
 from pipelines.training.interval import Interval
@@ -268,67 +268,8 @@ def load_recipe(name: str, overrides: Mapping[str, str] | None = None) -> Recipe
         raise BadInputError(f"Unknown recipe {name!r}. {nearest(name, recipe_names())}")
     recipe: Recipe = importlib.import_module(f"pipelines.recipes.{name}").RECIPE
     for key, text in (overrides or {}).items():
-        recipe = _replace(recipe, key.split("."), text, key)
+        recipe = replace_field(recipe, key.split("."), text, key)
     return recipe
-
-
-def _replace(value: Any, path: list[str], text: str, key: str) -> Any:
-    """`value` with the field at `path` replaced."""
-    if not path:
-        return _parse(value, text, key)
-    head, *rest = path
-    if isinstance(value, tuple) and value and dataclasses.is_dataclass(value[0]):
-        if not head.isdigit() or int(head) >= len(value):
-            raise BadInputError(f"--set {key}: expected an index from 0 to {len(value) - 1} where {head!r} stands.")
-        index = int(head)
-        return (*value[:index], _replace(value[index], rest, text, key), *value[index + 1 :])
-    if isinstance(value, Mapping):
-        if head not in value:
-            raise BadInputError(
-                f"Unknown key {head!r} in --set {key}. {nearest(head, value)} The recipe declares them."
-            )
-        return {**value, head: _replace(value[head], rest, text, key)}
-    if not dataclasses.is_dataclass(value):
-        raise BadInputError(f"--set {key}: there is nothing below a value of type {type(value).__name__}.")
-    known = [item.name for item in dataclasses.fields(value)]
-    if head not in known:
-        raise BadInputError(f"Unknown key {head!r} in --set {key}. {nearest(head, known)}")
-    if not rest and dataclasses.is_dataclass(getattr(value, head)):
-        below = [item.name for item in dataclasses.fields(getattr(value, head))]
-        raise BadInputError(f"--set {key}: {head!r} is a group. Set one of its fields: {', '.join(below)}.")
-    allowed = get_args(get_type_hints(type(value))[head]) if not rest else ()
-    if allowed and all(isinstance(item, str) for item in allowed) and text not in allowed:
-        raise BadInputError(f"--set {key}={text}: {nearest(text, allowed)}")
-    try:
-        return dataclasses.replace(value, **{head: _replace(getattr(value, head), rest, text, key)})  # type: ignore[type-var]
-    except BadInputError as error:
-        raise error if "--set" in str(error) else BadInputError(f"--set {key}={text}: {error}") from error
-
-
-def _parse(present: Any, text: str, key: str) -> Any:
-    """`text` in the type of the value it replaces."""
-    if isinstance(present, str):
-        return text
-    try:
-        given = ast.literal_eval(text)
-    except (ValueError, SyntaxError):
-        given = text
-    if isinstance(present, bool):
-        if str(text).lower() in ("true", "false"):
-            return str(text).lower() == "true"
-    elif isinstance(present, int):
-        if isinstance(given, int) and not isinstance(given, bool):
-            return given
-    elif isinstance(present, float):
-        if isinstance(given, int | float) and not isinstance(given, bool):
-            return float(given)
-    elif isinstance(present, tuple) and (not present or isinstance(present[0], int | float | str)):
-        items = given if isinstance(given, tuple | list) else (given,)
-        if not present or all(isinstance(item, type(present[0])) for item in items):
-            return tuple(items)
-    else:
-        raise BadInputError(f"--set {key}: columns are not set from the command line. Copy the recipe and edit it.")
-    raise BadInputError(f"--set {key}={text}: expected a value like {present!r} ({type(present).__name__}).")
 
 
 def _plain(value: Any) -> Any:

@@ -1,12 +1,10 @@
 """A dataset version to a trained model: checkpoints, one MLflow run, and a SavedModel from raw columns."""
 
 import json
-import re
-import time
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from types import MappingProxyType
-from typing import Any, TypeAlias
+from typing import Any
 
 from pyspark.sql import DataFrame, SparkSession
 
@@ -22,6 +20,7 @@ from pipelines.tracking import Tracker
 from pipelines.training.assignment import Assignment
 from pipelines.training.feed.job import Feed
 from pipelines.training.feed.rows import given_rows, source_rows
+from pipelines.training_record import StoppedEarlyError, TrainingRecord, Watch, shown
 from pipelines.version import code_version
 
 TRAINING = "training.json"
@@ -34,13 +33,6 @@ HOW_IT_RUNS = (
     "keep_checkpoints", "tensorboard", "profile_steps",
 )  # fmt: skip
 """Fields of `Training` that may differ when an unfinished training goes on: the global batch is the same for any."""
-
-
-Watch: TypeAlias = Callable[[int, Mapping[str, float]], None]
-
-
-class StoppedEarlyError(Exception):
-    """A training that its watcher has ended: it is not worth going on with."""
 
 
 @dataclass(frozen=True)
@@ -128,7 +120,7 @@ def train(
         tracker.log_json(run_id, recipe.to_json(), "recipe.json")
         tracker.log_json(run_id, version.features, "features.json")
         _write(output, identity | {"run_id": run_id, "finished": False})
-    record = _Record(tracker, run_id, progress, recipe, watch)
+    record = TrainingRecord(tracker, run_id, progress, recipe, watch)
     # Beside the driver nobody else computes: TensorFlow may take all cores.
     threads = 0 if recipe.training.mode == "local" else _threads(spark)
     assignment = Assignment(recipe.name, overrides, dataset, output, threads, feed.secret if feed else "")
@@ -154,7 +146,7 @@ def train(
     )
     _write(output, identity | {"run_id": run_id, "finished": True, "result": asdict(result)})
     tracker.finish_run(run_id, "FINISHED")
-    progress.say(f"{record.steps:,} steps, " + _shown(record.metrics))
+    progress.say(f"{record.steps:,} steps, " + shown(record.metrics))
     return result
 
 
@@ -297,80 +289,3 @@ def _threads(spark: SparkSession) -> int:
 
 def _write(output: str, state: dict[str, Any]) -> None:
     storage.write_bytes_atomic(storage.join(output, TRAINING), json.dumps(state, indent=2).encode())
-
-
-def _shown(metrics: dict[str, float]) -> str:
-    return ", ".join(
-        f"{name} {value:,.4f}"
-        for name, value in metrics.items()
-        if name == "loss" or name.startswith(("eval_", "best_"))
-    )
-
-
-def _first_line(reason: str) -> str:
-    """What failed, without the traceback: its first line, and the error's own when that line only opens one."""
-    first, *rest = reason.splitlines()
-    errors = [line for line in rest if re.match(r"[\w.]+(Error|Exception)\b", line)]
-    return f"{first.partition('Traceback')[0]}{errors[-1][:300]}." if "Traceback" in first and errors else first
-
-
-@dataclass
-class _Record:
-    """Turns rank 0's events into progress lines and MLflow metrics."""
-
-    tracker: Tracker
-    run_id: str
-    progress: Progress
-    recipe: Recipe
-    watch: Watch | None = None
-    metrics: dict[str, float] = field(default_factory=dict)
-    steps: int = 0
-    resumed_from: int = 0
-    lost: int = 0
-    _began: float = 0.0
-    _rates: list[float] = field(default_factory=list)
-
-    def __call__(self, rank: int, event: dict[str, Any]) -> None:
-        if event["event"] == "restart":
-            self.progress.say(f"{_first_line(event['reason'])} Starting all workers again ({event['attempt']}).")
-            self.tracker.log_metrics(self.run_id, {"restarts": event["attempt"]}, self.steps, int(time.time() * 1000))
-        if event["event"] == "worker lost":
-            others = f"{event['left']} other{'s' if event['left'] > 1 else ''}"
-            self.progress.say(f"{_first_line(event['reason'])} Training goes on with {others}.")
-            self.lost += 1
-            self.tracker.log_metrics(self.run_id, {"lost_workers": self.lost}, self.steps, int(time.time() * 1000))
-        if rank:
-            return
-        match event["event"]:
-            case "start":
-                self._began = time.monotonic()
-                self.steps = self.resumed_from = event["step"]
-                if event["step"]:
-                    self.progress.say(f"resumed after epoch {event['epoch']}, step {event['step']:,}")
-            case "progress":
-                self.progress.update(self._line(event))
-            case "epoch":
-                self.steps = event["step"]
-                self._rates.append(event["metrics"]["examples_per_second"])
-                self.metrics = event["metrics"] | {"examples_per_second": sum(self._rates) / len(self._rates)}
-                self.tracker.log_metrics(self.run_id, event["metrics"], event["step"], int(time.time() * 1000))
-                epochs = self.recipe.training.epochs
-                self.progress.say(f"epoch {event['epoch']}/{epochs}  {_shown(event['metrics'])}  "
-                                  f"{event['metrics']['examples_per_second']:,.0f} examples/s")  # fmt: skip
-                if self.watch:
-                    self.watch(event["epoch"], event["metrics"])
-            case "note":
-                self.progress.say(event["text"])
-            case "best":
-                self.metrics |= event["metrics"]
-                self.tracker.log_metrics(self.run_id, event["metrics"], event["step"], int(time.time() * 1000))
-                self.progress.say(f"the model is that of step {event['step']:,}: {_shown(event['metrics'])}")
-
-    def _line(self, event: dict[str, Any]) -> str:
-        per_step = (time.monotonic() - self._began) / max(event["step"] - self.resumed_from, 1)
-        left = per_step * (event["steps"] - event["step"])
-        steps_per_second = event["examples_per_second"] / self.recipe.training.global_batch
-        return (
-            f"epoch {event['epoch']}/{event['epochs']}  step {event['step']:,}/{event['steps']:,}  "
-            f"loss {event['loss']:.4f}  {steps_per_second:,.0f} steps/s  {left:.0f} s left"
-        )

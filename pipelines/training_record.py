@@ -1,0 +1,109 @@
+"""What a training tells: events of its ranks as progress lines and MLflow metrics."""
+
+import re
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+from pipelines.progress import Progress
+from pipelines.recipe import Recipe
+from pipelines.tracking import Tracker
+
+Watch: TypeAlias = Callable[[int, Mapping[str, float]], None]
+
+
+class StoppedEarlyError(Exception):
+    """A training that its watcher has ended: it is not worth going on with."""
+
+
+def shown(metrics: dict[str, float]) -> str:
+    """The losses and held-out metrics for a line that people read."""
+    return ", ".join(
+        f"{name} {value:,.4f}"
+        for name, value in metrics.items()
+        if name == "loss" or name.startswith(("eval_", "best_"))
+    )
+
+
+def _first_line(reason: str) -> str:
+    """What failed, without the traceback: its first line, and the error's own when that line only opens one."""
+    first, *rest = reason.splitlines()
+    errors = [line for line in rest if re.match(r"[\w.]+(Error|Exception)\b", line)]
+    return f"{first.partition('Traceback')[0]}{errors[-1][:300]}." if "Traceback" in first and errors else first
+
+
+@dataclass
+class TrainingRecord:
+    """Hears what the ranks say; call it with a rank and its event.
+
+    Args:
+        tracker: Where metrics go.
+        run_id: The training's run.
+        progress: Shows lines to people.
+        recipe: What is trained.
+        watch: Called with epoch and metrics; what it raises ends the training.
+
+    Attributes:
+        metrics: Of the last epoch.
+        steps: Done so far.
+        resumed_from: Step at which this attempt began.
+        lost: Workers that the others did without.
+    """
+
+    tracker: Tracker
+    run_id: str
+    progress: Progress
+    recipe: Recipe
+    watch: Watch | None = None
+    metrics: dict[str, float] = field(default_factory=dict)
+    steps: int = 0
+    resumed_from: int = 0
+    lost: int = 0
+    _began: float = 0.0
+    _rates: list[float] = field(default_factory=list)
+
+    def __call__(self, rank: int, event: dict[str, Any]) -> None:
+        if event["event"] == "restart":
+            self.progress.say(f"{_first_line(event['reason'])} Starting all workers again ({event['attempt']}).")
+            self.tracker.log_metrics(self.run_id, {"restarts": event["attempt"]}, self.steps, int(time.time() * 1000))
+        if event["event"] == "worker lost":
+            others = f"{event['left']} other{'s' if event['left'] > 1 else ''}"
+            self.progress.say(f"{_first_line(event['reason'])} Training goes on with {others}.")
+            self.lost += 1
+            self.tracker.log_metrics(self.run_id, {"lost_workers": self.lost}, self.steps, int(time.time() * 1000))
+        if rank:
+            return
+        match event["event"]:
+            case "start":
+                self._began = time.monotonic()
+                self.steps = self.resumed_from = event["step"]
+                if event["step"]:
+                    self.progress.say(f"resumed after epoch {event['epoch']}, step {event['step']:,}")
+            case "progress":
+                self.progress.update(self._line(event))
+            case "epoch":
+                self.steps = event["step"]
+                self._rates.append(event["metrics"]["examples_per_second"])
+                self.metrics = event["metrics"] | {"examples_per_second": sum(self._rates) / len(self._rates)}
+                self.tracker.log_metrics(self.run_id, event["metrics"], event["step"], int(time.time() * 1000))
+                epochs = self.recipe.training.epochs
+                self.progress.say(f"epoch {event['epoch']}/{epochs}  {shown(event['metrics'])}  "
+                                  f"{event['metrics']['examples_per_second']:,.0f} examples/s")  # fmt: skip
+                if self.watch:
+                    self.watch(event["epoch"], event["metrics"])
+            case "note":
+                self.progress.say(event["text"])
+            case "best":
+                self.metrics |= event["metrics"]
+                self.tracker.log_metrics(self.run_id, event["metrics"], event["step"], int(time.time() * 1000))
+                self.progress.say(f"the model is that of step {event['step']:,}: {shown(event['metrics'])}")
+
+    def _line(self, event: dict[str, Any]) -> str:
+        per_step = (time.monotonic() - self._began) / max(event["step"] - self.resumed_from, 1)
+        left = per_step * (event["steps"] - event["step"])
+        steps_per_second = event["examples_per_second"] / self.recipe.training.global_batch
+        return (
+            f"epoch {event['epoch']}/{event['epochs']}  step {event['step']:,}/{event['steps']:,}  "
+            f"loss {event['loss']:.4f}  {steps_per_second:,.0f} steps/s  {left:.0f} s left"
+        )
