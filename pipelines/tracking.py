@@ -77,6 +77,7 @@ class Tracker:
     def __init__(self, uri: str) -> None:
         for chatty in ("mlflow", "alembic"):
             logging.getLogger(chatty).setLevel(logging.WARNING)
+        os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")  # our own lines tell
         self.uri = uri
         self._artifacts: str | None = None
         if uri.startswith("sqlite:///"):
