@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[2]
 MASTER = "local-cluster[3,1,1024]"
 
 DRIVER = '''
-import json, os, signal, sys
+import json, os, signal, sys, time
 from pathlib import Path
 from pyspark.sql import functions as F
 from pipelines.cluster import ClusterError
@@ -34,10 +34,11 @@ if kind == "stream":
 recipe = load_recipe("iris_dnn", overrides)
 
 def dying_once(batches):
-    """Kills its own executor's JVM, the first time."""
+    """Kills its own executor's JVM, the first time, when rows have reached the ranks: before, Spark may just retry."""
     for number, batch in enumerate(batches):
         if number == 9 and not (Path(folder) / "died").exists():
             (Path(folder) / "died").touch()
+            time.sleep(15)
             worker = os.getppid()  # the daemon of Python workers; its parent is the executor
             parent = int(Path(f"/proc/{worker}/stat").read_text().rsplit(")", 1)[1].split()[1])
             os.kill(parent, signal.SIGKILL)
