@@ -7,11 +7,13 @@ suffix, so that a demonstration never competes with a real champion.
 import json
 import logging
 import os
-from collections.abc import Mapping
+import random
+import time
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import mlflow
 from mlflow.entities import Metric, Param, RunTag
@@ -26,6 +28,7 @@ from pipelines import mlflow_flavor
 CHAMPION = "champion"
 PARAM_LIMIT = 6000
 BATCH_LIMIT = 100
+Made = TypeVar("Made")
 REACH_SECONDS = 5
 """How long an MLflow server may take to answer the first request."""
 
@@ -109,20 +112,22 @@ class Tracker:
         self, experiment: str, name: str, params: Mapping[str, Any], tags: Mapping[str, str], parent: str | None = None
     ) -> str:
         """Begins a run, below `parent` if there is one, and returns its id."""
-        found = self._client.get_experiment_by_name(experiment)
-        if found:
-            experiment_id = found.experiment_id
-        else:
-            location = f"{self._artifacts}/{experiment.replace('/', '-')}" if self._artifacts else None
-            # Without a kind, MLflow's page opens on the views for language-model applications.
-            kind = {"mlflow.experimentKind": "custom_model_development"}
-            experiment_id = self._client.create_experiment(experiment, artifact_location=location, tags=kind)
+        experiment_id = _against_others(lambda: self._experiment(experiment))
         above = {"mlflow.parentRunId": parent} if parent else {}
         run = self._client.create_run(experiment_id, run_name=name, tags=dict(tags) | above)
         texts = [Param(key, str(value)[:PARAM_LIMIT]) for key, value in params.items()]
         for start in range(0, len(texts), BATCH_LIMIT):
             self._client.log_batch(run.info.run_id, params=texts[start : start + BATCH_LIMIT])
         return str(run.info.run_id)
+
+    def _experiment(self, name: str) -> str:
+        """Id of an experiment, which is made if absent."""
+        if found := self._client.get_experiment_by_name(name):
+            return str(found.experiment_id)
+        location = f"{self._artifacts}/{name.replace('/', '-')}" if self._artifacts else None
+        # Without a kind, MLflow's page opens on the views for language-model applications.
+        kind = {"mlflow.experimentKind": "custom_model_development"}
+        return str(self._client.create_experiment(name, artifact_location=location, tags=kind))
 
     def resume_run(self, run_id: str) -> bool:
         """Marks an unfinished run as running again; False if the store does not know it."""
@@ -154,7 +159,8 @@ class Tracker:
         from mlflow.entities import Dataset, DatasetInput, InputTag
 
         entity = Dataset(name, digest[:36], "emberline", json.dumps({"uri": source}), profile=json.dumps(dict(profile)))
-        self._client.log_inputs(run_id, [DatasetInput(entity, [InputTag("mlflow.data.context", "training")])])
+        read = [DatasetInput(entity, [InputTag("mlflow.data.context", "training")])]
+        _against_others(lambda: self._client.log_inputs(run_id, read))
 
     def register(
         self, run_id: str, name: str, saved_model: str, schema: Schema, tags: Mapping[str, str]
@@ -235,6 +241,16 @@ class Tracker:
     def _known_models(self) -> str:
         names = [model.name for model in self._client.search_registered_models(max_results=20)]
         return f"Registered: {', '.join(names)}." if names else "Nothing is registered there yet."
+
+
+def _against_others(look_and_make: Callable[[], Made]) -> Made:
+    """MLflow looks whether a row is there, then makes it: who loses that race finds the other's at the next try."""
+    for pause in (0.1, 0.5, 2.0):
+        try:
+            return look_and_make()
+        except MlflowException:
+            time.sleep(pause * (1 + random.random()))
+    return look_and_make()
 
 
 def local_copy(uri: str, scratch: str) -> str:
