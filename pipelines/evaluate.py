@@ -35,6 +35,7 @@ class EvaluateResult:
         metrics: Numbers by name, as the task of the label defines them.
         scores: URI of a Parquet folder: key, label, prediction.
         details: What is no single number, such as the confusion matrix of several classes.
+        slices: The same metrics by field, value and name.
     """
 
     training: str
@@ -42,6 +43,7 @@ class EvaluateResult:
     metrics: dict[str, float]
     scores: str
     details: dict[str, Any] = field(default_factory=dict)
+    slices: dict[str, dict[str, dict[str, float]]] = field(default_factory=dict)
 
 
 def evaluate(spark: SparkSession, training: str, tracker: Tracker, *, overwrite: bool = False) -> EvaluateResult:
@@ -83,7 +85,8 @@ def evaluate(spark: SparkSession, training: str, tracker: Tracker, *, overwrite:
     result = EvaluateResult(training, version.digest, metrics, scores, found.details)
     storage.write_bytes_atomic(target, json.dumps(asdict(result), indent=2).encode())
     final = {f"test_{name}": value for name, value in metrics.items()}
-    with tracker.step(trained.recipe, "evaluate", spark=spark, keep=training) as run:
+    about = {"emberline.training_run": trained.run_id, "emberline.dataset_digest": version.digest}
+    with tracker.step(trained.recipe, "evaluate", spark=spark, keep=training, tags=about) as run:
         run.at(trained.run_id).log_metrics(final, trained.steps)
         run.at(trained.run_id).log_json(asdict(result), EVALUATION)
     progress.say(", ".join(f"{name} {metrics[name]:,.4f}" for name in task.metrics))

@@ -183,10 +183,27 @@ class Gate:
         metric: Name of an evaluation metric. More is better, except for those that `pipelines.tasks.task` lists in
             `SMALLER_IS_BETTER`.
         limit: Worst value accepted, whoever the present champion is.
+        margin: How much better than the present champion it must be, on the same rows.
+        slices: Fields of `evaluation.slices` of which no value may fall behind the present champion.
+        slice_drop: How far such a value may fall nevertheless.
+        slice_rows: Slices of fewer rows say too little, and are not looked at.
+        latency_ms: Milliseconds that a call of the exported model with one row may take, at the median; 0 for any.
+        latency_ms_1000: The same of a call with 1,000 rows.
     """
 
     metric: str = "auc"
     limit: float = 0.5
+    margin: float = 1e-4
+    slices: tuple[str, ...] = ()
+    slice_drop: float = 0.0
+    slice_rows: int = 100
+    latency_ms: float = 0.0
+    latency_ms_1000: float = 0.0
+
+    def __post_init__(self) -> None:
+        for name in ("margin", "slice_drop", "slice_rows", "latency_ms", "latency_ms_1000"):
+            if getattr(self, name) < 0:
+                raise BadInputError(f"gate.{name} must be 0 or more, got {getattr(self, name)}.")
 
 
 class ModelConfig(Protocol):

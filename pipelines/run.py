@@ -63,7 +63,7 @@ def run(
         with timed(seconds, "evaluate"):
             evaluated = evaluate(spark, training, tracker)
         with timed(seconds, "register"):
-            registered = register(recipe, training, tracker)
+            registered = register(spark, recipe, training, tracker)
         with timed(seconds, "score"):
             chosen = f"models:/{registered.name}" + ("@champion" if registered.champion else f"/{registered.version}")
             predicted = score(spark, recipe, chosen, source, storage.join(folder, "predictions"), tracker)

@@ -10,8 +10,8 @@ import tempfile
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
 from typing import Any, TypeAlias
 
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, RunTag
@@ -47,14 +47,15 @@ class Delivery:
     """The writes of one step, in order.
 
     Args:
-        client: Of the store.
+        store: Where they go.
         progress: Where a failing server is told.
         keep: URI of a folder that takes what could not be delivered; used once it exists. Empty for nowhere.
         run: The step's run, which names the file.
     """
 
-    def __init__(self, client: MlflowClient, progress: Progress, keep: str, run: str) -> None:
-        self._client, self._progress, self._keep = client, progress, keep
+    def __init__(self, store: Store, progress: Progress, keep: str, run: str) -> None:
+        self._client, self._progress, self._keep = store._client, progress, keep
+        self._command = f"emberline upload-tracking {keep} --tracking-uri {store.uri}"
         self._file = f"{KEPT}{run}.jsonl"
         self._waiting: deque[Entry] = deque(_kept_at(storage.join(keep, self._file)) if keep else ())
         self._refused: list[Entry] = []
@@ -83,12 +84,9 @@ class Delivery:
                 break
         self._keep_rest()
         if left := len(self._waiting) + len(self._refused):
-            advice = f"emberline upload-tracking {self._keep}" if self._kept else "nobody kept them"
-            self._progress.say(f"{left} writes did not reach MLflow: {advice}")
-
-    @property
-    def _kept(self) -> bool:
-        return bool(self._keep) and storage.exists(storage.join(self._keep, self._file))
+            kept = self._keep and storage.exists(storage.join(self._keep, self._file))
+            advice = f"they are kept in its output; later: {self._command}" if kept else "they are lost"
+            self._progress.say(f"{left} writes of this step did not reach MLflow; {advice}")
 
     def _work(self) -> None:
         tries = 0
@@ -135,7 +133,7 @@ class Delivery:
             left = [*self._refused, *self._waiting]
         path = storage.join(self._keep, self._file)
         if left:
-            _write(path, left)
+            _write(path, self._command, left)
         elif storage.exists(path):
             storage.delete(path)
 
@@ -172,13 +170,15 @@ def _deliver_files(client: MlflowClient, run: str, source: str, path: str) -> No
     if not storage.exists(source):
         return
     with tempfile.TemporaryDirectory() as scratch:
-        if storage.is_folder(source):
-            local = storage.local_path(source) if storage.is_local(source) else scratch
-            if local == scratch:
-                storage.copy_folder(source, scratch)
-            client.log_artifacts(run, local, path or None)
+        if not storage.is_folder(source):
+            file = Path(scratch) / PurePosixPath(path).name
+            file.write_bytes(storage.read_bytes(source))
+            client.log_artifact(run, str(file), str(PurePosixPath(path).parent))
             return
-        client.log_text(run, storage.read_text(source), path)
+        local = storage.local_path(source) if storage.is_local(source) else scratch
+        if local == scratch:
+            storage.copy_folder(source, scratch)
+        client.log_artifacts(run, local, path)
 
 
 @dataclass(frozen=True)
@@ -221,18 +221,21 @@ def upload(store: Store, folder: str) -> Uploaded:
                 left.append(entry | {"refused": _line(error)})
         refused += len(left)
         if left:
-            _write(file, left)
+            _write(file, f"emberline upload-tracking {folder} --tracking-uri {store.uri}", left)
         else:
             storage.delete(file)
     return Uploaded(delivered, refused)
 
 
-def _kept_at(file: str) -> Iterable[Entry]:
-    return map(json.loads, storage.read_text(file).splitlines()) if storage.exists(file) else ()
+def _kept_at(file: str) -> list[Entry]:
+    lines = storage.read_text(file).splitlines()[1:] if storage.exists(file) else []
+    return [json.loads(line) for line in lines]
 
 
-def _write(file: str, entries: list[Entry]) -> None:
-    storage.write_bytes_atomic(file, "".join(json.dumps(entry) + "\n" for entry in entries).encode())
+def _write(file: str, command: str, entries: list[Entry]) -> None:
+    """The first line is the command that delivers the others."""
+    lines = [{"upload": command}, *entries]
+    storage.write_bytes_atomic(file, "".join(json.dumps(line) + "\n" for line in lines).encode())
 
 
 def _merged(waiting: deque[Entry]) -> list[Entry]:

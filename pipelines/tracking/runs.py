@@ -12,7 +12,7 @@ from mlflow.exceptions import MlflowException
 
 from pipelines.progress import Progress
 from pipelines.recipe import Recipe, flatten
-from pipelines.tracking.delivery import Delivery
+from pipelines.tracking.delivery import Delivery, Uploaded, upload
 from pipelines.tracking.facts import cluster_facts, code_facts, environment
 from pipelines.tracking.store import Store, TrackingError, against_others
 
@@ -145,7 +145,7 @@ class Runs(Store):
         run_id = resume if resume and self._resume(resume, facts) else None
         if run_id is None:
             run_id = self._create(recipe, name or step, params or {}, facts, parent or self._parent)
-        delivery = Delivery(self._client, Progress(step), keep, run_id)
+        delivery = Delivery(self, Progress(step), keep, run_id)
         run = Run(run_id, delivery)
         status: Literal["FINISHED", "FAILED", "KILLED"] = "FINISHED"
         try:
@@ -183,7 +183,7 @@ class Runs(Store):
             self._client.update_run(run_id, status="RUNNING")
         except MlflowException as error:
             raise TrackingError(f"MLflow at {self.uri} has no run for {key!r}: {error}") from error
-        delivery = Delivery(self._client, Progress("run"), "", run_id)
+        delivery = Delivery(self, Progress("run"), "", run_id)
         run, status, before = Run(run_id, delivery), "FAILED", self._parent
         self._parent = run_id
         try:
@@ -194,6 +194,10 @@ class Runs(Store):
             self._parent = before
             run._put("end", status=status, at=int(time.time() * 1000))
             delivery.close()
+
+    def upload(self, folder: str) -> Uploaded:
+        """Delivers what steps could not and have kept in their output; see `delivery.upload`."""
+        return upload(self, folder)
 
     def _pipeline_run(self, recipe: Recipe, key: str) -> str:
         """The run that carries the key, made by exactly one of those who ask for it."""

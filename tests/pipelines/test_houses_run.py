@@ -64,7 +64,7 @@ def run(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Run:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("pipelines.train.train_on_cluster", train_here)
         train(spark, recipe, SETTINGS, prepared.dataset, training, tracker)
-    evaluated, registered = evaluate(spark, training, tracker), register(recipe, training, tracker)
+    evaluated, registered = evaluate(spark, training, tracker), register(spark, recipe, training, tracker)
     model = f"models:/{registered.name}@champion"
     predicted = score(spark, recipe, model, str(raw), str(folder / "predictions"), tracker)
     return Run(raw, best, prepared, evaluated, registered, predicted)

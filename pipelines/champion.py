@@ -1,0 +1,88 @@
+"""The present champion on the rows that a candidate was judged by: only then can the two be compared."""
+
+import tempfile
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pyarrow as pa
+from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
+
+from features.dataset_version import DatasetVersion
+from features.errors import BadInputError
+from features.schema import Schema
+from features.validation.rows import REASON, check_rows
+from pipelines.datasets import load_dataset
+from pipelines.evaluate import open_evaluation
+from pipelines.gate import Standing
+from pipelines.recipe import Recipe
+from pipelines.score import model_schema
+from pipelines.scoring_model import arrow_arrays, load, ship, spark_columns
+from pipelines.tasks import task_of
+from pipelines.tasks.task import PredictionColumn
+from pipelines.tracking import ModelVersion, Tracker
+
+
+def champion_on(
+    spark: SparkSession, tracker: Tracker, champion: ModelVersion, recipe: Recipe, version: DatasetVersion
+) -> Standing:
+    """How good the champion is on the held-out rows of a dataset version.
+
+    Where it was evaluated on the same version, that is known. Otherwise the raw held-out rows are read again, and the
+    champion scores them as it would score any: raw columns through its own transform.
+
+    Args:
+        spark: The session.
+        tracker: The registry.
+        champion: The present champion.
+        recipe: Names the data set.
+        version: The candidate's.
+
+    Raises:
+        BadInputError: if the champion cannot read these rows, or the raw files are not those of the version any more.
+    """
+    if champion.tags.get("emberline.dataset_digest") == version.digest:
+        evaluated = open_evaluation(champion.tags["emberline.training"])
+        return Standing(evaluated.metrics, evaluated.slices)
+    dataset, called = load_dataset(recipe.dataset), f"{champion.name} version {champion.version}"
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = tracker.fetch(champion, scratch)
+        reads = model_schema(folder, dataset.schema, called)
+        archive = ship(spark, folder, f"champion-{uuid.uuid4().hex[:8]}")
+    fields = {field.name for field in (*version.schema.fields, *reads.fields)}
+    schema = dataset.schema.subset(fields)
+    raw = dataset.read(spark, version.manifest["source"]["uri"], "eval")
+    good = check_rows(raw, schema, labelled=True).where(F.col(REASON).isNull())
+    task, label = task_of(schema.label), schema.label.name
+    scored = good.mapInArrow(
+        _LabelledScorer(reads, label, task.columns, archive), f"`{label}` float, {spark_columns(task.columns)}"
+    )
+    found = task.evaluate(scored, label)
+    if found.metrics["rows"] != version.split("eval").rows:
+        raise BadInputError(
+            f"{found.metrics['rows']:,.0f} held-out rows can be read at {version.manifest['source']['uri']!r} by "
+            f"{called}, and {version.split('eval').rows:,} were those of the candidate"
+        )
+    return Standing(found.metrics)
+
+
+@dataclass(frozen=True)
+class _LabelledScorer:
+    """Runs in an executor: checked raw rows with their label in, label and prediction out."""
+
+    schema: Schema
+    label: str
+    columns: tuple[PredictionColumn, ...]
+    archive: str
+
+    def __call__(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        score = load(self.archive, threads=1).signatures["serving_default"]
+        from features.batches import raw_tensors
+
+        inputs = self.schema.subset(set(score.structured_input_signature[1]))
+        for batch in batches:
+            scored = arrow_arrays(score(**raw_tensors(batch, inputs)), self.columns)
+            label = batch.column(self.label).cast(pa.float32())
+            names = [self.label, *(column.name for column in self.columns)]
+            yield pa.RecordBatch.from_arrays([label, *scored], names=names)
