@@ -15,8 +15,8 @@ def parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "what", metavar="WHAT",
-        help="models:/NAME/VERSION or models:/NAME@ALIAS, a run's id, the digest or URI of a dataset version, or the URI "
-        "of raw data or predictions, as the steps were given it",
+        help="models:/NAME/VERSION or models:/NAME@ALIAS, a run's id, the digest or URI of a dataset version, or the "
+        "URI of raw data or predictions, as the steps were given it",
     )  # fmt: skip
     arguments.add_tracking(parser)
     return parser
