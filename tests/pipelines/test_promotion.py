@@ -83,8 +83,10 @@ def versions(tracker: Tracker, *metrics: float) -> None:
     """Registers versions 1, 2, … with these metrics."""
     client = tracker._client
     client.create_registered_model(NAME)
+    with tracker.step("flowers", "train") as run:
+        source = client.get_run(run.id).info.artifact_uri
     for metric in metrics:
-        client.create_model_version(NAME, "file:///nowhere", tags={"auc": str(metric)})
+        client.create_model_version(NAME, f"{source}/model", run.id, tags={"auc": str(metric)})
 
 
 def history(tracker: Tracker) -> list[int]:
@@ -160,7 +162,7 @@ def test_a_challenger_that_wins_is_challenger_no_more(tracker: Tracker) -> None:
     tracker.challenge(second)
     assert tracker.find(f"models:/{NAME}@{CHALLENGER}") == second
     assert tracker.promote(second, None)
-    assert tracker._client.get_registered_model(NAME).aliases == {CHAMPION: "2"}
+    assert tracker._client.get_registered_model(NAME).aliases == {CHAMPION: 2}
 
 
 def test_a_turn_that_nobody_ends_is_passed_over(tracker: Tracker, monkeypatch: pytest.MonkeyPatch) -> None:
