@@ -204,7 +204,8 @@ def tracked_etl(
     """
     given = {"emberline.source": source, "emberline.dataset": output}
     params = {"source": source, "output": output, "overwrite": overwrite, "previous": previous or ""}
-    with tracker.step(recipe.name, "etl", spark=spark, keep=output, params=params, tags=given) as run:
+    keep = f"{output.rstrip('/')}.undelivered"  # beside the version, which appears all at once
+    with tracker.step(recipe.name, "etl", spark=spark, keep=keep, params=params, tags=given) as run:
         result = etl(spark, recipe, source, output, overwrite=overwrite, previous=previous)
         synthetic = str(bool(result.synthetic)).lower()
         run.log_tags({"emberline.dataset_digest": result.digest, "emberline.synthetic": synthetic})

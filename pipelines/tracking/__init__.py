@@ -6,12 +6,12 @@ suffix, so that a demonstration never competes with a real champion.
 
 from pipelines.tracking.lineage import trace
 from pipelines.tracking.registry import CHALLENGER, CHAMPION, ModelVersion, Registry, local_copy, model_name
-from pipelines.tracking.runs import Run, Runs, StoppedEarlyError, experiment_name
+from pipelines.tracking.runs import Run, Runs, StoppedEarlyError, TrackedRun, experiment_name
 from pipelines.tracking.store import TrackingError
 
 __all__ = [
-    "CHALLENGER", "CHAMPION", "ModelVersion", "Run", "StoppedEarlyError", "Tracker", "TrackingError", "experiment_name",
-    "local_copy", "model_name", "trace",
+    "CHALLENGER", "CHAMPION", "ModelVersion", "Run", "StoppedEarlyError", "TrackedRun", "Tracker", "TrackingError",
+    "experiment_name", "local_copy", "model_name", "trace",
 ]  # fmt: skip
 
 

@@ -49,7 +49,7 @@ class Delivery:
     Args:
         store: Where they go.
         progress: Where a failing server is told.
-        keep: URI of a folder that takes what could not be delivered; used once it exists. Empty for nowhere.
+        keep: URI of a folder that takes what could not be delivered, made when there is something. Empty for nowhere.
         run: The step's run, which names the file.
     """
 
@@ -84,8 +84,7 @@ class Delivery:
                 break
         self._keep_rest()
         if left := len(self._waiting) + len(self._refused):
-            kept = self._keep and storage.exists(storage.join(self._keep, self._file))
-            advice = f"they are kept in its output; later: {self._command}" if kept else "they are lost"
+            advice = f"they are kept; later: {self._command}" if self._keep else "they are lost"
             self._progress.say(f"{left} writes of this step did not reach MLflow; {advice}")
 
     def _work(self) -> None:
@@ -127,7 +126,7 @@ class Delivery:
 
     def _keep_rest(self) -> None:
         """Writes what is left beside the output: the next attempt, or a person, delivers it."""
-        if not self._keep or not storage.exists(self._keep):
+        if not self._keep:
             return
         with self._changed:
             left = [*self._refused, *self._waiting]
@@ -135,7 +134,7 @@ class Delivery:
         if left:
             _write(path, self._command, left)
         elif storage.exists(path):
-            storage.delete(path)
+            _forget(path, self._keep)
 
 
 def deliver(client: MlflowClient, entry: Entry) -> None:
@@ -223,7 +222,7 @@ def upload(store: Store, folder: str) -> Uploaded:
         if left:
             _write(file, f"emberline upload-tracking {folder} --tracking-uri {store.uri}", left)
         else:
-            storage.delete(file)
+            _forget(file, folder)
     return Uploaded(delivered, refused)
 
 
@@ -236,6 +235,13 @@ def _write(file: str, command: str, entries: list[Entry]) -> None:
     """The first line is the command that delivers the others."""
     lines = [{"upload": command}, *entries]
     storage.write_bytes_atomic(file, "".join(json.dumps(line) + "\n" for line in lines).encode())
+
+
+def _forget(file: str, folder: str) -> None:
+    """Deletes a file whose entries are delivered, and the folder if it was made for it."""
+    storage.delete(file)
+    if not storage.list_files(folder, recursive=True):
+        storage.delete(folder)
 
 
 def _merged(waiting: deque[Entry]) -> list[Entry]:

@@ -4,12 +4,15 @@ import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, Literal
 
+import mlflow
 from mlflow.entities import Param, RunStatus
 from mlflow.exceptions import MlflowException
 
+from features.errors import BadInputError
 from pipelines.progress import Progress
 from pipelines.recipe import Recipe, flatten
 from pipelines.tracking.delivery import Delivery, Uploaded, upload
@@ -100,6 +103,25 @@ class Run:
         self._delivery.put({"run": self.id, "do": do} | what)
 
 
+@dataclass(frozen=True)
+class TrackedRun:
+    """What the store knows of one run.
+
+    Args:
+        run_id: Identifies it.
+        name: As people call it.
+        params: Its settings, as text.
+        tags: What else was noted.
+        metrics: The last value of each.
+    """
+
+    run_id: str
+    name: str
+    params: dict[str, str]
+    tags: dict[str, str]
+    metrics: dict[str, float]
+
+
 class Runs(Store):
     """The runs of a store."""
 
@@ -130,7 +152,8 @@ class Runs(Store):
             name: Of the run; default: the step's.
             parent: Run above it, instead of that of `pipeline_run`.
             resume: A run to go on with; a new one is made if the store does not know it.
-            keep: URI of the folder (the step's output) that takes what could not be delivered.
+            keep: URI of the folder that takes what could not be delivered: the step's output if that has a folder of
+                its own from the beginning, else one beside it.
             params: Settings; nested ones are flattened.
             tags: Facts as text. Lineage reads `emberline.source`, `emberline.dataset`, `emberline.dataset_digest`,
                 `emberline.training_run`, `emberline.model` (`NAME/VERSION`) and `emberline.predictions`.
@@ -194,6 +217,26 @@ class Runs(Store):
             self._parent = before
             run._put("end", status=status, at=int(time.time() * 1000))
             delivery.close()
+
+    def read_run(self, run_id: str) -> TrackedRun:
+        """Name, settings, tags and last metrics of a run.
+
+        Raises:
+            BadInputError: if there is none.
+        """
+        try:
+            run = self._client.get_run(run_id)
+        except MlflowException as error:
+            raise BadInputError(f"No run {run_id!r} in {self.uri}, and no training there.") from error
+        data = run.data
+        return TrackedRun(run_id, str(run.info.run_name), dict(data.params), dict(data.tags), dict(data.metrics))
+
+    def read_json(self, run_id: str, file: str) -> Any:
+        """A JSON artifact of a run; None if there is no such file."""
+        try:
+            return mlflow.artifacts.load_dict(f"runs:/{run_id}/{file}")
+        except (MlflowException, OSError):
+            return None
 
     def upload(self, folder: str) -> Uploaded:
         """Delivers what steps could not and have kept in their output; see `delivery.upload`."""

@@ -25,7 +25,7 @@ def steps_of(client: MlflowClient, run: str, metric: str = "loss") -> list[int]:
 
 def test_what_was_told_while_the_server_was_away_arrives(mlflow_server, tmp_path: Path, capsys) -> None:
     tracker = Tracker(mlflow_server.uri)
-    with tracker.step("flowers", "train", keep=str(tmp_path)) as run:
+    with tracker.step("flowers", "train", keep=str(tmp_path / "kept")) as run:
         run.log_metrics({"loss": 1.0}, 1)
         until(lambda: steps_of(tracker._client, run.id) == [1])
         mlflow_server.kill()
@@ -35,7 +35,7 @@ def test_what_was_told_while_the_server_was_away_arrives(mlflow_server, tmp_path
         run.log_tags({"told": "while it was away"})
         run.log_text("<h1>away</h1>", "page.html")
         assert time.monotonic() - began < 1, "telling never waits"
-        until(lambda: list(tmp_path.glob("_undelivered-*")))
+        until(lambda: list((tmp_path / "kept").glob("_undelivered-*")))
         mlflow_server.start()
     client = MlflowClient(mlflow_server.uri)
     assert steps_of(client, run.id) == list(range(1, 50))
