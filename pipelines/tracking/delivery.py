@@ -32,6 +32,9 @@ KEPT = "_undelivered-"
 PAUSES = (1, 2, 4, 8, 15, 30, 60)
 """Seconds between tries; the last is repeated."""
 
+TRIES_ALONE = 3
+"""After so many tries an entry is left behind, if the store takes others."""
+
 LAST_SECONDS = 20
 """How long the end of a step waits for a server that does not answer."""
 
@@ -99,7 +102,7 @@ class Delivery:
             try:
                 deliver(self._client, taken[0] if len(taken) == 1 else _as_one(taken))
             except Exception as error:  # the client library, HTTP and storage each fail in their own ways
-                if _is_refusal(error):
+                if _is_refusal(error) or (tries >= TRIES_ALONE and self._answers()):
                     self._refused += [entry | {"refused": _line(error)} for entry in taken]
                     self._progress.say(f"MLflow refused {taken[0]['do']}: {_line(error)}")
                 else:
@@ -112,6 +115,14 @@ class Delivery:
             with self._changed:
                 for _ in taken:
                     self._waiting.popleft()
+
+    def _answers(self) -> bool:
+        """Whether the store is there: then what it does not take, tried so often, must not hold up the rest."""
+        try:
+            self._client.search_experiments(max_results=1)
+        except Exception:  # as in `_work`
+            return False
+        return True
 
     def _fail(self, error: Exception, pause: float) -> None:
         if not self._failing_since:
@@ -172,7 +183,8 @@ def _deliver_files(client: MlflowClient, run: str, source: str, path: str) -> No
         if not storage.is_folder(source):
             file = Path(scratch) / PurePosixPath(path).name
             file.write_bytes(storage.read_bytes(source))
-            client.log_artifact(run, str(file), str(PurePosixPath(path).parent))
+            above = str(PurePosixPath(path).parent)
+            client.log_artifact(run, str(file), None if above == "." else above)
             return
         local = storage.local_path(source) if storage.is_local(source) else scratch
         if local == scratch:
