@@ -126,6 +126,7 @@ class Runs(Store):
     """The runs of a store."""
 
     _parent: str | None = None
+    _key: str = ""
 
     @contextmanager
     def step(
@@ -149,7 +150,7 @@ class Runs(Store):
             recipe: Name of the recipe, whose experiment takes the run.
             step: Such as `etl`.
             spark: The session, if the step has one.
-            name: Of the run; default: the step's.
+            name: Of the run; default: the step's, and the key of the pipeline run.
             parent: Run above it, instead of that of `pipeline_run`.
             resume: A run to go on with; a new one is made if the store does not know it.
             keep: URI of the folder that takes what could not be delivered: the step's output if that has a folder of
@@ -167,7 +168,9 @@ class Runs(Store):
             facts |= cluster_facts(spark)
         run_id = resume if resume and self._resume(resume, facts) else None
         if run_id is None:
-            run_id = self._create(recipe, name or step, params or {}, facts, parent or self._parent)
+            run_id = self._create(
+                recipe, name or f"{step} {self._key}".strip(), params or {}, facts, parent or self._parent
+            )
         delivery = Delivery(self, Progress(step), keep, run_id)
         run = Run(run_id, delivery)
         status: Literal["FINISHED", "FAILED", "KILLED"] = "FINISHED"
@@ -207,14 +210,14 @@ class Runs(Store):
         except MlflowException as error:
             raise TrackingError(f"MLflow at {self.uri} has no run for {key!r}: {error}") from error
         delivery = Delivery(self, Progress("run"), "", run_id)
-        run, status, before = Run(run_id, delivery), "FAILED", self._parent
-        self._parent = run_id
+        run, status, before = Run(run_id, delivery), "FAILED", (self._parent, self._key)
+        self._parent, self._key = run_id, key
         try:
             run.log_json(recipe.to_json(), "recipe.json")
             yield run_id
             status = "FINISHED"
         finally:
-            self._parent = before
+            self._parent, self._key = before
             run._put("end", status=status, at=int(time.time() * 1000))
             delivery.close()
 

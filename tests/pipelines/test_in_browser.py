@@ -177,6 +177,7 @@ def test_the_curves_of_both_runs(browser: Browser, seen: Seen) -> None:
     browser.see(
         "curves", f'{seen.uri}/#/metric?{asked}&plot_metric_keys=["loss"]',
         f"{lines}.filter(line => line.getAttribute('d').length > 50).length >= 2",
+        f"{SHOWN}.includes('2/2')", f"{SHOWN}.split('(step=100)').length > 2",
     )  # fmt: skip
 
 
