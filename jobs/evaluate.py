@@ -34,7 +34,7 @@ def main(argv: list[str] | None = None) -> int:
         recipe = load_recipe(given.pipeline, given.overrides)
         tracker = Tracker(tracking_uri(given.tracking_uri))
         with session(f"evaluate {recipe.name}", given.master) as spark:
-            return evaluate(spark, given.training, tracker, overwrite=given.overwrite)
+            return evaluate(spark, recipe, given.training, tracker, overwrite=given.overwrite)
 
     return conclude("evaluate", work)
 

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from features import storage
 from features.dataset_version import open_version
 from features.errors import BadInputError, nearest
-from pipelines.evaluate import open_evaluation
+from pipelines.evaluation.result import open_evaluation
 from pipelines.progress import Progress
 from pipelines.recipe import Gate, Recipe
 from pipelines.tasks.task import SMALLER_IS_BETTER

@@ -56,6 +56,25 @@ class ModelVersion:
     tags: dict[str, str]
 
 
+@dataclass(frozen=True)
+class TrackedRun:
+    """What the store knows of one run.
+
+    Args:
+        run_id: Identifies it.
+        name: As people call it.
+        params: Its settings, as text.
+        tags: What else was noted.
+        metrics: The last value of each.
+    """
+
+    run_id: str
+    name: str
+    params: dict[str, str]
+    tags: dict[str, str]
+    metrics: dict[str, float]
+
+
 def default_uri(workspace: str) -> str:
     """The tracking server named by `MLFLOW_TRACKING_URI`, or an SQLite store in the workspace."""
     database = Path(workspace).absolute() / "mlflow.db"
@@ -237,6 +256,30 @@ class Tracker:
         """Downloads a version and returns the folder of its SavedModel."""
         local = mlflow.artifacts.download_artifacts(artifact_uri=version.source, dst_path=folder)
         return str(Path(local) / mlflow_flavor.SAVED_MODEL)
+
+    def log_text(self, run_id: str, text: str, file: str) -> None:
+        """Writes an artifact of text."""
+        self._client.log_text(run_id, text, file)
+
+    def read_json(self, run_id: str, file: str) -> Any:
+        """A JSON artifact of a run; None if there is no such file."""
+        try:
+            return mlflow.artifacts.load_dict(f"runs:/{run_id}/{file}")
+        except (MlflowException, OSError):
+            return None
+
+    def read_run(self, run_id: str) -> TrackedRun:
+        """Name, settings, tags and last metrics of a run.
+
+        Raises:
+            BadInputError: if there is none.
+        """
+        try:
+            run = self._client.get_run(run_id)
+        except MlflowException as error:
+            raise BadInputError(f"No run {run_id!r} in {self.uri}, and no training there.") from error
+        data = run.data
+        return TrackedRun(run_id, str(run.info.run_name), dict(data.params), dict(data.tags), dict(data.metrics))
 
     def _known_models(self) -> str:
         names = [model.name for model in self._client.search_registered_models(max_results=20)]
