@@ -25,6 +25,8 @@ def main(argv: list[str] | None = None) -> int:
     given = parser().parse_args(argv)
 
     def work() -> object:
+        from dataclasses import asdict
+
         from pipelines.arguments import tracking_uri
         from pipelines.evaluate import evaluate
         from pipelines.recipe import load_recipe
@@ -34,7 +36,9 @@ def main(argv: list[str] | None = None) -> int:
         recipe = load_recipe(given.pipeline, given.overrides)
         tracker = Tracker(tracking_uri(given.tracking_uri))
         with session(f"evaluate {recipe.name}", given.master) as spark:
-            return evaluate(spark, recipe, given.training, tracker, overwrite=given.overwrite)
+            found = asdict(evaluate(spark, recipe, given.training, tracker, overwrite=given.overwrite))
+        del found["details"]  # hundreds of points of curves: they are in evaluation.json
+        return found
 
     return conclude("evaluate", work)
 

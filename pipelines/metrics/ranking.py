@@ -91,7 +91,7 @@ def rank(
     order = (F.col(GROUP).asc(), F.col("score").desc())
     ranges = math.ceil(counted / rows_per_range)
     # Placed by group and score, rows need not move again to be grouped by both.
-    placed = spreaded.repartitionByRange(ranges, *order) if ranges > 1 else spreaded.coalesce(1)
+    placed = spreaded.repartitionByRange(ranges, *order) if ranges > 1 else spreaded.repartition(1)
     steps = placed.groupBy(GROUP, "score").agg(
         F.sum("positive").alias("positives"), F.sum(1 - F.col("positive")).alias("negatives")
     )
