@@ -1,7 +1,7 @@
 """The `emberline` command: every job as a sub-command, and three that only look.
 
-emberline list | show NAME | doctor | infer-schema | run NAME | etl | train | tune | evaluate | register | score
-emberline lineage WHAT | rollback NAME | upload-tracking URI
+emberline list | show NAME | doctor | infer-schema | run NAME | etl | train | tune | evaluate | compare RUN …
+emberline register | score | lineage WHAT | rollback NAME | upload-tracking URI
 """
 
 import importlib
@@ -14,6 +14,7 @@ JOBS = (
     "train",
     "tune",
     "evaluate",
+    "compare",
     "register",
     "score",
     "lineage",

@@ -14,8 +14,10 @@ from features.errors import BadInputError
 from features.schema import Schema
 from features.validation.rows import REASON, check_rows
 from pipelines.datasets import load_dataset
-from pipelines.evaluate import open_evaluation
+from pipelines.evaluation.result import open_evaluation
+from pipelines.evaluation.slices import Slices, with_slices
 from pipelines.gate import Standing
+from pipelines.metrics.measured import ALL
 from pipelines.recipe import Recipe
 from pipelines.score import model_schema
 from pipelines.scoring_model import arrow_arrays, load, ship, spark_columns
@@ -55,23 +57,31 @@ def champion_on(
     raw = dataset.read(spark, version.manifest["source"]["uri"], "eval")
     good = check_rows(raw, schema, labelled=True).where(F.col(REASON).isNull())
     task, label = task_of(schema.label), schema.label.name
-    scored = good.mapInArrow(
-        _LabelledScorer(reads, label, task.columns, archive), f"`{label}` float, {spark_columns(task.columns)}"
-    )
-    found = task.evaluate(scored, label)
-    if found.metrics["rows"] != version.split("eval").rows:
+    columns = f"`{schema.key}` string, `{label}` float, {spark_columns(task.columns)}"
+    scored = good.mapInArrow(_LabelledScorer(reads, schema.key, label, task.columns, archive), columns)
+    if recipe.evaluation.slices:
+        scored = with_slices(spark, scored, recipe, version)
+    scored.persist()
+    try:
+        slices = Slices.of(scored)
+        found = task.evaluate(slices.grouped(scored), label, recipe.evaluation.threshold)
+    finally:
+        scored.unpersist()
+    metrics, rows = found[ALL].metrics, version.split("eval").rows
+    if metrics["rows"] != rows:
+        source = version.manifest["source"]["uri"]
         raise BadInputError(
-            f"{found.metrics['rows']:,.0f} held-out rows can be read at {version.manifest['source']['uri']!r} by "
-            f"{called}, and {version.split('eval').rows:,} were those of the candidate"
+            f"{called} can read {metrics['rows']:,.0f} held-out rows at {source!r}, and the candidate had {rows:,}"
         )
-    return Standing(found.metrics)
+    return Standing(metrics, slices.table(found))
 
 
 @dataclass(frozen=True)
 class _LabelledScorer:
-    """Runs in an executor: checked raw rows with their label in, label and prediction out."""
+    """Runs in an executor: checked raw rows with their label in, key, label and prediction out."""
 
     schema: Schema
+    key: str
     label: str
     columns: tuple[PredictionColumn, ...]
     archive: str
@@ -84,5 +94,5 @@ class _LabelledScorer:
         for batch in batches:
             scored = arrow_arrays(score(**raw_tensors(batch, inputs)), self.columns)
             label = batch.column(self.label).cast(pa.float32())
-            names = [self.label, *(column.name for column in self.columns)]
-            yield pa.RecordBatch.from_arrays([label, *scored], names=names)
+            names = [self.key, self.label, *(column.name for column in self.columns)]
+            yield pa.RecordBatch.from_arrays([batch.column(self.key).cast(pa.string()), label, *scored], names=names)

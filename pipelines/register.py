@@ -11,7 +11,7 @@ from features import storage
 from features.dataset_version import EXAMPLES, DatasetVersion, open_version
 from features.errors import BadInputError, nearest
 from pipelines.champion import champion_on
-from pipelines.evaluate import EvaluateResult, open_evaluation
+from pipelines.evaluation.result import EvaluateResult, open_evaluation
 from pipelines.gate import Check, Standing, Verdict, judge, meets_limits
 from pipelines.latency import measure_latency
 from pipelines.progress import Progress
