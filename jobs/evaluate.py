@@ -14,7 +14,7 @@ def parser() -> argparse.ArgumentParser:
     parser = arguments.job_parser("evaluate", __doc__)
     parser.add_argument("--training", required=True, type=arguments.location, metavar="URI", help="a finished training")
     arguments.add_overwrite(parser, "an evaluation")
-    arguments.add_tracking(parser)
+    arguments.add_pipeline_run(parser)
     arguments.add_master(parser)
     return parser
 
@@ -33,7 +33,8 @@ def main(argv: list[str] | None = None) -> int:
 
         recipe = load_recipe(given.pipeline, given.overrides)
         tracker = Tracker(tracking_uri(given.tracking_uri))
-        with session(f"evaluate {recipe.name}", given.master) as spark:
+        runs = tracker.pipeline_run(recipe, given.pipeline_run)
+        with session(f"evaluate {recipe.name}", given.master) as spark, runs:
             return evaluate(spark, given.training, tracker, overwrite=given.overwrite)
 
     return conclude("evaluate", work)

@@ -13,7 +13,7 @@ def parser() -> argparse.ArgumentParser:
 
     parser = arguments.job_parser("register", __doc__)
     parser.add_argument("--training", required=True, type=arguments.location, metavar="URI", help="evaluated training")
-    arguments.add_tracking(parser)
+    arguments.add_pipeline_run(parser)
     return parser
 
 
@@ -29,7 +29,9 @@ def main(argv: list[str] | None = None) -> int:
         from pipelines.tracking import Tracker
 
         recipe = load_recipe(given.pipeline, given.overrides)
-        return register(recipe, given.training, Tracker(tracking_uri(given.tracking_uri)))
+        tracker = Tracker(tracking_uri(given.tracking_uri))
+        with tracker.pipeline_run(recipe, given.pipeline_run):
+            return register(recipe, given.training, tracker)
 
     return conclude("register", work)
 

@@ -16,7 +16,7 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument("--input", required=True, type=arguments.location, metavar="URI", help="raw rows")
     parser.add_argument("--output", required=True, type=arguments.location, metavar="URI", help="predictions")
     arguments.add_overwrite(parser, "predictions")
-    arguments.add_tracking(parser)
+    arguments.add_pipeline_run(parser)
     arguments.add_master(parser)
     return parser
 
@@ -35,7 +35,8 @@ def main(argv: list[str] | None = None) -> int:
 
         recipe = load_recipe(given.pipeline, given.overrides)
         tracker = Tracker(tracking_uri(given.tracking_uri))
-        with session(f"score {recipe.name}", given.master) as spark:
+        runs = tracker.pipeline_run(recipe, given.pipeline_run)
+        with session(f"score {recipe.name}", given.master) as spark, runs:
             return score(spark, recipe, given.model, given.input, given.output, tracker, overwrite=given.overwrite)
 
     return conclude("score", work)

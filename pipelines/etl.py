@@ -1,5 +1,6 @@
 """Raw files to one dataset version: validate, learn statistics, transform in the executors, write TFRecords."""
 
+import hashlib
 import json
 import uuid
 from dataclasses import asdict, dataclass
@@ -28,6 +29,7 @@ from pipelines.progress import Progress, StageProgress
 from pipelines.recipe import Recipe
 from pipelines.row_transform import RowTransform
 from pipelines.shards import SHARD_REPORT, ShardWriter
+from pipelines.tracking import Tracker
 from pipelines.version import code_version
 
 SPLITS = ("train", "eval")
@@ -173,6 +175,51 @@ def etl(
     _publish(staging, output, features, manifest, page)
     progress.say(f"{sum(result.records.values()):,} rows written to {output}, {rejected:,} rejected")
     return result
+
+
+def tracked_etl(
+    spark: SparkSession,
+    recipe: Recipe,
+    source: str,
+    output: str,
+    tracker: Tracker,
+    *,
+    overwrite: bool = False,
+    previous: str | None = None,
+) -> EtlResult:
+    """`etl`, recorded as a run: from which raw data it made which dataset version. The run's facts are the manifest's.
+
+    Args:
+        spark: The session.
+        recipe: As of `etl`.
+        source: As of `etl`.
+        output: As of `etl`.
+        tracker: Where the run is recorded.
+        overwrite: As of `etl`.
+        previous: As of `etl`.
+    """
+    given = {"emberline.source": source, "emberline.dataset": output}
+    params = {"source": source, "output": output, "overwrite": overwrite, "previous": previous or ""}
+    with tracker.step(recipe.name, "etl", spark=spark, keep=output, params=params, tags=given) as run:
+        result = etl(spark, recipe, source, output, overwrite=overwrite, previous=previous)
+        synthetic = str(bool(result.synthetic)).lower()
+        run.log_tags({"emberline.dataset_digest": result.digest, "emberline.synthetic": synthetic})
+        rows = {"rows_read": result.rows_read, "rows_rejected": result.rows_rejected, "bytes": result.bytes}
+        run.log_metrics(rows | {f"rows_{split}": count for split, count in result.records.items()})
+        name = f"emberline-{recipe.dataset}"
+        run.log_dataset(f"{name}-raw", source_digest(source), source, {"rows": result.rows_read}, "raw")
+        profile = {"rows": result.rows_read, "rejected": result.rows_rejected}
+        run.log_dataset(name, result.digest, output, profile, "written")
+        for file in (MANIFEST, FEATURES, PROFILE):
+            run.log_files(storage.join(output, file))
+    return result
+
+
+def source_digest(source: str) -> str:
+    """Tells raw data apart without reading it: SHA-256 over its location and the names and sizes of its files."""
+    files = storage.list_files(source, recursive=True) if storage.is_folder(source) else []
+    listed = sorted((file.uri.removeprefix(source), file.size) for file in files)
+    return hashlib.sha256(json.dumps([source, listed]).encode()).hexdigest()
 
 
 def _require_good_rows(split: str, good: int, reasons: dict[str, int]) -> None:

@@ -2,7 +2,6 @@
 
 import json
 import tempfile
-import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -84,8 +83,9 @@ def evaluate(spark: SparkSession, training: str, tracker: Tracker, *, overwrite:
     result = EvaluateResult(training, version.digest, metrics, scores, found.details)
     storage.write_bytes_atomic(target, json.dumps(asdict(result), indent=2).encode())
     final = {f"test_{name}": value for name, value in metrics.items()}
-    tracker.log_metrics(trained.run_id, final, trained.steps, int(time.time() * 1000))
-    tracker.log_json(trained.run_id, asdict(result), EVALUATION)
+    with tracker.step(trained.recipe, "evaluate", spark=spark, keep=training) as run:
+        run.at(trained.run_id).log_metrics(final, trained.steps)
+        run.at(trained.run_id).log_json(asdict(result), EVALUATION)
     progress.say(", ".join(f"{name} {metrics[name]:,.4f}" for name in task.metrics))
     return result
 

@@ -79,7 +79,9 @@ def register(recipe: Recipe, training: str, tracker: Tracker) -> RegisterResult:
         tracker.promote(registered)
     champion = registered.version if passed else (held.version if held else None)
     result = RegisterResult(name, registered.version, CHAMPION if passed else None, champion, verdict, metric)
-    tracker.log_tags(trained.run_id, {"emberline.model": f"{name}/{registered.version}", "emberline.verdict": verdict})
+    with tracker.step(recipe.name, "register", keep=training) as run:
+        told = {"emberline.model": f"{name}/{registered.version}", "emberline.verdict": verdict}
+        run.at(trained.run_id).log_tags(told)
     storage.write_bytes_atomic(done, json.dumps(asdict(result), indent=2).encode())
     progress.say(f"{name} version {registered.version}: {verdict}")
     return result

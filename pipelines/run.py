@@ -7,7 +7,7 @@ from typing import Any
 
 from features import storage
 from pipelines.datasets import load_dataset
-from pipelines.etl import etl
+from pipelines.etl import tracked_etl
 from pipelines.evaluate import evaluate
 from pipelines.progress import Progress, timed
 from pipelines.recipe import Recipe
@@ -54,9 +54,9 @@ def run(
         best = dataset.synthetic(source) or dataset.generate(source, seed=recipe.preparation.seed)
         scores = ", ".join(f"{metric} {value:,.4f}" for metric, value in best.best.items())
         progress.say(f"no --input: synthetic {recipe.dataset} data at {source}, best achievable {scores}")
-    with session(f"run {recipe.name}", master) as spark:
+    with session(f"run {recipe.name}", master) as spark, tracker.pipeline_run(recipe, name):
         with timed(seconds, "etl"):
-            prepared = etl(spark, recipe, source, storage.join(folder, "dataset"))
+            prepared = tracked_etl(spark, recipe, source, storage.join(folder, "dataset"), tracker)
         with timed(seconds, "train"):
             training = storage.join(folder, "training")
             trained = train(spark, recipe, overrides, prepared.dataset, training, tracker)

@@ -8,13 +8,9 @@ from typing import Any, TypeAlias
 
 from pipelines.progress import Progress
 from pipelines.recipe import Recipe
-from pipelines.tracking import Tracker
+from pipelines.tracking import Run
 
 Watch: TypeAlias = Callable[[int, Mapping[str, float]], None]
-
-
-class StoppedEarlyError(Exception):
-    """A training that its watcher has ended: it is not worth going on with."""
 
 
 def shown(metrics: dict[str, float]) -> str:
@@ -38,8 +34,7 @@ class TrainingRecord:
     """Hears what the ranks say; call it with a rank and its event.
 
     Args:
-        tracker: Where metrics go.
-        run_id: The training's run.
+        run: Where metrics go.
         progress: Shows lines to people.
         recipe: What is trained.
         watch: Called with epoch and metrics; what it raises ends the training.
@@ -51,8 +46,7 @@ class TrainingRecord:
         lost: Workers that the others did without.
     """
 
-    tracker: Tracker
-    run_id: str
+    run: Run
     progress: Progress
     recipe: Recipe
     watch: Watch | None = None
@@ -66,12 +60,12 @@ class TrainingRecord:
     def __call__(self, rank: int, event: dict[str, Any]) -> None:
         if event["event"] == "restart":
             self.progress.say(f"{_first_line(event['reason'])} Starting all workers again ({event['attempt']}).")
-            self.tracker.log_metrics(self.run_id, {"restarts": event["attempt"]}, self.steps, int(time.time() * 1000))
+            self.run.log_metrics({"restarts": event["attempt"]}, self.steps)
         if event["event"] == "worker lost":
             others = f"{event['left']} other{'s' if event['left'] > 1 else ''}"
             self.progress.say(f"{_first_line(event['reason'])} Training goes on with {others}.")
             self.lost += 1
-            self.tracker.log_metrics(self.run_id, {"lost_workers": self.lost}, self.steps, int(time.time() * 1000))
+            self.run.log_metrics({"lost_workers": self.lost}, self.steps)
         if rank:
             return
         match event["event"]:
@@ -86,7 +80,7 @@ class TrainingRecord:
                 self.steps = event["step"]
                 self._rates.append(event["metrics"]["examples_per_second"])
                 self.metrics = event["metrics"] | {"examples_per_second": sum(self._rates) / len(self._rates)}
-                self.tracker.log_metrics(self.run_id, event["metrics"], event["step"], int(time.time() * 1000))
+                self.run.log_metrics(event["metrics"], event["step"])
                 epochs = self.recipe.training.epochs
                 self.progress.say(f"epoch {event['epoch']}/{epochs}  {shown(event['metrics'])}  "
                                   f"{event['metrics']['examples_per_second']:,.0f} examples/s")  # fmt: skip
@@ -96,7 +90,7 @@ class TrainingRecord:
                 self.progress.say(event["text"])
             case "best":
                 self.metrics |= event["metrics"]
-                self.tracker.log_metrics(self.run_id, event["metrics"], event["step"], int(time.time() * 1000))
+                self.run.log_metrics(event["metrics"], event["step"])
                 self.progress.say(f"the model is that of step {event['step']:,}: {shown(event['metrics'])}")
 
     def _line(self, event: dict[str, Any]) -> str:

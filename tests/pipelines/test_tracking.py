@@ -17,10 +17,10 @@ def test_runs_that_begin_together_share_experiment_and_dataset(tmp_path: Path, t
 
     def begin(number: int) -> str:
         together.wait()
-        run = tracker.start_run("emberline/flowers", f"run {number}", {}, {})
-        together.wait()
-        tracker.log_dataset(run, "flowers", "abc", "file:///flowers", {"rows": 150})
-        return run
+        with tracker.step("flowers", "train", name=f"run {number}") as run:
+            together.wait()
+            run.log_dataset("flowers", "abc", "file:///flowers", {"rows": 150})
+        return run.id
 
     with ThreadPoolExecutor(writers) as threads:
         runs = list(threads.map(begin, range(writers)))

@@ -1,0 +1,133 @@
+"""Registered models: versions, aliases, and the files behind them."""
+
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import mlflow
+from mlflow.exceptions import MlflowException
+
+from features import storage
+from features.errors import BadInputError
+from features.schema import Schema
+from pipelines import mlflow_flavor
+from pipelines.tracking.store import Store
+
+CHAMPION = "champion"
+
+
+@dataclass(frozen=True)
+class ModelVersion:
+    """One registered version.
+
+    Args:
+        name: Registered model.
+        version: Its number.
+        run_id: Run it came from.
+        source: URI of its files.
+        tags: Metrics and origin, as text.
+    """
+
+    name: str
+    version: int
+    run_id: str
+    source: str
+    tags: dict[str, str]
+
+
+def model_name(recipe: str, synthetic: bool) -> str:
+    """Name of the registered model of a recipe."""
+    return f"emberline-{recipe}" + ("-synthetic" if synthetic else "")
+
+
+class Registry(Store):
+    """The models of a store."""
+
+    def register(
+        self, run_id: str, name: str, saved_model: str, schema: Schema, tags: Mapping[str, str]
+    ) -> ModelVersion:
+        """Logs a SavedModel to a run and makes it a version of a registered model.
+
+        Args:
+            run_id: The training's run.
+            name: Registered model; made if absent.
+            saved_model: Local folder of the SavedModel.
+            schema: Its raw input columns.
+            tags: Metrics and origin.
+        """
+        # The flavour logs into the current experiment, wherever the run is: its files would land elsewhere.
+        mlflow.set_experiment(experiment_id=self._client.get_run(run_id).info.experiment_id)
+        info = mlflow_flavor.log(saved_model, schema, run_id)
+        with suppress(MlflowException):  # it exists already
+            self._client.create_registered_model(name)
+        version = self._client.create_model_version(
+            name, info.model_uri, run_id, tags=dict(tags), model_id=info.model_id
+        )
+        return self.version(name, int(version.version))
+
+    def version(self, name: str, version: int) -> ModelVersion:
+        """One version by number.
+
+        Raises:
+            BadInputError: if there is none.
+        """
+        try:
+            found = self._client.get_model_version(name, str(version))
+        except MlflowException as error:
+            raise BadInputError(
+                f"No version {version} of model {name!r} in {self.uri}. {self._known_models()}"
+            ) from error
+        source = self._client.get_model_version_download_uri(name, str(version))
+        return ModelVersion(name, int(found.version), str(found.run_id), source, dict(found.tags))
+
+    def champion(self, name: str) -> ModelVersion | None:
+        """The present champion, if there is one."""
+        try:
+            found = self._client.get_model_version_by_alias(name, CHAMPION)
+        except MlflowException:
+            return None
+        return self.version(name, int(found.version))
+
+    def promote(self, version: ModelVersion) -> None:
+        """Moves the alias `champion` to a version."""
+        self._client.set_registered_model_alias(version.name, CHAMPION, str(version.version))
+
+    def find(self, uri: str) -> ModelVersion:
+        """The version behind `models:/NAME@alias` or `models:/NAME/VERSION`.
+
+        Raises:
+            BadInputError: if the text is not of that form, or nothing is registered there.
+        """
+        name, at, alias = uri.removeprefix("models:/").partition("@")
+        if not uri.startswith("models:/"):
+            raise BadInputError(f"Not a model: {uri!r}. Expected models:/NAME@alias or models:/NAME/VERSION.")
+        if at:
+            try:
+                found = self._client.get_model_version_by_alias(name, alias)
+            except MlflowException as error:
+                raise BadInputError(
+                    f"No alias {alias!r} of model {name!r} in {self.uri}. {self._known_models()}"
+                ) from error
+            return self.version(name, int(found.version))
+        name, _, number = name.rpartition("/")
+        if not name or not number.isdigit():
+            raise BadInputError(f"Not a model version: {uri!r}. Expected models:/NAME@alias or models:/NAME/VERSION.")
+        return self.version(name, int(number))
+
+    def fetch(self, version: ModelVersion, folder: str) -> str:
+        """Downloads a version and returns the folder of its SavedModel."""
+        local = mlflow.artifacts.download_artifacts(artifact_uri=version.source, dst_path=folder)
+        return str(Path(local) / mlflow_flavor.SAVED_MODEL)
+
+    def _known_models(self) -> str:
+        names = [model.name for model in self._client.search_registered_models(max_results=20)]
+        return f"Registered: {', '.join(names)}." if names else "Nothing is registered there yet."
+
+
+def local_copy(uri: str, scratch: str) -> str:
+    """A local folder with the files of `uri`: itself when it is local."""
+    if storage.is_local(uri):
+        return storage.local_path(uri)
+    storage.copy_folder(uri, scratch)
+    return scratch
