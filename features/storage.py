@@ -271,7 +271,12 @@ def replace_folder(
     aside = os.fspath(aside) if aside is not None else f"{target}.replaced-{uuid.uuid4().hex[:8]}"
     if exists(target):
         _move_folder(target, aside)
-    _move_folder(os.fspath(source), target)
+    try:
+        _move_folder(os.fspath(source), target)
+    except BaseException:
+        if exists(aside) and not exists(target):
+            _move_folder(aside, target)
+        raise
     delete(aside)
 
 

@@ -59,7 +59,10 @@ class Destination:
 
     def stage(self, predictions: DataFrame) -> None:
         """Writes predictions, or further ones, out of sight."""
-        self._write(predictions, "parquet" if self.layout == "delta" else self.layout, self._staged)
+        if self.layout == "delta":
+            predictions.write.mode("append").parquet(self._staged)  # Delta divides them when they are published
+        else:
+            self._write(predictions, self.layout, self._staged)
 
     def stage_rejected(self, rows: DataFrame) -> None:
         """Writes rejected rows, as Parquet whatever the layout."""

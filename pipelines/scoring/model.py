@@ -1,4 +1,4 @@
-"""A model that scores: which version it is, what it asks of rows, what it saw in training, and where executors find it."""
+"""A model that scores: which version it is, what it asks of rows, what it saw, and where executors find it."""
 
 import json
 import tempfile
@@ -64,18 +64,23 @@ def open_model(spark: SparkSession, tracker: Tracker, uri: str) -> ScoringModel:
     return ScoringModel(version, Schema.from_json(facts["schema"]), Statistics.from_json(facts["statistics"]), archive)
 
 
-def require_columns(model: ScoringModel, known: Schema) -> None:
+def require_columns(wanted: Schema, known: Schema, called: str) -> None:
     """Refuses a model for a data set that does not have what it asks for.
+
+    Args:
+        wanted: Fields of the model.
+        known: Those of the data set.
+        called: Name of the model, for the error.
 
     Raises:
         BadInputError: if the model asks for a column the rows do not have, or have in another type.
     """
     have = {field.name: field for field in known.fields}
     faults = []
-    for field in model.schema.fields:
+    for field in wanted.fields:
         if field.name not in have:
             faults.append(f"it wants column {field.name!r}, which the rows lack. {nearest(field.name, have)}")
         elif have[field.name].kind != field.kind:
             faults.append(f"it wants {field.name!r} as {field.kind}, the rows have {have[field.name].kind}")
     if faults:
-        raise BadInputError(f"The model {model.called} does not fit the rows: {'; '.join(faults)}")
+        raise BadInputError(f"The model {called} does not fit the rows: {'; '.join(faults)}")

@@ -78,7 +78,9 @@ def read_rows(
     files = require_input(source)
     if not any(file.endswith(".parquet") for file in files):
         if dataset is None:
-            raise BadInputError(f"{source!r} holds no Parquet files. Name its format, or a recipe whose data set it is.")
+            raise BadInputError(
+                f"{source!r} holds no Parquet files. Name its format, or a recipe whose data set it is."
+            )
         frame = dataset.read(spark, source)
         _require(carried, frame)
         public = [name for name in frame.columns if name not in (RAW, SOURCE, FAULT)]

@@ -27,7 +27,7 @@ class Scorer:
         schema: Fields of the model, and the key.
         predicted: Columns of its prediction.
         archive: The model, as `ship` named it.
-        carried: Columns that go with a prediction as they came: keys, and the one that partitions.
+        carried: Columns that go with a prediction, keys and the one that partitions, with the types they leave with.
         checked: Whether the rows come from `check_rows`, with a `reason` column; otherwise they are looked at here.
         batch_rows: Rows that the model takes at a time.
         side: URI of the folder of side files.
@@ -37,7 +37,7 @@ class Scorer:
     schema: Schema
     predicted: tuple[PredictionColumn, ...]
     archive: str
-    carried: tuple[str, ...]
+    carried: tuple[tuple[str, pa.DataType], ...]
     checked: bool
     batch_rows: int
     side: str
@@ -50,16 +50,15 @@ class Scorer:
         partition, attempt = (context.partitionId(), context.taskAttemptId()) if context else (0, 0)
         aside, sample = Aside(self.side, partition, attempt), Sample(self.sampled, partition)
         fields = [field.name for field in self.schema.fields]
-        names = [*self.carried, *(column.name for column in self.predicted)]
+        names = [*(name for name, _ in self.carried), *(column.name for column in self.predicted)]
         for batch in (piece for whole in batches for piece in _pieces(whole, self.batch_rows)):
             rows, sure = self._judged(batch)
             if sure is not None:
-                mask = pa.array(sure)
                 aside.add(batch.filter(pa.array(~sure)))
-                rows = rows.filter(mask)
+                batch, rows = batch.filter(pa.array(sure)), rows.filter(pa.array(sure))
             if rows.num_rows:
                 sample.add(rows.select(fields))
-                carried = [rows.column(name) for name in self.carried]
+                carried = [_as(batch.column(name), kind) for name, kind in self.carried]
                 yield pa.RecordBatch.from_arrays([*carried, *predict(rows)], names=names)
         aside.close()
         sample.write(self.side, partition)
@@ -109,7 +108,9 @@ class OfFiles:
             options = {"columns": list(self.columns), "use_threads": False}  # the tasks of a host share its cores
             for batch in file.iter_batches(self.score.batch_rows, groups, **options) if groups else ():
                 rows = batch.select(list(self.columns))
-                yield rows.append_column(SOURCE, pa.DictionaryArray.from_arrays(np.zeros(len(rows), np.int32), [part.uri]))
+                yield rows.append_column(
+                    SOURCE, pa.DictionaryArray.from_arrays(np.zeros(len(rows), np.int32), [part.uri])
+                )
 
 
 def predictor(
@@ -125,6 +126,10 @@ def predictor(
     inputs = schema.subset(set(call.structured_input_signature[1]) & {field.name for field in schema.fields})
     tensors = encoded_tensors if encoded else raw_tensors
     return lambda rows: arrow_arrays(call(**tensors(rows, inputs)), predicted)
+
+
+def _as(array: pa.Array, kind: pa.DataType) -> pa.Array:
+    return array if array.type == kind else array.cast(kind)
 
 
 def _pieces(batch: pa.RecordBatch, rows: int) -> Iterator[pa.RecordBatch]:
