@@ -16,7 +16,7 @@ from mlflow.types import ColSpec, DataType
 from mlflow.types import Schema as MlflowSchema
 from mlflow.types.schema import Array
 
-from features.schema import Schema
+from features.schema import Field, Schema
 from pipelines.tasks import task_of
 
 SAVED_MODEL = "saved_model"
@@ -32,7 +32,7 @@ PREDICTION_TYPES: dict[str, DataType | Array] = {
 
 def log(saved_model: str, schema: Schema, run_id: str) -> ModelInfo:
     """Logs the folder `saved_model` as the model of a run."""
-    inputs = MlflowSchema([ColSpec(TYPES[field.kind], field.name) for field in schema.fields])
+    inputs = MlflowSchema([ColSpec(_input_type(field), field.name) for field in schema.fields])
     columns = task_of(schema.label).columns
     outputs = MlflowSchema([ColSpec(PREDICTION_TYPES[column.type], column.name) for column in columns])
     return Model.log(
@@ -43,6 +43,11 @@ def log(saved_model: str, schema: Schema, run_id: str) -> ModelInfo:
         saved_model=saved_model,
         signature=ModelSignature(inputs, outputs),
     )
+
+
+def _input_type(field: Field) -> DataType | Array:
+    single = DataType[TYPES[field.kind]]
+    return Array(single) if field.shape or field.many else single
 
 
 class _SavedModelFlavor:

@@ -44,7 +44,8 @@ def ship(spark: SparkSession, saved_model: str, name: str) -> str:
         atexit.register(shutil.rmtree, folder, ignore_errors=True)
         path = Path(folder) / f"{archive}.tar"
         with tarfile.open(path, "w") as tar:
-            tar.add(saved_model, arcname=".")
+            for entry in sorted(Path(saved_model).rglob("*")):  # Spark refuses an archive with an entry "."
+                tar.add(entry, arcname=str(entry.relative_to(saved_model)), recursive=False)
         spark.sparkContext.addArchive(f"{path}#{archive}")
         _shipped.add((application, archive))
     return archive

@@ -198,5 +198,11 @@ def _batches_of(spark: SparkSession, rows: int) -> Iterator[None]:
 
 
 def keyed(schema: Schema, keys: Sequence[str]) -> Schema:
-    """The schema with the first of `keys` as its key, if there are any."""
+    """The schema with the first of `keys` as its key, if there are any.
+
+    Raises:
+        BadInputError: if that is a field as well, which has to be typed where a key is a text.
+    """
+    if keys and keys[0] in {field.name for field in schema.fields}:
+        raise BadInputError(f"The first key, {keys[0]!r}, is a field of the model. Name another first, or copy it.")
     return dataclasses.replace(schema, key=keys[0]) if keys else schema

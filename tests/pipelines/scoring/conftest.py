@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 import tensorflow as tf
 from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
 
 from features import storage
 from features.analysis.analyze import analyze
@@ -30,7 +31,9 @@ from features.columns import (
 )
 from features.dataset_version import DatasetVersion
 from features.schema import Field, Label, Schema
+from features.validation.rows import REASON, check_rows
 from models.tabular import wide_deep
+from pipelines.datasets.raw_table import named_rows
 from pipelines.recipe import Optimizer, Recipe, Training
 from pipelines.tracking import ModelVersion, Tracker
 from pipelines.training.export import export
@@ -133,7 +136,9 @@ def registered(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) ->
             good_rows().slice(part * ROWS // 4, ROWS // 4), rows / f"part-{part}.parquet", row_group_size=200
         )
     folder, columns = str(home / "version"), stored(CONFIG.columns)
-    statistics = analyze(spark.read.parquet(str(rows)), SCHEMA, folder, needs(CONFIG.columns))
+    raw = named_rows(spark.read.parquet(str(rows)), SCHEMA, F.lit(""))
+    checked = check_rows(raw, SCHEMA, labelled=False).where(F.col(REASON).isNull())
+    statistics = analyze(checked, SCHEMA, folder, needs(CONFIG.columns))
     features = {
         "schema": SCHEMA.to_json(),
         "columns": [describe(column) for column in columns],

@@ -40,7 +40,7 @@ SOURCES: dict[str, Callable[[SparkSession, str, Path], tuple[object, dict[str, o
         spark.read.parquet(rows).write.orc(str(folder / "orc")) or str(folder / "orc"),
         {"source_format": "orc"},
     ),
-    "files without a key": lambda spark, rows, folder: (rows, {"keys": ["job", "day"], "batch_rows": 100}),
+    "files without a key": lambda spark, rows, folder: (rows, {"keys": ["day", "job"], "batch_rows": 100}),
 }
 
 
@@ -55,10 +55,8 @@ def test_every_source_gives_the_models_own_scores(
     kept = options.get("keys", ["row"])
     assert written.columns == [*kept, "score", "class", "model_version", "scored_at"]
     if "keys" in options:
-        assert result.rows_rejected == people()["job"].null_count, "a row without key is rejected"
-        assert sorted(r["score"] for r in written.collect()) == pytest.approx(
-            sorted(v for v, job in zip(expected.values(), people()["job"].to_pylist(), strict=True) if job), rel=1e-5
-        )
+        assert sorted(row["score"] for row in written.collect()) == pytest.approx(sorted(expected.values()), rel=1e-5)
+        assert {row["job"] for row in written.collect()} == set(people()["job"].to_pylist())
         return
     require_equal(scores(written), expected)
     assert (result.rows_read, result.rows_scored, result.rows_rejected) == (3000, 3000, 0)
@@ -113,7 +111,7 @@ def test_when_every_row_is_bad(spark: SparkSession, registered, people, tmp_path
         score(spark, None, registered.uri, rows, str(tmp_path / "out"), registered.tracker)
     with pytest.raises(BadInputError, match=r"all 0 were rejected"):
         score(spark, None, registered.uri, rows.limit(0), str(tmp_path / "out"), registered.tracker)
-    with pytest.raises(BadInputError, match=r"1 of 7 columns are not in the data.*'pixels'|no column 'pixels'"):
+    with pytest.raises(BadInputError, match="Column 'pixels' is missing"):
         score(spark, None, registered.uri, rows.drop("pixels"), str(tmp_path / "out"), registered.tracker)
     assert list(tmp_path.iterdir()) == []
 
