@@ -1,8 +1,7 @@
 """The present champion on the rows that a candidate was judged by: only then can the two be compared."""
 
-import tempfile
-import uuid
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -19,8 +18,8 @@ from pipelines.evaluation.slices import Slices, with_slices
 from pipelines.gate import Standing
 from pipelines.metrics.measured import ALL
 from pipelines.recipe import Recipe
-from pipelines.score import model_schema
-from pipelines.scoring_model import arrow_arrays, load, ship, spark_columns
+from pipelines.scoring.model import open_model, require_columns
+from pipelines.scoring_model import arrow_arrays, load, spark_columns, task_threads
 from pipelines.tasks import task_of
 from pipelines.tasks.task import PredictionColumn
 from pipelines.tracking import ModelVersion, Tracker
@@ -45,20 +44,19 @@ def champion_on(
         BadInputError: if the champion cannot read these rows, or the raw files are not those of the version any more.
     """
     if champion.tags.get("emberline.dataset_digest") == version.digest:
-        evaluated = open_evaluation(champion.tags["emberline.training"])
-        return Standing(evaluated.metrics, evaluated.slices)
-    dataset, called = load_dataset(recipe.dataset), f"{champion.name} version {champion.version}"
-    with tempfile.TemporaryDirectory() as scratch:
-        folder = tracker.fetch(champion, scratch)
-        reads = model_schema(folder, dataset.schema, called)
-        archive = ship(spark, folder, f"champion-{uuid.uuid4().hex[:8]}")
-    fields = {field.name for field in (*version.schema.fields, *reads.fields)}
+        with suppress(BadInputError):  # its training's folder is gone
+            evaluated = open_evaluation(champion.tags["emberline.training"])
+            return Standing(evaluated.metrics, evaluated.slices)
+    dataset = load_dataset(recipe.dataset)
+    model = open_model(spark, tracker, f"models:/{champion.name}/{champion.version}")
+    require_columns(model.schema, dataset.schema, model.called)
+    fields = {field.name for field in (*version.schema.fields, *model.schema.fields)}
     schema = dataset.schema.subset(fields)
     raw = dataset.read(spark, version.manifest["source"]["uri"], "eval")
     good = check_rows(raw, schema, labelled=True).where(F.col(REASON).isNull())
     task, label = task_of(schema.label), schema.label.name
-    columns = f"`{schema.key}` string, `{label}` float, {spark_columns(task.columns)}"
-    scored = good.mapInArrow(_LabelledScorer(reads, schema.key, label, task.columns, archive), columns)
+    columns = f"`{schema.key}` string, `{label}` float, {spark_columns(model.predicted)}"
+    scored = good.mapInArrow(_LabelledScorer(model.schema, schema.key, label, model.predicted, model.archive), columns)
     if recipe.evaluation.slices:
         scored = with_slices(spark, scored, recipe, version)
     scored.persist()
@@ -70,8 +68,9 @@ def champion_on(
     metrics, rows = found[ALL].metrics, version.split("eval").rows
     if metrics["rows"] != rows:
         source = version.manifest["source"]["uri"]
+        read = f"{metrics['rows']:,.0f}"
         raise BadInputError(
-            f"{called} can read {metrics['rows']:,.0f} held-out rows at {source!r}, and the candidate had {rows:,}"
+            f"{model.called} can read {read} held-out rows at {source!r}, and the candidate had {rows:,}"
         )
     return Standing(metrics, slices.table(found))
 
@@ -87,7 +86,7 @@ class _LabelledScorer:
     archive: str
 
     def __call__(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        score = load(self.archive, threads=1).signatures["serving_default"]
+        score = load(self.archive, task_threads()).signatures["serving_default"]
         from features.batches import raw_tensors
 
         inputs = self.schema.subset(set(score.structured_input_signature[1]))

@@ -18,7 +18,7 @@ from mlflow.types import ColSpec, DataType
 from mlflow.types import Schema as MlflowSchema
 from mlflow.types.schema import Array
 
-from features.schema import Schema
+from features.schema import Field, Schema
 from pipelines.tasks import task_of
 
 SAVED_MODEL = "saved_model"
@@ -41,7 +41,7 @@ def log(saved_model: str, schema: Schema, run_id: str, examples: str) -> ModelIn
         run_id: The run.
         examples: Local Parquet file with a few raw rows.
     """
-    inputs = MlflowSchema([ColSpec(TYPES[field.kind], field.name) for field in schema.fields])
+    inputs = MlflowSchema([ColSpec(_input_type(field), field.name) for field in schema.fields])
     columns = task_of(schema.label).columns
     outputs = MlflowSchema([ColSpec(PREDICTION_TYPES[column.type], column.name) for column in columns])
     return Model.log(
@@ -54,6 +54,11 @@ def log(saved_model: str, schema: Schema, run_id: str, examples: str) -> ModelIn
         input_example=pq.read_table(examples).to_pandas(),
         validate_serving_input=False,  # it would load TensorFlow into the driver
     )
+
+
+def _input_type(field: Field) -> DataType | Array:
+    single = DataType[TYPES[field.kind]]
+    return Array(single) if field.shape or field.many else single
 
 
 class _SavedModelFlavor:

@@ -159,14 +159,20 @@ class Registry(Turns):
         return int(self._client.get_registered_model(version.name).aliases.get(alias, "0")) == version.version
 
     def find(self, uri: str) -> ModelVersion:
-        """The version behind `models:/NAME@alias` or `models:/NAME/VERSION`.
+        """The version behind `models:/NAME@alias` or `models:/NAME/VERSION`, or the model `runs:/ID/model` of a run.
+
+        A run's model that is not registered is version 0 of a model called like its URI.
 
         Raises:
             BadInputError: if the text is not of that form, or nothing is registered there.
         """
+        if uri.startswith("runs:/"):
+            return self._of_run(uri)
         name, at, alias = uri.removeprefix("models:/").partition("@")
         if not uri.startswith("models:/"):
-            raise BadInputError(f"Not a model: {uri!r}. Expected models:/NAME@alias or models:/NAME/VERSION.")
+            raise BadInputError(
+                f"Not a model: {uri!r}. Expected models:/NAME@alias, models:/NAME/VERSION or runs:/ID/model."
+            )
         if at:
             try:
                 found = self._client.get_model_version_by_alias(name, alias)
@@ -179,6 +185,17 @@ class Registry(Turns):
         if not name or not number.isdigit():
             raise BadInputError(f"Not a model version: {uri!r}. Expected models:/NAME@alias or models:/NAME/VERSION.")
         return self.version(name, int(number))
+
+    def _of_run(self, uri: str) -> ModelVersion:
+        run_id = uri.removeprefix("runs:/").partition("/")[0]
+        try:
+            found = self._client.search_model_versions(f"run_id = '{run_id}'", max_results=1)
+            self._client.get_run(run_id)
+        except MlflowException as error:
+            raise BadInputError(f"No run {run_id!r} in {self.uri}; expected runs:/ID/model.") from error
+        if found:
+            return self.version(found[0].name, int(found[0].version))
+        return ModelVersion(uri, 0, run_id, uri, {})
 
     def fetch(self, version: ModelVersion, folder: str) -> str:
         """Downloads a version and returns the folder of its SavedModel."""
