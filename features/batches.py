@@ -17,6 +17,9 @@ from features.schema import MISSING_INTEGER, Field, Kind, Schema
 
 Array = npt.NDArray[Any]
 
+PLACES = "{}__places"
+"""Name of the tensor that goes with the words of an encoded text field."""
+
 
 def missing_mark(kind: Kind) -> int | float | str:
     """What stands for a missing value of a field in a tensor."""
@@ -36,6 +39,23 @@ def raw_tensors(batch: pa.RecordBatch, schema: Schema) -> dict[str, tf.Tensor]:
             than its shape.
     """
     return {field.name: _raw_tensor(_column(batch, field.name), field) for field in schema.fields}
+
+
+def encoded_tensors(batch: pa.RecordBatch, schema: Schema) -> dict[str, tf.Tensor]:
+    """The same for `TransformGraph.from_encoded`: single texts as their words and places. Dictionaries stay encoded.
+
+    Raises:
+        BadInputError: as `raw_tensors`.
+    """
+    tensors: dict[str, tf.Tensor] = {}
+    for field in schema.fields:
+        array = _column(batch, field.name)
+        if field.kind == "string" and not field.many:
+            words, places = _encoded(array)
+            tensors[field.name], tensors[PLACES.format(field.name)] = _words(words), tf.constant(places)
+        else:
+            tensors[field.name] = _raw_tensor(array, field)
+    return tensors
 
 
 def _column(batch: pa.RecordBatch, name: str) -> pa.Array:
@@ -85,12 +105,28 @@ def _numbers(array: pa.Array, field: Field) -> Array:
 def _texts(array: pa.Array, there: Array | None = None) -> tf.Tensor:
     """Texts `[n]`, or spread over the places that have one."""
     # Making a TensorFlow string costs far more than gathering one: convert each different text once.
-    encoded = pc.fill_null(array, "").dictionary_encode()
-    indices = _numpy(encoded.indices)
-    words = encoded.dictionary.to_numpy(zero_copy_only=False)
+    words, places = _encoded(array)
     if there is not None:
-        indices, words = _spread(indices, there, len(words)), np.append(words, "")
-    return tf.gather(tf.constant(words, tf.string, [len(words)]), indices)
+        words = pa.concat_arrays([words, pa.array([""], words.type)])
+        places = _spread(places, there, len(words) - 1)
+    return tf.gather(_words(words), places)
+
+
+def _encoded(array: pa.Array) -> tuple[pa.Array, Array]:
+    """The different texts of a column, and of each row which one it has; a missing text is `""`."""
+    encoded = array if pa.types.is_dictionary(array.type) else array.dictionary_encode()
+    words, places = encoded.dictionary, _numpy(pc.fill_null(encoded.indices, len(encoded.dictionary)))
+    if encoded.null_count:
+        words = pa.concat_arrays([words, pa.array([""], words.type)])
+    if len(words) > len(places):  # a dictionary of more rows than these
+        there = np.zeros(len(words), bool)
+        there[places] = True
+        words, places = words.filter(pa.array(there)), (np.cumsum(there) - 1)[places]
+    return words, places.astype(np.int32, copy=False)
+
+
+def _words(words: pa.Array) -> tf.Tensor:
+    return tf.constant(words.to_numpy(zero_copy_only=False), tf.string, [len(words)])
 
 
 def stored_array(tensor: tf.Tensor | Array, shape: tuple[int | None, ...]) -> pa.Array:

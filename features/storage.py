@@ -255,16 +255,28 @@ def copy_folder(source: str | os.PathLike[str], target: str | os.PathLike[str]) 
     pafs.copy_files(path, target_path, source_filesystem=filesystem, destination_filesystem=other)
 
 
-def replace_folder(source: str | os.PathLike[str], target: str | os.PathLike[str]) -> None:
+def replace_folder(
+    source: str | os.PathLike[str], target: str | os.PathLike[str], aside: str | os.PathLike[str] | None = None
+) -> None:
     """Rename a finished folder to its final name; a folder already there gives way in the same moment.
 
     The old folder is set aside first and removed last, so at every moment one of the two is complete.
+
+    Args:
+        source: The finished folder.
+        target: Its final name.
+        aside: Where the old folder waits meanwhile; beside the target unless told.
     """
     target = os.fspath(target).rstrip("/")
-    aside = f"{target}.replaced-{uuid.uuid4().hex[:8]}"
+    aside = os.fspath(aside) if aside is not None else f"{target}.replaced-{uuid.uuid4().hex[:8]}"
     if exists(target):
         _move_folder(target, aside)
-    _move_folder(os.fspath(source), target)
+    try:
+        _move_folder(os.fspath(source), target)
+    except BaseException:
+        if exists(aside) and not exists(target):
+            _move_folder(aside, target)
+        raise
     delete(aside)
 
 

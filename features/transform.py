@@ -1,11 +1,12 @@
 """The one transform graph: raw fields to model inputs, the same in ETL, evaluation and the exported model."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 import tensorflow as tf
 
-from features.batches import missing_mark
+from features.batches import PLACES, missing_mark
 from features.columns import Transformed, check
 from features.errors import BadInputError
 from features.schema import MISSING_INTEGER, Field, Schema
@@ -15,16 +16,31 @@ TENSOR_TYPES = {"integer": tf.int64, "float": tf.float64, "string": tf.string}
 _EXAMPLE_TYPES = {"integer": tf.int64, "float": tf.float32, "string": tf.string}
 
 
+class Encoded(NamedTuple):
+    """Texts of which each different one is held once.
+
+    Args:
+        words: The different texts, string `[words]`.
+        places: Of each row, which of them it has, int32 `[batch]`.
+    """
+
+    words: tf.Tensor
+    places: tf.Tensor
+
+
+RawTensor: TypeAlias = tf.Tensor | Encoded
+
+
 class RawTensors:
     """Raw fields as columns see them: defaults applied, one way to ask whether a value is missing.
 
     Args:
         schema: Declares the fields.
         tensors: One tensor per field, `[batch]`, `[batch, *shape]`, or `[batch, longest]` for fields of many values;
-            missing values, and what fills up short rows, as the schema encodes them.
+            missing values, and what fills up short rows, as the schema encodes them. Single texts may be encoded.
     """
 
-    def __init__(self, schema: Schema, tensors: Mapping[str, tf.Tensor]) -> None:
+    def __init__(self, schema: Schema, tensors: Mapping[str, RawTensor]) -> None:
         self._fields = {field.name: field for field in schema.fields}
         self._tensors = tensors
 
@@ -33,7 +49,24 @@ class RawTensors:
 
         A row without any of many values has the default as its one value.
         """
-        field, tensor = self._fields[name], self._tensors[name]
+        return self._spread(name, lambda tensor: self._value(name, tensor))
+
+    def each_text(self, name: str, look: Callable[[tf.Tensor], tf.Tensor]) -> tf.Tensor:
+        """What `look` makes of every text (see `text`), one by one; of each different one only once where it can.
+
+        Args:
+            name: A text or integer field.
+            look: From texts to as many values, each from its own text alone.
+        """
+        return self._spread(name, lambda tensor: look(self._text(self._value(name, tensor), name)))
+
+    def _spread(self, name: str, made: Callable[[tf.Tensor], tf.Tensor]) -> tf.Tensor:
+        """What is made of the tensor of a field, or of its words and then spread over the rows."""
+        tensor = self._tensors[name]
+        return tf.gather(made(tensor.words), tensor.places) if isinstance(tensor, Encoded) else made(tensor)
+
+    def _value(self, name: str, tensor: tf.Tensor) -> tf.Tensor:
+        field = self._fields[name]
         if field.default is None:
             return tensor
         replaced = self._missing(field, tensor)
@@ -59,7 +92,10 @@ class RawTensors:
 
     def text(self, name: str) -> tf.Tensor:
         """The field as text, integers in decimal; missing is `""`."""
-        value = self.value(name)
+        return self.each_text(name, lambda text: text)
+
+    @staticmethod
+    def _text(value: tf.Tensor, name: str) -> tf.Tensor:
         if value.dtype == tf.string:
             return value
         if value.dtype != tf.int64:
@@ -68,7 +104,8 @@ class RawTensors:
 
     def missing(self, name: str) -> tf.Tensor:
         """Where the field has neither a value nor a default: bool, the field's shape."""
-        return self._missing(self._fields[name], self.value(name))
+        field = self._fields[name]
+        return self._spread(name, lambda tensor: self._missing(field, self._value(name, tensor)))
 
     def beyond(self, name: str) -> tf.Tensor:
         """Where a row of many values has ended, after its last one that is not missing: bool `[batch, longest]`."""
@@ -105,8 +142,26 @@ class TransformGraph(tf.Module):
         """Name, type and shape of every raw input: `[batch]`, `[batch, *shape]`, or `[batch, longest]`."""
         return {field.name: _spec(field) for field in self.schema.fields}
 
+    @property
+    def encoded_spec(self) -> dict[str, tf.TensorSpec]:
+        """The same with single texts encoded: the words under the field's name, the places under `PLACES`."""
+        spec = self.raw_spec
+        for field in self.schema.fields:
+            if field.kind == "string" and not field.many:
+                name = PLACES.format(field.name)
+                spec[name] = tf.TensorSpec([None], tf.int32, name)
+        return spec
+
+    def from_encoded(self, tensors: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        """Model inputs from tensors of `encoded_spec`; the same as from the raw texts, at the cost of the words."""
+        given: dict[str, RawTensor] = {}
+        for field in self.schema.fields:
+            places = tensors.get(PLACES.format(field.name))
+            given[field.name] = tensors[field.name] if places is None else Encoded(tensors[field.name], places)
+        return self(given)
+
     @tf.autograph.experimental.do_not_convert
-    def __call__(self, tensors: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+    def __call__(self, tensors: Mapping[str, RawTensor]) -> dict[str, tf.Tensor]:
         """Model inputs by column name: int64 ids or float32 numbers, `[batch]`, `[batch, n]` for arrays, and
         `[batch, longest]` for many values, with `PAD` or NaN behind the end of a row.
         """

@@ -19,6 +19,7 @@ def parser() -> argparse.ArgumentParser:
         help="dataset version to compare the data with; default: the one that --overwrite replaces",
     )  # fmt: skip
     arguments.add_overwrite(parser, "a dataset version")
+    arguments.add_pipeline_run(parser)
     arguments.add_master(parser)
     return parser
 
@@ -29,13 +30,19 @@ def main(argv: list[str] | None = None) -> int:
     given = parser().parse_args(argv)
 
     def work() -> object:
-        from pipelines.etl import etl
+        from pipelines.arguments import tracking_uri
+        from pipelines.etl import tracked_etl
         from pipelines.recipe import load_recipe
         from pipelines.session import session
+        from pipelines.tracking import Tracker
 
         recipe = load_recipe(given.pipeline, given.overrides)
-        with session(f"etl {recipe.name}", given.master) as spark:
-            return etl(spark, recipe, given.input, given.output, overwrite=given.overwrite, previous=given.previous)
+        tracker = Tracker(tracking_uri(given.tracking_uri))
+        runs = tracker.pipeline_run(recipe, given.pipeline_run)
+        with session(f"etl {recipe.name}", given.master) as spark, runs:
+            return tracked_etl(
+                spark, recipe, given.input, given.output, tracker, overwrite=given.overwrite, previous=given.previous
+            )
 
     return conclude("etl", work)
 

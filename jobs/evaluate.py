@@ -14,7 +14,7 @@ def parser() -> argparse.ArgumentParser:
     parser = arguments.job_parser("evaluate", __doc__)
     parser.add_argument("--training", required=True, type=arguments.location, metavar="URI", help="a finished training")
     arguments.add_overwrite(parser, "an evaluation")
-    arguments.add_tracking(parser)
+    arguments.add_pipeline_run(parser)
     arguments.add_master(parser)
     return parser
 
@@ -25,6 +25,8 @@ def main(argv: list[str] | None = None) -> int:
     given = parser().parse_args(argv)
 
     def work() -> object:
+        from dataclasses import asdict
+
         from pipelines.arguments import tracking_uri
         from pipelines.evaluate import evaluate
         from pipelines.recipe import load_recipe
@@ -33,8 +35,11 @@ def main(argv: list[str] | None = None) -> int:
 
         recipe = load_recipe(given.pipeline, given.overrides)
         tracker = Tracker(tracking_uri(given.tracking_uri))
-        with session(f"evaluate {recipe.name}", given.master) as spark:
-            return evaluate(spark, given.training, tracker, overwrite=given.overwrite)
+        runs = tracker.pipeline_run(recipe, given.pipeline_run)
+        with session(f"evaluate {recipe.name}", given.master) as spark, runs:
+            found = asdict(evaluate(spark, recipe, given.training, tracker, overwrite=given.overwrite))
+        del found["details"]  # hundreds of points of curves: they are in evaluation.json
+        return found
 
     return conclude("evaluate", work)
 

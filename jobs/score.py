@@ -1,4 +1,4 @@
-"""Raw rows to predictions with a registered model, as Parquet that appears all at once.
+"""Raw rows to predictions with a registered model; they appear all at once, or a whole partition at a time.
 
     spark-submit --master spark://HOST:7077 --py-files emberline.zip jobs/score.py --pipeline census_wide_deep \\
         --model models:/emberline-census_wide_deep@champion --input hdfs:///raw/today --output hdfs:///predictions/today
@@ -12,11 +12,31 @@ def parser() -> argparse.ArgumentParser:
     from pipelines import arguments
 
     parser = arguments.job_parser("score", __doc__)
-    parser.add_argument("--model", required=True, metavar="URI", help="models:/NAME@alias or models:/NAME/VERSION")
-    parser.add_argument("--input", required=True, type=arguments.location, metavar="URI", help="raw rows")
+    parser.add_argument(
+        "--model", required=True, metavar="URI", help="models:/NAME@alias, models:/NAME/VERSION or runs:/ID/model"
+    )
+    rows = parser.add_mutually_exclusive_group(required=True)
+    rows.add_argument("--input", type=arguments.location, metavar="URI", help="raw rows")
+    rows.add_argument("--table", metavar="NAME", help="raw rows in a table of Spark's catalogue")
+    parser.add_argument(
+        "--input-format", metavar="FORMAT", help="Spark's format of --input; default: Parquet, or the data set's own"
+    )
     parser.add_argument("--output", required=True, type=arguments.location, metavar="URI", help="predictions")
+    parser.add_argument(
+        "--layout", default="parquet", metavar="LAYOUT", help="of the predictions: parquet, tfrecord or delta"
+    )
+    parser.add_argument(
+        "--partition-by", metavar="COLUMN", help="divide predictions by it; those of values that come are replaced"
+    )
+    parser.add_argument(
+        "--keys", type=lambda text: tuple(text.split(",")), default=(), metavar="COLUMN,…",
+        help="columns that stay with a prediction; default: the data set's key",
+    )  # fmt: skip
+    parser.add_argument(
+        "--batch-rows", type=int, metavar="N", help="rows that the model takes at a time; default: by their width"
+    )
     arguments.add_overwrite(parser, "predictions")
-    arguments.add_tracking(parser)
+    arguments.add_pipeline_run(parser)
     arguments.add_master(parser)
     return parser
 
@@ -35,8 +55,14 @@ def main(argv: list[str] | None = None) -> int:
 
         recipe = load_recipe(given.pipeline, given.overrides)
         tracker = Tracker(tracking_uri(given.tracking_uri))
-        with session(f"score {recipe.name}", given.master) as spark:
-            return score(spark, recipe, given.model, given.input, given.output, tracker, overwrite=given.overwrite)
+        runs = tracker.pipeline_run(recipe, given.pipeline_run)
+        with session(f"score {recipe.name}", given.master) as spark, runs:
+            source = spark.table(given.table) if given.table else given.input
+            return score(
+                spark, recipe, given.model, source, given.output, tracker,
+                overwrite=given.overwrite, layout=given.layout, partition_by=given.partition_by, keys=given.keys,
+                batch_rows=given.batch_rows, source_format=given.input_format,
+            )  # fmt: skip
 
     return conclude("score", work)
 

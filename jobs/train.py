@@ -15,7 +15,7 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument("--dataset", required=True, type=arguments.location, metavar="URI", help="dataset version")
     parser.add_argument("--output", required=True, type=arguments.location, metavar="URI", help="the training's folder")
     arguments.add_overwrite(parser, "a training")
-    arguments.add_tracking(parser)
+    arguments.add_pipeline_run(parser)
     arguments.add_master(parser)
     return parser
 
@@ -34,7 +34,8 @@ def main(argv: list[str] | None = None) -> int:
 
         recipe = load_recipe(given.pipeline, given.overrides)
         tracker = Tracker(tracking_uri(given.tracking_uri))
-        with session(f"train {recipe.name}", given.master) as spark:
+        runs = tracker.pipeline_run(recipe, given.pipeline_run)
+        with session(f"train {recipe.name}", given.master) as spark, runs:
             return train(
                 spark, recipe, given.overrides, given.dataset, given.output, tracker, overwrite=given.overwrite
             )

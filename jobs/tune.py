@@ -25,7 +25,7 @@ def parser() -> argparse.ArgumentParser:
         "--parallel", type=int, default=1, metavar="N",
         help="trainings at a time, each on one executor (default: 1, on as many as the recipe asks for)",
     )  # fmt: skip
-    arguments.add_tracking(parser)
+    arguments.add_pipeline_run(parser)
     arguments.add_master(parser)
     return parser
 
@@ -46,7 +46,8 @@ def main(argv: list[str] | None = None) -> int:
         recipe = load_recipe(given.pipeline, given.overrides)
         space = [parse_axis(text) for text in given.space]
         tracker = Tracker(tracking_uri(given.tracking_uri))
-        with session(f"tune {recipe.name}", given.master) as spark:
+        runs = tracker.pipeline_run(recipe, given.pipeline_run)
+        with session(f"tune {recipe.name}", given.master) as spark, runs:
             return tune(
                 spark, recipe, given.overrides, given.dataset, given.output, tracker,
                 space=space, trials=given.trials, parallel=given.parallel,

@@ -40,6 +40,15 @@ def add_tracking(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
 
 
+def add_pipeline_run(parser: argparse.ArgumentParser) -> None:
+    """`--tracking-uri`, and `--pipeline-run`, which puts the runs of several jobs below one."""
+    add_tracking(parser)
+    parser.add_argument(
+        "--pipeline-run", default="", metavar="KEY",
+        help="the same text for all jobs of one pipeline run puts their MLflow runs below one; default: none above",
+    )  # fmt: skip
+
+
 def add_overwrite(parser: argparse.ArgumentParser, what: str) -> None:
     """`--overwrite`, for outputs that already exist."""
     parser.add_argument("--overwrite", action="store_true", help=f"replace {what} that is already there")

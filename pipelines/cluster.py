@@ -156,6 +156,7 @@ class _Gang:
             if event["event"] == "ready" or rank in self._heard:
                 self._heard[rank] = time.monotonic()
             if event["event"] == "alive":
+                self._on_event(rank, event)
                 continue
             progress = time.monotonic()
             self._take(rank, event)

@@ -1,5 +1,6 @@
 """Raw files to one dataset version: validate, learn statistics, transform in the executors, write TFRecords."""
 
+import hashlib
 import json
 import uuid
 from dataclasses import asdict, dataclass
@@ -7,13 +8,14 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from features import storage
 from features.analysis.analyze import analyze
 from features.columns import arrow_schema, cardinalities, check, describe, needs
-from features.dataset_version import FEATURES, FORMAT, MANIFEST, REJECTED, SUCCESS, content_digest
+from features.dataset_version import EXAMPLES, FEATURES, FORMAT, MANIFEST, REJECTED, SUCCESS, content_digest
 from features.errors import BadInputError
 from features.profile.page import PROFILE
 from features.tfrecord.layouts import shard_name
@@ -28,11 +30,13 @@ from pipelines.progress import Progress, StageProgress
 from pipelines.recipe import Recipe
 from pipelines.row_transform import RowTransform
 from pipelines.shards import SHARD_REPORT, ShardWriter
+from pipelines.tracking import Tracker
 from pipelines.version import code_version
 
 SPLITS = ("train", "eval")
 CHECKED = "checked"
 """Folder of the checked rows while a version is being made."""
+EXAMPLE_ROWS = 5
 REASONS_KEPT = 20
 """Most frequent rejection reasons that the manifest lists."""
 
@@ -133,6 +137,8 @@ def etl(
             with StageProgress(spark.sparkContext, progress, f"transform {split}"):
                 job = ShardWriter(transform, recipe.preparation, storage.join(staging, split))
                 shards[split] = _write_split(rows.good, job)
+        names = [field.name for field in schema.fields]
+        _write_examples(checked["train"].good.select(*names).limit(EXAMPLE_ROWS), staging)
     except BaseException:
         storage.delete(staging)
         raise
@@ -173,6 +179,52 @@ def etl(
     _publish(staging, output, features, manifest, page)
     progress.say(f"{sum(result.records.values()):,} rows written to {output}, {rejected:,} rejected")
     return result
+
+
+def tracked_etl(
+    spark: SparkSession,
+    recipe: Recipe,
+    source: str,
+    output: str,
+    tracker: Tracker,
+    *,
+    overwrite: bool = False,
+    previous: str | None = None,
+) -> EtlResult:
+    """`etl`, recorded as a run: from which raw data it made which dataset version. The run's facts are the manifest's.
+
+    Args:
+        spark: The session.
+        recipe: As of `etl`.
+        source: As of `etl`.
+        output: As of `etl`.
+        tracker: Where the run is recorded.
+        overwrite: As of `etl`.
+        previous: As of `etl`.
+    """
+    given = {"emberline.source": source, "emberline.dataset": output}
+    params = {"source": source, "output": output, "overwrite": overwrite, "previous": previous or ""}
+    keep = f"{output.rstrip('/')}.undelivered"  # beside the version, which appears all at once
+    with tracker.step(recipe.name, "etl", spark=spark, keep=keep, params=params, tags=given) as run:
+        result = etl(spark, recipe, source, output, overwrite=overwrite, previous=previous)
+        synthetic = str(bool(result.synthetic)).lower()
+        run.log_tags({"emberline.dataset_digest": result.digest, "emberline.synthetic": synthetic})
+        rows = {"rows_read": result.rows_read, "rows_rejected": result.rows_rejected, "bytes": result.bytes}
+        run.log_metrics(rows | {f"rows_{split}": count for split, count in result.records.items()})
+        name = f"emberline-{recipe.dataset}"
+        run.log_dataset(f"{name}-raw", source_digest(source), source, {"rows": result.rows_read}, "raw")
+        profile = {"rows": result.rows_read, "rejected": result.rows_rejected}
+        run.log_dataset(name, result.digest, output, profile, "written")
+        for file in (MANIFEST, FEATURES, PROFILE):
+            run.log_files(storage.join(output, file))
+    return result
+
+
+def source_digest(source: str) -> str:
+    """Tells raw data apart without reading it: SHA-256 over its location and the names and sizes of its files."""
+    files = storage.list_files(source, recursive=True) if storage.is_folder(source) else []
+    listed = sorted((file.uri.removeprefix(source), file.size) for file in files)
+    return hashlib.sha256(json.dumps([source, listed]).encode()).hexdigest()
 
 
 def _require_good_rows(split: str, good: int, reasons: dict[str, int]) -> None:
@@ -219,6 +271,12 @@ def _write_split(rows: DataFrame, job: ShardWriter) -> ShardSet:
         if entry.uri.rpartition("/")[2].startswith("attempt-"):
             storage.delete(entry.uri)
     return ShardSet(job.transform.stored_schema, "block", job.codec, job.preparation.rows_per_block, tuple(shards))
+
+
+def _write_examples(rows: DataFrame, staging: str) -> None:
+    sink = pa.BufferOutputStream()
+    pq.write_table(rows.toArrow(), sink)
+    storage.write_bytes_atomic(storage.join(staging, EXAMPLES), sink.getvalue().to_pybytes())
 
 
 def _publish(staging: str, output: str, features: dict[str, Any], manifest: dict[str, Any], page: str) -> None:

@@ -1,6 +1,9 @@
-"""A SavedModel inside executors: shipped once per application, loaded once per Python worker; predictions as Arrow."""
+"""A SavedModel inside executors: shipped once per host, loaded once per Python worker; predictions as Arrow."""
 
+import atexit
+import hashlib
 import os
+import shutil
 import tarfile
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -10,53 +13,83 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from pyspark import SparkFiles
+from pyspark import SparkFiles, TaskContext
 from pyspark.sql import SparkSession
 
+from pipelines.launchers.gpus import visible_gpus
 from pipelines.tasks.task import PredictionColumn
 
 SPARK_TYPES = {"float": "float", "long": "bigint", "string": "string", "floats": "array<float>"}
 
+_shipped: set[tuple[str, str]] = set()
+"""Applications and the archives they have."""
+
 
 def ship(spark: SparkSession, saved_model: str, name: str) -> str:
-    """Sends a local SavedModel folder to the executors.
+    """Sends a local SavedModel folder to the executors, which unpack it once each; the second time costs nothing.
 
     Args:
         spark: The session.
         saved_model: Local folder.
-        name: Distinguishes models of one application.
+        name: What to call it; models of equal names are told apart by their content.
 
     Returns:
         What `load` takes in an executor.
     """
-    archive = f"{name}.tar"
-    path = Path(tempfile.mkdtemp(prefix="emberline-")) / archive
-    with tarfile.open(path, "w") as tar:
-        tar.add(saved_model, arcname=".")
-    spark.sparkContext.addFile(str(path))
+    archive = f"{name}-{_digest(Path(saved_model))}"
+    application = str(spark.sparkContext.applicationId)
+    if (application, archive) not in _shipped:
+        folder = tempfile.mkdtemp(prefix="emberline-")
+        # Executors that come later fetch it then: it stays as long as this process.
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
+        path = Path(folder) / f"{archive}.tar"
+        with tarfile.open(path, "w") as tar:
+            for entry in sorted(Path(saved_model).rglob("*")):  # Spark refuses an archive with an entry "."
+                tar.add(entry, arcname=str(entry.relative_to(saved_model)), recursive=False)
+        spark.sparkContext.addArchive(f"{path}#{archive}")
+        _shipped.add((application, archive))
     return archive
+
+
+def _digest(folder: Path) -> str:
+    """Of the names and bytes of all files."""
+    found = hashlib.sha256()
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        with path.open("rb") as file:
+            content = hashlib.file_digest(file, "sha256").digest()
+        found.update(f"{path.relative_to(folder)}\n".encode() + content)
+    return found.hexdigest()[:16]
 
 
 @lru_cache(maxsize=2)
 def load(archive: str, threads: int) -> Any:
     """The model, in an executor; the second call in the same Python worker costs nothing.
 
+    It sees the GPUs that Spark gave to the task which calls first, and no others.
+
     Args:
         archive: What `ship` returned.
         threads: CPU threads TensorFlow may use here.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    os.environ.update(visible_gpus())
     import tensorflow as tf
 
     try:
         tf.config.threading.set_intra_op_parallelism_threads(threads)
         tf.config.threading.set_inter_op_parallelism_threads(threads)
+        for gpu in tf.config.list_physical_devices("GPU"):
+            # By default the first process takes all memory, and tasks may share a GPU.
+            tf.config.experimental.set_memory_growth(gpu, True)
     except RuntimeError:
-        pass  # this worker ran TensorFlow before; its threads are set
-    folder = tempfile.mkdtemp(prefix="emberline-model-")
-    with tarfile.open(SparkFiles.get(archive)) as tar:
-        tar.extractall(folder, filter="data")
-    return tf.saved_model.load(folder)
+        pass  # this worker ran TensorFlow before; its threads and devices are set
+    return tf.saved_model.load(SparkFiles.get(archive))
+
+
+def task_threads() -> int:
+    """In an executor: CPU threads that are this task's own, `spark.task.cpus`; more would be its neighbours'."""
+    context = TaskContext.get()
+    return context.cpus() if context else 1
 
 
 def spark_columns(columns: Sequence[PredictionColumn]) -> str:

@@ -3,13 +3,12 @@
 import hashlib
 import json
 import threading
-import time
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from features import storage
 from features.errors import BadInputError
-from pipelines.tracking import Tracker
+from pipelines.tracking import Run
 
 SEARCH = "search.json"
 
@@ -41,18 +40,18 @@ class Search:
     Args:
         output: URI of its folder.
         asked: What was asked for; a search goes on only for the same.
-        tracker: Where its run is recorded.
-        run_id: The run.
+        run_id: Its run; empty until it has one.
         trials: Those that have begun, in order.
     """
 
-    def __init__(self, output: str, asked: dict[str, Any], tracker: Tracker, run_id: str, trials: list[Trial]) -> None:
+    def __init__(self, output: str, asked: dict[str, Any], run_id: str, trials: list[Trial]) -> None:
         self.run_id, self.trials = run_id, trials
-        self._output, self._asked, self._tracker = output, asked, tracker
+        self._output, self._asked = output, asked
+        self._run: Run | None = None
         self._lock = threading.Lock()
 
     @classmethod
-    def open(cls, output: str, asked: dict[str, Any], tracker: Tracker, experiment: str) -> "Search":
+    def open(cls, output: str, asked: dict[str, Any]) -> "Search":
         """Begins a search at `output`, or goes on with the one that is there.
 
         Raises:
@@ -62,12 +61,7 @@ class Search:
         if not storage.exists(path):
             if storage.exists(output):
                 raise BadInputError(f"The output {output!r} exists and is no search. Choose another.")
-            params = {key: value for key, value in asked.items() if key != "space"}
-            params |= {f"space.{axis['field']}": json.dumps(axis) for axis in asked["space"]}
-            run_id = tracker.start_run(experiment, f"{asked['recipe']} search", params, {"emberline.search": output})
-            search = cls(output, asked, tracker, run_id, [])
-            search._write()
-            return search
+            return cls(output, asked, "", [])
         state = json.loads(storage.read_bytes(path))
         if state["asked"] != asked:
             differing = sorted(key for key in asked if asked[key] != state["asked"].get(key))
@@ -77,8 +71,19 @@ class Search:
         trials = [Trial(**{**trial, "by_epoch": tuple(trial["by_epoch"])}) for trial in state["trials"]]
         # Those that have ended come first: the others begin again.
         trials.sort(key=lambda trial: trial.state == "running")
-        tracker.resume_run(state["run_id"])
-        return cls(output, asked, tracker, state["run_id"], trials)
+        return cls(output, asked, state["run_id"], trials)
+
+    def record(self, run: Run) -> None:
+        """From here on the search is told to a run."""
+        with self._lock:
+            self._run, self.run_id = run, run.id
+            self._write()
+
+    @property
+    def params(self) -> dict[str, Any]:
+        """What was asked for, as settings of its run."""
+        params = {key: value for key, value in self._asked.items() if key != "space"}
+        return params | {f"space.{axis['field']}": json.dumps(axis) for axis in self._asked["space"]}
 
     @property
     def finished(self) -> int:
@@ -113,9 +118,8 @@ class Search:
             trial = replace(self.trials[number], state=state, result=result, reason=reason)
             self.trials[number] = trial
             self._write()
-            if result is not None:
-                metric = {self._asked["metric"]: result}
-                self._tracker.log_metrics(self.run_id, metric, number + 1, int(time.time() * 1000))
+            if result is not None and self._run:
+                self._run.log_metrics({self._asked["metric"]: result}, number + 1)
         return trial
 
     def _write(self) -> None:

@@ -11,17 +11,17 @@ from pyspark.sql import DataFrame, SparkSession
 from features import storage
 from features.dataset_version import DatasetVersion, open_version
 from features.errors import BadInputError
+from features.profile.page import PROFILE
 from pipelines.capacity import require_room
 from pipelines.cluster import train_on_cluster
 from pipelines.progress import Progress
-from pipelines.recipe import Recipe, flatten
+from pipelines.recipe import Recipe
 from pipelines.tasks import require_fit
-from pipelines.tracking import Tracker
+from pipelines.tracking import Run, Tracker
 from pipelines.training.assignment import Assignment
 from pipelines.training.feed.job import Feed
 from pipelines.training.feed.rows import given_rows, source_rows
-from pipelines.training_record import StoppedEarlyError, TrainingRecord, Watch, shown
-from pipelines.version import code_version
+from pipelines.training_record import TrainingRecord, Watch, shown
 
 TRAINING = "training.json"
 
@@ -41,6 +41,7 @@ class TrainResult:
 
     Args:
         training: URI of its folder; the SavedModel is in `model/` below.
+        recipe: Its name.
         run_id: MLflow run.
         dataset: URI of the dataset version.
         dataset_digest: Its content.
@@ -51,6 +52,7 @@ class TrainResult:
     """
 
     training: str
+    recipe: str
     run_id: str
     dataset: str
     dataset_digest: str
@@ -107,45 +109,35 @@ def train(
     identity = json.loads(json.dumps({"recipe": recipe.to_json(), "dataset_digest": version.digest}))
     if overwrite and not _resumable(output, identity):
         storage.delete(output)
-    run_id = _unfinished_run(output, identity, tracker)
-    if not run_id:
-        run_id = tracker.start_run(
-            experiment_name(recipe), name or recipe.name, flatten(recipe.to_json()),
-            _tags(recipe, version, spark, output), parent,
-        )  # fmt: skip
-        tracker.log_dataset(
-            run_id, f"emberline-{recipe.dataset}", version.digest, dataset,
-            {"rows": version.manifest["rows_read"], "rejected": version.manifest["rows_rejected"]},
-        )  # fmt: skip
-        tracker.log_json(run_id, recipe.to_json(), "recipe.json")
-        tracker.log_json(run_id, version.features, "features.json")
-        _write(output, identity | {"run_id": run_id, "finished": False})
-    record = TrainingRecord(tracker, run_id, progress, recipe, watch)
-    # Beside the driver nobody else computes: TensorFlow may take all cores.
-    threads = 0 if recipe.training.mode == "local" else _threads(spark)
-    assignment = Assignment(recipe.name, overrides, dataset, output, threads, feed.secret if feed else "")
+    resume = _unfinished_run(output, identity)
+    with tracker.step(
+        recipe.name, "train", spark=spark, name=name, parent=parent, resume=resume, keep=output,
+        params=recipe.to_json(), tags=_tags(version, output),
+    ) as run:  # fmt: skip
+        _write(output, identity | {"run_id": run.id, "finished": False})
+        _log_inputs(run, recipe, version)
+        record = TrainingRecord(run, progress, recipe, watch)
+        # Beside the driver nobody else computes: TensorFlow may take all cores.
+        threads = 0 if recipe.training.mode == "local" else _threads(spark)
+        assignment = Assignment(recipe.name, overrides, dataset, output, threads, feed.secret if feed else "")
 
-    def hear(rank: int, event: dict[str, Any]) -> None:
-        record(rank, event)
-        if feed:
-            feed.on_event(rank, event)
+        def hear(rank: int, event: dict[str, Any]) -> None:
+            record(rank, event)
+            if feed:
+                feed.on_event(rank, event)
 
-    try:
-        train_on_cluster(spark, assignment, training=recipe.training, on_event=hear)
-    except StoppedEarlyError:
-        tracker.finish_run(run_id, "KILLED")
-        raise
-    except BaseException:
-        tracker.finish_run(run_id, "FAILED")
-        raise
-    finally:
-        if feed:
-            feed.stop()
-    result = TrainResult(
-        output, run_id, dataset, version.digest, record.metrics, record.steps, resumed_from=record.resumed_from
-    )
-    _write(output, identity | {"run_id": run_id, "finished": True, "result": asdict(result)})
-    tracker.finish_run(run_id, "FINISHED")
+        try:
+            train_on_cluster(spark, assignment, training=recipe.training, on_event=hear)
+        finally:
+            if feed:
+                feed.stop()
+            if recipe.training.tensorboard:
+                run.log_files(storage.join(output, "tensorboard"))
+        result = TrainResult(
+            output, recipe.name, run.id, dataset, version.digest, record.metrics, record.steps,
+            resumed_from=record.resumed_from,
+        )  # fmt: skip
+        _write(output, identity | {"run_id": run.id, "finished": True, "result": asdict(result)})
     progress.say(f"{record.steps:,} steps, " + shown(record.metrics))
     return result
 
@@ -165,11 +157,6 @@ def open_training(uri: str) -> TrainResult:
             f"The training at {uri!r} was not finished. Run train again with this --output; it resumes."
         )
     return TrainResult(**state["result"])
-
-
-def experiment_name(recipe: Recipe) -> str:
-    """The MLflow experiment of a recipe."""
-    return f"emberline/{recipe.name}"
 
 
 def _feed(
@@ -244,7 +231,7 @@ def _what(state: dict[str, Any]) -> Any:
     return state["recipe"] | {"training": kept}, state["dataset_digest"]
 
 
-def _unfinished_run(output: str, identity: dict[str, Any], tracker: Tracker) -> str | None:
+def _unfinished_run(output: str, identity: dict[str, Any]) -> str | None:
     """The run to go on with, if an interrupted training of the same settings is at `output`."""
     path = storage.join(output, TRAINING)
     if not storage.exists(path):
@@ -263,23 +250,26 @@ def _unfinished_run(output: str, identity: dict[str, Any], tracker: Tracker) -> 
             f"The unfinished training at {output!r} has other settings or data than this one. "
             "Choose another output, or pass --overwrite to start anew."
         )
-    return str(state["run_id"]) if tracker.resume_run(state["run_id"]) else None
+    return str(state["run_id"])
 
 
-def _tags(recipe: Recipe, version: DatasetVersion, spark: SparkSession, output: str) -> dict[str, str]:
-    context = spark.sparkContext
+def _tags(version: DatasetVersion, output: str) -> dict[str, str]:
     return {
-        "emberline.recipe": recipe.name,
-        "emberline.version": code_version(),
         "emberline.training": output,
         "emberline.dataset": version.uri,
         "emberline.dataset_digest": version.digest,
+        "emberline.source": str(version.manifest["source"]["uri"]),
         "emberline.synthetic": str(bool(version.synthetic)).lower(),
-        "spark.application_id": str(context.applicationId),
-        "spark.master": str(context.master),
-        "mlflow.source.name": "emberline train",
-        "mlflow.source.type": "JOB",
     }
+
+
+def _log_inputs(run: Run, recipe: Recipe, version: DatasetVersion) -> None:
+    """What is trained, and on what."""
+    rows = {"rows": version.manifest["rows_read"], "rejected": version.manifest["rows_rejected"]}
+    run.log_dataset(f"emberline-{recipe.dataset}", version.digest, version.uri, rows)
+    run.log_json(recipe.to_json(), "recipe.json")
+    run.log_json(version.features, "features.json")
+    run.log_files(storage.join(version.uri, PROFILE))
 
 
 def _threads(spark: SparkSession) -> int:

@@ -23,8 +23,8 @@ from pipelines.recipe import Recipe, load_recipe
 from pipelines.search import Search, Trial
 from pipelines.search_space import Axis, Between
 from pipelines.tasks.task import is_smaller_better
-from pipelines.tracking import Tracker
-from pipelines.train import StoppedEarlyError, experiment_name, train
+from pipelines.tracking import StoppedEarlyError, Tracker
+from pipelines.train import train
 
 UNJUDGED_TRIALS = 4
 """So many trials run to their end before another is compared with their median."""
@@ -97,7 +97,7 @@ def tune(
         "recipe": recipe.name, "overrides": overrides, "metric": metric, "space": [asdict(axis) for axis in space],
         "dataset_digest": open_version(dataset).digest,
     }  # fmt: skip
-    search = Search.open(output, json.loads(json.dumps(asked)), tracker, experiment_name(recipe))
+    search = Search.open(output, json.loads(json.dumps(asked)))
     study = _study(space, metric, parallel, search)
     progress, stopping = Progress("tune"), threading.Event()
 
@@ -135,7 +135,11 @@ def tune(
             return search.end(number, state="failed", reason=f"it has no {metric}, only {', '.join(result.metrics)}")
         return search.end(number, state="complete", result=result.metrics[metric])
 
-    try:
+    with tracker.step(
+        recipe.name, "search", spark=spark, name=f"{recipe.name} search", resume=search.run_id, keep=output,
+        params=search.params, tags={"emberline.search": output, "emberline.dataset": dataset},
+    ) as recorded:  # fmt: skip
+        search.record(recorded)
         numbers = range(search.finished, trials)
         if parallel == 1:
             for number in numbers:
@@ -153,14 +157,10 @@ def tune(
         complete = [trial for trial in ended if trial.result is not None]
         if not complete:
             raise ClusterError(f"None of {trials} trials came to its end. The first: {ended[0].reason}")
-    except BaseException:
-        tracker.finish_run(search.run_id, "FAILED")
-        raise
-    best = (min if is_smaller_better(metric) else max)(complete, key=lambda trial: trial.result or 0.0)
-    states = dict(Counter(trial.state for trial in ended))
-    result = TuneResult(output, search.run_id, metric, best.result or 0.0, best.values, best.training, states)
-    tracker.log_json(search.run_id, asdict(result), "search.json")
-    tracker.finish_run(search.run_id, "FINISHED")
+        best = (min if is_smaller_better(metric) else max)(complete, key=lambda trial: trial.result or 0.0)
+        states = dict(Counter(trial.state for trial in ended))
+        result = TuneResult(output, search.run_id, metric, best.result or 0.0, best.values, best.training, states)
+        recorded.log_json(asdict(result), "search.json")
     flags = " ".join(f"--set '{field}={value}'" for field, value in best.values.items())
     progress.say(f"best {metric} {best.result:.4f}: {flags}")
     return result

@@ -67,7 +67,8 @@ def run_pass(rows: Rows, columns: Sequence[str], step: Pass, answer: str) -> Dat
         answer: Schema of what it yields, as DDL.
     """
     if isinstance(rows, StoredRows):
-        splits = _splits(rows.uri)
+        files = [entry for entry in storage.list_files(rows.uri, recursive=True) if entry.uri.endswith(".parquet")]
+        splits = file_splits(files)
         tasks = rows.spark.range(0, len(splits), 1, max(1, len(splits)))
         return tasks.mapInArrow(_OnFiles(step, splits), answer)
     # Names may hold anything, and PySpark stumbles over dots. Arrow batches without any column would forget how many
@@ -100,7 +101,7 @@ def _gathered(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
 
 
 @dataclass(frozen=True)
-class _Part:
+class Part:
     """Bytes of a file; the row groups whose first byte is among them belong to it."""
 
     uri: str
@@ -111,23 +112,24 @@ class _Part:
 @dataclass(frozen=True)
 class _OnFiles:
     step: Pass
-    splits: tuple[tuple[_Part, ...], ...]
+    splits: tuple[tuple[Part, ...], ...]
 
     def __call__(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         numbers = [number for batch in batches for number in batch.column(0).to_pylist()]
         return self.step(chunk for number in numbers for part in self.splits[number] for chunk in _row_groups(part))
 
 
-def _splits(uri: str) -> tuple[tuple[_Part, ...], ...]:
-    files = [entry for entry in storage.list_files(uri, recursive=True) if entry.uri.endswith(".parquet")]
-    wanted = min(_SPLIT_BYTES, max(_LEAST_SPLIT_BYTES, sum(file.size for file in files) // _SPLITS))
-    splits: list[tuple[_Part, ...]] = []
-    waiting: list[_Part] = []
+def file_splits(files: Sequence[storage.FileEntry], largest: int = 0) -> tuple[tuple[Part, ...], ...]:
+    """What each task of a pass over Parquet files reads: `largest` bytes, less where that would leave cores idle."""
+    largest = largest or _SPLIT_BYTES
+    wanted = min(largest, max(_LEAST_SPLIT_BYTES, sum(file.size for file in files) // _SPLITS))
+    splits: list[tuple[Part, ...]] = []
+    waiting: list[Part] = []
     size = 0
     for file in files:
-        for start in range(0, max(file.size, 1), _SPLIT_BYTES):
-            stop = min(start + _SPLIT_BYTES, file.size)
-            waiting.append(_Part(file.uri, start, stop))
+        for start in range(0, max(file.size, 1), largest):
+            stop = min(start + largest, file.size)
+            waiting.append(Part(file.uri, start, stop))
             size += stop - start
             if size >= wanted:
                 splits.append(tuple(waiting))
@@ -137,14 +139,20 @@ def _splits(uri: str) -> tuple[tuple[_Part, ...], ...]:
     return tuple(splits)
 
 
-def _row_groups(part: _Part) -> Iterator["_RowGroup"]:
+def _row_groups(part: Part) -> Iterator["_RowGroup"]:
     with storage.open_random(part.uri) as stream:
         file = pq.ParquetFile(stream)
-        for index in range(file.metadata.num_row_groups):
-            first = file.metadata.row_group(index).column(0)
-            offsets = (first.dictionary_page_offset, first.data_page_offset)
-            if part.start <= min(offset for offset in offsets if offset is not None) < part.stop:
-                yield _RowGroup(file, index)
+        for index in groups_of(file, part):
+            yield _RowGroup(file, index)
+
+
+def groups_of(file: pq.ParquetFile, part: Part) -> Iterator[int]:
+    """The row groups of an open file that belong to a part of it."""
+    for index in range(file.metadata.num_row_groups):
+        first = file.metadata.row_group(index).column(0)
+        offsets = (first.dictionary_page_offset, first.data_page_offset)
+        if part.start <= min(offset for offset in offsets if offset is not None) < part.stop:
+            yield index
 
 
 class _RowGroup:

@@ -127,10 +127,12 @@ class HashBucket(FieldIds):
         """int64 `[batch]` or `[batch, longest]`; `NO_ID` for a missing value."""
         import tensorflow as tf
 
-        def transform(raw: "RawTensors") -> "tf.Tensor":
-            text = raw.text(self.field)
+        def hashed(text: "tf.Tensor") -> "tf.Tensor":
             no_id = tf.constant(NO_ID, tf.int64)
-            ids = tf.where(text == "", no_id, tf.strings.to_hash_bucket_fast(text, self.buckets))
+            return tf.where(text == "", no_id, tf.strings.to_hash_bucket_fast(text, self.buckets))
+
+        def transform(raw: "RawTensors") -> "tf.Tensor":
+            ids = raw.each_text(self.field, hashed)
             return padded(raw, self.field, ids) if self.many else ids
 
         return transform

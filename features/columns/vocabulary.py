@@ -97,14 +97,17 @@ class Vocabulary(FieldIds):
         listed = self.word_count(statistics)
         table = self._table(listed, statistics)
 
-        def transform(raw: "RawTensors") -> "tf.Tensor":
-            text = raw.text(self.field)
+        def look_up(text: "tf.Tensor") -> "tf.Tensor":
             ids = table.lookup(text)
             if self.unseen_buckets:
                 spread = tf.strings.to_hash_bucket_fast(text, self.unseen_buckets) + listed
-                ids = tf.where((ids == NO_ID) & (text != ""), spread, ids)
-            elif self.default != NO_ID:
-                ids = tf.where((ids == NO_ID) & (text != ""), tf.constant(self.default, tf.int64), ids)
+                return tf.where((ids == NO_ID) & (text != ""), spread, ids)
+            if self.default != NO_ID:
+                return tf.where((ids == NO_ID) & (text != ""), tf.constant(self.default, tf.int64), ids)
+            return ids
+
+        def transform(raw: "RawTensors") -> "tf.Tensor":
+            ids = raw.each_text(self.field, look_up)
             return padded(raw, self.field, ids) if self.many else ids
 
         transform.resources = [table]  # type: ignore[attr-defined]  # the exported model must own the table

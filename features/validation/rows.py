@@ -3,7 +3,7 @@
 What makes a whole split suspicious is for `features.validation.anomalies`; it reads the reasons through `fault_counts`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
@@ -42,7 +42,7 @@ SHOWN = 80
 """Characters of a bad value that a reason shows."""
 
 
-def check_rows(rows: DataFrame, schema: Schema, *, labelled: bool) -> DataFrame:
+def check_rows(rows: DataFrame, schema: Schema, *, labelled: bool, carried: Sequence[str] = ()) -> DataFrame:
     """Types every row and says what is wrong with the bad ones.
 
     Args:
@@ -51,6 +51,7 @@ def check_rows(rows: DataFrame, schema: Schema, *, labelled: bool) -> DataFrame:
             complaint, or null) beside them.
         schema: What a good row looks like.
         labelled: Whether the label is read and checked.
+        carried: Further columns that pass through as they are.
 
     Returns:
         The key, the typed fields, the label as float (only when `labelled`; a class as its id), `_raw`,
@@ -83,7 +84,8 @@ def check_rows(rows: DataFrame, schema: Schema, *, labelled: bool) -> DataFrame:
     # A row its reader could not split has no fields to complain about.
     faults += [F.when(F.col(FAULT).isNull(), fault) for fault in checks]
     reason = F.concat_ws("; ", *faults)
-    return rows.select(*values, RAW, SOURCE, F.when(reason != "", reason).alias(REASON))
+    others = [F.col(f"`{name}`") for name in carried]
+    return rows.select(*values, *others, RAW, SOURCE, F.when(reason != "", reason).alias(REASON))
 
 
 def masked_reason() -> Column:

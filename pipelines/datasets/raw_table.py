@@ -137,9 +137,19 @@ def read_named(spark: SparkSession, uri: str, schema: Schema) -> DataFrame:
         uri: A Parquet file or folder.
         schema: Names the key; a table without it gets the hash of the row as key.
     """
-    table = spark.read.parquet(uri)
+    return named_rows(spark.read.parquet(uri), schema, F.col("_metadata.file_path"))
+
+
+def named_rows(table: DataFrame, schema: Schema, source: "F.Column") -> DataFrame:  # type: ignore[name-defined]
+    """Raw rows of any table whose columns carry the schema's names.
+
+    Args:
+        table: The table.
+        schema: Names the key; a table without it gets the hash of the row as key.
+        source: Where a row came from.
+    """
     row = F.to_json(F.struct(*(F.col(f"`{name}`") for name in table.columns)))
-    rows = table.withColumns({RAW: row, SOURCE: F.col("_metadata.file_path"), FAULT: F.lit(None).cast("string")})
+    rows = table.withColumns({RAW: row, SOURCE: source, FAULT: F.lit(None).cast("string")})
     return rows if schema.key in table.columns else rows.withColumn(schema.key, row_key(F.col(RAW)))
 
 

@@ -41,6 +41,10 @@ class Scorer(tf.Module):
         """The same from raw columns."""
         return self.score_transformed(self.transform(columns))
 
+    def score_encoded(self, columns: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        """The same from raw columns whose texts are encoded; what batch scoring calls."""
+        return self.score_transformed(self.transform.from_encoded(columns))
+
     def score_examples(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
         """The same from serialized `tf.train.Example`s of raw columns; absent features are missing values."""
         return self.score_raw(self.transform.parse(examples))
@@ -83,6 +87,10 @@ def _signatures(scorer: Scorer, model: keras.Model) -> dict[str, Any]:
     def from_columns(columns: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         return scorer.score_raw(columns)
 
+    @tf.function(input_signature=[scorer.transform.encoded_spec])
+    def from_encoded(columns: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        return scorer.score_encoded(columns)
+
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "examples")])
     def from_examples(examples: tf.Tensor) -> dict[str, tf.Tensor]:
         return scorer.score_examples(examples)
@@ -95,4 +103,5 @@ def _signatures(scorer: Scorer, model: keras.Model) -> dict[str, Any]:
         "serving_default": from_columns.get_concrete_function(),
         "serve_examples": from_examples.get_concrete_function(),
         "serve_transformed": from_transformed.get_concrete_function(),
+        "serve_encoded": from_encoded.get_concrete_function(),
     }

@@ -1,5 +1,6 @@
 """Every way a person gets it wrong: the message says what came in, what was expected and what to do; exit codes too."""
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -10,9 +11,11 @@ from features.dataset_version import open_version
 from features.errors import BadInputError
 from pipelines.datasets.census import DATASET
 from pipelines.etl import etl
-from pipelines.evaluate import evaluate, open_evaluation
+from pipelines.evaluate import evaluate
+from pipelines.evaluation.result import open_evaluation
 from pipelines.recipe import load_recipe
-from pipelines.score import model_schema, score
+from pipelines.score import score
+from pipelines.scoring.model import require_columns
 from pipelines.tracking import Tracker, TrackingError
 from pipelines.train import open_training, train
 
@@ -110,7 +113,7 @@ def test_steps_out_of_order(spark: SparkSession, census_run, tmp_path: Path, tra
     with pytest.raises(BadInputError, match=r"was not evaluated. Run evaluate first"):
         open_evaluation(str(tmp_path))
     with pytest.raises(BadInputError, match=r"was evaluated already. Pass --overwrite"):
-        evaluate(spark, training, tracker)
+        evaluate(spark, RECIPE, training, tracker)
     with pytest.raises(BadInputError, match="already holds a finished training"):
         train(spark, RECIPE, {}, census_run.summary["dataset"], training, tracker)
 
@@ -140,17 +143,15 @@ def test_a_model_that_is_not_there(
         score(spark, RECIPE, model, str(census_slice), str(tmp_path / "out"), tracker)
 
 
-def test_a_model_that_does_not_fit_the_rows(tmp_path: Path) -> None:
-    schema = json.loads(json.dumps(DATASET.schema.to_json()))
-    schema["fields"][0] |= {"kind": "string"}
-    schema["fields"][1] |= {"name": "workclas"}
-    (tmp_path / "features.json").write_text(json.dumps({"schema": schema}))
+def test_a_model_that_does_not_fit_the_rows() -> None:
+    first, second, *others = DATASET.schema.fields
+    fields = (dataclasses.replace(first, kind="string"), dataclasses.replace(second, name="workclas"), *others)
     expected = (
         r"model m version 1 does not fit the rows: it wants 'age' as string, the rows have integer; "
         r"it wants column 'workclas', which the rows lack. Did you mean 'workclass'"
     )
     with pytest.raises(BadInputError, match=expected):
-        model_schema(str(tmp_path), DATASET.schema, "m version 1")
+        require_columns(dataclasses.replace(DATASET.schema, fields=fields), DATASET.schema, "m version 1")
 
 
 def test_an_unreachable_mlflow_server(monkeypatch: pytest.MonkeyPatch) -> None:

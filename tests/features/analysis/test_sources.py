@@ -8,6 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 from pyspark.sql import SparkSession
 
+from features import storage
 from features.analysis import sources
 from features.analysis.analyze import analyze
 from features.analysis.sources import StoredRows
@@ -70,7 +71,7 @@ def test_every_row_group_belongs_to_one_split(tmp_path: Path, monkeypatch: pytes
     pq.write_table(table(3000), tmp_path / "part.parquet", row_group_size=100)
     monkeypatch.setattr(sources, "_SPLIT_BYTES", 7_000)
     monkeypatch.setattr(sources, "_LEAST_SPLIT_BYTES", 7_000)
-    splits = sources._splits(str(tmp_path))
+    splits = sources.file_splits(storage.list_files(str(tmp_path)))
     rows = [[group.num_rows for part in split for group in sources._row_groups(part)] for split in splits]
     assert len(splits) > 3
     assert sum(map(sum, rows)) == 3000

@@ -1,0 +1,211 @@
+"""Rows scored per second, whole job: `score` against MLflow's `spark_udf` and Spark's `predict_batch_udf`.
+
+`python -m benchmarks.scoring [--quick]`. Everybody reads Parquet files of the same raw columns in Spark `local[2]`,
+runs the same registered model, whose transform graph is part of it, and writes key, score, class and version as
+Parquet. Ours also checks every row, compares the rows with those of training, and records a run; that counts. The
+others get fewer rows where they would take minutes, and are compared by rows per second. Starts of Spark, Python and
+TensorFlow do not count on any side: an unmeasured turn goes first. `predict_batch_udf` runs at the best of a few
+batch sizes. The bound of each model is what its SavedModel does with tensors that are ready, in one process on all
+cores.
+"""
+
+import argparse
+import inspect
+import os
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
+
+from benchmarks import scoring_models
+from benchmarks.ratios import compare, print_json, print_table, seconds
+from features.schema import Schema
+from pipelines.recipe import Recipe
+from pipelines.score import score
+from pipelines.session import session
+from pipelines.tracking import Tracker
+
+ROWS = {"ours": 2_000_000, "spark_udf": 100_000, "predict_batch_udf": 400_000}
+QUICK_ROWS = {"ours": 400_000, "spark_udf": 40_000, "predict_batch_udf": 100_000}
+PICTURES, QUICK_PICTURES = {"ours": 60_000, "spark_udf": 6_000}, {"ours": 20_000, "spark_udf": 2_000}
+BATCH_SIZES = (1_000, 5_000, 20_000)
+ANSWERS = {"binary": "score float, class bigint", "multiclass": "class bigint, score float"}
+
+
+class Job:
+    """One registered model, files of rows for it, and three ways to score them.
+
+    Args:
+        spark: The session.
+        folder: Takes rows, model and predictions.
+        recipe: The network.
+        schema: Of the rows.
+        rows: How many everybody gets, by name.
+        write: Writes so many rows into a folder.
+    """
+
+    def __init__(
+        self,
+        spark: SparkSession,
+        folder: Path,
+        recipe: Recipe,
+        schema: Schema,
+        rows: dict[str, int],
+        write: Callable[[Path, int], None],
+    ) -> None:
+        self._spark, self._schema, self._rows = spark, schema, rows
+        self._folder, self._out = folder, str(folder / "out")
+        self._fields = [field.name for field in schema.fields]
+        for name, count in rows.items():
+            write(folder / name, count)
+        self._tracker = Tracker(f"sqlite:///{folder}/mlflow.db")
+        few = str(folder / "spark_udf")
+        self._uri = scoring_models.register(spark, self._tracker, recipe, schema, few, folder / "version")
+        self._answer = ANSWERS[schema.label.task]
+
+    def ours(self) -> float:
+        """Rows per second."""
+        rows = str(self._folder / "ours")
+        return self._speed(
+            "ours", lambda: score(self._spark, None, self._uri, rows, self._out, self._tracker, overwrite=True)
+        )
+
+    def spark_udf(self) -> Callable[[], float]:
+        """MLflow's, on a struct of the columns."""
+        import mlflow
+
+        predict = mlflow.pyfunc.spark_udf(self._spark, self._uri, self._answer, env_manager="local")
+        fields = [
+            F.col(field.name).cast(field.spark_type).alias(field.name) if field.shape else F.col(field.name)
+            for field in self._schema.fields
+        ]
+        return lambda: self._written("spark_udf", predict(F.struct(*fields)))
+
+    def predict_batch_udf(self, batch: int) -> Callable[[], float]:
+        """Spark's, with a function that calls the SavedModel as directly as it can."""
+        from pyspark.ml.functions import predict_batch_udf
+        from pyspark.sql.types import DataType
+
+        make = _make_predict(str(self._folder / "version" / "model"), self._schema)
+        answer = DataType.fromDDL(self._answer)
+        predict = predict_batch_udf(make, return_type=answer, batch_size=batch)
+        return lambda: self._written("predict_batch_udf", predict(*self._fields))
+
+    def best_batch(self) -> int:
+        """The batch size at which `predict_batch_udf` is fastest."""
+        speeds = {}
+        for batch in BATCH_SIZES:
+            run = self.predict_batch_udf(batch)
+            run()
+            speeds[batch] = run()
+        print("predict_batch_udf by batch size: " + ", ".join(f"{k:,}: {v:,.0f} rows/s" for k, v in speeds.items()))
+        return max(speeds, key=speeds.__getitem__)
+
+    def bound(self, batch: int) -> float:
+        """Rows per second of the SavedModel on tensors that are ready, in this process."""
+        import tensorflow as tf
+
+        from features.batches import raw_tensors
+
+        file = next((self._folder / "ours").glob("*.parquet"))
+        (rows,) = pq.read_table(file).slice(0, batch).combine_chunks().to_batches()
+        call = tf.saved_model.load(str(self._folder / "version" / "model")).signatures["serving_default"]
+        inputs = raw_tensors(rows, self._schema.subset(set(call.structured_input_signature[1])))
+        for _ in range(3):
+            call(**inputs)
+        times = 20
+        return times * batch / seconds(lambda: [call(**inputs) for _ in range(times)])
+
+    def _written(self, name: str, prediction: Any) -> float:
+        rows = self._spark.read.parquet(str(self._folder / name))
+        scored = rows.select("row", prediction.alias("predicted")).select("row", "predicted.*", F.lit(1).alias("model"))
+        return self._speed(name, lambda: scored.write.mode("overwrite").parquet(self._out))
+
+    def _speed(self, name: str, action: Callable[[], object]) -> float:
+        took = seconds(action)
+        found = self._spark.read.parquet(self._out).count()
+        if found != self._rows[name]:
+            raise RuntimeError(f"{name} scored {found} of {self._rows[name]} rows")
+        return found / took
+
+
+def _make_predict(model: str, schema: Schema) -> Callable[[], Callable[..., dict[str, np.ndarray]]]:
+    fields = [(field.name, field.kind) for field in schema.fields]
+
+    def make() -> Callable[..., dict[str, np.ndarray]]:
+        import tensorflow as tf
+
+        tf.config.threading.set_intra_op_parallelism_threads(1)
+        tf.config.threading.set_inter_op_parallelism_threads(1)
+        loaded = tf.saved_model.load(model)
+        call = loaded.signatures["serving_default"]
+        wanted = call.structured_input_signature[1]
+
+        def predict(*columns: np.ndarray) -> dict[str, np.ndarray]:
+            inputs = {}
+            for (name, kind), column in zip(fields, columns, strict=True):
+                if name in wanted:
+                    if kind == "string":
+                        column = np.where(column == None, "", column)  # noqa: E711  # element by element
+                    inputs[name] = tf.constant(column, tf.string if kind == "string" else tf.float64)
+            return {key: value.numpy() for key, value in call(**inputs).items()}
+
+        predict.loaded = loaded  # type: ignore[attr-defined]  # a signature does not keep its model alive
+        # Spark counts the columns that a function takes.
+        parameters = [inspect.Parameter(f"c{index}", inspect.Parameter.POSITIONAL_ONLY) for index in range(len(fields))]
+        predict.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+        return predict
+
+    return make
+
+
+def measure(quick: bool, only: str) -> None:
+    """Measures, and prints the table and the JSON line."""
+    repeats = 3
+    work = Path(tempfile.mkdtemp(prefix="emberline-benchmark-"))
+    found, bounds = {}, {}
+    try:
+        with session("benchmark scoring", "local[2]", {"spark.driver.memory": "4g"}) as spark:
+            if only != "pictures":
+                rows = QUICK_ROWS if quick else ROWS
+                recipe = scoring_models.wide_and_deep()
+                clicks = Job(spark, work / "clicks", recipe, scoring_models.CLICKS, rows, scoring_models.write_clicks)
+                bounds["clicks"] = clicks.bound(8_192)
+                best = clicks.predict_batch_udf(clicks.best_batch())
+                found["tabular_vs_predict_batch_udf"] = compare(clicks.ours, best, repeats=repeats)
+                found["tabular_vs_spark_udf"] = compare(clicks.ours, clicks.spark_udf(), repeats=repeats)
+            if only != "tabular":
+                rows = QUICK_PICTURES if quick else PICTURES
+                pictures = Job(
+                    spark, work / "pictures", scoring_models.pictures_recipe(), scoring_models.PICTURES, rows,
+                    scoring_models.write_pictures,
+                )  # fmt: skip
+                bounds["pictures"] = pictures.bound(1_000)
+                found["images_vs_spark_udf"] = compare(pictures.ours, pictures.spark_udf(), repeats=repeats)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+    print_table(found)
+    for name, speed in bounds.items():
+        print(f"bound, {name}: {speed:,.0f} rows/s by the SavedModel on ready tensors, one process on all cores")
+    rounded = {name: round(speed) for name, speed in bounds.items()}
+    print_json("scoring", {key: comparison.ratios for key, comparison in found.items()}, bounds=rounded)
+
+
+def main() -> None:
+    """Print the table and one JSON line."""
+    parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
+    parser.add_argument("--quick", action="store_true", help="fewer rows")
+    parser.add_argument("--only", choices=("", "tabular", "pictures"), default="", help="one of the two models")
+    given = parser.parse_args()
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    measure(given.quick, given.only)
+
+
+if __name__ == "__main__":
+    main()

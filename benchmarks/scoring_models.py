@@ -1,0 +1,125 @@
+"""What the scoring benchmark scores: click logs with wide & deep, and 28 × 28 pictures with LeNet-5; both registered.
+
+The networks are untrained: what a weight is makes no difference to what it costs. The statistics, with which the
+vocabularies and the transform graph are made, are learned from the rows as always.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pyspark.sql import SparkSession
+
+from features import storage
+from features.analysis.analyze import analyze
+from features.columns import Column, Numeric, cardinalities, describe, needs, stored
+from features.dataset_version import DatasetVersion
+from features.schema import Field, Label, Schema
+from pipelines.datasets.clicks import SCHEMA as CLICKS
+from pipelines.datasets.clicks_generator import _Truth
+from pipelines.recipe import Optimizer, Recipe, Training, load_recipe
+from pipelines.tracking import Tracker
+
+DIFFERENT_ROWS = 100_000
+"""So many different click rows are drawn, and repeated under keys of their own."""
+
+FILES = 8
+SIDE, CLASSES = 28, 10
+PICTURES = Schema(
+    (Field("pixels", "float", required=True, shape=(SIDE * SIDE,)),),
+    Label("digit", tuple((str(digit),) for digit in range(CLASSES))),
+    "row",
+)
+
+
+@dataclass(frozen=True)
+class LeNet:
+    """LeNet-5: LeCun et al., "Gradient-Based Learning Applied to Document Recognition", 1998; 61,706 weights."""
+
+    outputs: int = CLASSES
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        return (Numeric("pixels", shape=(SIDE * SIDE,), default=0.0),)
+
+
+def build(config: LeNet, cardinalities: Mapping[str, int]) -> Any:
+    """`{"pixels": [batch, 784]}` to logits `[batch, 10]`."""
+    import keras
+
+    pixels = keras.Input((SIDE * SIDE,), name="pixels")
+    hidden = keras.layers.Reshape((SIDE, SIDE, 1))(pixels)
+    for filters, padding in ((6, "same"), (16, "valid")):
+        hidden = keras.layers.Conv2D(filters, 5, padding=padding, activation="relu")(hidden)
+        hidden = keras.layers.MaxPooling2D()(hidden)
+    hidden = keras.layers.Flatten()(hidden)
+    for units in (120, 84):
+        hidden = keras.layers.Dense(units, activation="relu")(hidden)
+    return keras.Model({"pixels": pixels}, keras.layers.Dense(config.outputs)(hidden))
+
+
+def pictures_recipe() -> Recipe:
+    """A recipe around the network, for the export."""
+    return Recipe("pictures", "LeCun et al., 1998", "none", LeNet(), Training((Optimizer("adam", 0.001),), 1, 100))
+
+
+def write_clicks(folder: Path, rows: int) -> None:
+    """Parquet files with 13 counts as float64, 26 texts, and a key."""
+    fields, _ = _Truth(np.random.default_rng(1)).draw(np.random.default_rng(2), min(rows, DIFFERENT_ROWS))
+    columns = {
+        field.name: pa.array([float(text) if text else None for text in texts])
+        if field.kind == "float"
+        else pa.array([text or None for text in texts])
+        for field, texts in zip(CLICKS.fields, fields, strict=True)
+    }
+    _write(folder, pa.table(columns), rows, "row")
+
+
+def write_pictures(folder: Path, rows: int) -> None:
+    """Parquet files with an array of 784 float32 numbers, and a key."""
+    draw = np.random.default_rng(3)
+    some = draw.random((min(rows, 2_000), SIDE * SIDE), np.float32)
+    pixels = pa.FixedSizeListArray.from_arrays(pa.array(some.ravel()), SIDE * SIDE).cast(pa.list_(pa.float32()))
+    _write(folder, pa.table({"pixels": pixels}), rows, "row")
+
+
+def _write(folder: Path, some: pa.Table, rows: int, key: str) -> None:
+    folder.mkdir(parents=True)
+    for part in range(FILES):
+        first, last = part * rows // FILES, (part + 1) * rows // FILES
+        places = pa.array(np.arange(first, last) % some.num_rows)
+        keys = pa.array([f"{index:016x}" for index in range(first, last)])
+        pq.write_table(some.take(places).append_column(key, keys), folder / f"part-{part}.parquet")
+
+
+def register(spark: SparkSession, tracker: Tracker, recipe: Recipe, schema: Schema, rows: str, folder: Path) -> str:
+    """Exports an untrained network with the statistics of the rows; URI of its registered version."""
+    from pipelines.training.export import export
+
+    columns = stored(recipe.model.columns)
+    learned = analyze(spark.read.parquet(rows), schema, str(folder), needs(recipe.model.columns))
+    features = {
+        "schema": schema.to_json(),
+        "columns": [describe(column) for column in columns],
+        "cardinalities": cardinalities(columns, learned),
+        "statistics": learned.to_json(),
+    }
+    version = DatasetVersion(str(folder), {}, features)
+    storage.write_text_atomic(version.features_uri, json.dumps(features))
+    network = recipe.model_module.build(recipe.model, version.cardinalities)
+    draw = np.random.default_rng(4)
+    network.set_weights([draw.normal(0, 0.1, weight.shape) for weight in network.get_weights()])
+    export(recipe, version, network, str(folder / "model"))
+    with tracker.step(recipe.name, "train") as run:
+        found = tracker.register(run.id, f"emberline-benchmark-{recipe.name}", str(folder / "model"), schema, {})
+    return f"models:/{found.name}/{found.version}"
+
+
+def wide_and_deep() -> Recipe:
+    """The recipe of the click logs."""
+    return load_recipe("clicks_wide_deep")

@@ -1,0 +1,208 @@
+"""One pass over rows to score: those that are good for sure at once, the doubtful ones after a closer look."""
+
+import dataclasses
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from pyspark.sql import DataFrame, Observation, SparkSession
+from pyspark.sql import functions as F
+from pyspark.sql.pandas.types import to_arrow_type
+from pyspark.sql.types import DataType, StringType, StructField, StructType
+
+from features import storage
+from features.errors import BadInputError
+from features.schema import Field, Schema
+from features.validation.rows import RAW, REASON, SOURCE, check_rows, masked_reason
+from pipelines.scoring.destination import Destination
+from pipelines.scoring.model import ScoringModel
+from pipelines.scoring.raw_rows import RawRows, set_aside
+from pipelines.scoring.scorer import OfBatches, OfFiles, Scorer
+from pipelines.scoring.side_files import ASIDE, Samples
+from pipelines.scoring_model import SPARK_TYPES
+from pipelines.scoring_skew import SAMPLE_ROWS
+
+ADDED = ("model_version", "scored_at")
+"""Columns that every prediction has besides its own."""
+
+LEAST_SAMPLE = 4096
+"""Rows that every task may add to the sample, however many tasks there are."""
+
+BATCH_BYTES, FEWEST, MOST = 4 << 20, 256, 32_768
+TEXT_BYTES, MANY = 16, 8
+"""A text, and the values of a field of many values, as far as one may guess."""
+
+BATCH_CONF = "spark.sql.execution.arrow.maxRecordsPerBatch"
+
+
+@dataclass(frozen=True)
+class Scored:
+    """What became of the rows.
+
+    Args:
+        written: Predictions staged.
+        reasons: Rejected rows by reason, values struck out.
+        examples: Some reasons as they are.
+        samples: Some of the rows that were scored.
+    """
+
+    written: int
+    reasons: dict[str, int]
+    examples: tuple[str, ...]
+    samples: Samples | None
+
+    @property
+    def rejected(self) -> int:
+        """Rows put aside."""
+        return sum(self.reasons.values())
+
+
+def batch_rows_for(fields: Sequence[Field]) -> int:
+    """Rows that fill some 4 MiB: enough that calls cost little, few enough to stay in a core's cache."""
+    width = 0
+    for field in fields:
+        values = MANY if field.many else 1
+        for size in field.shape:
+            values *= size
+        width += values * (TEXT_BYTES if field.kind == "string" else 8)
+    return min(MOST, max(FEWEST, BATCH_BYTES // max(width, 1)))
+
+
+def stage_predictions(
+    spark: SparkSession,
+    model: ScoringModel,
+    schema: Schema,
+    rows: RawRows,
+    carried: Sequence[str],
+    destination: Destination,
+    batch_rows: int,
+) -> Scored:
+    """Scores all rows into the destination's staging folder.
+
+    Args:
+        spark: The session.
+        model: The model.
+        schema: Its fields, with the key of these rows.
+        rows: The rows.
+        carried: Columns that go with a prediction: the key first, the one that partitions last.
+        destination: Takes predictions and rejected rows.
+        batch_rows: Rows that the model takes at a time.
+
+    Raises:
+        BadInputError: if a column to keep is called like one of a prediction.
+    """
+    taken = {column.name for column in model.predicted} | set(ADDED)
+    if collides := sorted(taken & set(carried)):
+        raise BadInputError(
+            f"The rows' {' and '.join(collides)} would collide with the column of that name in predictions. Rename it."
+        )
+    kept = [
+        StructField(name, StringType() if name == schema.key else kind)
+        for name, kind in zip(carried, rows.types(carried), strict=True)
+    ]
+    if not rows.typed:
+        # A field that is carried as well is carried as its type.
+        kinds = {field.name: _spark_type(field.spark_type) for field in schema.fields}
+        kept = [StructField(item.name, kinds.get(item.name, item.dataType)) for item in kept]
+    job = _Job(spark, model, schema, tuple(kept), destination, batch_rows)
+    side = destination.side
+    written = job.run(rows, side)
+    bad = storage.join(side, ASIDE)
+    if rows.typed and storage.exists(bad):
+        side = storage.join(side, "checked")
+        written += job.run(set_aside(spark.read.parquet(bad), schema), side)
+        bad = storage.join(side, ASIDE)
+    samples = Samples.of(destination.side, SAMPLE_ROWS)
+    if not storage.exists(bad):
+        return Scored(written, {}, (), samples)
+    rejected = spark.read.parquet(bad)
+    by = [destination.partition_by] if destination.partition_by else []
+    shown = [
+        F.col(REASON),
+        F.col(RAW).alias("raw"),
+        F.col(SOURCE).alias("source"),
+        *(F.col(f"`{name}`") for name in by),
+    ]
+    destination.stage_rejected(rejected.select(*shown))
+    reasons = {row[0]: int(row[1]) for row in rejected.groupBy(masked_reason()).count().collect()}
+    return Scored(written, reasons, tuple(row[0] for row in rejected.select(REASON).limit(3).collect()), samples)
+
+
+@dataclass(frozen=True)
+class _Job:
+    spark: SparkSession
+    model: ScoringModel
+    schema: Schema
+    kept: tuple[StructField, ...]
+    destination: Destination
+    batch_rows: int
+
+    def run(self, rows: RawRows, side: str) -> int:
+        """Stages the predictions of these rows; how many there are."""
+        score = Scorer(
+            self.schema,
+            self.model.predicted,
+            self.model.archive,
+            tuple((item.name, to_arrow_type(item.dataType)) for item in self.kept),
+            not rows.typed,
+            self.batch_rows,
+            side,
+            max(LEAST_SAMPLE, SAMPLE_ROWS // max(1, len(rows.splits) or self.spark.sparkContext.defaultParallelism)),
+        )
+        counted = Observation(f"scored-{uuid.uuid4().hex[:8]}")
+        with _batches_of(self.spark, self.batch_rows):
+            scored = self._scored(rows, score).observe(counted, F.count(F.lit(1)).alias("rows"))
+            stamp = F.lit(datetime.now(UTC)).cast("timestamp")
+            version = F.lit(self.model.version.version or None).cast("int")
+            self.destination.stage(scored.withColumns(dict(zip(ADDED, (version, stamp), strict=True))))
+        return int(counted.get["rows"])
+
+    def _scored(self, rows: RawRows, score: Scorer) -> DataFrame:
+        predicted = [StructField(item.name, _spark_type(SPARK_TYPES[item.type])) for item in self.model.predicted]
+        answer = StructType([*self.kept, *predicted])
+        carried = [item.name for item in self.kept]
+        fields = [field.name for field in self.schema.fields]
+        names = [*carried, *(name for name in fields if name not in carried)]
+        if rows.splits:
+            tasks = self.spark.range(0, len(rows.splits), 1, len(rows.splits))
+            return tasks.mapInArrow(OfFiles(tuple(names), rows.splits, score), answer)
+        frame = rows.frame
+        if not rows.typed:
+            others = [name for name in carried if name != self.schema.key and name not in fields]
+            frame = check_rows(frame, self.schema, labelled=False, carried=others)
+            bad = F.col(REASON).isNotNull()
+            # Only bad rows are shown as they came: the others would carry their bytes for nothing.
+            frame = frame.withColumns({name: F.when(bad, F.col(name)) for name in (RAW, SOURCE)})
+            names += [RAW, SOURCE, REASON]
+        kinds = {item.name: item.dataType for item in self.kept}
+        chosen = [F.col(f"`{name}`").cast(kinds[name]) if name in kinds else F.col(f"`{name}`") for name in names]
+        numbered = frame.select(*(column.alias(f"c{index}") for index, column in enumerate(chosen)))
+        return numbered.mapInArrow(OfBatches(tuple(names), score), answer)
+
+
+def _spark_type(text: str) -> DataType:
+    return DataType.fromDDL(text)
+
+
+@contextmanager
+def _batches_of(spark: SparkSession, rows: int) -> Iterator[None]:
+    """Spark sends Arrow batches of so many rows meanwhile."""
+    before = spark.conf.get(BATCH_CONF, None)
+    spark.conf.set(BATCH_CONF, str(rows))
+    try:
+        yield
+    finally:
+        spark.conf.unset(BATCH_CONF) if before is None else spark.conf.set(BATCH_CONF, before)
+
+
+def keyed(schema: Schema, keys: Sequence[str]) -> Schema:
+    """The schema with the first of `keys` as its key, if there are any.
+
+    Raises:
+        BadInputError: if that is a field as well, which has to be typed where a key is a text.
+    """
+    if keys and keys[0] in {field.name for field in schema.fields}:
+        raise BadInputError(f"The first key, {keys[0]!r}, is a field of the model. Name another first, or copy it.")
+    return dataclasses.replace(schema, key=keys[0]) if keys else schema

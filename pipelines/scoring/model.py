@@ -1,0 +1,86 @@
+"""A model that scores: which version it is, what it asks of rows, what it saw, and where executors find it."""
+
+import json
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from pyspark.sql import SparkSession
+
+from features.errors import BadInputError, nearest
+from features.schema import Schema
+from features.statistics import Statistics
+from pipelines.scoring_model import ship
+from pipelines.tasks import task_of
+from pipelines.tasks.task import PredictionColumn
+from pipelines.tracking import ModelVersion, Tracker
+
+
+@dataclass(frozen=True)
+class ScoringModel:
+    """A model that the executors of an application have.
+
+    Args:
+        version: Which one.
+        schema: Fields it asks for, and the key.
+        training: Statistics of the rows it was trained on.
+        archive: Its files, as `ship` named them.
+    """
+
+    version: ModelVersion
+    schema: Schema
+    training: Statistics
+    archive: str
+
+    @property
+    def predicted(self) -> tuple[PredictionColumn, ...]:
+        """Columns of a prediction."""
+        return task_of(self.schema.label).columns
+
+    @property
+    def called(self) -> str:
+        """Its name for people."""
+        name = self.version.name
+        return f"{name} version {self.version.version}" if self.version.version else name
+
+
+def open_model(spark: SparkSession, tracker: Tracker, uri: str) -> ScoringModel:
+    """Fetches a model and sends it to the executors.
+
+    Args:
+        spark: The session.
+        tracker: The registry.
+        uri: `models:/NAME@alias`, `models:/NAME/VERSION` or `runs:/ID/model`.
+
+    Raises:
+        BadInputError: if there is no such model.
+    """
+    version = tracker.find(uri)
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = tracker.fetch(version, scratch)
+        facts = json.loads((Path(folder) / "features.json").read_text())
+        name = "".join(letter if letter.isalnum() else "-" for letter in f"{version.name}-{version.version}")
+        archive = ship(spark, folder, name)
+    return ScoringModel(version, Schema.from_json(facts["schema"]), Statistics.from_json(facts["statistics"]), archive)
+
+
+def require_columns(wanted: Schema, known: Schema, called: str) -> None:
+    """Refuses a model for a data set that does not have what it asks for.
+
+    Args:
+        wanted: Fields of the model.
+        known: Those of the data set.
+        called: Name of the model, for the error.
+
+    Raises:
+        BadInputError: if the model asks for a column the rows do not have, or have in another type.
+    """
+    have = {field.name: field for field in known.fields}
+    faults = []
+    for field in wanted.fields:
+        if field.name not in have:
+            faults.append(f"it wants column {field.name!r}, which the rows lack. {nearest(field.name, have)}")
+        elif have[field.name].kind != field.kind:
+            faults.append(f"it wants {field.name!r} as {field.kind}, the rows have {have[field.name].kind}")
+    if faults:
+        raise BadInputError(f"The model {called} does not fit the rows: {'; '.join(faults)}")

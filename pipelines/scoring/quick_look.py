@@ -1,0 +1,160 @@
+"""Looks at typed rows in Arrow and says which of them are good for sure; the others are for `check_rows` to judge.
+
+Both know the same rules, but this one may be in doubt: it never passes a row that `check_rows` rejects, and never
+gives a value that `check_rows` does not give. So a table without bad rows is scored in one pass, without a Spark
+expression per value.
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from features.schema import Field, Schema
+
+Sure = npt.NDArray[np.bool_]
+
+
+def fits(schema: Schema, types: Mapping[str, pa.DataType]) -> bool:
+    """Whether rows with columns of these types can be looked at here; others have to be converted first."""
+    return all(field.name in types and _fits(field, types[field.name]) for field in schema.fields)
+
+
+def look(batch: pa.RecordBatch, schema: Schema) -> tuple[pa.RecordBatch, Sure | None]:
+    """Values as the model takes them, and which rows are good for sure.
+
+    Args:
+        batch: Columns of types that `fits`; more than the schema's are fine and stay as they are.
+        schema: The fields and the key. A row without key is in doubt.
+
+    Returns:
+        The batch with fields of int64, float64, encoded texts and lists of those; and a bool per row, None when all
+        are sure.
+    """
+    sure = np.ones(batch.num_rows, bool)
+    _doubt_nulls(batch.column(schema.key), sure)
+    columns = {name: batch.column(name) for name in batch.schema.names}
+    for field in schema.fields:
+        columns[field.name] = _looked_at(columns[field.name], field, sure)
+    looked_at = pa.RecordBatch.from_arrays(list(columns.values()), names=list(columns))
+    return looked_at, None if sure.all() else sure
+
+
+def _fits(field: Field, given: pa.DataType) -> bool:
+    if pa.types.is_list(given) or pa.types.is_large_list(given) or pa.types.is_fixed_size_list(given):
+        if not (field.shape or field.many):
+            return False
+        given = given.value_type
+    elif field.shape or field.many:
+        return False
+    if pa.types.is_dictionary(given):
+        given = given.value_type
+    if field.kind == "string":
+        return bool(pa.types.is_string(given) or pa.types.is_large_string(given))
+    if any(_is_number(token) for token in field.missing):
+        return False  # a number that stands for no value
+    if field.kind == "integer":
+        return bool(pa.types.is_signed_integer(given))
+    return bool(pa.types.is_signed_integer(given) or pa.types.is_float32(given) or pa.types.is_float64(given))
+
+
+def _is_number(token: str) -> bool:
+    try:
+        float(token)
+    except ValueError:
+        return False
+    return True
+
+
+def _looked_at(array: pa.Array, field: Field, sure: Sure) -> pa.Array:
+    """The column as the model takes it; clears `sure` where it is in doubt."""
+    if not (field.shape or field.many):
+        if field.kind == "string":
+            return _texts(array, field, sure)
+        numbers = array.cast(pa.int64() if field.kind == "integer" else pa.float64(), safe=False)
+        if field.required:
+            _doubt_nulls(numbers, sure)
+            if field.kind == "float":
+                sure &= ~np.isnan(_filled(numbers))
+        odd = _odd_numbers(numbers, field)
+        if odd is not None:
+            sure &= ~odd
+        return numbers
+    return _lists(array, field, sure)
+
+
+def _lists(array: pa.Array, field: Field, sure: Sure) -> pa.Array:
+    kind = {"integer": pa.int64(), "float": pa.float64(), "string": pa.string()}[field.kind]
+    array = array.cast(pa.list_(kind), safe=False)
+    elements = array.flatten()
+    lengths = np.asarray(pc.fill_null(pc.list_value_length(array), 0)).astype(np.int64)
+    if field.shape:
+        sure &= (lengths == int(np.prod(field.shape))) | (lengths == 0)
+    if field.required:
+        sure &= lengths > 0
+    odd = np.zeros(len(elements), bool)
+    if elements.null_count:
+        odd |= np.asarray(elements.is_null())
+    if field.kind == "string":
+        odd |= _odd_words(elements, field)
+    else:
+        if field.kind == "float":
+            odd |= ~np.isfinite(_filled(elements))
+        outside = _odd_numbers(elements, field)
+        if outside is not None:
+            odd |= outside
+    if odd.any():
+        sure[np.repeat(np.arange(len(array)), lengths)[odd]] = False
+    return array
+
+
+def _odd_numbers(numbers: pa.Array, field: Field) -> Sure | None:
+    """Which numbers are infinite or out of range; None when none is. Missing ones are not."""
+    low = field.minimum if field.minimum is not None else -np.inf
+    high = field.maximum if field.maximum is not None else np.inf
+    least, most = (scalar.as_py() for scalar in pc.min_max(numbers).values())
+    if least is None or (low <= least and most <= high and np.isfinite(least) and np.isfinite(most)):
+        return None  # nothing there, or one look at both ends was enough
+    values = _filled(numbers)
+    return np.asarray((values < low) | (values > high) | np.isinf(values))
+
+
+def _texts(array: pa.Array, field: Field, sure: Sure) -> pa.Array:
+    """Texts encoded, without blanks around them, a missing one null or empty."""
+    encoded = array if pa.types.is_dictionary(array.type) else array.dictionary_encode()
+    given = encoded.dictionary.cast(pa.string())
+    words = pc.utf8_trim(given, characters=" ")
+    if field.missing:
+        words = pc.if_else(pc.is_in(words, value_set=pa.array(field.missing)), "", words)
+    absent = np.asarray(pc.equal(words, ""))
+    bad = absent & field.required
+    if field.allowed:
+        bad |= ~np.asarray(pc.is_in(words, value_set=pa.array(field.allowed))) & ~absent
+    if field.required:
+        _doubt_nulls(encoded.indices, sure)
+    if bad.any():
+        places = pc.fill_null(encoded.indices, 0).to_numpy(zero_copy_only=False)
+        sure &= ~bad[places] | np.asarray(encoded.indices.is_null())
+    return pa.DictionaryArray.from_arrays(encoded.indices, words)
+
+
+def _odd_words(elements: pa.Array, field: Field) -> Sure:
+    """Which texts of a list `check_rows` would change, or reject."""
+    odd = pc.or_(pc.not_equal(elements, pc.utf8_trim(elements, characters=" ")), pc.equal(elements, ""))
+    if field.missing:
+        odd = pc.or_(odd, pc.is_in(elements, value_set=pa.array(field.missing)))
+    if field.allowed:
+        odd = pc.or_(odd, pc.invert(pc.is_in(elements, value_set=pa.array(field.allowed))))
+    return np.asarray(pc.fill_null(odd, True))
+
+
+def _doubt_nulls(array: pa.Array, sure: Sure) -> None:
+    if array.null_count:
+        sure &= np.asarray(array.is_valid())
+
+
+def _filled(numbers: pa.Array) -> npt.NDArray[np.float64]:
+    """As floats, NaN for null."""
+    return np.asarray(pc.fill_null(numbers.cast(pa.float64(), safe=False), float("nan")))

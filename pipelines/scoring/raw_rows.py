@@ -1,0 +1,143 @@
+"""Rows to score, from wherever Spark reads them, and the quickest way to get at them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pyspark.errors import AnalysisException
+from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import functions as F
+from pyspark.sql.pandas.types import to_arrow_type
+from pyspark.sql.types import DataType, IntegralType, StringType
+
+from features import storage
+from features.analysis.sources import Part, file_splits
+from features.errors import BadInputError, nearest
+from features.schema import Schema
+from features.validation.rows import FAULT, RAW, SOURCE
+from pipelines.datasets.raw_table import hidden, named_rows, require_input
+from pipelines.scoring.quick_look import fits
+
+if TYPE_CHECKING:
+    from pipelines.datasets.raw_table import Dataset
+
+SPLIT_BYTES = 16 << 20
+
+
+@dataclass(frozen=True)
+class RawRows:
+    """Rows to score.
+
+    Args:
+        frame: As a reader leaves them: a column per field, the key, `_raw`, `_source`, `_fault`.
+        columns: What the source itself has.
+        typed: Whether values are typed already, so that `quick_look` can judge them.
+        splits: Parts of Parquet files that hold exactly these rows, for executors to read themselves; empty if there
+            is no such thing.
+    """
+
+    frame: DataFrame
+    columns: tuple[str, ...]
+    typed: bool
+    splits: tuple[tuple[Part, ...], ...] = ()
+
+    def types(self, names: Sequence[str]) -> list[DataType]:
+        """Spark's types of some columns."""
+        by_name = {field.name: field.dataType for field in self.frame.schema.fields}
+        return [by_name[name] for name in names]
+
+
+def read_rows(
+    spark: SparkSession,
+    source: str | DataFrame,
+    schema: Schema,
+    carried: Sequence[str],
+    dataset: "Dataset | None",
+    source_format: str | None,
+) -> RawRows:
+    """Opens rows to score.
+
+    Args:
+        spark: The session.
+        source: A DataFrame, or a URI: of `source_format` if that is given, else of Parquet files or of the data set's
+            official format.
+        schema: Fields that a model asks for, and the key; rows without a key of their own get a hash of the row.
+        carried: Columns to keep, the key first.
+        dataset: Reads its official format.
+        source_format: A format of Spark's, such as `orc`.
+
+    Raises:
+        BadInputError: if there is nothing to read, or a column to keep is not there.
+    """
+    if isinstance(source, DataFrame):
+        return _table(source, schema, carried, F.lit(None).cast("string"))
+    if source_format:
+        return _table(spark.read.format(source_format).load(source), schema, carried, F.lit(source))
+    files = require_input(source)
+    if not any(file.endswith(".parquet") for file in files):
+        if dataset is None:
+            raise BadInputError(
+                f"{source!r} holds no Parquet files. Name its format, or a recipe whose data set it is."
+            )
+        frame = dataset.read(spark, source)
+        _require(carried, frame)
+        public = [name for name in frame.columns if name not in (RAW, SOURCE, FAULT)]
+        return RawRows(frame, tuple(public), typed=False)
+    rows = _table(spark.read.parquet(source), schema, carried, F.col("_metadata.file_path"))
+    return RawRows(rows.frame, rows.columns, rows.typed, _splits(source, files, rows, schema, carried))
+
+
+def set_aside(frame: DataFrame, schema: Schema) -> RawRows:
+    """Rows that `quick_look` was in doubt about, on their way to `check_rows`."""
+    came_from = F.col(SOURCE) if SOURCE in frame.columns else F.lit(None).cast("string")
+    own = frame.drop(SOURCE)
+    rows = named_rows(frame, schema, came_from).withColumn(RAW, F.to_json(F.struct(*(f"`{c}`" for c in own.columns))))
+    return RawRows(rows, tuple(own.columns), typed=False)
+
+
+def _table(table: DataFrame, schema: Schema, carried: Sequence[str], source: Column) -> RawRows:
+    if {RAW, SOURCE, FAULT} <= set(table.columns):  # a data set's reader made it
+        frame, public = table, [name for name in table.columns if name not in (RAW, SOURCE, FAULT)]
+        typed = False
+    else:
+        frame, public = named_rows(table, schema, source), table.columns
+        typed = _typed(table, schema)
+    _require(carried, frame)
+    return RawRows(frame, tuple(public), typed)
+
+
+def _require(carried: Sequence[str], frame: DataFrame) -> None:
+    for name in carried:
+        if name not in frame.columns:
+            raise BadInputError(f"The rows have no column {name!r}. {nearest(name, frame.columns)}")
+
+
+def _typed(table: DataFrame, schema: Schema) -> bool:
+    """Whether no value has to be converted from text."""
+    types: dict[str, pa.DataType] = {}
+    wanted = {field.name for field in schema.fields}
+    for column in table.schema.fields:
+        if column.name == schema.key and not isinstance(column.dataType, StringType | IntegralType):
+            return False
+        if column.name in wanted:
+            try:
+                types[column.name] = to_arrow_type(column.dataType)
+            except (TypeError, ValueError, NotImplementedError, AnalysisException):
+                return False
+    return fits(schema, types)
+
+
+def _splits(
+    uri: str, files: Sequence[str], rows: RawRows, schema: Schema, carried: Sequence[str]
+) -> tuple[tuple[Part, ...], ...]:
+    """Parts of the files, if each of them has all columns in itself."""
+    below = [file.removeprefix(storage.join(uri, "")) for file in files]
+    if not rows.typed or any("=" in path or any(map(hidden, path.split("/")[:-1])) for path in below):
+        return ()  # values in the names of folders; files that Spark skips
+    with storage.open_random(files[0]) as stream:
+        inside = set(pq.ParquetFile(stream).schema_arrow.names)
+    if not inside.issuperset([*carried, *(field.name for field in schema.fields)]):
+        return ()
+    return file_splits([storage.FileEntry(file, storage.file_size(file)) for file in files], SPLIT_BYTES)

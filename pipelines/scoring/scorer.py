@@ -1,0 +1,137 @@
+"""The executors' half of scoring: Arrow batches of rows in, predictions out, everything else into side files."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pyspark import TaskContext
+
+from features import storage
+from features.analysis.sources import Part, groups_of
+from features.schema import Schema
+from features.validation.rows import REASON, SOURCE
+from pipelines.scoring.quick_look import look
+from pipelines.scoring.side_files import Aside, Sample
+from pipelines.scoring_model import arrow_arrays, load, task_threads
+from pipelines.tasks.task import PredictionColumn
+
+
+@dataclass(frozen=True)
+class Scorer:
+    """Scores the rows of a partition.
+
+    Args:
+        schema: Fields of the model, and the key.
+        predicted: Columns of its prediction.
+        archive: The model, as `ship` named it.
+        carried: Columns that go with a prediction, keys and the one that partitions, with the types they leave with.
+        checked: Whether the rows come from `check_rows`, with a `reason` column; otherwise they are looked at here.
+        batch_rows: Rows that the model takes at a time.
+        side: URI of the folder of side files.
+        sampled: Rows of the sample of a partition.
+    """
+
+    schema: Schema
+    predicted: tuple[PredictionColumn, ...]
+    archive: str
+    carried: tuple[tuple[str, pa.DataType], ...]
+    checked: bool
+    batch_rows: int
+    side: str
+    sampled: int
+
+    def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        """Predictions: the carried columns, then those of the prediction."""
+        predict = predictor(self.archive, self.schema, self.predicted)
+        context = TaskContext.get()
+        partition, attempt = (context.partitionId(), context.taskAttemptId()) if context else (0, 0)
+        aside, sample = Aside(self.side, partition, attempt), Sample(self.sampled, partition)
+        fields = [field.name for field in self.schema.fields]
+        names = [*(name for name, _ in self.carried), *(column.name for column in self.predicted)]
+        for batch in (piece for whole in batches for piece in _pieces(whole, self.batch_rows)):
+            rows, sure = self._judged(batch)
+            if sure is not None:
+                aside.add(batch.filter(pa.array(~sure)))
+                batch, rows = batch.filter(pa.array(sure)), rows.filter(pa.array(sure))
+            if rows.num_rows:
+                sample.add(rows.select(fields))
+                carried = [_as(batch.column(name), kind) for name, kind in self.carried]
+                yield pa.RecordBatch.from_arrays([*carried, *predict(rows)], names=names)
+        aside.close()
+        sample.write(self.side, partition)
+
+    def _judged(self, batch: pa.RecordBatch) -> tuple[pa.RecordBatch, np.ndarray | None]:
+        if not self.checked:
+            return look(batch, self.schema)
+        reason = batch.column(REASON)
+        return batch, None if reason.null_count == len(reason) else np.asarray(reason.is_null())
+
+
+@dataclass(frozen=True)
+class OfBatches:
+    """Scores what Spark sends, whose columns have no names of their own: PySpark stumbles over dots in names."""
+
+    columns: tuple[str, ...]
+    score: Scorer
+
+    def __call__(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        return self.score(batch.rename_columns(list(self.columns)) for batch in batches)
+
+
+@dataclass(frozen=True)
+class OfFiles:
+    """Scores Parquet files that the executor reads itself: a row passes neither through the JVM nor a pipe, and texts
+    stay as the file encodes them.
+
+    Args:
+        columns: Those to read.
+        splits: What each number that comes in stands for.
+        score: What to do with the rows.
+    """
+
+    columns: tuple[str, ...]
+    splits: tuple[tuple[Part, ...], ...]
+    score: Scorer
+
+    def __call__(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        numbers = [number for batch in batches for number in batch.column(0).to_pylist()]
+        return self.score(rows for number in numbers for part in self.splits[number] for rows in self._read(part))
+
+    def _read(self, part: Part) -> Iterator[pa.RecordBatch]:
+        texts = [field.name for field in self.score.schema.fields if field.kind == "string" and not field.many]
+        with storage.open_random(part.uri) as stream:
+            file = pq.ParquetFile(stream, read_dictionary=texts)
+            groups = list(groups_of(file, part))
+            options = {"columns": list(self.columns), "use_threads": False}  # the tasks of a host share its cores
+            for batch in file.iter_batches(self.score.batch_rows, groups, **options) if groups else ():
+                rows = batch.select(list(self.columns))
+                yield rows.append_column(
+                    SOURCE, pa.DictionaryArray.from_arrays(np.zeros(len(rows), np.int32), [part.uri])
+                )
+
+
+def predictor(
+    archive: str, schema: Schema, predicted: Sequence[PredictionColumn]
+) -> Callable[[pa.RecordBatch], list[pa.Array]]:
+    """The model as a function from good rows to the columns of their predictions, in an executor."""
+    from features.batches import encoded_tensors, raw_tensors
+
+    signatures: Any = load(archive, task_threads()).signatures
+    # Models of earlier versions take whole texts only.
+    encoded = "serve_encoded" in signatures
+    call = signatures["serve_encoded" if encoded else "serving_default"]
+    inputs = schema.subset(set(call.structured_input_signature[1]) & {field.name for field in schema.fields})
+    tensors = encoded_tensors if encoded else raw_tensors
+    return lambda rows: arrow_arrays(call(**tensors(rows, inputs)), predicted)
+
+
+def _as(array: pa.Array, kind: pa.DataType) -> pa.Array:
+    return array if array.type == kind else array.cast(kind)
+
+
+def _pieces(batch: pa.RecordBatch, rows: int) -> Iterator[pa.RecordBatch]:
+    for start in range(0, batch.num_rows, rows):
+        yield batch.slice(start, rows)

@@ -1,0 +1,84 @@
+"""A registered model as a function of columns, for SQL and DataFrames: Arrow in and out, no pandas."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from pyspark.sql import SparkSession
+from pyspark.sql.functions import ArrowUDFType, arrow_udf
+from pyspark.sql.pandas.types import to_arrow_type
+from pyspark.sql.types import DataType
+
+from features.errors import BadInputError, nearest
+from features.schema import Schema
+from pipelines.scoring.model import open_model
+from pipelines.scoring.quick_look import fits, look
+from pipelines.scoring.scorer import predictor
+from pipelines.scoring_model import spark_columns
+from pipelines.tasks.task import PredictionColumn
+from pipelines.tracking import Tracker
+
+
+def emberline_udf(model: str, *, tracking_uri: str, spark: SparkSession | None = None) -> Callable[..., Any]:
+    """A function from a struct of raw columns, by name, to a struct of the prediction's columns.
+
+    `rows.select("row", predict(struct("*")).alias("p")).select("row", "p.*")`, or after
+    `spark.udf.register("predict", emberline_udf(...))` in SQL: `SELECT row, predict(struct(*)).score FROM …`.
+    Rows that are not good for sure, whatever is wrong with them, have null in place of a prediction; `score` says why.
+
+    Args:
+        model: `models:/NAME@alias`, `models:/NAME/VERSION` or `runs:/ID/model`.
+        tracking_uri: The registry.
+        spark: The session; by default the active one.
+
+    Raises:
+        BadInputError: if there is no such model, or no session.
+    """
+    session = spark or SparkSession.getActiveSession()
+    if session is None:
+        raise BadInputError("There is no Spark session to score in. Start one first.")
+    opened = open_model(session, Tracker(tracking_uri), model)
+    answer = DataType.fromDDL(spark_columns(opened.predicted))
+    score = _StructScorer(opened.schema, opened.predicted, opened.archive, to_arrow_type(answer))
+    made: Callable[..., Any] = arrow_udf(score.batches, answer, ArrowUDFType.SCALAR_ITER)
+    return made
+
+
+@dataclass(frozen=True)
+class _StructScorer:
+    """Runs in an executor."""
+
+    schema: Schema
+    predicted: tuple[PredictionColumn, ...]
+    archive: str
+    answer: pa.DataType
+
+    def batches(self, structs: Iterator[pa.StructArray]) -> Iterator[pa.StructArray]:
+        predict = predictor(self.archive, self.schema, self.predicted)
+        names = [column.name for column in self.predicted]
+        for struct in structs:
+            rows, sure = self._looked_at(struct)
+            if not sure.any():
+                yield pa.nulls(len(struct), self.answer)
+                continue
+            answer = pa.StructArray.from_arrays(predict(rows.filter(pa.array(sure))), names)
+            yield answer if sure.all() else answer.take(pa.array(np.cumsum(sure) - 1, mask=~sure))
+
+    def _looked_at(self, struct: pa.StructArray) -> tuple[pa.RecordBatch, np.ndarray]:
+        present = [field.name for field in struct.type]
+        for field in self.schema.fields:
+            if field.name not in present:
+                raise BadInputError(f"The struct has no column {field.name!r}. {nearest(field.name, present)}")
+        arrays = dict(zip(present, struct.flatten(), strict=True))
+        columns = {field.name: arrays[field.name] for field in self.schema.fields}
+        types = {name: column.type for name, column in columns.items()}
+        if not fits(self.schema, types):
+            wanted = ", ".join(f"{field.name} {field.spark_type}" for field in self.schema.fields)
+            given = ", ".join(f"{name} {kind}" for name, kind in types.items())
+            raise BadInputError(f"The model takes columns of these types: {wanted}; got {given}. Cast them.")
+        key = pa.array(np.zeros(len(struct), np.int8))  # no row is without one here
+        batch = pa.RecordBatch.from_arrays([*columns.values(), key], names=[*columns, self.schema.key])
+        rows, sure = look(batch, self.schema)
+        return rows, np.ones(len(struct), bool) if sure is None else sure
