@@ -9,6 +9,7 @@ areas under the ROC and the precision-recall curve. `alone` measures ours on `--
 """
 
 import argparse
+import os
 import resource
 import sys
 import tempfile
@@ -53,6 +54,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--quick", action="store_true", help="fewer rows, one turn")
     given = parser.parse_args()
+    os.environ["PYSPARK_PYTHON"] = sys.executable
     rows, alone, repeats = (500_000, 2_000_000, 1) if given.quick else (given.rows, given.alone, given.repeats)
     spark = (
         SparkSession.builder.master("local[2]").config("spark.ui.enabled", "false").config("spark.driver.memory", "4g")

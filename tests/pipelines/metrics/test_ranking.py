@@ -71,7 +71,8 @@ def test_a_curve_has_exact_points_where_they_are_asked_for(spark: SparkSession) 
 
 
 MILLIONS = """
-    import sys
+    import os, sys
+    os.environ["PYSPARK_PYTHON"] = sys.executable
     from pyspark.sql import SparkSession
     from pyspark.sql import functions as F
     from pipelines.metrics.binary import binary_metrics
