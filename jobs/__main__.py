@@ -1,12 +1,13 @@
 """The `emberline` command: every job as a sub-command, and three that only look.
 
-emberline list | show NAME | doctor | infer-schema | run NAME | etl | train | tune | evaluate | register | score
+emberline list | show NAME | doctor | infer-schema | run NAME | etl | train | tune | evaluate | register
+    | score | export
 """
 
 import importlib
 import sys
 
-JOBS = ("infer-schema", "run", "etl", "train", "tune", "evaluate", "register", "score")
+JOBS = ("infer-schema", "run", "etl", "train", "tune", "evaluate", "register", "score", "export")
 VIEWS = ("list", "show", "doctor")
 
 
