@@ -20,12 +20,12 @@ from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
-from pyspark.sql import SparkSession
+from pyspark.sql import Column, SparkSession
 from pyspark.sql import functions as F
 
 from benchmarks import scoring_models
 from benchmarks.ratios import compare, print_json, print_table, seconds
-from features.schema import Schema
+from features.schema import Field, Schema
 from pipelines.recipe import Recipe
 from pipelines.score import score
 from pipelines.session import session
@@ -81,10 +81,7 @@ class Job:
         import mlflow
 
         predict = mlflow.pyfunc.spark_udf(self._spark, self._uri, self._answer, env_manager="local")
-        fields = [
-            F.col(field.name).cast(field.spark_type).alias(field.name) if field.shape else F.col(field.name)
-            for field in self._schema.fields
-        ]
+        fields = [_as_mlflow_takes_it(field) for field in self._schema.fields]
         return lambda: self._written("spark_udf", predict(F.struct(*fields)))
 
     def predict_batch_udf(self, batch: int) -> Callable[[], float]:
@@ -133,6 +130,14 @@ class Job:
         if found != self._rows[name]:
             raise RuntimeError(f"{name} scored {found} of {self._rows[name]} rows")
         return found / took
+
+
+def _as_mlflow_takes_it(field: Field) -> Column:
+    """MLflow hands texts that are null to TensorFlow as they are, which refuses them; arrays have to be of doubles."""
+    column = F.col(field.name)
+    if field.kind == "string":
+        return F.coalesce(column, F.lit("")).alias(field.name)
+    return column.cast(field.spark_type).alias(field.name) if field.shape else column
 
 
 def _make_predict(model: str, schema: Schema) -> Callable[[], Callable[..., dict[str, np.ndarray]]]:

@@ -76,6 +76,8 @@ def _raw_tensor(array: pa.Array, field: Field) -> tf.Tensor:
         if not np.isin(lengths, (0, size)).all():
             odd = int(lengths[~np.isin(lengths, (0, size))][0])
             raise BadInputError(f"Field {field.name!r} has the shape {field.shape}, {size} values; a row has {odd}.")
+        if len(elements) == size * len(lengths):  # every row has them all: nothing to spread
+            return tf.constant(_numbers(elements, field).reshape(-1, *field.shape))
         there = np.repeat(lengths[:, None] > 0, size, axis=1)
     if field.kind == "string":
         return _texts(elements, there)

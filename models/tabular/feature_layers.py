@@ -136,7 +136,8 @@ def _blocks(
     blocks, shares = [], []
     if plain:
         ids = ops.concatenate([columns[index].values for index in plain], axis=1)
-        blocks.append(ops.maximum(ids, 0) + ops.convert_to_tensor([[offsets[index] for index in plain]], "int64"))
+        # Subtracted, because Keras adds a vector by BiasAdd, which TensorFlow Lite has for floats only.
+        blocks.append(ops.maximum(ids, 0) - ops.convert_to_tensor([[-offsets[index] for index in plain]], "int64"))
         shares.append(ops.cast(ids >= 0, "float32"))
     for index, column in enumerate(columns):
         if index not in plain:

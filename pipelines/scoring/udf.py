@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 from pyspark.sql import SparkSession
-from pyspark.sql.functions import ArrowUDFType, arrow_udf
+from pyspark.sql.functions import arrow_udf
 from pyspark.sql.pandas.types import to_arrow_type
 from pyspark.sql.types import DataType
 
@@ -40,9 +40,9 @@ def emberline_udf(model: str, *, tracking_uri: str, spark: SparkSession | None =
     if session is None:
         raise BadInputError("There is no Spark session to score in. Start one first.")
     opened = open_model(session, Tracker(tracking_uri), model)
-    answer = DataType.fromDDL(spark_columns(opened.predicted))
-    score = _StructScorer(opened.schema, opened.predicted, opened.archive, to_arrow_type(answer))
-    made: Callable[..., Any] = arrow_udf(score.batches, answer, ArrowUDFType.SCALAR_ITER)
+    answer = spark_columns(opened.predicted)
+    score = _StructScorer(opened.schema, opened.predicted, opened.archive, to_arrow_type(DataType.fromDDL(answer)))
+    made: Callable[..., Any] = arrow_udf(score.batches, answer)  # type: ignore[call-overload]  # PySpark's stubs know no text here
     return made
 
 
@@ -55,7 +55,7 @@ class _StructScorer:
     archive: str
     answer: pa.DataType
 
-    def batches(self, structs: Iterator[pa.StructArray]) -> Iterator[pa.StructArray]:
+    def batches(self, structs: Iterator[pa.Array]) -> Iterator[pa.Array]:
         predict = predictor(self.archive, self.schema, self.predicted)
         names = [column.name for column in self.predicted]
         for struct in structs:

@@ -1,0 +1,158 @@
+"""A registered model for other servers: its SavedModel, TensorFlow Serving's folder, TensorFlow Lite."""
+
+import json
+import shutil
+import tempfile
+import uuid
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+from features import storage
+from features.batches import stored_tensor
+from features.dataset_version import DatasetVersion, open_version
+from features.errors import BadInputError
+from features.schema import Schema
+from features.tfrecord.layouts import read_shard
+from pipelines.progress import Progress
+from pipelines.serving.tflite import (
+    FORMS,
+    REPRESENTATIVE_ROWS,
+    Columns,
+    Converted,
+    convert,
+    measure,
+    measure_saved_model,
+    single_rows,
+)
+from pipelines.serving.warm_up import write_warm_up
+from pipelines.tasks import task_of
+from pipelines.tracking import Tracker
+
+EVALUATED_ROWS = 10_000
+"""So many held-out rows say what a converted model is worth."""
+
+
+@dataclass(frozen=True)
+class ExportResult:
+    """What was written.
+
+    Args:
+        output: URI of the folder, with `saved_model`, `tf_serving` and, given a dataset version, `tflite` in it.
+        model: Registered model.
+        version: Its version.
+        saved_model_bytes: Size of the SavedModel.
+        metrics: Of the SavedModel on held-out rows.
+        tflite: The same for every form of TensorFlow Lite, with its size.
+    """
+
+    output: str
+    model: str
+    version: int
+    saved_model_bytes: int
+    metrics: dict[str, float]
+    tflite: tuple[Converted, ...]
+
+
+def export_model(
+    model: str, output: str, tracker: Tracker, *, dataset: str | None = None, overwrite: bool = False
+) -> ExportResult:
+    """Writes a model in the forms that other servers take.
+
+    Args:
+        model: `models:/NAME@alias`, `models:/NAME/VERSION` or `runs:/ID/model`.
+        output: URI of a folder.
+        tracker: The registry.
+        dataset: URI of a dataset version: its training rows calibrate int8, its held-out rows judge all forms.
+            Without it there is no TensorFlow Lite.
+        overwrite: Replace a folder that is there.
+
+    Raises:
+        BadInputError: if there is no such model or dataset version, they do not belong together, or the folder is
+            there.
+    """
+    if storage.exists(output) and not overwrite:
+        raise BadInputError(f"The output {output!r} already exists. Pass --overwrite to replace it, or choose another.")
+    progress = Progress("export")
+    version = tracker.find(model)
+    number, name = version.version or 1, version.name.rpartition("/")[2]
+    with tempfile.TemporaryDirectory() as scratch:
+        saved_model = Path(tracker.fetch(version, str(Path(scratch) / "fetched")))
+        folder = Path(scratch) / "export"
+        shutil.copytree(saved_model, folder / "saved_model")
+        served = folder / "tf_serving" / name / str(number)
+        shutil.copytree(saved_model, served)
+        features = json.loads((saved_model / "features.json").read_text())
+        write_warm_up(served, name, _served(Schema.from_json(features["schema"]), saved_model))
+        size = sum(file.stat().st_size for file in saved_model.rglob("*") if file.is_file())
+        progress.say(f"SavedModel of {size:,} bytes; TensorFlow Serving: version {number} of {name}, with warm-up")
+        metrics, forms = (
+            _tflite(saved_model, open_version(dataset), folder / "tflite", progress) if dataset else ({}, ())
+        )
+        result = ExportResult(output, version.name, version.version, size, metrics, forms)
+        (folder / "export.json").write_text(json.dumps(asdict(result), indent=2))
+        staging = f"{output.rstrip('/')}.staging-{uuid.uuid4().hex[:8]}"
+        try:
+            storage.copy_folder(str(folder), staging)
+            storage.replace_folder(staging, output)
+        finally:
+            storage.delete(staging)
+    return result
+
+
+def _served(schema: Schema, saved_model: Path) -> Schema:
+    """The fields that the model's signature asks for."""
+    import tensorflow as tf
+
+    wanted = tf.saved_model.load(str(saved_model)).signatures["serving_default"].structured_input_signature[1]
+    return schema.subset(set(wanted))
+
+
+def _tflite(
+    model: Path, version: DatasetVersion, target: Path, progress: Progress
+) -> tuple[dict[str, float], tuple[Converted, ...]]:
+    """Metrics of the SavedModel, and its TensorFlow Lite forms with theirs."""
+    target.mkdir(parents=True)
+    representative = single_rows(_batches(model, version, "train", REPRESENTATIVE_ROWS), REPRESENTATIVE_ROWS)
+    failed = convert(model, representative, target)
+    rows, task = list(_batches(model, version, "eval", EVALUATED_ROWS)), task_of(version.schema.label)
+    metrics = measure_saved_model(model, rows, task)
+    found = []
+    for form in FORMS:
+        if form in failed:
+            found.append(Converted(form, 0, failed=failed[form]))
+            progress.say(f"warning: no TensorFlow Lite in {form}: {failed[form]}")
+            continue
+        one = measure(target / f"{form}.tflite", form, model, rows, task)
+        found.append(one)
+        told = ", ".join(f"{name} {value:.4f} ({value - metrics[name]:+.4f})" for name, value in one.metrics.items())
+        progress.say(f"TensorFlow Lite, {form}: {one.bytes:,} bytes, {told}")
+    return metrics, tuple(found)
+
+
+def _batches(model: Path, version: DatasetVersion, split: str, most: int) -> Iterator[tuple[Columns, np.ndarray]]:
+    """Stored columns that the model takes, and labels, of the first rows of a split.
+
+    Raises:
+        BadInputError: if the dataset version was made for another model.
+    """
+    import tensorflow as tf
+
+    loaded = tf.saved_model.load(str(model))
+    wanted = list(loaded.signatures["serve_transformed"].structured_input_signature[1])
+    shards, seen = version.split(split), 0
+    for shard in shards.shards:
+        for rows in read_shard(storage.join(version.uri, split), shards, shard):
+            if absent := [name for name in wanted if name not in rows.schema.names]:
+                raise BadInputError(
+                    f"The dataset version {version.uri!r} has no column {absent[0]!r}, which the model takes. Give the "
+                    "one that it was trained on."
+                )
+            rows = rows.slice(0, most - seen)
+            columns = {name: stored_tensor(rows.column(name)).numpy() for name in wanted}
+            yield columns, rows.column(version.label).to_numpy(zero_copy_only=False).astype(np.float32)
+            seen += rows.num_rows
+            if seen >= most:
+                return
