@@ -199,9 +199,10 @@ def test_the_model_version_its_alias_and_where_it_comes_from(browser: Browser, s
     digest = version.tags["emberline.dataset_digest"]
     text = browser.see(
         "model-version", f"{seen.uri}/#/models/{MODEL}/versions/{version.version}",
-        f"{SHOWN}.includes('champion')", f"{SHOWN}.includes('petal_width')", f"{SHOWN}.includes('{digest[:20]}')",
+        f"{SHOWN}.includes('champion')", f"{SHOWN}.includes('Inputs (4)')", f"{SHOWN}.includes('{digest[:20]}')",
     )  # fmt: skip
     assert "emberline.training" in text
+    assert "Source Run" in text
     text = browser.see(
         "training-run", f"{seen.uri}/#/experiments/{seen.experiment}/runs/{version.run_id}",
         f"{SHOWN}.includes('emberline-iris')", f"{SHOWN}.includes('{MODEL}')",
