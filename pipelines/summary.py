@@ -25,6 +25,7 @@ def lines(summary: dict[str, Any]) -> list[tuple[str, str]]:
     found.append(("profile", f"{_path(summary['dataset'])}/profile.html"))
     found.append(("trained", f"{summary['steps']:,} steps, {summary['examples_per_second']:,.0f} examples/s"))
     found += [(name, f"{value:,.4f}" + _best(name, synthetic)) for name, value in metrics.items() if name != "rows"]
+    found.append(("evaluation", f"{_path(summary['training'])}/evaluation.html"))
     found.append(("model", f"{model['name']} version {model['version']}, {model['verdict']}"))
     found.append(("champion", f"version {model['champion']}" if model["champion"] else "none"))
     scored = summary["scored_with"]

@@ -9,7 +9,7 @@ Expect about 0.873 accuracy and 0.927 AUC on the official test file; under a min
 
 from features.columns import Bucketized, Embedding, Numeric, Vocabulary
 from models.tabular import wide_deep
-from pipelines.recipe import Optimizer, Recipe, Training
+from pipelines.recipe import Evaluation, Optimizer, Recipe, Training
 from pipelines.schedule import Schedule
 
 WIDTH = 8
@@ -32,6 +32,7 @@ RECIPE = Recipe(
         hidden_units=(128, 64),
         dropout=0.3,
     ),
+    evaluation=Evaluation(slices=("gender", "age:30,50")),
     training=Training(
         optimizers=(Optimizer("adam", learning_rate=0.002, schedule=Schedule("cosine")),),
         epochs=8,

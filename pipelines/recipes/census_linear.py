@@ -13,7 +13,7 @@ the loss over a batch and we average it, so the same strengths weigh more here, 
 
 from features.columns import Bucketized, Crossed, HashBucket, Numeric, Vocabulary
 from models.tabular import linear
-from pipelines.recipe import Optimizer, Recipe, Training
+from pipelines.recipe import Evaluation, Optimizer, Recipe, Training
 
 AGE_BUCKETS = Bucketized(Numeric("age"), (18, 25, 30, 35, 40, 45, 50, 55, 60, 65))
 EDUCATION = Vocabulary("education", (
@@ -45,6 +45,7 @@ RECIPE = Recipe(
     source="TensorFlow 1.8 documentation, Tutorials: TensorFlow Linear Model Tutorial",
     dataset="census",
     model=linear.Config(wide=(*BASE, *CROSSED, *NUMBERS)),
+    evaluation=Evaluation(slices=("gender", "age:30,50")),
     training=Training(
         optimizers=(Optimizer("ftrl", learning_rate=0.2),),
         epochs=20,

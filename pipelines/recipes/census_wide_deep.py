@@ -10,7 +10,7 @@ Expect about 0.859 accuracy and 0.912 AUC on the official test file; under a min
 
 from features.columns import Embedding, Indicator
 from models.tabular import wide_deep
-from pipelines.recipe import Optimizer, Recipe, Training
+from pipelines.recipe import Evaluation, Optimizer, Recipe, Training
 from pipelines.recipes.census_linear import (
     BASE,
     CROSSED,
@@ -41,6 +41,7 @@ RECIPE = Recipe(
         hidden_units=(100, 50),
         dropout=0.2,
     ),
+    evaluation=Evaluation(slices=("gender", "age:30,50")),
     training=Training(
         optimizers=(
             Optimizer("ftrl", learning_rate=0.1, scope="wide"),
