@@ -33,7 +33,7 @@ PARAMS = {
 
 with DAG(RECIPE, schedule="@daily", start_date=datetime(2026, 1, 1, tzinfo=UTC), catchup=False, max_active_runs=1,
          default_args=DEFAULTS, params=PARAMS, tags=["emberline", "census"], doc_md=__doc__):  # fmt: skip
-    etl = spark_job("etl", "--input", RAW, "--output", DATASET, "--overwrite", recipe=RECIPE)
+    etl = spark_job("etl", "--input", RAW, "--output", DATASET, "--overwrite", *TRACKING, recipe=RECIPE)
     train = spark_job("train", "--dataset", DATASET, "--output", TRAINING, "--overwrite", *TRACKING, recipe=RECIPE)
     evaluate = spark_job("evaluate", "--training", TRAINING, "--overwrite", *TRACKING, recipe=RECIPE)
     register = spark_job("register", "--training", TRAINING, *TRACKING, recipe=RECIPE)

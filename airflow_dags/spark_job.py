@@ -30,6 +30,9 @@ MLFLOW = "{{ var.value.emberline_mlflow }}"
 PARTITION = "{{ logical_date | default(dag_run.run_after, true) | ts_nodash }}"
 """One folder per logical date, to the second: a re-run of a date meets its own outputs and no others."""
 
+PIPELINE_RUN = "{{ dag.dag_id }}/{{ run_id }}"
+"""What the tasks of one DAG run have in common: their MLflow runs lie below one."""
+
 BAD_INPUT = 2
 """Exit code of a job that no retry can help: arguments or data must change first."""
 
@@ -86,7 +89,7 @@ def spark_job(job: str, *arguments: str, recipe: str, **settings: Any) -> SparkJ
         conn_id=CONNECTION,
         application=f"{CODE}/jobs/{job}.py",
         py_files=f"{CODE}/emberline.zip",
-        application_args=_arguments("--pipeline", recipe, *arguments),
+        application_args=_arguments("--pipeline", recipe, *arguments, "--pipeline-run", PIPELINE_RUN),
         # Retries belong to Airflow alone, which counts and shows them.
         conf={"spark.yarn.maxAppAttempts": "1"} | settings.pop("conf", {}),
         **settings,

@@ -39,8 +39,9 @@ def main() -> None:
                 for seed in range(1, given.seeds + 1):
                     overrides = {"training.seed": str(seed)}
                     training = f"{folder}/{name}-{seed}"
-                    train(spark, load_recipe(name, overrides), overrides, dataset, training, tracker)
-                    found[name].append(evaluate(spark, training, tracker).metrics)
+                    recipe = load_recipe(name, overrides)
+                    train(spark, recipe, overrides, dataset, training, tracker)
+                    found[name].append(evaluate(spark, recipe, training, tracker).metrics)
     print(f"{'':<20}{'accuracy':>10}{'auc':>10}{'pr_auc':>10}{'log_loss':>10}   seeds' accuracy, auc", file=sys.stderr)
     for name, runs in found.items():
         means = [statistics.mean(run[metric] for run in runs) for metric in ("accuracy", "auc", "pr_auc", "log_loss")]

@@ -47,8 +47,9 @@ def main() -> None:
             for seed in range(1, seeds + 1):
                 overrides = {"training.seed": str(seed), "training.workers": "1"}
                 training = f"{folder}/training-{seed}"
-                train(spark, load_recipe("iris_dnn", overrides), overrides, f"{folder}/dataset", training, tracker)
-                ours.append(evaluate(spark, training, tracker).metrics)
+                recipe = load_recipe("iris_dnn", overrides)
+                train(spark, recipe, overrides, f"{folder}/dataset", training, tracker)
+                ours.append(evaluate(spark, recipe, training, tracker).metrics)
     found: dict[str, list[dict[str, float]]] = {"iris_dnn": ours, **reference(tables, seeds)}
     print(f"{'':<34}{'accuracy':>10}{'log_loss':>10}   seeds' accuracy", file=sys.stderr)
     for name, runs in found.items():

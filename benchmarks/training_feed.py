@@ -52,7 +52,7 @@ RECIPE = Recipe(
 
 def compare_feeds(quick: bool) -> Comparison:
     """Measures both sides in turns."""
-    ours, theirs, repeats = (200_000, 4_000, 3) if quick else (1_000_000, 20_000, 5)
+    ours, theirs, repeats = (200_000, 10_000, 3) if quick else (1_000_000, 20_000, 5)
     with session("benchmark feed", "local-cluster[1,2,2048]") as spark, Consumer() as consumer:
         many, few = frame(spark, ours), frame(spark, theirs)
         tuples = few.rdd.map(tuple)  # cheaper to pickle than Spark's rows, which carry their names

@@ -17,13 +17,13 @@ from benchmarks.petastorm_process import OpponentError, Petastorm
 from benchmarks.ratios import Comparison, compare
 from features.tfrecord.manifest import ShardSet
 
-BATCH, GROUP = 1024, 20_000
-"""Rows of a batch, and of a row group of Parquet; a quarter of the latter's window is one of our shuffle windows."""
+BATCH, GROUP, BLOCK = 1024, 20_000, 1_250
+"""Rows of a batch, of a row group of Parquet, and of a block; 16 blocks are shuffled together, like one row group."""
 
 
 def compare_readers(quick: bool) -> Comparison:
     """Measures both sides in turns."""
-    rows, repeats = (1_000_000, 3) if quick else (3_000_000, 5)
+    rows, repeats = (2_000_000, 3) if quick else (3_000_000, 5)
     with tempfile.TemporaryDirectory() as folder, Petastorm() as petastorm:
         shards = _write(folder, rows)
 
@@ -71,7 +71,7 @@ def _write(folder: str, rows: int) -> ShardSet:
         path = f"{folder}/tfrecord/part-{index}.tfrecord"
         shards.append(
             write_shard(
-                path, part.to_batches(GROUP), schema=table.schema, layout="block", codec=None, rows_per_block=500
+                path, part.to_batches(GROUP), schema=table.schema, layout="block", codec=None, rows_per_block=BLOCK
             )
         )
-    return ShardSet(table.schema, "block", None, 500, tuple(shards))
+    return ShardSet(table.schema, "block", None, BLOCK, tuple(shards))

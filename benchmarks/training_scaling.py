@@ -1,7 +1,8 @@
 """Examples per second on one and on two workers of one core each, and what that means for more of them.
 
 Every worker is a process of its own, tied to one core, with MultiWorkerMirroredStrategy and our loop in it, as an
-executor would run it. The global batch is the same for any number of workers.
+executor would run it. The global batch is the same for any number of workers. One worker and two stay alive side by
+side and do an epoch of a second in turns, the others waiting: a neighbour's noise on the machine meets both alike.
 """
 
 import json
@@ -13,30 +14,31 @@ import sys
 import tempfile
 import threading
 import time
-from typing import Any
+from dataclasses import replace
+from types import TracebackType
+from typing import Any, Self
 
 from benchmarks.ratios import Comparison
 
-BATCH = 128
-STEPS = 12
+BATCH = 256
+STEPS = 5
 
 
 def compare_workers(quick: bool) -> tuple[Comparison, str]:
     """Both numbers of workers in turns, and the model of more as lines of text."""
-    repeats, epochs = (3, 2) if quick else (5, 4)
-    found = Comparison("rows/s")
-    single: list[dict[str, Any]] = []
-    double: list[dict[str, Any]] = []
-    for _ in range(repeats):
-        single.append(run(1, BATCH, epochs))
-        double.append(run(2, BATCH, epochs))
-        found.theirs.append(BATCH / single[-1]["step"])
-        found.ours.append(BATCH / double[-1]["step"])
-    small = run(1, BATCH // 8, epochs)
-    step, eighth = statistics.median(one["step"] for one in single), small["step"]
-    per_row = (step - eighth) / (BATCH - BATCH // 8)
-    reduce = {size: statistics.median(two["reduce"][size] for two in double) for size in double[0]["reduce"]}
-    return found, model(step, max(step - per_row * BATCH, 0.0), per_row, reduce, double[0]["weights"])
+    turns = 8 if quick else 24
+    found, eighth = Comparison("rows/s"), []
+    with Gang(1, BATCH, turns) as one, Gang(2, BATCH, turns) as two, Gang(1, BATCH // 8, turns) as small:
+        for gang in (one, two, small):
+            gang.epoch()  # traces
+        for _ in range(turns):
+            found.theirs.append(BATCH / one.epoch())
+            found.ours.append(BATCH / two.epoch())
+            eighth.append(small.epoch())
+        known = two.ended()
+    step = BATCH / statistics.median(found.theirs)
+    per_row = (step - statistics.median(eighth)) / (BATCH - BATCH // 8)
+    return found, model(step, max(step - per_row * BATCH, 0.0), per_row, known["reduce"], known["weights"])
 
 
 def model(step: float, fixed: float, per_row: float, reduce: dict[str, float], weights: int) -> str:
@@ -74,32 +76,60 @@ def model(step: float, fixed: float, per_row: float, reduce: dict[str, float], w
     return "\n".join(lines)
 
 
-def run(workers: int, batch: int, epochs: int) -> dict[str, Any]:
-    """Starts the workers, each on its own core; what rank 0 measured."""
-    cores = sorted(os.sched_getaffinity(0))
-    if len(cores) < workers:
-        raise RuntimeError(f"{workers} workers need as many processor cores; there are {len(cores)}.")
-    ports = [_free_port() for _ in range(workers)]
-    addresses = [f"127.0.0.1:{port}" for port in ports]
-    processes = []
-    for rank in range(workers):
-        config = {"cluster": {"worker": addresses}, "task": {"type": "worker", "index": rank}}
-        environment = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"}
-        if workers > 1:
-            environment["TF_CONFIG"] = json.dumps(config)
-        told = json.dumps({"rank": rank, "workers": workers, "batch": batch, "epochs": epochs, "core": cores[rank]})
-        command = [sys.executable, "-m", "benchmarks.training_scaling", told]
-        processes.append(subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True))
-    try:
-        said, _ = processes[0].communicate(timeout=300)
-    finally:
-        for process in processes:
+class Gang:
+    """Workers that train, an epoch at a time.
+
+    Args:
+        workers: How many, each on a core of its own.
+        batch: Rows of a step over all of them.
+        turns: Epochs that will be asked for, the first one that traces aside.
+    """
+
+    def __init__(self, workers: int, batch: int, turns: int) -> None:
+        cores = sorted(os.sched_getaffinity(0))
+        if len(cores) < workers:
+            raise RuntimeError(f"{workers} workers need as many processor cores; there are {len(cores)}.")
+        addresses = [f"127.0.0.1:{_free_port()}" for _ in range(workers)]
+        self._ranks = []
+        for rank in range(workers):
+            config = {"cluster": {"worker": addresses}, "task": {"type": "worker", "index": rank}}
+            environment = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"}
+            if workers > 1:
+                environment["TF_CONFIG"] = json.dumps(config)
+            told = {"rank": rank, "workers": workers, "batch": batch, "epochs": turns + 1, "core": cores[rank]}
+            command = [sys.executable, "-m", "benchmarks.training_scaling", json.dumps(told)]
+            self._ranks.append(
+                subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+            )
+
+    def epoch(self) -> float:
+        """Seconds per step of one epoch."""
+        for process in self._ranks:
+            if process.stdin:
+                process.stdin.write("go\n")
+                process.stdin.flush()
+        return float(self._heard())
+
+    def ended(self) -> dict[str, Any]:
+        """After the last epoch: seconds of an all-reduce by bytes, and the bytes of the gradients."""
+        return dict(self._heard())
+
+    def _heard(self) -> Any:
+        output = self._ranks[0].stdout
+        line = output.readline() if output else ""
+        if not line:
+            raise RuntimeError("Rank 0 of the scaling benchmark ended; its words are above.")
+        return json.loads(line)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for process in self._ranks:
             process.kill()
             process.wait()
-    if processes[0].returncode:
-        raise RuntimeError("Rank 0 of the scaling benchmark failed; its words are above.")
-    found: dict[str, Any] = json.loads(said.splitlines()[-1])
-    return found
 
 
 def _free_port() -> int:
@@ -107,7 +137,7 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _work(rank: int, workers: int, batch: int, epochs: int, core: int) -> dict[str, Any]:
+def _work(rank: int, workers: int, batch: int, epochs: int, core: int) -> None:
     os.sched_setaffinity(0, {core})
     import numpy as np
     import tensorflow as tf
@@ -119,18 +149,27 @@ def _work(rank: int, workers: int, batch: int, epochs: int, core: int) -> dict[s
     from pipelines.training.collective import SumOverWorkers
     from pipelines.training.loop import Loop
 
-    began, seconds = 0.0, []
+    began = taken = 0.0
 
-    def epoch(_: int) -> Any:
+    def epoch(number: int) -> Any:
         nonlocal began
         rows = pictures(batch // workers, STEPS)
+        if number:  # said once this process is idle again: the other gang has the next turn
+            print(json.dumps(taken), flush=True)
+        sys.stdin.readline()
         began = time.perf_counter()
         return rows
 
+    def over() -> None:
+        nonlocal taken
+        taken = (time.perf_counter() - began) / STEPS
+
+    wanted = recipe(workers, batch, epochs)
+    wanted = replace(wanted, training=replace(wanted.training, checkpoint_every=f"{epochs} epochs"))
     with tempfile.TemporaryDirectory() as output:
-        rows = Rows(epoch, STEPS, pictures(8, 1), lambda: seconds.append(time.perf_counter() - began))
-        loop = Loop(recipe(workers, batch, epochs + 1), version(), output, strategy, rank, lambda _: None, rows)
-        model = loop.run()
+        rows = Rows(epoch, STEPS, pictures(8, 1), over)
+        model = Loop(wanted, version(), output, strategy, rank, lambda _: None, rows).run()
+    print(json.dumps(taken), flush=True)
     weights = int(sum(np.prod(variable.shape) for variable in model.trainable_variables)) * 4
     reduce = {}
     together = SumOverWorkers(strategy, workers)
@@ -141,12 +180,9 @@ def _work(rank: int, workers: int, batch: int, epochs: int, core: int) -> dict[s
             together(np.zeros(size // 8))
             times.append(time.perf_counter() - start)
         reduce[size] = statistics.median(times[2:])
-    return {"step": statistics.median(seconds[1:]) / STEPS, "reduce": reduce, "weights": weights}
+    print(json.dumps({"reduce": reduce, "weights": weights}), flush=True)
 
 
 if __name__ == "__main__":
-    told = json.loads(sys.argv[1])
-    print(json.dumps(_work(**told)), flush=True)
-    if told["rank"]:
-        threading.Event().wait()  # leaving now would break rank 0's last sum
-    os._exit(0)  # TensorFlow's teardown would wait for the other worker
+    _work(**json.loads(sys.argv[1]))
+    threading.Event().wait()  # leaving now would break the others' last sum

@@ -14,6 +14,8 @@ from features.tfrecord.manifest import ShardSet
 
 FORMAT = "emberline-dataset/1"
 MANIFEST, FEATURES, SUCCESS, REJECTED = "manifest.json", "features.json", "_SUCCESS", "rejected"
+EXAMPLES = "examples.parquet"
+"""A few raw rows: what goes into a model, for those who want to call it."""
 
 
 class DatasetVersionError(BadInputError):

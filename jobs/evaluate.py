@@ -25,6 +25,8 @@ def main(argv: list[str] | None = None) -> int:
     given = parser().parse_args(argv)
 
     def work() -> object:
+        from dataclasses import asdict
+
         from pipelines.arguments import tracking_uri
         from pipelines.evaluate import evaluate
         from pipelines.recipe import load_recipe
@@ -35,7 +37,9 @@ def main(argv: list[str] | None = None) -> int:
         tracker = Tracker(tracking_uri(given.tracking_uri))
         runs = tracker.pipeline_run(recipe, given.pipeline_run)
         with session(f"evaluate {recipe.name}", given.master) as spark, runs:
-            return evaluate(spark, given.training, tracker, overwrite=given.overwrite)
+            found = asdict(evaluate(spark, recipe, given.training, tracker, overwrite=given.overwrite))
+        del found["details"]  # hundreds of points of curves: they are in evaluation.json
+        return found
 
     return conclude("evaluate", work)
 

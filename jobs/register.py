@@ -14,6 +14,7 @@ def parser() -> argparse.ArgumentParser:
     parser = arguments.job_parser("register", __doc__)
     parser.add_argument("--training", required=True, type=arguments.location, metavar="URI", help="evaluated training")
     arguments.add_pipeline_run(parser)
+    arguments.add_master(parser)
     return parser
 
 
@@ -26,12 +27,14 @@ def main(argv: list[str] | None = None) -> int:
         from pipelines.arguments import tracking_uri
         from pipelines.recipe import load_recipe
         from pipelines.register import register
+        from pipelines.session import session
         from pipelines.tracking import Tracker
 
         recipe = load_recipe(given.pipeline, given.overrides)
         tracker = Tracker(tracking_uri(given.tracking_uri))
-        with tracker.pipeline_run(recipe, given.pipeline_run):
-            return register(recipe, given.training, tracker)
+        runs = tracker.pipeline_run(recipe, given.pipeline_run)
+        with session(f"register {recipe.name}", given.master) as spark, runs:
+            return register(spark, recipe, given.training, tracker)
 
     return conclude("register", work)
 

@@ -9,7 +9,7 @@ import zipfile
 from pathlib import Path
 
 ROOMS = ("features", "models", "pipelines")
-KINDS = (".py", ".html")
+KINDS = (".py", ".html", ".css")
 EPOCH = (1980, 1, 1, 0, 0, 0)
 """One date for every entry, so that the same code gives the same bytes."""
 

@@ -7,11 +7,12 @@ the others go on.
 """
 
 import queue
+import socket
 import time
 from collections.abc import Callable
 from typing import Any
 
-from pyspark.sql import SparkSession
+from pyspark.sql import SparkSession, is_remote
 
 from pipelines.launchers import LaunchError, Node, launch
 from pipelines.recipe import Training
@@ -82,8 +83,7 @@ def _attempt(
     on_event: Callable[[int, Event], None],
 ) -> None:
     roles, local = roles_of(training), training.mode == "local"
-    host = "127.0.0.1" if local else spark.conf.get("spark.driver.host", "localhost") or "localhost"
-    server = ControlServer(host, len(roles))
+    server = ControlServer("127.0.0.1" if local else _own_host(spark), len(roles))
 
     def on_failure(reason: str) -> None:
         server.events.put((DRIVER, {"event": "failed", "reason": reason}))
@@ -111,6 +111,16 @@ def _attempt(
         launched.wait()
     except LaunchError as error:
         raise ClusterError(str(error)) from error
+
+
+def _own_host(spark: SparkSession) -> str:
+    """The address of this process for executors."""
+    if not is_remote():
+        return str(spark.conf.get("spark.driver.host", "localhost"))
+    # Spark Connect: the driver is elsewhere. Towards it this machine speaks from the address that is asked for.
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.connect((spark.client.host, 9))  # sends nothing
+        return str(probe.getsockname()[0])
 
 
 class _Gang:
@@ -156,6 +166,7 @@ class _Gang:
             if event["event"] == "ready" or rank in self._heard:
                 self._heard[rank] = time.monotonic()
             if event["event"] == "alive":
+                self._on_event(rank, event)
                 continue
             progress = time.monotonic()
             self._take(rank, event)

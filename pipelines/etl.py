@@ -8,13 +8,14 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from features import storage
 from features.analysis.analyze import analyze
 from features.columns import arrow_schema, cardinalities, check, describe, needs
-from features.dataset_version import FEATURES, FORMAT, MANIFEST, REJECTED, SUCCESS, content_digest
+from features.dataset_version import EXAMPLES, FEATURES, FORMAT, MANIFEST, REJECTED, SUCCESS, content_digest
 from features.errors import BadInputError
 from features.profile.page import PROFILE
 from features.tfrecord.layouts import shard_name
@@ -35,6 +36,7 @@ from pipelines.version import code_version
 SPLITS = ("train", "eval")
 CHECKED = "checked"
 """Folder of the checked rows while a version is being made."""
+EXAMPLE_ROWS = 5
 REASONS_KEPT = 20
 """Most frequent rejection reasons that the manifest lists."""
 
@@ -135,6 +137,8 @@ def etl(
             with StageProgress(spark.sparkContext, progress, f"transform {split}"):
                 job = ShardWriter(transform, recipe.preparation, storage.join(staging, split))
                 shards[split] = _write_split(rows.good, job)
+        names = [field.name for field in schema.fields]
+        _write_examples(checked["train"].good.select(*names).limit(EXAMPLE_ROWS), staging)
     except BaseException:
         storage.delete(staging)
         raise
@@ -200,7 +204,8 @@ def tracked_etl(
     """
     given = {"emberline.source": source, "emberline.dataset": output}
     params = {"source": source, "output": output, "overwrite": overwrite, "previous": previous or ""}
-    with tracker.step(recipe.name, "etl", spark=spark, keep=output, params=params, tags=given) as run:
+    keep = f"{output.rstrip('/')}.undelivered"  # beside the version, which appears all at once
+    with tracker.step(recipe.name, "etl", spark=spark, keep=keep, params=params, tags=given) as run:
         result = etl(spark, recipe, source, output, overwrite=overwrite, previous=previous)
         synthetic = str(bool(result.synthetic)).lower()
         run.log_tags({"emberline.dataset_digest": result.digest, "emberline.synthetic": synthetic})
@@ -266,6 +271,12 @@ def _write_split(rows: DataFrame, job: ShardWriter) -> ShardSet:
         if entry.uri.rpartition("/")[2].startswith("attempt-"):
             storage.delete(entry.uri)
     return ShardSet(job.transform.stored_schema, "block", job.codec, job.preparation.rows_per_block, tuple(shards))
+
+
+def _write_examples(rows: DataFrame, staging: str) -> None:
+    sink = pa.BufferOutputStream()
+    pq.write_table(rows.toArrow(), sink)
+    storage.write_bytes_atomic(storage.join(staging, EXAMPLES), sink.getvalue().to_pybytes())
 
 
 def _publish(staging: str, output: str, features: dict[str, Any], manifest: dict[str, Any], page: str) -> None:

@@ -2,59 +2,44 @@
 
 import json
 import tempfile
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from dataclasses import asdict
+from datetime import UTC, datetime
 
-import pyarrow as pa
 from pyspark.sql import SparkSession
 
 from features import storage
-from features.dataset_version import open_version
+from features.dataset_version import DatasetVersion, open_version
 from features.errors import BadInputError
-from features.tfrecord.layouts import read_shard
-from features.tfrecord.manifest import ShardSet
+from pipelines.evaluation.page import PAGE, evaluation_html
+from pipelines.evaluation.result import EVALUATION, EvaluateResult
+from pipelines.evaluation.shard_scorer import ShardScorer
+from pipelines.evaluation.shown import shown_champion, shown_result
+from pipelines.evaluation.slices import Slices, with_slices
+from pipelines.metrics.measured import ALL
 from pipelines.progress import Progress, StageProgress
-from pipelines.scoring_model import arrow_arrays, load, ship, spark_columns
+from pipelines.recipe import Recipe
+from pipelines.scoring_model import ship, spark_columns
 from pipelines.tasks import task_of
-from pipelines.tasks.task import PredictionColumn
 from pipelines.tracking import Tracker, local_copy
 from pipelines.train import open_training
 
-EVALUATION = "evaluation.json"
 SCORES = "evaluation/scores.parquet"
 
 
-@dataclass(frozen=True)
-class EvaluateResult:
-    """How good a trained model is on rows it never saw.
-
-    Args:
-        training: URI of the training.
-        dataset_digest: Content of the dataset version evaluated.
-        metrics: Numbers by name, as the task of the label defines them.
-        scores: URI of a Parquet folder: key, label, prediction.
-        details: What is no single number, such as the confusion matrix of several classes.
-    """
-
-    training: str
-    dataset_digest: str
-    metrics: dict[str, float]
-    scores: str
-    details: dict[str, Any] = field(default_factory=dict)
-
-
-def evaluate(spark: SparkSession, training: str, tracker: Tracker, *, overwrite: bool = False) -> EvaluateResult:
+def evaluate(
+    spark: SparkSession, recipe: Recipe, training: str, tracker: Tracker, *, overwrite: bool = False
+) -> EvaluateResult:
     """Scores the held-out split of the training's dataset version.
 
     Args:
         spark: The session.
+        recipe: What to measure; names the data set whose raw fields are sliced by.
         training: URI of a finished training.
         tracker: Where its run is recorded; the metrics are added to it.
         overwrite: Evaluate again even if that was done.
 
     Raises:
-        BadInputError: if the training is not finished, or was evaluated before.
+        BadInputError: if the training is not finished, or was evaluated before, or the slices cannot be told.
     """
     progress = Progress("evaluate")
     trained = open_training(training)
@@ -64,70 +49,55 @@ def evaluate(spark: SparkSession, training: str, tracker: Tracker, *, overwrite:
     version = open_version(trained.dataset)
     if version.digest != trained.dataset_digest:
         raise BadInputError(f"The dataset version {trained.dataset!r} was replaced after the training. Train again.")
-    shards = version.split("eval")
-    schema, task = version.schema, task_of(version.schema.label)
-    with tempfile.TemporaryDirectory() as scratch:
-        archive = ship(spark, local_copy(storage.join(training, "model"), scratch), f"emberline-{trained.run_id}")
-    job = _ShardScorer(storage.join(version.uri, "eval"), shards, schema.key, schema.label.name, task.columns, archive)
-    files = spark.createDataFrame([(index,) for index in range(len(shards.shards))], "shard int")
-    scored = files.repartitionByRange(len(shards.shards), "shard").mapInArrow(
-        job, f"`{schema.key}` string, `{schema.label.name}` float, {spark_columns(task.columns)}"
-    )
+    task = task_of(version.schema.label)
     scores = storage.join(training, SCORES)
-    with StageProgress(spark.sparkContext, progress, "score held-out rows"):
-        scored.write.mode("overwrite").parquet(scores)
-        found = task.evaluate(spark.read.parquet(scores), schema.label.name)
-    metrics = found.metrics
-    if metrics["rows"] != shards.rows:
-        raise RuntimeError(f"Scored {metrics['rows']:,.0f} of {shards.rows:,} held-out rows; rows were lost.")
-    result = EvaluateResult(training, version.digest, metrics, scores, found.details)
-    storage.write_bytes_atomic(target, json.dumps(asdict(result), indent=2).encode())
-    final = {f"test_{name}": value for name, value in metrics.items()}
-    with tracker.step(trained.recipe, "evaluate", spark=spark, keep=training) as run:
-        run.at(trained.run_id).log_metrics(final, trained.steps)
-        run.at(trained.run_id).log_json(asdict(result), EVALUATION)
+    about = {"emberline.training_run": trained.run_id, "emberline.dataset_digest": version.digest}
+    with tracker.step(recipe.name, "evaluate", spark=spark, keep=training, tags=about) as run:
+        with StageProgress(spark.sparkContext, progress, "score held-out rows"):
+            _score(spark, recipe, version, storage.join(training, "model"), f"emberline-{trained.run_id}", scores)
+        with StageProgress(spark.sparkContext, progress, "measure"):
+            scored = spark.read.parquet(scores)
+            slices = Slices.of(scored)
+            found = task.evaluate(slices.grouped(scored), version.schema.label.name, recipe.evaluation.threshold)
+        metrics, rows = found[ALL].metrics, version.split("eval").rows
+        if metrics["rows"] != rows:
+            raise RuntimeError(f"Scored {metrics['rows']:,.0f} of {rows:,} held-out rows; rows were lost.")
+        details = found[ALL].details | slices.details()
+        result = EvaluateResult(training, version.digest, metrics, scores, details, slices.table(found))
+        page = _page(recipe, trained.run_id, result, version, tracker)
+        storage.write_text_atomic(storage.join(training, PAGE), page)
+        storage.write_bytes_atomic(target, json.dumps(asdict(result), indent=2).encode())
+        for told in (run, run.at(trained.run_id)):  # the training's run is the one that is compared
+            told.log_metrics({f"test_{name}": value for name, value in metrics.items()}, trained.steps)
+            told.log_json(asdict(result), EVALUATION)
+            told.log_text(page, PAGE)
     progress.say(", ".join(f"{name} {metrics[name]:,.4f}" for name in task.metrics))
     return result
 
 
-def open_evaluation(training: str) -> EvaluateResult:
-    """What `evaluate` found.
+def _page(recipe: Recipe, run_id: str, result: EvaluateResult, version: DatasetVersion, tracker: Tracker) -> str:
+    """`evaluation.html`, against the present champion if there is one."""
+    facts = {"run": run_id, "dataset": version.uri, "evaluated": datetime.now(UTC).isoformat(timespec="seconds")}
+    models = [shown_result("this model", result, facts, {})]
+    champion = shown_champion(tracker, recipe.name, version)
+    if champion is not None and champion.facts["run"] != run_id:
+        models.append(champion)
+    best = version.synthetic["best"] if version.synthetic else {}
+    synthetic = ", ".join(f"best {name.replace('_', ' ')} {value:.6g}" for name, value in best.items())
+    return evaluation_html(recipe.name, models, synthetic=synthetic)
 
-    Raises:
-        BadInputError: if the training was not evaluated.
-    """
-    path = storage.join(training, EVALUATION)
-    if not storage.exists(path):
-        raise BadInputError(f"The training {training!r} was not evaluated. Run evaluate first.")
-    return EvaluateResult(**json.loads(storage.read_bytes(path)))
 
-
-class _ShardScorer:
-    """Runs in an executor: shard numbers in, scored rows out."""
-
-    def __init__(
-        self,
-        folder: str,
-        shards: ShardSet,
-        key: str,
-        label: str,
-        columns: tuple[PredictionColumn, ...],
-        archive: str,
-    ) -> None:
-        self.folder, self.shards, self.key, self.label = folder, shards, key, label
-        self.columns, self.archive = columns, archive
-
-    def __call__(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        score = load(self.archive, threads=1).signatures["serve_transformed"]
-        spec: dict[str, Any] = score.structured_input_signature[1]
-        from features.batches import stored_tensor
-
-        for batch in batches:
-            for index in batch.column(0).to_pylist():
-                for rows in read_shard(self.folder, self.shards, self.shards.shards[index]):
-                    table = {name: stored_tensor(rows.column(name)) for name in spec}
-                    known = [rows.column(self.key).cast(pa.string()), rows.column(self.label)]
-                    yield pa.RecordBatch.from_arrays(
-                        [*known, *arrow_arrays(score(**table), self.columns)],
-                        names=[self.key, self.label, *(column.name for column in self.columns)],
-                    )
+def _score(spark: SparkSession, recipe: Recipe, version: DatasetVersion, model: str, name: str, target: str) -> None:
+    """Writes key, label and prediction of every held-out row, and the fields that are sliced by."""
+    shards, schema = version.split("eval"), version.schema
+    columns = task_of(schema.label).columns
+    with tempfile.TemporaryDirectory() as scratch:
+        archive = ship(spark, local_copy(model, scratch), name)
+    job = ShardScorer(storage.join(version.uri, "eval"), shards, schema.key, schema.label.name, columns, archive)
+    files = spark.createDataFrame([(index,) for index in range(len(shards.shards))], "shard int")
+    scored = files.repartitionByRange(len(shards.shards), "shard").mapInArrow(
+        job, f"`{schema.key}` string, `{schema.label.name}` float, {spark_columns(columns)}"
+    )
+    if recipe.evaluation.slices:
+        scored = with_slices(spark, scored, recipe, version)
+    scored.write.mode("overwrite").parquet(target)

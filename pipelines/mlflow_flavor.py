@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import mlflow
+import pyarrow.parquet as pq
 from mlflow.models import Model, ModelSignature
 from mlflow.models.model import ModelInfo
+from mlflow.models.utils import _save_example
 from mlflow.types import ColSpec, DataType
 from mlflow.types import Schema as MlflowSchema
 from mlflow.types.schema import Array
@@ -30,8 +32,15 @@ PREDICTION_TYPES: dict[str, DataType | Array] = {
 }
 
 
-def log(saved_model: str, schema: Schema, run_id: str) -> ModelInfo:
-    """Logs the folder `saved_model` as the model of a run."""
+def log(saved_model: str, schema: Schema, run_id: str, examples: str) -> ModelInfo:
+    """Logs a SavedModel as the model of a run.
+
+    Args:
+        saved_model: Local folder.
+        schema: Its raw input columns.
+        run_id: The run.
+        examples: Local Parquet file with a few raw rows.
+    """
     inputs = MlflowSchema([ColSpec(_input_type(field), field.name) for field in schema.fields])
     columns = task_of(schema.label).columns
     outputs = MlflowSchema([ColSpec(PREDICTION_TYPES[column.type], column.name) for column in columns])
@@ -42,6 +51,8 @@ def log(saved_model: str, schema: Schema, run_id: str) -> ModelInfo:
         run_id=run_id,
         saved_model=saved_model,
         signature=ModelSignature(inputs, outputs),
+        input_example=pq.read_table(examples).to_pandas(),
+        validate_serving_input=False,  # it would load TensorFlow into the driver
     )
 
 
@@ -55,13 +66,16 @@ class _SavedModelFlavor:
 
     __name__ = "mlflow.tensorflow"
 
-    def save_model(self, path: str, mlflow_model: Model, saved_model: str, signature: ModelSignature, **_: Any) -> None:
+    def save_model(
+        self, path: str, mlflow_model: Model, saved_model: str, signature: ModelSignature, input_example: Any, **_: Any
+    ) -> None:
         """Writes the model folder."""
         folder = Path(path)
         shutil.copytree(saved_model, folder / SAVED_MODEL)
         requirements = [f"tensorflow=={_version('tensorflow')}", f"mlflow=={mlflow.__version__}"]
         (folder / "requirements.txt").write_text("\n".join(requirements) + "\n")
         mlflow_model.signature = signature
+        _save_example(mlflow_model, input_example, path)
         mlflow_model.add_flavor(
             "tensorflow",
             saved_model_dir=SAVED_MODEL,

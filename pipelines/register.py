@@ -3,18 +3,24 @@
 import json
 import tempfile
 from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from pyspark.sql import SparkSession
 
 from features import storage
-from features.dataset_version import open_version
+from features.dataset_version import EXAMPLES, DatasetVersion, open_version
 from features.errors import BadInputError, nearest
-from pipelines.evaluate import open_evaluation
+from pipelines.champion import champion_on
+from pipelines.evaluation.result import EvaluateResult, open_evaluation
+from pipelines.gate import Check, Standing, Verdict, judge, meets_limits
+from pipelines.latency import measure_latency
 from pipelines.progress import Progress
 from pipelines.recipe import Gate, Recipe
-from pipelines.tasks.task import SMALLER_IS_BETTER
-from pipelines.tracking import CHAMPION, Tracker, local_copy, model_name
-from pipelines.train import open_training
+from pipelines.tracking import CHALLENGER, CHAMPION, ModelVersion, Run, Tracker, local_copy, model_name
+from pipelines.train import TrainResult, open_training
 
 REGISTERED = "registered.json"
+VERDICT = "verdict.json"
 
 
 @dataclass(frozen=True)
@@ -24,7 +30,7 @@ class RegisterResult:
     Args:
         name: Registered model.
         version: Its new version.
-        alias: `champion`, or None when the gate kept it out.
+        alias: `champion`; or `challenger`, when it meets the gate's limits and others are better; or None.
         champion: Version that is champion now, if any.
         verdict: Why.
         metric: Value of the gate's metric.
@@ -38,16 +44,18 @@ class RegisterResult:
     metric: float
 
 
-def register(recipe: Recipe, training: str, tracker: Tracker) -> RegisterResult:
+def register(spark: SparkSession, recipe: Recipe, training: str, tracker: Tracker) -> RegisterResult:
     """Registers the model of an evaluated training; registering the same training twice changes nothing.
 
     Args:
+        spark: The session, in which the champion scores the candidate's held-out rows if it never has.
         recipe: Its name and gate.
         training: URI of a finished, evaluated training.
         tracker: Run store and registry.
 
     Raises:
-        BadInputError: if the training was not finished or not evaluated, or the gate names an unknown metric.
+        BadInputError: if the training was not finished or not evaluated, or the gate names what was not measured.
+        TrackingError: if the registry does not answer.
     """
     progress = Progress("register")
     done = storage.join(training, REGISTERED)
@@ -56,53 +64,92 @@ def register(recipe: Recipe, training: str, tracker: Tracker) -> RegisterResult:
         progress.say(f"{result.name} version {result.version} was registered before; nothing to do")
         return result
     trained, evaluated = open_training(training), open_evaluation(training)
-    gate = recipe.gate
-    if gate.metric not in evaluated.metrics:
-        raise BadInputError(f"The gate asks for metric {gate.metric!r}. {nearest(gate.metric, evaluated.metrics)}")
-    metric = evaluated.metrics[gate.metric]
+    _require_measured(recipe.gate, evaluated)
     version = open_version(trained.dataset)
-    name = model_name(recipe.name, synthetic=bool(version.synthetic))
-    held = tracker.champion(name)
-    tags = {f"emberline.{key}": f"{value:.9g}" for key, value in evaluated.metrics.items()}
-    tags |= {
-        "emberline.dataset_digest": version.digest,
-        "emberline.source": str(version.manifest["source"]["uri"]),
-        "emberline.synthetic": str(bool(version.synthetic)).lower(),
-    }
-    with tempfile.TemporaryDirectory() as scratch:
-        folder = local_copy(storage.join(training, "model"), scratch)
-        registered = tracker.register(trained.run_id, name, folder, version.schema, tags)
-    known = held.tags.get(f"emberline.{gate.metric}") if held else None  # none: it was of another kind of label
-    best = None if known is None else float(known)
-    passed, verdict = judge(gate, metric, best)
-    if passed:
-        tracker.promote(registered)
-    champion = registered.version if passed else (held.version if held else None)
-    result = RegisterResult(name, registered.version, CHAMPION if passed else None, champion, verdict, metric)
-    with tracker.step(recipe.name, "register", keep=training) as run:
-        told = {"emberline.model": f"{name}/{registered.version}", "emberline.verdict": verdict}
-        run.at(trained.run_id).log_tags(told)
-    storage.write_bytes_atomic(done, json.dumps(asdict(result), indent=2).encode())
-    progress.say(f"{name} version {registered.version}: {verdict}")
+    params = {"training": training, "gate": asdict(recipe.gate)}
+    about = {"emberline.training_run": trained.run_id, "emberline.dataset_digest": version.digest}
+    with tracker.step(recipe.name, "register", spark=spark, keep=training, params=params, tags=about) as run:
+        with tempfile.TemporaryDirectory() as scratch:
+            registered, latency = _enter(recipe, trained, evaluated, version, tracker, scratch)
+        standing = Standing(evaluated.metrics, evaluated.slices, latency)
+        alias, verdict = _promote(spark, recipe, registered, standing, version, tracker)
+        champion = tracker.champion(registered.name)
+        result = RegisterResult(
+            registered.name, registered.version, alias, champion.version if champion else None, verdict.text,
+            evaluated.metrics[recipe.gate.metric],
+        )  # fmt: skip
+        for place in (run, run.at(trained.run_id)):
+            _tell(place, result, verdict)
+        storage.write_bytes_atomic(done, json.dumps(asdict(result), indent=2).encode())
+    progress.say(f"{result.name} version {result.version}: {verdict.text}")
     return result
 
 
-def judge(gate: Gate, metric: float, champion: float | None) -> tuple[bool, str]:
-    """Whether a model becomes champion, and the reason in one sentence.
+def _require_measured(gate: Gate, evaluated: EvaluateResult) -> None:
+    if gate.metric not in evaluated.metrics:
+        raise BadInputError(f"The gate asks for metric {gate.metric!r}. {nearest(gate.metric, evaluated.metrics)}")
+    for name in gate.slices:
+        if name not in evaluated.slices:
+            known = nearest(name, evaluated.slices) if evaluated.slices else "There are none: set evaluation.slices."
+            raise BadInputError(f"The gate asks for slices by {name!r}, which were not evaluated. {known}")
 
-    Args:
-        gate: The recipe's conditions.
-        metric: The candidate's value.
-        champion: The present champion's value, None if no champion has one.
-    """
-    smaller = gate.metric in SMALLER_IS_BETTER
-    sign = -1 if smaller else 1
-    # Not `<`: a metric that is no number passes no gate.
-    if not sign * metric >= sign * gate.limit:
-        where = "above" if smaller else "below"
-        return False, f"not champion: {gate.metric} {metric:.5f} is {where} the limit {gate.limit:g}"
-    if champion is None:
-        return True, f"champion: the first with {gate.metric} {metric:.5f}"
-    if sign * metric > sign * champion:
-        return True, f"champion: {gate.metric} {metric:.5f} beats {champion:.5f}"
-    return False, f"not champion: {gate.metric} {metric:.5f} does not beat the present champion's {champion:.5f}"
+
+def _enter(
+    recipe: Recipe, trained: TrainResult, evaluated: EvaluateResult, version: DatasetVersion, tracker: Tracker,
+    scratch: str,
+) -> tuple[ModelVersion, dict[int, float]]:  # fmt: skip
+    """The new version, and its latency if the gate asks for one."""
+    folder = local_copy(storage.join(trained.training, "model"), str(Path(scratch) / "model"))
+    examples = Path(scratch) / EXAMPLES
+    examples.write_bytes(storage.read_bytes(storage.join(version.uri, EXAMPLES)))
+    latency = measure_latency(folder, str(examples)) if recipe.gate.latency_ms or recipe.gate.latency_ms_1000 else {}
+    tags = {f"emberline.{key}": f"{value:.9g}" for key, value in evaluated.metrics.items()}
+    tags |= {f"emberline.latency_ms_{rows}": f"{took:.4g}" for rows, took in latency.items()}
+    tags |= {
+        "emberline.dataset": version.uri,
+        "emberline.dataset_digest": version.digest,
+        "emberline.training": trained.training,
+        "emberline.source": str(version.manifest["source"]["uri"]),
+        "emberline.synthetic": str(bool(version.synthetic)).lower(),
+    }
+    name = model_name(recipe.name, synthetic=bool(version.synthetic))
+    return tracker.register(trained.run_id, name, folder, version.schema, tags, str(examples)), latency
+
+
+def _promote(
+    spark: SparkSession, recipe: Recipe, candidate: ModelVersion, standing: Standing, version: DatasetVersion,
+    tracker: Tracker,
+) -> tuple[str | None, Verdict]:  # fmt: skip
+    """Judges against the present champion, and again if another becomes champion meanwhile."""
+    gate = recipe.gate
+    while True:
+        held = tracker.champion(candidate.name)
+        if held is None or f"emberline.{gate.metric}" not in held.tags:  # that one was of another kind of label
+            verdict = judge(gate, standing, None)
+        else:
+            try:
+                verdict = judge(gate, standing, champion_on(spark, tracker, held, recipe, version))
+            except BadInputError as error:
+                checks = meets_limits(gate, standing)
+                known = float(held.tags[f"emberline.{gate.metric}"])
+                reason = f"it cannot be compared with the present champion, version {held.version}: {error}"
+                verdict = Verdict(
+                    (*checks, Check("champion's rows", standing.metrics[gate.metric], known, False, reason))
+                )
+        if not verdict.passed:
+            break
+        if tracker.promote(candidate, held):
+            return CHAMPION, verdict
+    if not all(check.passed for check in meets_limits(gate, standing)):
+        return None, verdict
+    tracker.challenge(candidate)
+    return CHALLENGER, verdict
+
+
+def _tell(run: Run, result: RegisterResult, verdict: Verdict) -> None:
+    run.log_tags({"emberline.model": f"{result.name}/{result.version}", "emberline.verdict": verdict.text})
+    rows = [
+        [check.condition, check.candidate, check.against, "yes" if check.passed else "no", check.reason]
+        for check in verdict.checks
+    ]
+    run.log_table(["condition", "candidate", "against", "passed", "reason"], rows, VERDICT)

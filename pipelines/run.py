@@ -9,6 +9,7 @@ from features import storage
 from pipelines.datasets import load_dataset
 from pipelines.etl import tracked_etl
 from pipelines.evaluate import evaluate
+from pipelines.evaluation.slices import require_sliceable
 from pipelines.progress import Progress, timed
 from pipelines.recipe import Recipe
 from pipelines.register import register
@@ -49,6 +50,7 @@ def run(
     tracker = Tracker(tracking_uri)
     dataset = load_dataset(recipe.dataset)
     require_fit(recipe, dataset.schema)
+    require_sliceable(recipe, dataset.schema)
     if source is None:
         source = storage.join(workspace, "raw", f"{recipe.dataset}-synthetic-{recipe.preparation.seed}")
         best = dataset.synthetic(source) or dataset.generate(source, seed=recipe.preparation.seed)
@@ -61,9 +63,9 @@ def run(
             training = storage.join(folder, "training")
             trained = train(spark, recipe, overrides, prepared.dataset, training, tracker)
         with timed(seconds, "evaluate"):
-            evaluated = evaluate(spark, training, tracker)
+            evaluated = evaluate(spark, recipe, training, tracker)
         with timed(seconds, "register"):
-            registered = register(recipe, training, tracker)
+            registered = register(spark, recipe, training, tracker)
         with timed(seconds, "score"):
             chosen = f"models:/{registered.name}" + ("@champion" if registered.champion else f"/{registered.version}")
             predicted = score(spark, recipe, chosen, source, storage.join(folder, "predictions"), tracker)

@@ -26,6 +26,9 @@ DEFAULTS = {
     "spark.ui.showConsoleProgress": "false",
     # Good and bad rows go to a folder each: two open files per task cost less than sorting all rows.
     "spark.sql.maxConcurrentOutputFileWriters": "2",
+    # Executors may still be registering when a training starts; Spark looks again after 15 seconds, 40 times.
+    "spark.scheduler.barrier.maxConcurrentTasksCheck.interval": "1s",
+    "spark.scheduler.barrier.maxConcurrentTasksCheck.maxFailures": "600",
 }
 
 

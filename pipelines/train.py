@@ -274,7 +274,7 @@ def _log_inputs(run: Run, recipe: Recipe, version: DatasetVersion) -> None:
 
 def _threads(spark: SparkSession) -> int:
     """Cores a task may use: TensorFlow's threads must not fight with the neighbours'."""
-    return int(spark.sparkContext.getConf().get("spark.task.cpus", "1") or 1)
+    return int(spark.conf.get("spark.task.cpus", "1") or 1)
 
 
 def _write(output: str, state: dict[str, Any]) -> None:

@@ -10,6 +10,9 @@ from pipelines.progress import Progress
 from pipelines.recipe import Recipe
 from pipelines.tracking import Run
 
+SECONDS_BETWEEN_STEPS = 1.0
+"""A small network does a hundred calls in this time, and nobody looks at each."""
+
 Watch: TypeAlias = Callable[[int, Mapping[str, float]], None]
 
 
@@ -56,6 +59,9 @@ class TrainingRecord:
     lost: int = 0
     _began: float = 0.0
     _rates: list[float] = field(default_factory=list)
+    _step: int = 0
+    _told: float = 0.0
+    _usage: dict[int, dict[str, float]] = field(default_factory=dict)
 
     def __call__(self, rank: int, event: dict[str, Any]) -> None:
         if event["event"] == "restart":
@@ -66,6 +72,8 @@ class TrainingRecord:
             self.progress.say(f"{_first_line(event['reason'])} Training goes on with {others}.")
             self.lost += 1
             self.run.log_metrics({"lost_workers": self.lost}, self.steps)
+        if event["event"] == "alive":
+            self._take_usage(rank, event.get("usage", {}))
         if rank:
             return
         match event["event"]:
@@ -76,6 +84,7 @@ class TrainingRecord:
                     self.progress.say(f"resumed after epoch {event['epoch']}, step {event['step']:,}")
             case "progress":
                 self.progress.update(self._line(event))
+                self._take_step(event)
             case "epoch":
                 self.steps = event["step"]
                 self._rates.append(event["metrics"]["examples_per_second"])
@@ -92,6 +101,27 @@ class TrainingRecord:
                 self.metrics |= event["metrics"]
                 self.run.log_metrics(event["metrics"], event["step"])
                 self.progress.say(f"the model is that of step {event['step']:,}: {shown(event['metrics'])}")
+
+    def _take_step(self, event: dict[str, Any]) -> None:
+        """Metrics behind a call, at most one set in a while."""
+        self._step = event["step"]
+        if time.monotonic() - self._told >= SECONDS_BETWEEN_STEPS:
+            self._told = time.monotonic()
+            names = ("loss", "examples_per_second")
+            self.run.log_metrics({f"step/{name}": event[name] for name in names}, event["step"])
+
+    def _take_usage(self, rank: int, usage: dict[str, float]) -> None:
+        """Each time the chief has told: what it uses, and all ranks together."""
+        self._usage[rank] = usage
+        if rank:
+            return
+        told = {f"system/chief/{name}": value for name, value in usage.items()}
+        for name in usage:
+            values = [others[name] for others in self._usage.values() if name in others]
+            told[f"system/all/{name}_mean"] = sum(values) / len(values)
+            told[f"system/all/{name}_max"] = max(values)
+        if told:
+            self.run.log_metrics(told, self._step)
 
     def _line(self, event: dict[str, Any]) -> str:
         per_step = (time.monotonic() - self._began) / max(event["step"] - self.resumed_from, 1)

@@ -89,7 +89,9 @@ def emberline() -> Callable[..., Finished]:
 
     def run(*arguments: object, env: dict[str, str] | None = None, cwd: Path | None = None) -> Finished:
         command = [sys.executable, "-m", "jobs", *map(str, arguments)]
-        environment = {**os.environ, "PYTHONPATH": str(ROOT), **(env or {})}
+        # MLflow writes the store of whoever used it last in this process into its environment.
+        inherited = {name: value for name, value in os.environ.items() if name != "MLFLOW_TRACKING_URI"}
+        environment = {**inherited, "PYTHONPATH": str(ROOT), **(env or {})}
         done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=cwd or ROOT, timeout=900)
         return Finished(done.returncode, done.stdout, done.stderr)
 

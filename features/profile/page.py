@@ -94,6 +94,7 @@ def profile_html(profile: ProfileInput) -> str:
     )
     environment.filters |= {"figure": figure, "share": share, "breakable": _breakable}
     source = importlib.resources.files("features.profile").joinpath("page.html").read_text(encoding="utf-8")
+    look = importlib.resources.files("features.profile").joinpath("look.css").read_text(encoding="utf-8")
     series = profile.series
     main = next(iter(profile.splits))
     distances = {
@@ -105,6 +106,7 @@ def profile_html(profile: ProfileInput) -> str:
     entries = [_entry(profile, item, distances) for item in known.values() if item.name in series[main].fields]
     return environment.from_string(source).render(
         profile=profile,
+        look=markupsafe.Markup(look),
         series=list(series),
         rows={label: statistics.rows for label, statistics in series.items()},
         entries=entries,

@@ -41,7 +41,7 @@ class _Stage:
             finally:
                 spark.removeTag(self._tag)
 
-        self._thread = InheritableThread(target=run, daemon=True)
+        self._thread = InheritableThread(target=run, session=spark, daemon=True)
         self._thread.start()
 
     def wait(self) -> None:

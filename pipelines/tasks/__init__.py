@@ -24,7 +24,7 @@ def task_of(label: Label, statistics: Statistics | None = None) -> Task:
     """
     match label.task:
         case "binary":
-            return Binary()
+            return Binary(label.class_names)
         case "multiclass":
             return Multiclass(label.class_names)
         case "regression":

@@ -1,27 +1,40 @@
 """Two classes: a network says the log-odds of the second."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pipelines.tasks.task import PROBABILITY_FLOOR, Evaluation, PredictionColumn, Sums
+from pipelines.tasks.task import PROBABILITY_FLOOR, PredictionColumn, Sums
 
 if TYPE_CHECKING:
     import tensorflow as tf
     from pyspark.sql import DataFrame
 
+    from pipelines.metrics.measured import Measured
+
 BINS = 4096
 """Bins of predicted probability in which the held-out AUC of an epoch is counted."""
 
 
+@dataclass(frozen=True)
 class Binary:
-    """Logistic loss; a prediction is a probability and whether it exceeds one half."""
+    """Logistic loss; a prediction is a probability and whether it exceeds one half.
+
+    Args:
+        classes: Names by class id.
+    """
+
+    classes: tuple[str, ...] = ("0", "1")
 
     outputs = 1
     columns = (PredictionColumn("score", "float"), PredictionColumn("class", "long"))
-    metrics = ("accuracy", "auc", "pr_auc", "log_loss", "positive_rate")
+    metrics = (
+        "accuracy", "auc", "pr_auc", "precision", "recall", "f1", "log_loss", "brier", "calibration_error",
+        "positive_rate",
+    )  # fmt: skip
     tally_length = 3 + 2 * BINS
 
     def losses(self, outputs: "tf.Tensor", label: "tf.Tensor") -> "tf.Tensor":
@@ -55,8 +68,11 @@ class Binary:
         metrics = {"eval_loss": float(loss / rows), "eval_accuracy": float(right / rows)}
         return metrics | ({"eval_auc": float(positives @ below / pairs)} if pairs else {})
 
-    def evaluate(self, scored: "DataFrame", label: str) -> Evaluation:
+    def evaluate(self, scored: "DataFrame", label: str, threshold: float) -> "dict[int, Measured]":
         """See `binary_metrics`."""
-        from pipelines.tasks.binary_metrics import binary_metrics
+        from pipelines.metrics.binary import binary_metrics
+        from pipelines.metrics.measured import ALL
 
-        return Evaluation(binary_metrics(scored, label, "score"))
+        found = binary_metrics(scored, label, "score", threshold)
+        found[ALL].details["classes"] = list(self.classes)
+        return found

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from pipelines.tasks.task import PROBABILITY_FLOOR, Evaluation, PredictionColumn, Sums
+from pipelines.tasks.task import PROBABILITY_FLOOR, PredictionColumn, Sums
 
 if TYPE_CHECKING:
     import tensorflow as tf
     from pyspark.sql import DataFrame
+
+    from pipelines.metrics.measured import Measured
 
 TOP = (2, 5)
 """How often the truth is among the k likeliest classes is counted for these k, where there are more than k classes."""
@@ -82,9 +84,11 @@ class Multiclass:
         loss, right, rows = sums
         return {"eval_loss": float(loss / rows), "eval_accuracy": float(right / rows)}
 
-    def evaluate(self, scored: "DataFrame", label: str) -> Evaluation:
-        """See `multiclass_metrics`; `confusion` in the details has a row per true class, a column per predicted one."""
-        from pipelines.tasks.multiclass_metrics import multiclass_metrics
+    def evaluate(self, scored: "DataFrame", label: str, threshold: float) -> "dict[int, Measured]":
+        """See `multiclass_metrics`."""
+        from pipelines.metrics.measured import ALL
+        from pipelines.metrics.multiclass import multiclass_metrics
 
-        metrics, confusion = multiclass_metrics(scored, label, len(self.classes), self.top)
-        return Evaluation(metrics, {"classes": list(self.classes), "confusion": confusion.tolist()})
+        found = multiclass_metrics(scored, label, len(self.classes), self.top)
+        found[ALL].details["classes"] = list(self.classes)
+        return found

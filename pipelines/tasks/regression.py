@@ -9,11 +9,13 @@ from numpy.typing import NDArray
 
 from features.errors import BadInputError
 from features.statistics import Statistics
-from pipelines.tasks.task import Evaluation, PredictionColumn, Sums
+from pipelines.tasks.task import PredictionColumn, Sums
 
 if TYPE_CHECKING:
     import tensorflow as tf
     from pyspark.sql import DataFrame
+
+    from pipelines.metrics.measured import Measured
 
 
 @dataclass(frozen=True)
@@ -74,8 +76,8 @@ class Regression:
             "eval_mae": float(absolute / rows),
         }
 
-    def evaluate(self, scored: "DataFrame", label: str) -> Evaluation:
+    def evaluate(self, scored: "DataFrame", label: str, threshold: float) -> "dict[int, Measured]":
         """See `regression_metrics`."""
-        from pipelines.tasks.regression_metrics import regression_metrics
+        from pipelines.metrics.regression import regression_metrics
 
-        return Evaluation(regression_metrics(scored, label, "prediction"))
+        return regression_metrics(scored, label, "prediction")

@@ -1,8 +1,8 @@
 """What training, export, evaluation and scoring ask of a task."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,13 +11,15 @@ if TYPE_CHECKING:
     import tensorflow as tf
     from pyspark.sql import DataFrame
 
+    from pipelines.metrics.measured import Measured
+
 Sums = NDArray[np.float64]
 """A vector of counts and sums over rows: those of two sets of rows, added, are those of both."""
 
 PROBABILITY_FLOOR = 1e-7
 """Probabilities nearer to 0 or 1 than float32 can tell count as this far away."""
 
-SMALLER_IS_BETTER = frozenset({"log_loss", "rmse", "mae"})
+SMALLER_IS_BETTER = frozenset({"log_loss", "brier", "calibration_error", "rmse", "mae"})
 """Of all other metrics, more is better."""
 
 
@@ -37,19 +39,6 @@ class PredictionColumn:
 
     name: str
     type: Literal["float", "long", "string", "floats"]
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """What a model is worth on rows it never saw.
-
-    Args:
-        metrics: Numbers by name; `rows` among them.
-        details: What is no single number, as plain values.
-    """
-
-    metrics: dict[str, float]
-    details: dict[str, Any] = field(default_factory=dict)
 
 
 class Task(Protocol):
@@ -93,12 +82,14 @@ class Task(Protocol):
     def held_out(self, sums: Sums) -> dict[str, float]:
         """Metrics of the held-out rows of an epoch, `eval_loss` first."""
 
-    def evaluate(self, scored: "DataFrame", label: str) -> Evaluation:
-        """Metrics over scored rows, counted in Spark.
+    def evaluate(self, scored: "DataFrame", label: str, threshold: float) -> "dict[int, Measured]":
+        """Metrics over scored rows by group of rows, counted in Spark.
 
         Args:
-            scored: The columns of the prediction and the label.
+            scored: The columns of the prediction and the label; and the groups of each row, if there are several (see
+                `pipelines.metrics.measured.spread`).
             label: Name of the label.
+            threshold: Probability of the second of two classes above which it is the prediction.
 
         Raises:
             BadInputError: if the rows cannot be judged.

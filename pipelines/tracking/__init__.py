@@ -4,13 +4,14 @@ The driver alone writes here. Experiments and models carry the product's name, a
 suffix, so that a demonstration never competes with a real champion.
 """
 
-from pipelines.tracking.registry import CHAMPION, ModelVersion, Registry, local_copy, model_name
-from pipelines.tracking.runs import Run, Runs, StoppedEarlyError, experiment_name
+from pipelines.tracking.lineage import trace
+from pipelines.tracking.registry import CHALLENGER, CHAMPION, ModelVersion, Registry, local_copy, model_name
+from pipelines.tracking.runs import Run, Runs, StoppedEarlyError, TrackedRun, experiment_name
 from pipelines.tracking.store import TrackingError
 
 __all__ = [
-    "CHAMPION", "ModelVersion", "Run", "StoppedEarlyError", "Tracker", "TrackingError", "experiment_name", "local_copy",
-    "model_name",
+    "CHALLENGER", "CHAMPION", "ModelVersion", "Run", "StoppedEarlyError", "TrackedRun", "Tracker", "TrackingError",
+    "experiment_name", "local_copy", "model_name", "trace",
 ]  # fmt: skip
 
 

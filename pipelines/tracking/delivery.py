@@ -10,8 +10,8 @@ import tempfile
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
 from typing import Any, TypeAlias
 
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, RunTag
@@ -32,6 +32,9 @@ KEPT = "_undelivered-"
 PAUSES = (1, 2, 4, 8, 15, 30, 60)
 """Seconds between tries; the last is repeated."""
 
+TRIES_ALONE = 3
+"""After so many tries an entry is left behind, if the store takes others."""
+
 LAST_SECONDS = 20
 """How long the end of a step waits for a server that does not answer."""
 
@@ -47,14 +50,15 @@ class Delivery:
     """The writes of one step, in order.
 
     Args:
-        client: Of the store.
+        store: Where they go.
         progress: Where a failing server is told.
-        keep: URI of a folder that takes what could not be delivered; used once it exists. Empty for nowhere.
+        keep: URI of a folder that takes what could not be delivered, made when there is something. Empty for nowhere.
         run: The step's run, which names the file.
     """
 
-    def __init__(self, client: MlflowClient, progress: Progress, keep: str, run: str) -> None:
-        self._client, self._progress, self._keep = client, progress, keep
+    def __init__(self, store: Store, progress: Progress, keep: str, run: str) -> None:
+        self._client, self._progress, self._keep = store._client, progress, keep
+        self._command = f"emberline upload-tracking {keep} --tracking-uri {store.uri}"
         self._file = f"{KEPT}{run}.jsonl"
         self._waiting: deque[Entry] = deque(_kept_at(storage.join(keep, self._file)) if keep else ())
         self._refused: list[Entry] = []
@@ -83,12 +87,8 @@ class Delivery:
                 break
         self._keep_rest()
         if left := len(self._waiting) + len(self._refused):
-            advice = f"emberline upload-tracking {self._keep}" if self._kept else "nobody kept them"
-            self._progress.say(f"{left} writes did not reach MLflow: {advice}")
-
-    @property
-    def _kept(self) -> bool:
-        return bool(self._keep) and storage.exists(storage.join(self._keep, self._file))
+            advice = f"they are kept; later: {self._command}" if self._keep else "they are lost"
+            self._progress.say(f"{left} writes of this step did not reach MLflow; {advice}")
 
     def _work(self) -> None:
         tries = 0
@@ -102,7 +102,7 @@ class Delivery:
             try:
                 deliver(self._client, taken[0] if len(taken) == 1 else _as_one(taken))
             except Exception as error:  # the client library, HTTP and storage each fail in their own ways
-                if _is_refusal(error):
+                if _is_refusal(error) or (tries >= TRIES_ALONE and self._answers()):
                     self._refused += [entry | {"refused": _line(error)} for entry in taken]
                     self._progress.say(f"MLflow refused {taken[0]['do']}: {_line(error)}")
                 else:
@@ -115,6 +115,14 @@ class Delivery:
             with self._changed:
                 for _ in taken:
                     self._waiting.popleft()
+
+    def _answers(self) -> bool:
+        """Whether the store is there: then what it does not take, tried so often, must not hold up the rest."""
+        try:
+            self._client.search_experiments(max_results=1)
+        except Exception:  # as in `_work`
+            return False
+        return True
 
     def _fail(self, error: Exception, pause: float) -> None:
         if not self._failing_since:
@@ -129,15 +137,15 @@ class Delivery:
 
     def _keep_rest(self) -> None:
         """Writes what is left beside the output: the next attempt, or a person, delivers it."""
-        if not self._keep or not storage.exists(self._keep):
+        if not self._keep:
             return
         with self._changed:
             left = [*self._refused, *self._waiting]
         path = storage.join(self._keep, self._file)
         if left:
-            _write(path, left)
+            _write(path, self._command, left)
         elif storage.exists(path):
-            storage.delete(path)
+            _forget(path, self._keep)
 
 
 def deliver(client: MlflowClient, entry: Entry) -> None:
@@ -172,13 +180,16 @@ def _deliver_files(client: MlflowClient, run: str, source: str, path: str) -> No
     if not storage.exists(source):
         return
     with tempfile.TemporaryDirectory() as scratch:
-        if storage.is_folder(source):
-            local = storage.local_path(source) if storage.is_local(source) else scratch
-            if local == scratch:
-                storage.copy_folder(source, scratch)
-            client.log_artifacts(run, local, path or None)
+        if not storage.is_folder(source):
+            file = Path(scratch) / PurePosixPath(path).name
+            file.write_bytes(storage.read_bytes(source))
+            above = str(PurePosixPath(path).parent)
+            client.log_artifact(run, str(file), None if above == "." else above)
             return
-        client.log_text(run, storage.read_text(source), path)
+        local = storage.local_path(source) if storage.is_local(source) else scratch
+        if local == scratch:
+            storage.copy_folder(source, scratch)
+        client.log_artifacts(run, local, path)
 
 
 @dataclass(frozen=True)
@@ -221,18 +232,28 @@ def upload(store: Store, folder: str) -> Uploaded:
                 left.append(entry | {"refused": _line(error)})
         refused += len(left)
         if left:
-            _write(file, left)
+            _write(file, f"emberline upload-tracking {folder} --tracking-uri {store.uri}", left)
         else:
-            storage.delete(file)
+            _forget(file, folder)
     return Uploaded(delivered, refused)
 
 
-def _kept_at(file: str) -> Iterable[Entry]:
-    return map(json.loads, storage.read_text(file).splitlines()) if storage.exists(file) else ()
+def _kept_at(file: str) -> list[Entry]:
+    lines = storage.read_text(file).splitlines()[1:] if storage.exists(file) else []
+    return [json.loads(line) for line in lines]
 
 
-def _write(file: str, entries: list[Entry]) -> None:
-    storage.write_bytes_atomic(file, "".join(json.dumps(entry) + "\n" for entry in entries).encode())
+def _write(file: str, command: str, entries: list[Entry]) -> None:
+    """The first line is the command that delivers the others."""
+    lines = [{"upload": command}, *entries]
+    storage.write_bytes_atomic(file, "".join(json.dumps(line) + "\n" for line in lines).encode())
+
+
+def _forget(file: str, folder: str) -> None:
+    """Deletes a file whose entries are delivered, and the folder if it was made for it."""
+    storage.delete(file)
+    if not storage.list_files(folder, recursive=True):
+        storage.delete(folder)
 
 
 def _merged(waiting: deque[Entry]) -> list[Entry]:

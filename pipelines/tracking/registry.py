@@ -1,5 +1,6 @@
 """Registered models: versions, aliases, and the files behind them."""
 
+import json
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -12,9 +13,11 @@ from features import storage
 from features.errors import BadInputError
 from features.schema import Schema
 from pipelines import mlflow_flavor
-from pipelines.tracking.store import Store
+from pipelines.tracking.turns import Turns
 
-CHAMPION = "champion"
+CHAMPION, CHALLENGER = "champion", "challenger"
+HISTORY = "emberline.champions"
+"""Tag of a registered model: versions that were champion, in order, as JSON."""
 
 
 @dataclass(frozen=True)
@@ -41,11 +44,11 @@ def model_name(recipe: str, synthetic: bool) -> str:
     return f"emberline-{recipe}" + ("-synthetic" if synthetic else "")
 
 
-class Registry(Store):
+class Registry(Turns):
     """The models of a store."""
 
     def register(
-        self, run_id: str, name: str, saved_model: str, schema: Schema, tags: Mapping[str, str]
+        self, run_id: str, name: str, saved_model: str, schema: Schema, tags: Mapping[str, str], examples: str
     ) -> ModelVersion:
         """Logs a SavedModel to a run and makes it a version of a registered model.
 
@@ -55,10 +58,11 @@ class Registry(Store):
             saved_model: Local folder of the SavedModel.
             schema: Its raw input columns.
             tags: Metrics and origin.
+            examples: Local Parquet file with a few raw rows.
         """
         # The flavour logs into the current experiment, wherever the run is: its files would land elsewhere.
         mlflow.set_experiment(experiment_id=self._client.get_run(run_id).info.experiment_id)
-        info = mlflow_flavor.log(saved_model, schema, run_id)
+        info = mlflow_flavor.log(saved_model, schema, run_id, examples)
         with suppress(MlflowException):  # it exists already
             self._client.create_registered_model(name)
         version = self._client.create_model_version(
@@ -89,9 +93,70 @@ class Registry(Store):
             return None
         return self.version(name, int(found.version))
 
-    def promote(self, version: ModelVersion) -> None:
-        """Moves the alias `champion` to a version."""
-        self._client.set_registered_model_alias(version.name, CHAMPION, str(version.version))
+    def promote(self, version: ModelVersion, instead_of: ModelVersion | None) -> bool:
+        """Makes a version champion, unless another than `instead_of` is champion by now: then it has to be judged anew.
+
+        Args:
+            version: The winner.
+            instead_of: The champion that it was judged against.
+
+        Returns:
+            Whether it is champion.
+
+        Raises:
+            TrackingError: if the registry does not answer, or this process slept through its turn.
+        """
+        with self.turn(version.name) as turn:
+            held = self.champion(version.name)
+            if (held and held.version) != (instead_of and instead_of.version):
+                return False
+            past = self._past_champions(version.name, held.version) if held else []
+            self._crown(version.name, version.version, [*past, version.version], turn)
+        if self._has_alias(version, CHALLENGER):
+            self._client.delete_registered_model_alias(version.name, CHALLENGER)
+        return True
+
+    def challenge(self, version: ModelVersion) -> None:
+        """Gives a version the alias `challenger`."""
+        self._client.set_registered_model_alias(version.name, CHALLENGER, str(version.version))
+
+    def roll_back(self, name: str) -> tuple[int, int]:
+        """Makes the version champion that was it before the present one.
+
+        Returns:
+            The champion before, and the champion now.
+
+        Raises:
+            BadInputError: if there is no such model, or no version was champion before.
+            TrackingError: if the registry does not answer, or this process slept through its turn.
+        """
+        if not self.champion(name):
+            raise BadInputError(f"No model {name!r} with a champion in {self.uri}. {self._known_models()}")
+        with self.turn(name) as turn:
+            held = self.champion(name)
+            past = self._past_champions(name, held.version) if held else []
+            if held is None or len(past) < 2:
+                raise BadInputError(
+                    f"No version of {name!r} was champion before the present one: nothing to go back to."
+                )
+            self._crown(name, past[-2], past[:-1], turn)
+        return held.version, past[-2]
+
+    def _crown(self, name: str, version: int, history: list[int], turn: int) -> None:
+        """Writes the history before the alias: whoever dies between leaves one that still leads to the champion."""
+        self.require_turn(name, turn)
+        self._client.set_registered_model_tag(name, HISTORY, json.dumps(history))
+        self._client.set_registered_model_alias(name, CHAMPION, str(version))
+
+    def _past_champions(self, name: str, present: int) -> list[int]:
+        """Versions that were champion and still exist, up to the present one, which comes last."""
+        listed = json.loads(self._client.get_registered_model(name).tags.get(HISTORY, "[]"))
+        known = listed[: listed.index(present)] if present in listed else listed
+        exist = {int(found.version) for found in self._client.search_model_versions(f"name = '{name}'")}
+        return [*(version for version in known if version in exist), present]
+
+    def _has_alias(self, version: ModelVersion, alias: str) -> bool:
+        return int(self._client.get_registered_model(version.name).aliases.get(alias, "0")) == version.version
 
     def find(self, uri: str) -> ModelVersion:
         """The version behind `models:/NAME@alias` or `models:/NAME/VERSION`, or the model `runs:/ID/model` of a run.

@@ -4,15 +4,18 @@ import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, Literal
 
+import mlflow
 from mlflow.entities import Param, RunStatus
 from mlflow.exceptions import MlflowException
 
+from features.errors import BadInputError
 from pipelines.progress import Progress
 from pipelines.recipe import Recipe, flatten
-from pipelines.tracking.delivery import Delivery
+from pipelines.tracking.delivery import Delivery, Uploaded, upload
 from pipelines.tracking.facts import cluster_facts, code_facts, environment
 from pipelines.tracking.store import Store, TrackingError, against_others
 
@@ -100,10 +103,30 @@ class Run:
         self._delivery.put({"run": self.id, "do": do} | what)
 
 
+@dataclass(frozen=True)
+class TrackedRun:
+    """What the store knows of one run.
+
+    Args:
+        run_id: Identifies it.
+        name: As people call it.
+        params: Its settings, as text.
+        tags: What else was noted.
+        metrics: The last value of each.
+    """
+
+    run_id: str
+    name: str
+    params: dict[str, str]
+    tags: dict[str, str]
+    metrics: dict[str, float]
+
+
 class Runs(Store):
     """The runs of a store."""
 
     _parent: str | None = None
+    _key: str = ""
 
     @contextmanager
     def step(
@@ -127,10 +150,11 @@ class Runs(Store):
             recipe: Name of the recipe, whose experiment takes the run.
             step: Such as `etl`.
             spark: The session, if the step has one.
-            name: Of the run; default: the step's.
+            name: Of the run; default: the step's, and the key of the pipeline run.
             parent: Run above it, instead of that of `pipeline_run`.
             resume: A run to go on with; a new one is made if the store does not know it.
-            keep: URI of the folder (the step's output) that takes what could not be delivered.
+            keep: URI of the folder that takes what could not be delivered: the step's output if that has a folder of
+                its own from the beginning, else one beside it.
             params: Settings; nested ones are flattened.
             tags: Facts as text. Lineage reads `emberline.source`, `emberline.dataset`, `emberline.dataset_digest`,
                 `emberline.training_run`, `emberline.model` (`NAME/VERSION`) and `emberline.predictions`.
@@ -144,8 +168,10 @@ class Runs(Store):
             facts |= cluster_facts(spark)
         run_id = resume if resume and self._resume(resume, facts) else None
         if run_id is None:
-            run_id = self._create(recipe, name or step, params or {}, facts, parent or self._parent)
-        delivery = Delivery(self._client, Progress(step), keep, run_id)
+            run_id = self._create(
+                recipe, name or f"{step} {self._key}".strip(), params or {}, facts, parent or self._parent
+            )
+        delivery = Delivery(self, Progress(step), keep, run_id)
         run = Run(run_id, delivery)
         status: Literal["FINISHED", "FAILED", "KILLED"] = "FINISHED"
         try:
@@ -183,17 +209,41 @@ class Runs(Store):
             self._client.update_run(run_id, status="RUNNING")
         except MlflowException as error:
             raise TrackingError(f"MLflow at {self.uri} has no run for {key!r}: {error}") from error
-        delivery = Delivery(self._client, Progress("run"), "", run_id)
-        run, status, before = Run(run_id, delivery), "FAILED", self._parent
-        self._parent = run_id
+        delivery = Delivery(self, Progress("run"), "", run_id)
+        run, status, before = Run(run_id, delivery), "FAILED", (self._parent, self._key)
+        self._parent, self._key = run_id, key
         try:
             run.log_json(recipe.to_json(), "recipe.json")
             yield run_id
             status = "FINISHED"
         finally:
-            self._parent = before
+            self._parent, self._key = before
             run._put("end", status=status, at=int(time.time() * 1000))
             delivery.close()
+
+    def read_run(self, run_id: str) -> TrackedRun:
+        """Name, settings, tags and last metrics of a run.
+
+        Raises:
+            BadInputError: if there is none.
+        """
+        try:
+            run = self._client.get_run(run_id)
+        except MlflowException as error:
+            raise BadInputError(f"No run {run_id!r} in {self.uri}, and no training there.") from error
+        data = run.data
+        return TrackedRun(run_id, str(run.info.run_name), dict(data.params), dict(data.tags), dict(data.metrics))
+
+    def read_json(self, run_id: str, file: str) -> Any:
+        """A JSON artifact of a run; None if there is no such file."""
+        try:
+            return mlflow.artifacts.load_dict(f"runs:/{run_id}/{file}")
+        except (MlflowException, OSError):
+            return None
+
+    def upload(self, folder: str) -> Uploaded:
+        """Delivers what steps could not and have kept in their output; see `delivery.upload`."""
+        return upload(self, folder)
 
     def _pipeline_run(self, recipe: Recipe, key: str) -> str:
         """The run that carries the key, made by exactly one of those who ask for it."""

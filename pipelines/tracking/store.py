@@ -16,7 +16,7 @@ Made = TypeVar("Made")
 REACH_SECONDS = 5
 """How long an MLflow server may take to answer the first request."""
 
-PATIENCE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "3", "MLFLOW_HTTP_REQUEST_TIMEOUT": "30"}
+PATIENCE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2", "MLFLOW_HTTP_REQUEST_TIMEOUT": "30"}
 """Of every later request, unless the environment says otherwise: MLflow's own is minutes, and what can wait is tried
 again by `delivery`."""
 

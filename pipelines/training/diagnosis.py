@@ -46,7 +46,7 @@ def first_fault(
         inputs = strategy.experimental_local_results(batch[0])[0]
         floats = [tf.cast(value, tf.float32) for value in inputs.values() if not isinstance(value, tf.RaggedTensor)]
         return (
-            strategy.reduce(tf.distribute.ReduceOp.SUM, loss, axis=None),
+            strategy.experimental_local_results(loss)[0],
             tf.stack([_all_finite(gradient) for gradient in local]),
             tf.stack([tf.reduce_all(~tf.math.is_inf(value)) for value in floats]),
         )

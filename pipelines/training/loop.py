@@ -248,8 +248,8 @@ class Loop:
             batch = next(batches)
             with tf.control_dependencies(tf.nest.flatten(batch, expand_composites=True)):
                 waited += tf.maximum(tf.timestamp() - ended, 0.0)
-            per_replica = self.strategy.run(self.step.replica_step, args=batch)
-            total += self.strategy.reduce(tf.distribute.ReduceOp.SUM, per_replica, axis=None)
+            losses = self.strategy.run(self.step.replica_step, args=batch)
+            total += self.strategy.experimental_local_results(losses)[0]
             done += 1
             # The gradient of the first layer is the last one known; the loss is known long before.
             with tf.control_dependencies([total, tf.convert_to_tensor(self.step.weights[0])]):

@@ -17,6 +17,7 @@ from typing import Any
 from pipelines.recipe import Training
 from pipelines.training.assignment import Assignment
 from pipelines.training.interval import Interval
+from pipelines.training.usage import Usage
 from pipelines.training.worker import EVENTS_FD, start_stdin_watch
 
 HEARTBEAT_SECONDS = 5
@@ -48,11 +49,13 @@ def main() -> None:
 def _start_heartbeat(report: Callable[[dict[str, Any]], None]) -> None:
     """Signs of life, also while a collective blocks the main thread; a stopped process sends none."""
 
+    usage = Usage()
+
     def beat() -> None:
         while True:
             time.sleep(HEARTBEAT_SECONDS)
             try:
-                report({"event": "alive"})
+                report({"event": "alive", "usage": usage()})
             except (OSError, ValueError):
                 return  # nobody listens any more
 

@@ -69,7 +69,7 @@ class TrainingStep:
             weight: Weights of the rows, `[batch]`; 1 if not given.
 
         Returns:
-            Its share of the mean loss of the global batch; the shares of all replicas add up to it.
+            The mean loss of the global batch, the same in every replica.
         """
         loss, _ = self.checked_step(features, label, weight)
         return loss
@@ -81,7 +81,8 @@ class TrainingStep:
         loss, gradients = self._compute(features, label, weight)
         context = tf.distribute.get_replica_context()
         if context.num_replicas_in_sync > 1:
-            gradients = context.all_reduce(tf.distribute.ReduceOp.SUM, gradients)
+            # The loss travels with the gradients: a sum of its own would cost as long as a small network's step.
+            loss, *gradients = context.all_reduce(tf.distribute.ReduceOp.SUM, [loss, *gradients])
         scale = self._loss_scale()
         if scale is not None:
             gradients = [gradient / scale for gradient in gradients]

@@ -118,6 +118,7 @@ def _render(dag: Any, task: Any, when: str | None, conf: dict[str, Any]) -> dict
         "dag": dag,
         "task": task,
         "params": params.validate(),
+        "run_id": f"{'scheduled' if when else 'manual'}__{when or '2026-05-06'}",
         "dag_run": SimpleNamespace(run_after=datetime.fromisoformat("2026-05-06T07:08:09+00:00")),
         "var": {"value": VariableAccessor(deserialize_json=False)},
     }

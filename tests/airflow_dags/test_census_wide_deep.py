@@ -20,6 +20,7 @@ TASKS = ["etl", "train", "evaluate", "register", "score"]
 GOLDEN = Path(__file__).with_name("golden") / f"{DAG}.txt"
 OVERRIDES = ["training.epochs=2", "training.global_batch=64"]
 TRAIN_ROWS, TEST_ROWS = 3000, 1000
+PARENT = "mlflow.parentRunId"
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +65,8 @@ def test_each_step_reads_what_the_one_before_wrote(rendered: dict[str, Any]) -> 
     assert given["train"].dataset == given["etl"].output
     assert given["evaluate"].training == given["register"].training == given["train"].output
     assert given["score"].input == given["etl"].input
-    assert len({given[task].tracking_uri for task in TASKS[1:]}) == 1
+    assert len({given[task].tracking_uri for task in TASKS}) == 1
+    assert {given[task].pipeline_run for task in TASKS} == {f"{DAG}/scheduled__2026-01-02"}
 
 
 def test_commands_are_the_expected_ones(rendered: dict[str, Any]) -> None:
@@ -121,3 +123,9 @@ def test_dag_runs_on_real_files(airflow: Any, census: Path, tmp_path: Path) -> N
     # Beside the store, not in whatever folder the worker happened to run in.
     assert str(tmp_path / "mlflow") in registry.get_model_version_download_uri(f"emberline-{DAG}", "1")
     assert predictions["model_version"].unique().to_pylist() == [1]
+    (experiment,) = [item for item in registry.search_experiments() if item.name == f"emberline/{DAG}"]
+    runs = registry.search_runs([experiment.experiment_id])
+    (above,) = [run for run in runs if run.data.tags["emberline.step"] == "run"]
+    assert above.info.status == "FINISHED"
+    below = {run.data.tags["emberline.step"] for run in runs if run.data.tags.get(PARENT) == above.info.run_id}
+    assert {"etl", "train", "evaluate", "register"} <= below

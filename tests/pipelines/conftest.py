@@ -3,9 +3,11 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -132,12 +134,74 @@ class Job:
         return list(left)
 
 
+@dataclass
+class MlflowServer:
+    """A tracking server as a process of its own, on a store that outlives it.
+
+    Args:
+        folder: Of its database and artifacts.
+        port: The same after each start.
+    """
+
+    folder: Path
+    port: int = field(default_factory=lambda: free_port())
+    process: subprocess.Popen[bytes] | None = field(default=None, init=False)
+
+    @property
+    def uri(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        """Returns when it answers."""
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_")}
+        with (self.folder / "server.log").open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(self.port),
+                 "--workers", "1", "--backend-store-uri", f"sqlite:///{self.folder}/mlflow.db",
+                 "--artifacts-destination", str(self.folder / "artifacts")],
+                env=environment, cwd=self.folder, stdout=log, stderr=log, start_new_session=True,
+            )  # fmt: skip
+        deadline = time.monotonic() + 120
+        while not self.answers():
+            assert self.process.poll() is None, (self.folder / "server.log").read_text()[-3000:]
+            assert time.monotonic() < deadline, "the server did not come up"
+            time.sleep(0.3)
+
+    def answers(self) -> bool:
+        try:
+            with urllib.request.urlopen(f"{self.uri}/health", timeout=5) as answer:
+                return answer.status == 200
+        except OSError:
+            return False
+
+    def kill(self) -> None:
+        if self.process and self.process.poll() is None:
+            os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait()
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
+@pytest.fixture(scope="module")
+def mlflow_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MlflowServer]:
+    """A running server; tests may kill it and start it again."""
+    server = MlflowServer(tmp_path_factory.mktemp("mlflow"))
+    server.start()
+    yield server
+    server.kill()
+
+
 @pytest.fixture
 def train_job(flowers: str, tmp_path: Path) -> Iterator[Callable[..., Job]]:
     """Starts trainings; what is left of them is killed at the end of the test."""
     jobs = []
 
-    def start(master: str, *settings: str, conf: dict[str, str] | None = None, dataset: str = flowers) -> Job:
+    def start(
+        master: str, *settings: str, conf: dict[str, str] | None = None, dataset: str = flowers, store: str = ""
+    ) -> Job:
         output = tmp_path / f"training-{len(jobs)}"
         marker = f"EMBERLINE_TEST={output}"
         arguments = [argument for setting in settings for argument in ("--set", setting)]
@@ -147,7 +211,7 @@ def train_job(flowers: str, tmp_path: Path) -> Iterator[Callable[..., Job]]:
             environment["PYSPARK_SUBMIT_ARGS"] = f"{submit} pyspark-shell"
         process = subprocess.Popen(
             [sys.executable, "-m", "jobs", "train", "--pipeline", "iris_dnn", *arguments, "--master", master,
-             "--dataset", dataset, "--output", str(output), "--tracking-uri", f"sqlite:///{tmp_path}/mlflow.db"],
+             "--dataset", dataset, "--output", str(output), "--tracking-uri", store or f"sqlite:///{tmp_path}/mlflow.db"],
             env=environment, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
             start_new_session=True,
         )  # fmt: skip

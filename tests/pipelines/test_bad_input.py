@@ -11,7 +11,8 @@ from features.dataset_version import open_version
 from features.errors import BadInputError
 from pipelines.datasets.census import DATASET
 from pipelines.etl import etl
-from pipelines.evaluate import evaluate, open_evaluation
+from pipelines.evaluate import evaluate
+from pipelines.evaluation.result import open_evaluation
 from pipelines.recipe import load_recipe
 from pipelines.score import score
 from pipelines.scoring.model import require_columns
@@ -112,7 +113,7 @@ def test_steps_out_of_order(spark: SparkSession, census_run, tmp_path: Path, tra
     with pytest.raises(BadInputError, match=r"was not evaluated. Run evaluate first"):
         open_evaluation(str(tmp_path))
     with pytest.raises(BadInputError, match=r"was evaluated already. Pass --overwrite"):
-        evaluate(spark, training, tracker)
+        evaluate(spark, RECIPE, training, tracker)
     with pytest.raises(BadInputError, match="already holds a finished training"):
         train(spark, RECIPE, {}, census_run.summary["dataset"], training, tracker)
 

@@ -16,7 +16,8 @@ from features.dataset_version import open_version
 from models.tabular import linear
 from pipelines.datasets.houses import DATASET
 from pipelines.etl import EtlResult, etl
-from pipelines.evaluate import EvaluateResult, evaluate
+from pipelines.evaluate import evaluate
+from pipelines.evaluation.result import EvaluateResult
 from pipelines.recipe import Recipe, load_recipe
 from pipelines.recipes.houses_crossed import LATITUDE, LONGITUDE
 from pipelines.register import RegisterResult, register
@@ -64,7 +65,7 @@ def run(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Run:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("pipelines.train.train_on_cluster", train_here)
         train(spark, recipe, SETTINGS, prepared.dataset, training, tracker)
-    evaluated, registered = evaluate(spark, training, tracker), register(recipe, training, tracker)
+    evaluated, registered = evaluate(spark, recipe, training, tracker), register(spark, recipe, training, tracker)
     model = f"models:/{registered.name}@champion"
     predicted = score(spark, recipe, model, str(raw), str(folder / "predictions"), tracker)
     return Run(raw, best, prepared, evaluated, registered, predicted)

@@ -209,7 +209,7 @@ for strategy, parts in ((tf.distribute.get_strategy(), 1), (tf.distribute.Mirror
         part = tf.constant(rows)[context.replica_id_in_sync_group * size :][:size]
         return {"a": part[:, 0], "b": part[:, 1]}, tf.cast(part[:, 0] > 0, tf.float32)
     data = [strategy.experimental_distribute_values_from_function(lambda c, i=i: of(c)[i]) for i in (0, 1)]
-    run = tf.function(lambda: strategy.reduce("SUM", strategy.run(step.replica_step, args=data), axis=None))
+    run = tf.function(lambda: strategy.reduce("MEAN", strategy.run(step.replica_step, args=data), axis=None))
     losses = [float(run()) for _ in range(5)]
     with step.averaged():
         averages = [np.array(weight).tolist() for weight in step.weights]

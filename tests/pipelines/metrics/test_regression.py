@@ -6,7 +6,8 @@ from pyspark.sql import SparkSession
 from sklearn import metrics
 
 from features.errors import BadInputError
-from pipelines.tasks.regression_metrics import regression_metrics
+from pipelines.metrics.measured import ALL, GROUPS
+from pipelines.metrics.regression import regression_metrics
 
 
 @pytest.mark.parametrize("offset", [0.0, 1e6])
@@ -16,7 +17,9 @@ def test_they_equal_scikit_learns(spark: SparkSession, offset: float) -> None:
     label = (offset + generator.normal(size=1000) * 3).astype(np.float32)
     prediction = (label + generator.normal(size=1000)).astype(np.float32)
     rows = [(float(x), float(y)) for x, y in zip(label, prediction, strict=True)]
-    found = regression_metrics(spark.createDataFrame(rows, "label float, prediction float"), "label", "prediction")
+    frame = spark.createDataFrame(rows, "label float, prediction float")
+    measured = regression_metrics(frame, "label", "prediction")[ALL]
+    found, errors = measured.metrics, measured.details["errors"]
     truth, guess = label.astype(float), prediction.astype(float)
     assert found == pytest.approx(
         {
@@ -27,12 +30,24 @@ def test_they_equal_scikit_learns(spark: SparkSession, offset: float) -> None:
         },
         rel=1e-9,
     )
+    assert errors["limit"] == pytest.approx(3 * found["rmse"])
+    inside = np.clip(guess - truth, -errors["limit"], errors["limit"])
+    assert errors["rows"] == np.histogram(inside, 40, (-errors["limit"], errors["limit"]))[0].tolist()
+
+
+def test_a_slice_counts_as_if_it_were_alone(spark: SparkSession) -> None:
+    rows = [(1.0, 2.0, [ALL, 1]), (3.0, 3.5, [ALL, 1]), (7.0, 7.0, [ALL])]
+    found = regression_metrics(
+        spark.createDataFrame(rows, f"label float, prediction float, {GROUPS} array<int>"), "label", "prediction"
+    )
+    assert found[1].metrics == pytest.approx({"rmse": (1.25 / 2) ** 0.5, "mae": 0.75, "r2": 1 - 0.625, "rows": 2})
+    assert found[ALL].metrics["rows"] == 3
 
 
 @pytest.mark.parametrize(("prediction", "r2"), [(2.0, 1.0), (3.0, 0.0)])
 def test_a_constant_label(spark: SparkSession, prediction: float, r2: float) -> None:
     rows = spark.createDataFrame([(2.0, prediction)] * 3, "label float, prediction float")
-    assert regression_metrics(rows, "label", "prediction")["r2"] == r2
+    assert regression_metrics(rows, "label", "prediction")[ALL].metrics["r2"] == r2
     assert metrics.r2_score([2.0] * 3, [prediction] * 3) == r2
 
 

@@ -6,7 +6,8 @@ from pyspark.sql import SparkSession
 from sklearn import metrics
 
 from features.errors import BadInputError
-from pipelines.tasks.multiclass_metrics import multiclass_metrics
+from pipelines.metrics.measured import ALL, GROUPS
+from pipelines.metrics.multiclass import multiclass_metrics
 
 COLUMNS = "label float, class long, probabilities array<float>"
 
@@ -23,7 +24,8 @@ def test_they_equal_scikit_learns(spark: SparkSession, classes: int) -> None:
     chosen = probabilities.argmax(axis=1)
     rows = [(float(x), int(y), z) for x, y, z in zip(label, chosen, probabilities.tolist(), strict=True)]
     top = (2, 5) if classes == 7 else (2,)
-    found, confusion = multiclass_metrics(spark.createDataFrame(rows, COLUMNS), "label", classes, top)
+    measured = multiclass_metrics(spark.createDataFrame(rows, COLUMNS), "label", classes, top)[ALL]
+    found, confusion = measured.metrics, measured.details["confusion"]
     everything = list(range(classes))
     clipped = np.clip(probabilities.astype(float), 1e-7, None)
     expected = {
@@ -38,7 +40,7 @@ def test_they_equal_scikit_learns(spark: SparkSession, classes: int) -> None:
         "rows": 1500,
     }
     assert found.keys() == expected.keys()
-    exact, _ = multiclass_metrics(spark.createDataFrame(rows[40:], COLUMNS), "label", classes, top)
+    exact = multiclass_metrics(spark.createDataFrame(rows[40:], COLUMNS), "label", classes, top)[ALL].metrics
     for name, value in expected.items():
         # Without the rows of equal probabilities, whose order scikit-learn turns the other way round.
         compared = exact if name.startswith("top_") else found
@@ -51,9 +53,24 @@ def test_they_equal_scikit_learns(spark: SparkSession, classes: int) -> None:
 
 def test_of_equally_likely_classes_the_smaller_id_is_first(spark: SparkSession) -> None:
     rows = [(float(label), 0, [0.25] * 4) for label in range(4)]
-    found, _ = multiclass_metrics(spark.createDataFrame(rows, COLUMNS), "label", 4, (1, 2, 3))
+    found = multiclass_metrics(spark.createDataFrame(rows, COLUMNS), "label", 4, (1, 2, 3))[ALL].metrics
     assert [found[f"top_{k}_accuracy"] for k in (1, 2, 3)] == [0.25, 0.5, 0.75]
     assert found["top_1_accuracy"] == found["accuracy"]
+
+
+def test_a_slice_counts_as_if_it_were_alone(spark: SparkSession) -> None:
+    """Class 3 is neither true nor predicted in group 1, and class 2 only predicted: each F1 has classes of its own."""
+    truth, chosen = [0, 0, 1, 1, 3, 2], [0, 2, 1, 0, 3, 2]
+    rows = [(float(x), y, [0.1 + 0.7 * (k == y) for k in range(4)], [ALL, 1] if i < 4 else [ALL])
+            for i, (x, y) in enumerate(zip(truth, chosen, strict=True))]  # fmt: skip
+    frame = spark.createDataFrame(rows, f"{COLUMNS}, {GROUPS} array<int>")
+    found = multiclass_metrics(frame, "label", 4, (2,))
+    alone = multiclass_metrics(frame.limit(4).drop(GROUPS), "label", 4, (2,))[ALL]
+    assert found.keys() == {ALL, 1}
+    assert found[1].metrics == pytest.approx(alone.metrics)
+    assert found[1].metrics["f1_macro"] == pytest.approx(metrics.f1_score(truth[:4], chosen[:4], average="macro"))
+    assert found[ALL].metrics["f1_macro"] == pytest.approx(metrics.f1_score(truth, chosen, average="macro"))
+    assert "confusion" not in found[1].details
 
 
 def test_no_rows_are_refused(spark: SparkSession) -> None:

@@ -1,0 +1,173 @@
+"""`evaluation.html`: one or several evaluations side by side, as one page that needs nothing beside itself."""
+
+import importlib.resources
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import jinja2
+import markupsafe
+
+from features.profile.charts import figure, share
+from pipelines.evaluation.charts import SIDE, Drawing, calibration, errors, precision_recall, roc
+from pipelines.tasks.task import is_smaller_better
+
+PAGE = "evaluation.html"
+NEITHER_WAY = frozenset({"rows", "positive_rate"})
+"""Metrics of which neither more nor less is better."""
+
+LARGEST_MATRIX = 30
+"""Classes up to which the whole confusion matrix is shown."""
+
+WORST_PAIRS = 30
+"""Of more classes, so many pairs that are most often taken for each other."""
+
+
+@dataclass(frozen=True)
+class Shown:
+    """One evaluated model on the page.
+
+    Args:
+        name: What it is called there; different for each.
+        metrics: Numbers by name.
+        details: As the metrics of its task gave them.
+        slices: Metrics by field and value.
+        dataset_digest: Content of the dataset version whose rows were held out.
+        facts: What else to say of it, such as its run.
+        params: Its settings.
+    """
+
+    name: str
+    metrics: Mapping[str, float]
+    details: Mapping[str, Any] = field(default_factory=dict)
+    slices: Mapping[str, Mapping[str, Mapping[str, float]]] = field(default_factory=dict)
+    dataset_digest: str = ""
+    facts: Mapping[str, str] = field(default_factory=dict)
+    params: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class MetricRow:
+    """One metric of all models.
+
+    Args:
+        name: Of the metric.
+        values: Of each model, None where it has none.
+        best: Positions of the best values; none of a metric without direction, or of equals.
+    """
+
+    name: str
+    values: Sequence[float | None]
+    best: frozenset[int]
+
+
+@dataclass(frozen=True)
+class _SliceRow:
+    value: str
+    metrics: Sequence[Mapping[str, float] | None]
+
+
+def evaluation_html(title: str, models: Sequence[Shown], *, synthetic: str = "") -> str:
+    """The page; every name and value in it is escaped.
+
+    Args:
+        title: Its heading.
+        models: What is shown, the main one first.
+        synthetic: What to say about made-up data; empty for real data.
+    """
+    environment = jinja2.Environment(
+        autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
+    )
+    environment.filters |= {"figure": figure, "share": share, "number": number}
+    source = importlib.resources.files("pipelines.evaluation").joinpath("page.html").read_text(encoding="utf-8")
+    look = importlib.resources.files("features.profile").joinpath("look.css").read_text(encoding="utf-8")
+    shown = metric_rows([model.metrics for model in models])
+    return environment.from_string(source).render(
+        title=title,
+        models=models,
+        synthetic=synthetic,
+        look=markupsafe.Markup(look),
+        side=SIDE,
+        rows=shown,
+        drawings=_drawings(models),
+        matrices=[(model, *_matrix(model.details)) for model in models if "confusion" in model.details],
+        pairs=[(model, pairs) for model in models if (pairs := _worst_pairs(model.details))],
+        slices=_slices(models),
+        slice_metrics=[row.name for row in shown if row.name not in NEITHER_WAY],
+        smaller=[row.name for row in shown if is_smaller_better(row.name)],
+        differing=differing([model.params for model in models]),
+        other_rows=[model.name for model in models if model.dataset_digest != models[0].dataset_digest],
+    )
+
+
+def metric_rows(metrics: Sequence[Mapping[str, float]]) -> list[MetricRow]:
+    """All metrics of all models, in the order in which they come up."""
+    rows = []
+    for name in dict.fromkeys(name for found in metrics for name in found):
+        values = [found.get(name) for found in metrics]
+        known = [value for value in values if value is not None]
+        best: frozenset[int] = frozenset()
+        if name not in NEITHER_WAY and len(set(known)) > 1:
+            top = min(known) if is_smaller_better(name) else max(known)
+            best = frozenset(index for index, value in enumerate(values) if value == top)
+        rows.append(MetricRow(name, values, best))
+    return rows
+
+
+def differing(params: Sequence[Mapping[str, str]]) -> dict[str, list[str | None]]:
+    """Settings that are not the same in all models."""
+    names = dict.fromkeys(name for found in params for name in found)
+    listed = {name: [found.get(name) for found in params] for name in names}
+    return {name: values for name, values in sorted(listed.items()) if len(set(values)) > 1}
+
+
+def number(value: float | None) -> str:
+    """A metric: shares and losses with four decimals, larger numbers with four digits."""
+    if value is None:
+        return "–"
+    return f"{value:.4f}" if (abs(value) < 10 and value != int(value)) or value in (0, 1) else figure(value)
+
+
+def _drawings(models: Sequence[Shown]) -> list[Drawing]:
+    metrics = {model.name: model.metrics for model in models}
+    curves = {model.name: model.details["curve"] for model in models if model.details.get("curve", {}).get("score")}
+    bins = {model.name: model.details["calibration"] for model in models if "calibration" in model.details}
+    missed = {model.name: model.details["errors"] for model in models if "errors" in model.details}
+    drawn = [roc(curves, metrics), precision_recall(curves, metrics)] if curves else []
+    return [*drawn, *([calibration(bins, metrics)] if bins else []), *([errors(missed)] if missed else [])]
+
+
+def _matrix(details: Mapping[str, Any]) -> tuple[list[str], list[tuple[str, list[tuple[int, float]], float | None]]]:
+    """Classes, and by true class the rows of each predicted one with their share, and the recall."""
+    confusion = details["confusion"]
+    classes = [str(name) for name in details.get("classes", range(len(confusion)))]
+    if len(classes) > LARGEST_MATRIX:
+        return classes, []
+    rows = []
+    for index, counts in enumerate(confusion):
+        total = sum(counts)
+        cells = [(count, count / total if total else 0.0) for count in counts]
+        rows.append((classes[index], cells, cells[index][1] if total else None))
+    return classes, rows
+
+
+def _worst_pairs(details: Mapping[str, Any]) -> list[tuple[str, str, int]]:
+    confusion = details.get("confusion", [])
+    if len(confusion) <= LARGEST_MATRIX:
+        return []
+    classes = details.get("classes", range(len(confusion)))
+    wrong = [(count, true, predicted) for true, counts in enumerate(confusion)
+             for predicted, count in enumerate(counts) if count and true != predicted]  # fmt: skip
+    return [(str(classes[true]), str(classes[predicted]), count)
+            for count, true, predicted in sorted(wrong, key=lambda found: -found[0])[:WORST_PAIRS]]  # fmt: skip
+
+
+def _slices(models: Sequence[Shown]) -> list[tuple[str, list[_SliceRow], Mapping[str, int] | None]]:
+    """Fields, their values, and what the main model left out of them."""
+    found = []
+    for name in dict.fromkeys(name for model in models for name in model.slices):
+        values = dict.fromkeys(value for model in models for value in model.slices.get(name, {}))
+        rows = [_SliceRow(value, [model.slices.get(name, {}).get(value) for model in models]) for value in values]
+        left_out = models[0].details.get("slices_left_out", {}).get(name)
+        found.append((name, rows, left_out))
+    return found

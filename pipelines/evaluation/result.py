@@ -1,0 +1,44 @@
+"""What an evaluation found, as it is kept in the training's folder."""
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+from features import storage
+from features.errors import BadInputError
+
+EVALUATION = "evaluation.json"
+
+
+@dataclass(frozen=True)
+class EvaluateResult:
+    """How good a trained model is on rows it never saw.
+
+    Args:
+        training: URI of the training.
+        dataset_digest: Content of the dataset version evaluated.
+        metrics: Numbers by name, as the task of the label defines them.
+        scores: URI of a Parquet folder: key, label, prediction, and `slice_FIELD` for each field of slices.
+        details: What is no single number, such as confusion matrix, calibration and curve; and `slices_left_out`, by
+            field the number of values whose metrics were not counted, and of their rows.
+        slices: The same metrics by field, value and name; of each field the values with most rows.
+    """
+
+    training: str
+    dataset_digest: str
+    metrics: dict[str, float]
+    scores: str
+    details: dict[str, Any] = field(default_factory=dict)
+    slices: dict[str, dict[str, dict[str, float]]] = field(default_factory=dict)
+
+
+def open_evaluation(training: str) -> EvaluateResult:
+    """What `evaluate` found.
+
+    Raises:
+        BadInputError: if the training was not evaluated.
+    """
+    path = storage.join(training, EVALUATION)
+    if not storage.exists(path):
+        raise BadInputError(f"The training {training!r} was not evaluated. Run evaluate first.")
+    return EvaluateResult(**json.loads(storage.read_bytes(path)))

@@ -1,0 +1,48 @@
+"""The exported model on the shards of a split, in executors."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+
+from features.tfrecord.layouts import read_shard
+from features.tfrecord.manifest import ShardSet
+from pipelines.scoring_model import arrow_arrays, load
+from pipelines.tasks.task import PredictionColumn
+
+
+@dataclass(frozen=True)
+class ShardScorer:
+    """Runs in an executor: shard numbers in, scored rows out.
+
+    Args:
+        folder: URI of the split.
+        shards: Its shards.
+        key: Column that tells rows apart.
+        label: Column of truths.
+        columns: Of a prediction.
+        archive: The model, as `pipelines.scoring_model.ship` gave it.
+    """
+
+    folder: str
+    shards: ShardSet
+    key: str
+    label: str
+    columns: tuple[PredictionColumn, ...]
+    archive: str
+
+    def __call__(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        score = load(self.archive, threads=1).signatures["serve_transformed"]
+        spec: dict[str, Any] = score.structured_input_signature[1]
+        from features.batches import stored_tensor
+
+        for batch in batches:
+            for index in batch.column(0).to_pylist():
+                for rows in read_shard(self.folder, self.shards, self.shards.shards[index]):
+                    table = {name: stored_tensor(rows.column(name)) for name in spec}
+                    known = [rows.column(self.key).cast(pa.string()), rows.column(self.label)]
+                    yield pa.RecordBatch.from_arrays(
+                        [*known, *arrow_arrays(score(**table), self.columns)],
+                        names=[self.key, self.label, *(column.name for column in self.columns)],
+                    )

@@ -1,0 +1,154 @@
+"""Metrics of written text: perplexity of its tokens, and BLEU and METEOR against reference texts."""
+
+import math
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Sequence
+
+import pyarrow as pa
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from pipelines.metrics.measured import Measured, require_rows
+
+BLEU_ORDER = 4
+"""Longest n-grams that BLEU counts."""
+
+LARGEST_LOSS = 300.0
+"""Mean loss from which a perplexity is as good as infinite."""
+
+Stem = Callable[[str], str]
+
+_SUMS = {"length": "long", "closest": "long",
+         **{f"{kind}_{n}": "long" for kind in ("right", "all") for n in range(1, BLEU_ORDER + 1)},
+         "meteor": "double", "rows": "long"}  # fmt: skip
+
+
+def perplexity(texts: DataFrame, loss: str, tokens: str) -> Measured:
+    """exp of the mean loss per token.
+
+    Args:
+        texts: One row per text.
+        loss: Column of the sums, over a text's tokens, of -ln of the probability the model gave them.
+        tokens: Column of numbers of tokens.
+
+    Returns:
+        `perplexity` (infinite from a mean loss of 300), `loss` per token, `tokens` and `rows`.
+
+    Raises:
+        BadInputError: if there are no tokens.
+    """
+    added = (F.sum(F.col(loss).cast("double")), F.sum(F.col(tokens).cast("long")), F.count(F.lit(1)))
+    sums = texts.agg(*added).collect()[0]
+    require_rows(sums[1] or 0)
+    mean = sums[0] / sums[1]
+    return Measured(
+        {
+            "perplexity": math.exp(mean) if mean < LARGEST_LOSS else math.inf,
+            "loss": mean,
+            "tokens": float(sums[1]),
+            "rows": float(sums[2]),
+        }
+    )
+
+
+def text_metrics(texts: DataFrame, written: str, references: str, stem: Stem | None = None) -> Measured:
+    """BLEU of all texts together, and the mean METEOR of each.
+
+    Args:
+        texts: One row per text.
+        written: Column of arrays of words that the model wrote.
+        references: Column of arrays of reference texts, each an array of words.
+        stem: Words of equal stem count as equal to METEOR where the words themselves do not fit, for example
+            `nltk.stem.PorterStemmer().stem`. Synonyms never do.
+
+    Returns:
+        `bleu` (0 to 1; Papineni et al., "BLEU", ACL 2002: the geometric mean of the clipped precisions of 1- to
+        4-grams, times the brevity penalty of the closest reference lengths; no smoothing: 0 if nothing fits at one
+        length), `bleu_1` ... `bleu_4` (the precisions), `brevity_penalty`, `meteor` (Banerjee and Lavie, "METEOR", ACL
+        workshop 2005: 10PR / (R + 9P), less by 0.5 (chunks / matches)^3; in lower case; the best reference counts)
+        and `rows`.
+
+    Raises:
+        BadInputError: if there are no texts.
+    """
+    words = texts.select(F.col(written).alias("written"), F.col(references).alias("references"))
+    counted = words.mapInArrow(_Texts(stem), ", ".join(f"{name} {kind}" for name, kind in _SUMS.items()))
+    sums = counted.agg(*(F.sum(name).alias(name) for name in _SUMS)).collect()[0]
+    require_rows(sums["rows"] or 0)
+    precisions = [sums[f"right_{n}"] / sums[f"all_{n}"] if sums[f"all_{n}"] else 0.0 for n in range(1, BLEU_ORDER + 1)]
+    length, closest = sums["length"], sums["closest"]
+    brevity = 1.0 if length > closest else math.exp(1 - closest / length) if length else 0.0
+    mean = math.exp(sum(map(math.log, precisions)) / BLEU_ORDER) if all(precisions) else 0.0
+    return Measured(
+        {
+            "bleu": brevity * mean,
+            **{f"bleu_{n}": precision for n, precision in enumerate(precisions, 1)},
+            "brevity_penalty": brevity,
+            "meteor": sums["meteor"] / sums["rows"],
+            "rows": float(sums["rows"]),
+        }
+    )
+
+
+def bleu_counts(written: Sequence[str], references: Sequence[Sequence[str]]) -> list[int]:
+    """What BLEU adds up: length, length of the closest reference (of two, the shorter), right and all n-grams by n."""
+    sizes = sorted(map(len, references))
+    closest = min(sizes, key=lambda size: abs(size - len(written)), default=0)
+    right, total = [], []
+    for n in range(1, BLEU_ORDER + 1):
+        mine, allowed = _grams(written, n), Counter[tuple[str, ...]]()
+        for reference in references:
+            allowed |= _grams(reference, n)
+        right.append(sum((mine & allowed).values()))
+        total.append(sum(mine.values()))
+    return [len(written), closest, *right, *total]
+
+
+def meteor(written: Sequence[str], reference: Sequence[str], stem: Stem | None = None) -> float:
+    """METEOR of one text against one reference.
+
+    Args:
+        written: Words.
+        reference: Words.
+        stem: See `text_metrics`.
+
+    Words are matched from the last to the first, each with the last equal word that is left, as nltk does: that keeps
+    runs of words together, and need not be the mapping with the fewest crossings.
+    """
+    mine, its = dict(enumerate(map(str.lower, written))), dict(enumerate(map(str.lower, reference)))
+    matches: dict[int, int] = {}
+    for change in (str, stem) if stem else (str,):
+        places = defaultdict(list)
+        for place, word in its.items():
+            places[change(word)].append(place)
+        for place in sorted(mine, reverse=True):
+            if same := places[change(mine[place])]:
+                matches[place] = same.pop()
+        mine = {place: word for place, word in mine.items() if place not in matches}
+        taken = set(matches.values())
+        its = {place: word for place, word in its.items() if place not in taken}
+    if not matches:
+        return 0.0
+    precision, recall = len(matches) / len(written), len(matches) / len(reference)
+    chunks = sum(matches.get(place - 1) != other - 1 for place, other in matches.items())
+    return 10 * precision * recall / (recall + 9 * precision) * (1 - 0.5 * (chunks / len(matches)) ** 3)
+
+
+def _grams(words: Sequence[str], n: int) -> Counter[tuple[str, ...]]:
+    return Counter(zip(*(words[start:] for start in range(n)), strict=False))
+
+
+class _Texts:
+    """Runs in an executor: texts in, sums of each batch out."""
+
+    def __init__(self, stem: Stem | None) -> None:
+        self.stem = stem
+
+    def __call__(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            texts = list(zip(*(batch.column(name).to_pylist() for name in ("written", "references")), strict=True))
+            counts = [sum(column) for column in zip(*(bleu_counts(*text) for text in texts), strict=True)]
+            scores = [max((meteor(mine, one, self.stem) for one in others), default=0.0) for mine, others in texts]
+            if texts:
+                sums = [*counts, math.fsum(scores), len(texts)]
+                yield pa.RecordBatch.from_arrays([pa.array([value]) for value in sums], names=list(_SUMS))

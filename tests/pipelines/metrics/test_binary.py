@@ -1,0 +1,102 @@
+"""Metrics of two classes, counted in Spark, against scikit-learn's."""
+
+import numpy as np
+import pytest
+from pyspark.sql import SparkSession
+from sklearn import metrics
+from sklearn.calibration import calibration_curve
+
+from features.errors import BadInputError
+from pipelines.datasets.synthetic import roc_auc
+from pipelines.metrics.binary import CALIBRATION_BINS, binary_metrics
+from pipelines.metrics.measured import ALL, GROUPS
+
+
+@pytest.mark.parametrize(("decimals", "threshold"), [(1, 0.5), (2, 0.3), (7, 0.5)])
+def test_they_equal_scikit_learns(spark: SparkSession, decimals: int, threshold: float) -> None:
+    """Few decimals make many ties, which is where formulas for areas differ."""
+    generator = np.random.default_rng(decimals)
+    score = np.round(generator.beta(1, 2, 2000), decimals).astype(np.float32)
+    label = (generator.random(2000) < score * 0.8 + 0.1).astype(np.float32)
+    frame = spark.createDataFrame(
+        [(float(x), float(y)) for x, y in zip(score, label, strict=True)], "score float, label float"
+    )
+    measured = binary_metrics(frame, "label", "score", threshold)[ALL]
+    clipped = np.clip(score.astype(float), 1e-7, 1 - 1e-7)
+    predicted = score.astype(float) > threshold
+    expected = {
+        "accuracy": metrics.accuracy_score(label, predicted),
+        "auc": metrics.roc_auc_score(label, score),
+        "pr_auc": metrics.average_precision_score(label, score),
+        "precision": metrics.precision_score(label, predicted),
+        "recall": metrics.recall_score(label, predicted),
+        "f1": metrics.f1_score(label, predicted),
+        "log_loss": metrics.log_loss(label, clipped),
+        "brier": metrics.brier_score_loss(label, score.astype(float)),
+        "positive_rate": label.mean(),
+        "rows": 2000,
+    }
+    found = dict(measured.metrics)
+    weights = [bin["rows"] / 2000 for bin in measured.details["calibration"]]
+    distances = [abs(bin["score"] - bin["share"]) for bin in measured.details["calibration"]]
+    assert found.pop("calibration_error") == pytest.approx(np.dot(weights, distances))
+    assert found.keys() == expected.keys()
+    for name, value in expected.items():
+        assert found[name] == pytest.approx(value, abs=1e-9), name
+    assert roc_auc(label.astype(float), score.astype(float)) == pytest.approx(expected["auc"], abs=1e-12)
+    assert measured.details["confusion"] == metrics.confusion_matrix(label, predicted).tolist()
+
+
+def test_calibration_and_curve_are_scikit_learns(spark: SparkSession) -> None:
+    generator = np.random.default_rng(3)
+    score = generator.random(3000)  # on no border of a bin
+    label = generator.random(3000) < score**2
+    frame = spark.createDataFrame(
+        [(float(x), float(y)) for x, y in zip(score, label, strict=True)], "score double, label float"
+    )
+    details = binary_metrics(frame, "label", "score")[ALL].details
+    share, mean = calibration_curve(label, score, n_bins=CALIBRATION_BINS)
+    np.testing.assert_allclose([bin["share"] for bin in details["calibration"]], share)
+    np.testing.assert_allclose([bin["score"] for bin in details["calibration"]], mean)
+    false, true, thresholds = metrics.roc_curve(label, score, drop_intermediate=False)
+    exact = {threshold: (t, f) for threshold, t, f in zip(thresholds, true, false, strict=True)}
+    curve = details["curve"]
+    assert 100 < len(curve["score"]) <= 4 * 101 + 4
+    for threshold, hits, alarms in zip(curve["score"], curve["hits"], curve["alarms"], strict=True):
+        assert exact[threshold] == pytest.approx((hits / label.sum(), alarms / (~label).sum())), threshold
+    assert (curve["hits"][-1], curve["alarms"][-1]) == (label.sum(), (~label).sum())
+    for axis, total in (("hits", label.sum()), ("alarms", (~label).sum())):
+        assert np.diff(np.array([0, *curve[axis]]) / total).max() < 0.011, "no gap that a drawing would show"
+
+
+def test_a_slice_counts_as_if_it_were_alone(spark: SparkSession) -> None:
+    generator = np.random.default_rng(5)
+    rows = [(float(np.float32(generator.random())), float(generator.integers(2)), [ALL, 1 + index % 3, 4])
+            for index in range(300)]  # fmt: skip
+    rows = [(score, 1.0 if 3 in groups else label, groups) for score, label, groups in rows]
+    found = binary_metrics(
+        spark.createDataFrame(rows, f"score float, label float, {GROUPS} array<int>"), "label", "score"
+    )
+    assert found.keys() == {ALL, 1, 2, 3, 4}
+    for group in (1, 2):
+        score, label = (np.array([row[column] for row in rows if group in row[2]]) for column in (0, 1))
+        assert found[group].metrics["rows"] == 100
+        assert found[group].metrics["auc"] == pytest.approx(metrics.roc_auc_score(label, score))
+        assert found[group].metrics["pr_auc"] == pytest.approx(metrics.average_precision_score(label, score))
+        assert found[group].metrics["f1"] == pytest.approx(metrics.f1_score(label, score > 0.5))
+    assert found[4].metrics == pytest.approx(found[ALL].metrics)
+    assert not {"auc", "pr_auc"} & found[3].metrics.keys(), "all of it is of one class"
+    assert found[3].metrics["positive_rate"] == 1
+    assert not found[1].details
+
+
+def test_rows_that_cannot_be_judged_are_refused(spark: SparkSession) -> None:
+    def measure(*rows: tuple[float, float]) -> None:
+        binary_metrics(spark.createDataFrame(list(rows), "score float, label float"), "label", "score")
+
+    with pytest.raises(BadInputError, match="same label; AUC needs both"):
+        measure((0.5, 1.0))
+    with pytest.raises(BadInputError, match="no scored rows"):
+        measure()
+    with pytest.raises(BadInputError, match="The score of 1 of 3 rows is no number"):
+        measure((0.5, 1.0), (float("nan"), 0.0), (0.1, 0.0))

@@ -1,0 +1,47 @@
+"""Pairs of the same and of others: rates against scikit-learn's whole curve."""
+
+import numpy as np
+import pytest
+from pyspark.sql import SparkSession
+from scipy.interpolate import interp1d
+from scipy.optimize import brentq
+from sklearn import metrics
+
+from features.errors import BadInputError
+from pipelines.metrics.measured import ALL, GROUPS
+from pipelines.metrics.verification import verification_metrics
+
+RATES = (0.0001, 0.001, 0.0125, 0.2)
+
+
+@pytest.mark.parametrize("decimals", [2, 9])
+def test_they_equal_scikit_learns(spark: SparkSession, decimals: int) -> None:
+    generator = np.random.default_rng(decimals)
+    same = generator.random(3000) < 0.4
+    similarity = np.round(generator.normal(size=3000) + 2 * same, decimals)
+    rows = [(float(x), float(y), [ALL, 1]) for x, y in zip(similarity, same, strict=True)]
+    measured = verification_metrics(
+        spark.createDataFrame(rows, f"similarity double, same float, {GROUPS} array<int>"), "same", "similarity", RATES
+    )
+    found = measured[ALL].metrics
+    assert measured[1].metrics == found
+    false, true, thresholds = metrics.roc_curve(same, similarity, drop_intermediate=False)
+    assert found["auc"] == pytest.approx(metrics.roc_auc_score(same, similarity))
+    for rate in RATES:
+        assert found[f"tar_at_far_{rate:g}"] == pytest.approx(true[false <= rate].max()), rate
+        assert measured[ALL].details["thresholds"][f"{rate:g}"] in (None, thresholds[false <= rate][-1])
+    crossing = brentq(lambda x: 1 - x - interp1d(false, true)(x), 0, 1)
+    assert found["eer"] == pytest.approx(crossing, abs=1e-6)
+    assert found["rows"] == 3000
+
+
+def test_perfect_and_hopeless(spark: SparkSession) -> None:
+    def eer(*rows: tuple[float, float]) -> float:
+        frame = spark.createDataFrame(list(rows), "similarity double, same float")
+        return verification_metrics(frame, "same", "similarity")[ALL].metrics["eer"]
+
+    assert eer((0.9, 1.0), (0.8, 1.0), (0.1, 0.0)) == 0
+    assert eer((0.1, 1.0), (0.9, 0.0)) == 1
+    assert eer((0.5, 1.0), (0.5, 0.0)) == 0.5
+    with pytest.raises(BadInputError, match="pairs of the same and pairs of others"):
+        eer((0.5, 1.0))
