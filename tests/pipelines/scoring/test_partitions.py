@@ -34,7 +34,7 @@ def by_day(spark: SparkSession, out: Path, layout: str = "parquet") -> dict[str,
     return found
 
 
-@pytest.mark.parametrize("layout", ["parquet", "tfrecord"])
+@pytest.mark.parametrize("layout", ["parquet", pytest.param("tfrecord", marks=pytest.mark.slow)])
 def test_a_partition_is_replaced_and_others_stay(
     spark: SparkSession, registered, people, tmp_path: Path, layout: str
 ) -> None:
