@@ -80,7 +80,7 @@ def score(
         partition_by: A column of the rows that divides the predictions into folders. Those of the values that come
             are replaced, all others stay, and `overwrite` is not asked for.
         keys: Columns that stay with a prediction, instead of the data set's key.
-        batch_rows: Rows that the model takes at a time; by default what fills some 8 MiB.
+        batch_rows: Rows that the model takes at a time; by default what fills some 16 MiB.
         source_format: A format of Spark's to read `source` with.
 
     Raises:

@@ -30,7 +30,7 @@ ADDED = ("model_version", "scored_at")
 LEAST_SAMPLE = 4096
 """Rows that every task may add to the sample, however many tasks there are."""
 
-BATCH_BYTES, FEWEST, MOST = 8 << 20, 256, 32_768
+BATCH_BYTES, FEWEST, MOST = 16 << 20, 256, 32_768
 TEXT_BYTES, MANY = 16, 8
 """A text, and the values of a field of many values, as far as one may guess."""
 
@@ -60,7 +60,7 @@ class Scored:
 
 
 def batch_rows_for(fields: Sequence[Field]) -> int:
-    """Rows that fill some 8 MiB: enough that calls cost little, few enough to stay in a core's cache."""
+    """Rows that fill some 16 MiB: enough that calls cost little, few enough for the memory of many tasks."""
     width = 0
     for field in fields:
         values = MANY if field.many else 1

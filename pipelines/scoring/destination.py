@@ -1,7 +1,8 @@
 """Where predictions go: staged out of sight, then published by renaming, whole or partition by partition."""
 
 import uuid
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 
 from pyspark.sql import DataFrame, SparkSession
 
@@ -29,7 +30,6 @@ class Destination:
     uri: str
     layout: str = "parquet"
     partition_by: str | None = None
-    staging: str = field(default="", init=False)
 
     def __post_init__(self) -> None:
         if self.layout not in LAYOUTS:
@@ -39,7 +39,11 @@ class Destination:
                 "This session has no Delta Lake. Start it with Delta's package and spark.sql.extensions="
                 "io.delta.sql.DeltaSparkSessionExtension, or write parquet or tfrecord."
             )
-        object.__setattr__(self, "staging", f"{self.uri.rstrip('/')}.staging-{uuid.uuid4().hex[:8]}")
+
+    @cached_property
+    def staging(self) -> str:
+        """Folder beside the final one, which nobody else uses."""
+        return f"{self.uri.rstrip('/')}.staging-{uuid.uuid4().hex[:8]}"
 
     @property
     def side(self) -> str:

@@ -31,7 +31,7 @@ class Written:
 @pytest.fixture(scope="module")
 def written(flowers: str, tmp_path_factory: pytest.TempPathFactory) -> Written:
     home = tmp_path_factory.mktemp("serving")
-    recipe, version = load_recipe("iris_dnn", {"training.epochs": "2"}), open_version(flowers)
+    recipe, version = load_recipe("iris_dnn", {"training.epochs": "2", "training.workers": "1"}), open_version(flowers)
     loop = Loop(recipe, version, str(home / "training"), tf.distribute.get_strategy(), 0, lambda event: None)
     export(recipe, version, loop.run(), str(home / "model"))
     tracker = Tracker(f"sqlite:///{home}/mlflow.db")

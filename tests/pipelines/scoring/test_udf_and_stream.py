@@ -27,7 +27,7 @@ def test_a_function_of_columns(spark: SparkSession, registered, people) -> None:
     assert {row["row"] for row in sql if row["p"] is not None} == {f"k{index:06d}" for index in range(100)}
     assert all(row["score"] == pytest.approx(expected[row["row"]], rel=1e-5) for row in sql if row["p"] is not None)
     with pytest.raises(PythonException, match=r"takes columns of these types: age bigint.*got age string"):
-        rows.select(predict(F.struct(F.col("age").cast("string"), *rows.drop("age").columns))).collect()
+        rows.select(predict(F.struct(F.col("age").cast("string").alias("age"), *rows.drop("age").columns))).collect()
 
 
 def test_a_stream_is_scored_exactly_once(spark: SparkSession, registered, people, tmp_path: Path) -> None:
