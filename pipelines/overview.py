@@ -3,7 +3,6 @@
 import argparse
 import importlib.metadata
 import json
-import shutil
 import sys
 from typing import Any
 
@@ -39,19 +38,25 @@ def show_view(argv: list[str]) -> dict[str, Any]:
 
 
 def doctor_view(argv: list[str]) -> dict[str, Any]:
-    """`emberline doctor`: what this machine has and lacks."""
-    argparse.ArgumentParser(prog="doctor", description=doctor_view.__doc__, allow_abbrev=False).parse_args(argv)
+    """`emberline doctor`: what this machine, its MLflow store and a cluster have and lack."""
+    from pipelines import arguments
     from pipelines.environment import check
+    from pipelines.surroundings import check_surroundings
 
-    checks = check()
+    parser = argparse.ArgumentParser(prog="doctor", description=doctor_view.__doc__, allow_abbrev=False)
+    parser.add_argument("--workspace", type=arguments.location, default=arguments.location(arguments.WORKSPACE))
+    arguments.add_tracking(parser)
+    parser.add_argument("--master", metavar="URL", help="Spark master whose executors are counted; default: none")
+    given = parser.parse_args(argv)
+    store = arguments.tracking_uri(given.tracking_uri, given.workspace)
+    checks = [*check(), *check_surroundings(given.workspace, store, given.master)]
     for item in checks:
-        print(f"{'ok  ' if item.good else 'FAIL'} {item.name:<14} {item.found}", file=sys.stderr)
+        print(f"{'ok  ' if item.good else 'FAIL'} {item.name:<18} {item.found}", file=sys.stderr)
         if not item.good:
-            print(f"     {'':<14} {item.advice}", file=sys.stderr)
+            print(f"     {'':<18} {item.advice}", file=sys.stderr)
     if bad := [item.name for item in checks if not item.good]:
         raise BadInputError(f"not ready: {', '.join(bad)}")
-    free = shutil.disk_usage(".").free
-    return {"checks": {item.name: item.found for item in checks}, "disk_free_bytes": free}
+    return {"checks": {item.name: item.found for item in checks}}
 
 
 def _row(recipe: Recipe) -> dict[str, Any]:
