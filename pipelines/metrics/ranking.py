@@ -90,12 +90,12 @@ def rank(
     counted = spreaded.count()
     order = (F.col(GROUP).asc(), F.col("score").desc())
     ranges = math.ceil(counted / rows_per_range)
-    # Placed by group and score, rows need not move again to be grouped by both.
-    placed = spreaded.repartitionByRange(ranges, *order) if ranges > 1 else spreaded.repartition(1)
-    steps = placed.groupBy(GROUP, "score").agg(
+    steps = spreaded.groupBy(GROUP, "score").agg(
         F.sum("positive").alias("positives"), F.sum(1 - F.col("positive")).alias("negatives")
     )
-    steps = steps.sortWithinPartitions(*order).withColumn("range", F.spark_partition_id())
+    # After the grouping: Spark groups floats by a normalised copy, for which it would move placed rows again.
+    placed = steps.repartitionByRange(ranges, *order) if ranges > 1 else steps.repartition(1)
+    steps = placed.sortWithinPartitions(*order).withColumn("range", F.spark_partition_id())
     steps = steps.persist(StorageLevel.DISK_ONLY)
     try:
         pieces = steps.groupBy("range", GROUP).agg(F.sum("positives").alias("hits"), F.sum("negatives").alias("alarms"))
