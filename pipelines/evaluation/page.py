@@ -1,6 +1,7 @@
 """`evaluation.html`: one or several evaluations side by side, as one page that needs nothing beside itself."""
 
 import importlib.resources
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -109,7 +110,9 @@ def metric_rows(metrics: Sequence[Mapping[str, float]]) -> list[MetricRow]:
         best: frozenset[int] = frozenset()
         if name not in NEITHER_WAY and len(set(known)) > 1:
             top = min(known) if is_smaller_better(name) else max(known)
-            best = frozenset(index for index, value in enumerate(values) if value == top)
+            # Sums of the same rows in another order differ in their last digits.
+            best = frozenset(i for i, value in enumerate(values) if value is not None and math.isclose(value, top))
+            best = best if len(best) < len(known) else frozenset()
         rows.append(MetricRow(name, values, best))
     return rows
 

@@ -90,15 +90,18 @@ def rank(
     counted = spreaded.count()
     order = (F.col(GROUP).asc(), F.col("score").desc())
     ranges = math.ceil(counted / rows_per_range)
-    # Placed by group and score, rows need not move again to be grouped by both.
-    placed = spreaded.repartitionByRange(ranges, *order) if ranges > 1 else spreaded.repartition(1)
-    steps = placed.groupBy(GROUP, "score").agg(
+    steps = spreaded.groupBy(GROUP, "score").agg(
         F.sum("positive").alias("positives"), F.sum(1 - F.col("positive")).alias("negatives")
     )
-    steps = steps.sortWithinPartitions(*order).withColumn("range", F.spark_partition_id())
+    # After the grouping: Spark groups floats by a normalised copy, for which it would move placed rows again.
+    placed = steps.repartitionByRange(ranges, *order) if ranges > 1 else steps.repartition(1)
+    steps = placed.sortWithinPartitions(*order).withColumn("range", F.spark_partition_id())
     steps = steps.persist(StorageLevel.DISK_ONLY)
     try:
-        pieces = steps.groupBy("range", GROUP).agg(F.sum("positives").alias("hits"), F.sum("negatives").alias("alarms"))
+        pieces = steps.groupBy("range", GROUP).agg(
+            F.sum("positives").alias("hits"), F.sum("negatives").alias("alarms"),
+            F.max("score").alias("highest"), F.min("score").alias("lowest"),
+        )  # fmt: skip
         before, totals = _offsets(pieces.toArrow().to_pylist())
         thin = _Thinning(None if curves is None else frozenset(curves), tuple(sorted(alarm_rates)))
         found = steps.mapInArrow(_Areas(before, totals, thin), _AREAS).toArrow().to_pylist()
@@ -111,10 +114,18 @@ def rank(
 def _offsets(
     pieces: list[dict[str, Any]],
 ) -> tuple[dict[tuple[int, int], tuple[int, int]], dict[int, tuple[int, int]]]:
-    """Hits and alarms before each piece, by range and group; and in all, by group."""
+    """Hits and alarms before each piece, by range and group; and in all, by group.
+
+    Raises:
+        RuntimeError: if the pieces of a group are not in order, since no area would be right.
+    """
+    lowest: dict[int, float] = {}
     before: dict[tuple[int, int], tuple[int, int]] = {}
     totals: dict[int, tuple[int, int]] = {}
     for piece in sorted(pieces, key=lambda piece: piece["range"]):
+        if piece[GROUP] in lowest and piece["highest"] >= lowest[piece[GROUP]]:
+            raise RuntimeError("Spark has moved rows after they were placed by score: areas cannot be counted.")
+        lowest[piece[GROUP]] = piece["lowest"]
         hits, alarms = totals.get(piece[GROUP], (0, 0))
         before[piece["range"], piece[GROUP]] = hits, alarms
         totals[piece[GROUP]] = hits + piece["hits"], alarms + piece["alarms"]

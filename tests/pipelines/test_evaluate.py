@@ -1,6 +1,7 @@
 """An evaluated training looked at again: its slices, its page against the champion, and beside another training."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -16,15 +17,29 @@ from pipelines.evaluate import evaluate
 from pipelines.evaluation.result import EvaluateResult, open_evaluation
 from pipelines.recipe import load_recipe
 from pipelines.tracking import Tracker
+from pipelines.train import open_training
 
 SETTINGS = {"evaluation.slices": "('gender', 'native_country', 'age:30,50')", "evaluation.threshold": "0.4"}
 
 
 @pytest.fixture(scope="module")
-def sliced(spark: SparkSession, census_run: Any) -> EvaluateResult:
-    """The training of the census run, evaluated again with slices."""
+def again(census_run: Any, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The training of the census run as another one, with a run of its own; the first is the champion."""
+    client = MlflowClient(census_run.tracking_uri)
+    run = client.create_run(client.get_run(census_run.summary["run_id"]).info.experiment_id, run_name="again")
+    training = tmp_path_factory.mktemp("again") / "training"
+    shutil.copytree(census_run.summary["training"].removeprefix("file://"), training)
+    state = json.loads((training / "training.json").read_text())
+    state["result"] |= {"run_id": run.info.run_id, "training": str(training)}
+    (training / "training.json").write_text(json.dumps(state))
+    return str(training)
+
+
+@pytest.fixture(scope="module")
+def sliced(spark: SparkSession, census_run: Any, again: str) -> EvaluateResult:
+    """It evaluated with slices, and another threshold."""
     recipe, tracker = load_recipe("census_wide_deep", SETTINGS), Tracker(census_run.tracking_uri)
-    return evaluate(spark, recipe, census_run.summary["training"], tracker, overwrite=True)
+    return evaluate(spark, recipe, again, tracker, overwrite=True)
 
 
 def test_slices_are_what_scikit_learn_counts(sliced: EvaluateResult) -> None:
@@ -50,27 +65,38 @@ def test_the_whole_is_what_it_was_without_slices(sliced: EvaluateResult, census_
 
 
 def test_it_is_kept_and_tracked(sliced: EvaluateResult, census_run: Any) -> None:
-    training = sliced.training.removeprefix("file://")
     assert open_evaluation(sliced.training) == sliced
-    page = (Path(training) / "evaluation.html").read_text()
-    assert "Slices" in page
-    assert "Female" in page
-    client = MlflowClient(census_run.tracking_uri)
-    run = client.get_run(census_run.summary["run_id"])
-    assert {"evaluation.html", "evaluation.json"} <= {item.path for item in client.list_artifacts(run.info.run_id)}
-    assert Tracker(census_run.tracking_uri).read_json(run.info.run_id, "evaluation.json")["slices"] == sliced.slices
+    run, tracker = open_training(sliced.training).run_id, Tracker(census_run.tracking_uri)
+    files = {item.path for item in MlflowClient(census_run.tracking_uri).list_artifacts(run)}
+    assert {"evaluation.html", "evaluation.json"} <= files
+    assert tracker.read_json(run, "evaluation.json")["slices"] == sliced.slices
+    assert tracker.read_run(run).metrics["test_brier"] == pytest.approx(sliced.metrics["brier"])
+    assert tracker.read_json(run, "nothing.json") is None
+
+
+def test_the_page_shows_the_champion_beside_it(sliced: EvaluateResult, census_run: Any) -> None:
+    page = (Path(sliced.training) / "evaluation.html").read_text()
+    for text in ("this model", "champion, version 1", census_run.summary["run_id"], "Female", "Cuba", "rarer values"):
+        assert text in page, text
+    assert "other rows" not in page, "both were evaluated on the same"
+    first = Path(census_run.summary["training"].removeprefix("file://")) / "evaluation.html"
+    assert "champion" not in first.read_text(), "there was none yet"
 
 
 def test_side_by_side(sliced: EvaluateResult, census_run: Any, emberline: Any, tmp_path: Path) -> None:
-    """A training's folder, and its run in MLflow, are the same evaluation."""
+    """The folder of one training, and the run of the other."""
     run, page = census_run.summary["run_id"], tmp_path / "side.html"
     finished = emberline("compare", sliced.training, run, "--output", page, "--tracking-uri", census_run.tracking_uri)
     assert finished.code == 0, finished.stderr
-    assert finished.result["metrics"]["auc"] == [sliced.metrics["auc"]] * 2
-    assert finished.result["best"] == {}
-    assert finished.result["differing"] == {}
-    assert finished.result["runs"] == [f"census_wide_deep {run[:8]} (1)", f"census_wide_deep {run[:8]} (2)"]
-    assert f"{sliced.metrics['auc']:.4f}" in finished.stderr
+    found = finished.result
+    mine, its = found["runs"]
+    assert its == f"census_wide_deep {run[:8]}"
+    assert found["metrics"]["auc"] == pytest.approx([sliced.metrics["auc"]] * 2)
+    accuracy = found["metrics"]["accuracy"]
+    assert accuracy == [sliced.metrics["accuracy"], census_run.summary["metrics"]["accuracy"]]
+    assert found["best"]["accuracy"] == [mine if accuracy[0] > accuracy[1] else its]
+    assert found["differing"] == {}
+    assert f"{accuracy[0]:.4f}" in finished.stderr
     assert "</html>" in page.read_text()
 
 
@@ -83,7 +109,7 @@ def test_what_cannot_be_compared(sliced: EvaluateResult, census_run: Any, tmp_pa
     other = tmp_path / "other"
     other.mkdir()
     for name in ("training.json", "evaluation.json"):
-        content = json.loads((Path(sliced.training.removeprefix("file://")) / name).read_text())
+        content = json.loads((Path(sliced.training) / name).read_text())
         content |= {"metrics": {"rmse": 1.0, "rows": 3.0}} if name == "evaluation.json" else {}
         (other / name).write_text(json.dumps(content))
     with pytest.raises(BadInputError, match="no metric in common"):

@@ -101,7 +101,8 @@ def test_curves_go_where_the_numbers_are() -> None:
 
 def test_best_values_and_differences() -> None:
     rows = {
-        row.name: row.best for row in metric_rows([{"auc": 0.9, "rmse": 2.0}, {"auc": 0.9, "rmse": 1.0}, {"f1": 1.0}])
+        row.name: row.best
+        for row in metric_rows([{"auc": 0.9, "rmse": 2.0}, {"auc": 0.9 + 1e-16, "rmse": 1.0}, {"f1": 1.0}])
     }
     assert rows == {"auc": frozenset(), "rmse": frozenset({1}), "f1": frozenset()}
     assert differing([{"a": "1", "b": "x"}, {"a": "1", "b": "y", "c": "z"}]) == {"b": ["x", "y"], "c": [None, "z"]}
