@@ -115,9 +115,16 @@ def register(spark: SparkSession, tracker: Tracker, recipe: Recipe, schema: Sche
     draw = np.random.default_rng(4)
     network.set_weights([draw.normal(0, 0.1, weight.shape) for weight in network.get_weights()])
     export(recipe, version, network, str(folder / "model"))
+    examples = folder / "examples.parquet"
+    pq.write_table(_first(rows).slice(0, 5).select([field.name for field in schema.fields]), examples)
     with tracker.step(recipe.name, "train") as run:
-        found = tracker.register(run.id, f"emberline-benchmark-{recipe.name}", str(folder / "model"), schema, {})
+        name = f"emberline-benchmark-{recipe.name}"
+        found = tracker.register(run.id, name, str(folder / "model"), schema, {}, str(examples))
     return f"models:/{found.name}/{found.version}"
+
+
+def _first(rows: str) -> pa.Table:
+    return pq.read_table(next(Path(rows).glob("*.parquet")))
 
 
 def wide_and_deep() -> Recipe:

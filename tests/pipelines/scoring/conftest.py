@@ -153,6 +153,8 @@ def registered(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) ->
     export(RECIPE, version, network, str(home / "model"))
     tracker = Tracker(f"sqlite:///{home}/mlflow.db")
     with tracker.step(RECIPE.name, "train") as run:
-        found = tracker.register(run.id, "emberline-scoring-test", str(home / "model"), SCHEMA, {})
+        examples = home / "examples.parquet"
+        pq.write_table(good_rows(5).select([field.name for field in SCHEMA.fields]), examples)
+        found = tracker.register(run.id, "emberline-scoring-test", str(home / "model"), SCHEMA, {}, str(examples))
     tracker.promote(found)
     return Registered(tracker, found, home / "model", str(rows))

@@ -9,7 +9,8 @@ import pytest
 import tensorflow as tf
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
-from features.dataset_version import open_version
+from features import storage
+from features.dataset_version import EXAMPLES, open_version
 from features.errors import BadInputError
 from pipelines.recipe import load_recipe
 from pipelines.serving.export import ExportResult, export_model
@@ -37,7 +38,8 @@ def written(flowers: str, tmp_path_factory: pytest.TempPathFactory) -> Written:
     tracker = Tracker(f"sqlite:///{home}/mlflow.db")
     with tracker.step("iris_dnn", "train") as run:
         for _ in range(2):
-            found = tracker.register(run.id, "emberline-iris", str(home / "model"), version.schema, {})
+            examples = storage.local_path(storage.join(flowers, EXAMPLES))
+            found = tracker.register(run.id, "emberline-iris", str(home / "model"), version.schema, {}, examples)
     uri = f"models:/emberline-iris/{found.version}"
     return Written(export_model(uri, str(home / "out"), tracker, dataset=flowers), home / "out", tracker, flowers)
 
