@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from pipelines.recipe import Gate
+from features.errors import BadInputError, nearest
+from pipelines.recipe import Gate, Recipe, slice_bounds
 from pipelines.tasks.task import is_smaller_better
 
 Slices = Mapping[str, Mapping[str, Mapping[str, float]]]
@@ -68,6 +69,19 @@ class Verdict:
         if self.passed:
             return f"champion: {self.checks[-1].reason}"
         return "not champion: " + "; ".join(check.reason for check in self.checks if not check.passed)
+
+
+def require_slices(recipe: Recipe) -> None:
+    """Refuses a gate that asks for slices which nobody measures, before anything is trained.
+
+    Raises:
+        BadInputError: naming the field.
+    """
+    measured = [slice_bounds(declared)[0] for declared in recipe.evaluation.slices]
+    for name in recipe.gate.slices:
+        if name not in measured:
+            known = nearest(name, measured) if measured else f"Nothing is: set evaluation.slices={name}."
+            raise BadInputError(f"The gate asks for slices by {name!r}, and evaluate does not measure them. {known}")
 
 
 def meets_limits(gate: Gate, candidate: Standing) -> list[Check]:

@@ -10,6 +10,7 @@ from pipelines.datasets import load_dataset
 from pipelines.etl import tracked_etl
 from pipelines.evaluate import evaluate
 from pipelines.evaluation.slices import require_sliceable
+from pipelines.gate import require_slices
 from pipelines.progress import Progress, timed
 from pipelines.recipe import Recipe
 from pipelines.register import register
@@ -51,6 +52,7 @@ def run(
     dataset = load_dataset(recipe.dataset)
     require_fit(recipe, dataset.schema)
     require_sliceable(recipe, dataset.schema)
+    require_slices(recipe)
     if source is None:
         source = storage.join(workspace, "raw", f"{recipe.dataset}-synthetic-{recipe.preparation.seed}")
         best = dataset.synthetic(source) or dataset.generate(source, seed=recipe.preparation.seed)

@@ -60,7 +60,9 @@ class Delivery:
         self._client, self._progress, self._keep = store._client, progress, keep
         self._command = f"emberline upload-tracking {keep} --tracking-uri {store.uri}"
         self._file = f"{KEPT}{run}.jsonl"
-        self._waiting: deque[Entry] = deque(_kept_at(storage.join(keep, self._file)) if keep else ())
+        before = _kept_at(storage.join(keep, self._file)) if keep else []
+        # How an earlier attempt ended is not how this one will.
+        self._waiting: deque[Entry] = deque(entry for entry in before if entry["do"] != "end")
         self._refused: list[Entry] = []
         self._changed = threading.Condition()
         self._closing, self._given_up, self._failing_since = False, False, 0.0

@@ -3,7 +3,7 @@
 import pytest
 
 from features.errors import BadInputError
-from pipelines.gate import Standing, judge
+from pipelines.gate import Standing, judge, require_slices
 from pipelines.recipe import Gate, load_recipe
 
 
@@ -68,6 +68,15 @@ def test_latency_is_a_limit(limits: tuple[float, float], passed: bool) -> None:
     assert found.passed is passed
     if not passed:
         assert "ms of" in found.text
+
+
+def test_a_gate_that_asks_for_what_nobody_measures_is_refused() -> None:
+    others = {"evaluation.slices": "petal_length"}
+    for settings, advice in (({}, "set evaluation.slices=petal_width"), (others, "petal_length")):
+        recipe = load_recipe("iris_dnn", settings | {"gate.slices": "petal_width"})
+        with pytest.raises(BadInputError, match=rf"slices by 'petal_width', .*{advice}"):
+            require_slices(recipe)
+    require_slices(load_recipe("iris_dnn", {"gate.slices": "petal_width", "evaluation.slices": "petal_width:1,2"}))
 
 
 def test_a_gate_is_set_like_any_field() -> None:

@@ -74,6 +74,29 @@ def test_what_never_arrived_is_kept_with_the_command_that_uploads_it(
         Tracker(mlflow_server.uri).upload(str(tmp_path))
 
 
+def test_the_next_attempt_delivers_what_the_one_before_could_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tracker, kept = Tracker(f"sqlite:///{tmp_path}/mlflow.db"), str(tmp_path / "training")
+    with monkeypatch.context() as away:
+
+        def nobody(*_: object) -> None:
+            raise ConnectionError("nobody is there")
+
+        away.setattr(delivery, "LAST_SECONDS", 0.5)
+        away.setattr(delivery, "deliver", nobody)
+        away.setattr(delivery.Delivery, "_answers", lambda _: False)
+        with tracker.step("flowers", "train", keep=kept) as first:
+            first.log_metrics({"loss": 1.0}, 1)
+    with tracker.step("flowers", "train", keep=kept, resume=first.id) as second:
+        second.log_metrics({"loss": 0.5}, 2)
+        until(lambda: steps_of(tracker._client, first.id) == [1, 2])
+        assert tracker._client.get_run(first.id).info.status == "RUNNING"
+    assert second.id == first.id
+    assert tracker._client.get_run(first.id).info.status == "FINISHED"
+    assert not Path(kept).exists()
+
+
 def test_what_mlflow_refuses_does_not_stop_the_rest(tmp_path: Path, capsys) -> None:
     tracker = Tracker(f"sqlite:///{tmp_path}/mlflow.db")
     with tracker.step("flowers", "train", keep=str(tmp_path)) as run:
