@@ -51,7 +51,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, default=5_000_000)
     parser.add_argument("--alone", type=int, default=50_000_000)
-    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--repeats", type=int, default=3, help="turns of the comparison; 0 for none")
     parser.add_argument("--quick", action="store_true", help="fewer rows, one turn")
     given = parser.parse_args()
     os.environ["PYSPARK_PYTHON"] = sys.executable
