@@ -12,29 +12,18 @@ def parser() -> argparse.ArgumentParser:
     from pipelines import arguments
 
     parser = arguments.job_parser("score", __doc__)
-    parser.add_argument(
-        "--model", required=True, metavar="URI", help="models:/NAME@alias, models:/NAME/VERSION or runs:/ID/model"
-    )
+    add = parser.add_argument
+    add("--model", required=True, metavar="URI", help="models:/NAME@alias, models:/NAME/VERSION or runs:/ID/model")
     rows = parser.add_mutually_exclusive_group(required=True)
     rows.add_argument("--input", type=arguments.location, metavar="URI", help="raw rows")
     rows.add_argument("--table", metavar="NAME", help="raw rows in a table of Spark's catalogue")
-    parser.add_argument(
-        "--input-format", metavar="FORMAT", help="Spark's format of --input; default: Parquet, or the data set's own"
-    )
-    parser.add_argument("--output", required=True, type=arguments.location, metavar="URI", help="predictions")
-    parser.add_argument(
-        "--layout", default="parquet", metavar="LAYOUT", help="of the predictions: parquet, tfrecord or delta"
-    )
-    parser.add_argument(
-        "--partition-by", metavar="COLUMN", help="divide predictions by it; those of values that come are replaced"
-    )
-    parser.add_argument(
-        "--keys", type=lambda text: tuple(text.split(",")), default=(), metavar="COLUMN,…",
-        help="columns that stay with a prediction; default: the data set's key",
-    )  # fmt: skip
-    parser.add_argument(
-        "--batch-rows", type=int, metavar="N", help="rows that the model takes at a time; default: by their width"
-    )
+    add("--input-format", metavar="FORMAT", help="Spark's format of --input; default: Parquet, or the data set's own")
+    add("--output", required=True, type=arguments.location, metavar="URI", help="predictions")
+    add("--layout", default="parquet", metavar="LAYOUT", help="of the predictions: parquet, tfrecord or delta")
+    add("--partition-by", metavar="COLUMN", help="divide predictions by it; those of values that come are replaced")
+    add("--keys", type=lambda text: tuple(text.split(",")), default=(), metavar="COLUMN,…",
+        help="columns that stay with a prediction; default: the data set's key")  # fmt: skip
+    add("--batch-rows", type=int, metavar="N", help="rows that the model takes at a time; default: by their width")
     arguments.add_overwrite(parser, "predictions")
     arguments.add_pipeline_run(parser)
     arguments.add_master(parser)

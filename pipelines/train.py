@@ -34,6 +34,9 @@ HOW_IT_RUNS = (
 )  # fmt: skip
 """Fields of `Training` that may differ when an unfinished training goes on: the global batch is the same for any."""
 
+LATER = ("evaluation", "gate")
+"""Fields of a recipe that only the steps behind a training read."""
+
 
 @dataclass(frozen=True)
 class TrainResult:
@@ -228,7 +231,8 @@ def _what(state: dict[str, Any]) -> Any:
     """What is trained on which data, apart from how it runs."""
     training = state["recipe"]["training"]
     kept = {name: value for name, value in training.items() if name not in HOW_IT_RUNS}
-    return state["recipe"] | {"training": kept}, state["dataset_digest"]
+    recipe = {name: value for name, value in state["recipe"].items() if name not in LATER}
+    return recipe | {"training": kept}, state["dataset_digest"]
 
 
 def _unfinished_run(output: str, identity: dict[str, Any]) -> str | None:
