@@ -156,5 +156,5 @@ def registered(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) ->
         examples = home / "examples.parquet"
         pq.write_table(good_rows(5).select([field.name for field in SCHEMA.fields]), examples)
         found = tracker.register(run.id, "emberline-scoring-test", str(home / "model"), SCHEMA, {}, str(examples))
-    tracker.promote(found)
+    tracker.promote(found, None)
     return Registered(tracker, found, home / "model", str(rows))
