@@ -65,7 +65,8 @@ def shown_run(tracker: Tracker, run: str) -> Shown:
     if found is None:
         raise BadInputError(f"The run {run!r} ({known.name}) has no {EVALUATION}. Run evaluate on its training first.")
     facts = {"run": run, **({"model": known.tags["emberline.model"]} if "emberline.model" in known.tags else {})}
-    return shown_result(f"{known.name} {run[:8]}", EvaluateResult(**found), facts, _without_names(known.params))
+    recipe = known.tags.get("emberline.recipe", known.name)
+    return shown_result(f"{recipe} {run[:8]}", EvaluateResult(**found), facts, _without_names(known.params))
 
 
 def distinct(models: list[Shown]) -> list[Shown]:

@@ -104,6 +104,7 @@ def submit(master: str, tmp_path: Path, job: str, *arguments: object, archive: P
     return done.returncode, json.loads(lines[-1]) if lines else {}, done.stderr
 
 
+@pytest.mark.slow
 def test_every_job_runs_by_spark_submit_with_the_code_in_a_zip(
     master: str, census_run, census_slice: Path, tmp_path: Path
 ) -> None:

@@ -26,6 +26,7 @@ def refused(address: str) -> bool:
     return False
 
 
+@pytest.mark.slow
 def test_an_interrupt_at_the_driver_leaves_nothing_behind(train_job) -> None:
     job = train_job(TWO, *SYNC)
     job.wait_for_checkpoint()

@@ -82,6 +82,7 @@ def drive(kind: str, folder: Path, launcher: str = "barrier") -> tuple[dict[str,
     return json.loads(done.stdout.splitlines()[-1]), done.stderr
 
 
+@pytest.mark.slow
 def test_uneven_partitions_end_every_epoch_on_all_workers(tmp_path: Path) -> None:
     """10 rows against 10,000, and a partition of none: 10,010 rows make 417 steps of 24, and 2 are left out."""
     found, said = drive("skewed", tmp_path)

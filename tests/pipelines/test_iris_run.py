@@ -86,6 +86,7 @@ def test_mlflow_alone_recognises_the_documentations_three_flowers(summary: dict[
     import pandas as pd
 
     mlflow.set_tracking_uri(summary["tracking_uri"])
+    mlflow.set_registry_uri(summary["tracking_uri"])
     model = mlflow.pyfunc.load_model(f"models:/{MODEL}/1")
     outputs = {column.name: str(column.type) for column in model.metadata.signature.outputs}
     assert outputs == {

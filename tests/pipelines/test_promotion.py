@@ -93,7 +93,7 @@ def history(tracker: Tracker) -> list[int]:
     return json.loads(tracker._client.get_registered_model(NAME).tags[HISTORY])
 
 
-@pytest.mark.parametrize("store", ["sqlite", "server"])
+@pytest.mark.parametrize("store", ["sqlite", pytest.param("server", marks=pytest.mark.slow)])
 def test_of_two_promotions_at_once_only_one_wins(store: str, tmp_path: Path, request) -> None:
     """Each beats the present champion; the worse of them must not end as champion, nor be one behind the better."""
     uri = f"sqlite:///{tmp_path}/mlflow.db" if store == "sqlite" else request.getfixturevalue("mlflow_server").uri

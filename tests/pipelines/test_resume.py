@@ -101,17 +101,9 @@ FAULTS = {
 }
 
 
-QUICK = ("barrier", "hung process")
-
-
-@pytest.mark.parametrize(
-    ("launcher", "fault"),
-    [
-        pytest.param(launcher, fault, marks=() if (launcher, fault) == QUICK else pytest.mark.slow)
-        for launcher in ("barrier", "tensorflowonspark")
-        for fault in FAULTS
-    ],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("launcher", ["barrier", "tensorflowonspark"])
+@pytest.mark.parametrize("fault", FAULTS)
 def test_all_workers_start_again_after_a_fault(launcher: str, fault: str, census_run, tmp_path: Path) -> None:
     output, store = tmp_path / "training", census_run.tracking_uri
     settings = ["--set", f"training.launcher={launcher}", "--dataset", census_run.summary["dataset"]]

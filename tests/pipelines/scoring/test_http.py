@@ -54,6 +54,7 @@ def server(registered, tmp_path: Path) -> Iterator[str]:
         process.wait()
 
 
+@pytest.mark.slow
 def test_the_server_says_what_batch_scoring_says(
     spark: SparkSession, registered, people, server: str, tmp_path: Path
 ) -> None:

@@ -99,6 +99,7 @@ def written(folder: Path) -> list[Path]:
     return [path for path in folder.glob("out.staging-*/predictions/**/*.parquet") if path.is_file()]
 
 
+@pytest.mark.slow
 def test_a_killed_job_leaves_no_part_of_a_partition(spark: SparkSession, registered, people, tmp_path: Path) -> None:
     table, out, sign = people(300), tmp_path / "out", tmp_path / "half"
     score(
