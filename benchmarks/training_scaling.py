@@ -20,8 +20,8 @@ from typing import Any, Self
 
 from benchmarks.ratios import Comparison
 
-BATCH = 256
-STEPS = 5
+BATCH = 512
+STEPS = 3
 
 
 def compare_workers(quick: bool) -> tuple[Comparison, str]:
