@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from features.errors import BadInputError, nearest
 
-Kind = Literal["integer", "float", "string"]
+Kind = Literal["integer", "float", "string", "image"]
 
 MISSING_INTEGER = -1
 """How a missing integer enters a graph; TensorFlow's own convention for dense integer features."""

@@ -1,7 +1,7 @@
 """Feature columns: declarations of how raw fields become model inputs.
 
 The names and the meaning are those of `tf.feature_column`. *Transformed* columns (`Numeric`, `Bucketized`,
-`Identity`, `Vocabulary`, `HashBucket`, `Crossed`) are computed by the ETL and stored. *Dense views* (`Indicator`,
+`Identity`, `Vocabulary`, `HashBucket`, `Crossed`, `Image`) are computed by the ETL and stored. *Dense views* (`Indicator`,
 `Embedding`) and `Weighted` say how a network reads them, and store nothing of their own.
 
 TensorFlow is imported inside the methods: a declaration costs milliseconds. `docs/feature_columns.md` is the guide.
@@ -13,6 +13,7 @@ from features.columns.categorical import HashBucket, Identity
 from features.columns.contract import NO_ID, PAD, Categorical, Column, Transform, Transformed, View
 from features.columns.crossed import Crossed
 from features.columns.dense import Embedding, Indicator, shared_embeddings
+from features.columns.image import Image
 from features.columns.numeric import Normalizer, Numeric
 from features.columns.vocabulary import Vocabulary
 from features.columns.weighted import Weighted, Weights
@@ -27,6 +28,7 @@ __all__ = [
     "Embedding",
     "HashBucket",
     "Identity",
+    "Image",
     "Indicator",
     "Normalizer",
     "Numeric",
