@@ -49,7 +49,7 @@ def test_a_cameras_rotation_is_that_of_pillow(photograph: Pixels, order: str) ->
     for file in files:
         upright = np.asarray(ImageOps.exif_transpose(Image.open(io.BytesIO(file))))
         found = decoded([file], upright.shape)[0]
-        assert apart(found, upright) < 1
+        assert apart(found, upright) < 2
         assert apart(found[::-1], upright) > 20
 
 
