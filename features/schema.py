@@ -12,6 +12,8 @@ from features.errors import BadInputError, nearest
 
 Kind = Literal["integer", "float", "string", "image"]
 
+Resize = Literal["crop", "pad", "stretch"]
+
 MISSING_INTEGER = -1
 """How a missing integer enters a graph; TensorFlow's own convention for dense integer features."""
 
@@ -22,7 +24,8 @@ class Field:
 
     Args:
         name: Its name in tables, graphs and signatures.
-        kind: `integer` (int64), `float` (float64) or `string`.
+        kind: `integer` (int64), `float` (float64), `string`, or `image`: the bytes of a JPEG, PNG, GIF, BMP or WebP
+            file, or bare pixels.
         missing: Texts that stand for "no value" in files, besides the empty text.
         default: Value that takes a missing one's place inside the transform graph; `None` keeps it missing.
         minimum: Smallest value of a good row, inclusive; numbers only.
@@ -30,15 +33,19 @@ class Field:
         allowed: The only texts of a good row; strings only, empty for any.
         required: Whether a row without this value is rejected.
         shape: Shape of a number field that holds a fixed-size array per row; the raw column is an array of all
-            its elements, row-major. `()` for a single value.
+            its elements, row-major. `()` for a single value. Of an image: the height, width and channels that checked
+            rows have it in, as bare pixels; `()` leaves it as it came (`features.columns.sized` fills it in).
         many: The raw column is an array of any number of values per row; an absent or empty array is a missing value.
+        resize: How an image is made to fit its shape: `crop` keeps the middle, `pad` all of it within black bars,
+            `stretch` distorts it.
 
-    In a graph a missing string is `""`, a missing float NaN and a missing integer -1. A field in which -1 is
+    In a graph a missing string or image is `""`, a missing float NaN and a missing integer -1. A field in which -1 is
     a value of its own is declared `float`. A field of `many` values is a `[batch, longest]` tensor in which those
     marks fill up short rows, as TensorFlow's own columns take them.
 
     Raises:
-        BadInputError: for a shape that is not positive, of a string, or together with `many`.
+        BadInputError: for a shape that is not positive, of a string, or together with `many`; for several images in
+            a row, or one with a default.
     """
 
     name: str
@@ -51,8 +58,14 @@ class Field:
     required: bool = False
     shape: tuple[int, ...] = ()
     many: bool = False
+    resize: Resize = "crop"
 
     def __post_init__(self) -> None:
+        if self.kind == "image" and (self.many or self.default is not None or len(self.shape) not in (0, 3)):
+            raise BadInputError(
+                f"Field {self.name!r}: an image is one per row, without a default, and its shape is height, width and "
+                f"channels; got shape={self.shape}, many={self.many}, default={self.default!r}."
+            )
         if self.shape and (self.many or self.kind == "string" or min(self.shape) < 1):
             raise BadInputError(
                 f"Field {self.name!r}: a shape holds sizes of at least 1 and is for numbers without `many`, got "
@@ -62,8 +75,18 @@ class Field:
     @property
     def spark_type(self) -> str:
         """The Spark SQL type of a checked column."""
-        single = {"integer": "bigint", "float": "double", "string": "string"}[self.kind]
-        return f"array<{single}>" if self.shape or self.many else single
+        single = {"integer": "bigint", "float": "double", "string": "string", "image": "binary"}[self.kind]
+        return f"array<{single}>" if self.array else single
+
+    @property
+    def array(self) -> bool:
+        """Whether a row holds several values of it."""
+        return self.many or (bool(self.shape) and self.kind != "image")
+
+    @property
+    def tensor_shape(self) -> tuple[int | None, ...]:
+        """Of one row in a graph: an image is a single value, its bytes."""
+        return (None,) if self.many else self.shape if self.array else ()
 
 
 Task = Literal["binary", "multiclass", "regression", "reconstruction", "generation", "segmentation", "embedding"]
@@ -153,7 +176,11 @@ class Schema:
 
     def to_json(self) -> dict[str, Any]:
         """A plain description, for `features.json`; `from_json` reads it back."""
-        return asdict(self)
+        plain = asdict(self)
+        for field in plain["fields"]:
+            if field["kind"] != "image":
+                del field["resize"]
+        return plain
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> "Schema":

@@ -3,17 +3,15 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from features.columns.contract import StoredShape, Transform, check_field
+from features.columns.contract import Transform, check_field
 from features.errors import BadInputError
-from features.schema import Schema
+from features.schema import Resize, Schema
 from features.statistics import Need, Statistics
 
 if TYPE_CHECKING:
     import tensorflow as tf
 
     from features.transform import RawTensors
-
-Fit = Literal["crop", "pad", "stretch"]
 
 
 @dataclass(frozen=True)
@@ -34,7 +32,7 @@ class Image:
     height: int
     width: int
     channels: int = 3
-    resize: Fit = "crop"
+    resize: Resize = "crop"
 
     def __post_init__(self) -> None:
         if min(self.height, self.width) < 1 or self.channels not in (1, 3):
@@ -62,18 +60,24 @@ class Image:
         return "uint8"
 
     @property
-    def stored_shape(self) -> StoredShape:
+    def stored_shape(self) -> tuple[int, int, int]:
         """Of one row: height, width, channels."""
         return (self.height, self.width, self.channels)
 
     def check(self, schema: Schema) -> None:
-        check_field(f"Image {self.name!r}", schema, self.field, ("image",), many=False)
+        size = schema.field(self.field).shape
+        check_field(f"Image {self.name!r}", schema, self.field, ("image",), many=False, shape=size)
+        if size and (size != self.stored_shape or schema.field(self.field).resize != self.resize):
+            raise BadInputError(
+                f"Image {self.name!r} is {self.stored_shape}, {self.resize}; the rows have it as {size}, "
+                f"{schema.field(self.field).resize}. Make a dataset version for this size."
+            )
 
     def graph(self, statistics: Statistics) -> Transform:
         """uint8 `[batch, height, width, channels]`; a missing image is black."""
         from features.images.decoding import pixels
 
         def transform(raw: "RawTensors") -> "tf.Tensor":
-            return pixels(raw.value(self.field), self)
+            return pixels(raw.value(self.field), self.stored_shape, self.resize)
 
         return transform

@@ -30,14 +30,14 @@ def scaled(
         deviation: Divides what is left, per channel.
         standardised: Instead, every picture gets mean 0 and deviation 1 by itself.
     """
-    values = keras.layers.Rescaling(1 / 255, name=f"{pixels.name}_scaled")(pixels)
+    values = keras.layers.Rescaling(1 / 255)(pixels)
     if augmentation is not None and augmentation.changes:
-        values = Augmented(augmentation, name=f"{pixels.name}_augmented")(values)
+        values = Augmented(augmentation)(values)
     if standardised:
-        return Standardised(name=f"{pixels.name}_standardised")(values)
+        return Standardised()(values)
     if mean or deviation:
         channels = pixels.shape[-1]
         centre, spread = mean or (0.0,) * channels, deviation or (1.0,) * channels
         variance = [value**2 for value in spread]
-        values = keras.layers.Normalization(mean=list(centre), variance=variance, name=f"{pixels.name}_centred")(values)
+        values = keras.layers.Normalization(mean=list(centre), variance=variance)(values)
     return values
