@@ -5,7 +5,7 @@ exported model and the registry's signature are all derived from here, so they c
 Imports nothing heavy.
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 from features.errors import BadInputError, nearest
@@ -173,6 +173,11 @@ class Schema:
         for name in sorted(names):
             self.field(name)
         return Schema(tuple(field for field in self.fields if field.name in names), self.label, self.key)
+
+    def with_images_of(self, other: "Schema") -> "Schema":
+        """The same, with its images in the size that `other` has them in."""
+        images = {field.name: field for field in other.fields if field.kind == "image"}
+        return replace(self, fields=tuple(images.get(field.name, field) for field in self.fields))
 
     def to_json(self) -> dict[str, Any]:
         """A plain description, for `features.json`; `from_json` reads it back."""

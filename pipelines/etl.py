@@ -14,7 +14,7 @@ from pyspark.sql import functions as F
 
 from features import storage
 from features.analysis.analyze import analyze
-from features.columns import arrow_schema, cardinalities, check, describe, needs
+from features.columns import arrow_schema, cardinalities, check, describe, needs, sized
 from features.dataset_version import EXAMPLES, FEATURES, FORMAT, MANIFEST, REJECTED, SUCCESS, content_digest
 from features.errors import BadInputError
 from features.profile.page import PROFILE
@@ -29,7 +29,8 @@ from pipelines.datasets import load_dataset
 from pipelines.progress import Progress, StageProgress
 from pipelines.recipe import Recipe
 from pipelines.row_transform import RowTransform
-from pipelines.shards import SHARD_REPORT, ShardWriter
+from pipelines.session import settings
+from pipelines.shards import SHARD_REPORT, ShardWriter, fitted
 from pipelines.tracking import Tracker
 from pipelines.version import code_version
 
@@ -37,6 +38,8 @@ SPLITS = ("train", "eval")
 CHECKED = "checked"
 """Folder of the checked rows while a version is being made."""
 EXAMPLE_ROWS = 5
+PARQUET_ROWS = "spark.sql.parquet.columnarReaderBatchSize"
+"""Rows that Spark's reader holds at a time: its 4,096 are too many where a row is an image."""
 REASONS_KEPT = 20
 """Most frequent rejection reasons that the manifest lists."""
 
@@ -97,10 +100,13 @@ def etl(
     progress = Progress("etl")
     dataset = load_dataset(recipe.dataset)
     columns = recipe.stored_columns
-    schema = dataset.schema.subset({field for column in columns for field in column.fields})
+    schema = sized(columns, dataset.schema.subset({field for column in columns for field in column.fields}))
     check(columns, schema)
     earlier = earlier_version(previous, output)
     raw = {split: dataset.read(spark, source, split) for split in SPLITS}
+    preparation = fitted(recipe.preparation, columns)
+    pictures = any(column.stored_type == "uint8" for column in columns)
+    reading = {PARQUET_ROWS: str(preparation.rows_per_block)} if pictures else {}
     # Two etl runs may aim at one output: each has a staging folder of its own.
     staging = f"{output.rstrip('/')}.staging-{uuid.uuid4().hex[:8]}"
     try:
@@ -133,12 +139,13 @@ def etl(
         stored_schema = stored_schema.append(pa.field(schema.key, pa.string()))
         transform = RowTransform(schema, columns, statistics, stored_schema)
         shards = {}
-        for split, rows in checked.items():
-            with StageProgress(spark.sparkContext, progress, f"transform {split}"):
-                job = ShardWriter(transform, recipe.preparation, storage.join(staging, split))
-                shards[split] = _write_split(rows.good, job)
-        names = [field.name for field in schema.fields]
-        _write_examples(checked["train"].good.select(*names).limit(EXAMPLE_ROWS), staging)
+        with settings(spark, reading):
+            for split, rows in checked.items():
+                with StageProgress(spark.sparkContext, progress, f"transform {split}"):
+                    job = ShardWriter(transform, preparation, storage.join(staging, split))
+                    shards[split] = _write_split(rows.good, job)
+            names = [field.name for field in schema.fields]
+            _write_examples(checked["train"].good.select(*names).limit(EXAMPLE_ROWS), staging)
     except BaseException:
         storage.delete(staging)
         raise

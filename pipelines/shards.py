@@ -2,19 +2,32 @@
 
 import json
 import uuid
-from collections.abc import Iterator
-from dataclasses import asdict
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, replace
+from math import prod
 
 import pyarrow as pa
 from pyspark import TaskContext
 
 from features import storage
+from features.columns import Transformed
 from features.tfrecord.layouts import write_shard
 from pipelines.recipe import Preparation
 from pipelines.row_transform import RowTransform
 
+BLOCK_BYTES = 4 << 20
+"""A reader holds the blocks of some windows in memory."""
+
 SHARD_REPORT = "partition int, shard string"
 """What `ShardWriter` answers: the partition, and its `Shard` as JSON."""
+
+
+def fitted(preparation: Preparation, columns: Iterable[Transformed]) -> Preparation:
+    """The same with blocks of at most `BLOCK_BYTES`: some rows of images fill one."""
+    pixels = sum(prod(size or 0 for size in item.stored_shape) for item in columns if item.stored_type == "uint8")
+    if not pixels:
+        return preparation
+    return replace(preparation, rows_per_block=min(preparation.rows_per_block, max(1, BLOCK_BYTES // pixels)))
 
 
 class ShardWriter:

@@ -15,7 +15,7 @@ _FRAMES = frozenset({*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC})
 
 
 class ImageError(ValueError):
-    """Bytes that are no image that can be read; the message says why, without the bytes."""
+    """Bytes that are no image that can be read; the message says why, values in quotes and no semicolon in it."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ def read_header(data: bytes) -> Header:
         raise ImageError("breaks off in its header") from error
     if min(header.height, header.width) < 1 or header.height * header.width > MOST_PIXELS:
         raise ImageError(
-            f"says that it is {header.width} × {header.height} pixels; expected 1 to {MOST_PIXELS:,} in all"
+            f"says that it is '{header.width} × {header.height}' pixels, and 1 to {MOST_PIXELS:,} in all are allowed"
         )
     return header
 

@@ -9,8 +9,8 @@ and binary columns; a list column has its own feature.
 `block`: `rows_per_block` rows per record (the last record of a shard may hold fewer). Feature `rows` is their number;
 `int64`, `float32` and `uint8` are one raw little-endian buffer each, row after row, columns in schema order; every
 string or binary column has `<name>/lengths` (raw int32) and `<name>/data` (the concatenated bytes), every list column
-the same (lengths in elements, data raw little-endian). Reading it costs a few operations per thousand rows instead of some per
-value, which is why it is the default for training data.
+the same (lengths in elements, data raw little-endian). Reading it costs a few operations per thousand rows instead of
+some per value, which is why it is the default for training data.
 """
 
 from collections.abc import Iterable, Iterator

@@ -41,9 +41,7 @@ class ShardScorer:
         for batch in batches:
             for index in batch.column(0).to_pylist():
                 for rows in read_shard(self.folder, self.shards, self.shards.shards[index]):
-                    table = {
-                        name: stored_tensor(rows.column(name), tuple(item.shape[1:])) for name, item in spec.items()
-                    }
+                    table = {name: stored_tensor(rows.column(name), shape) for name, shape in shapes.items()}
                     known = [rows.column(self.key).cast(pa.string()), rows.column(self.label)]
                     yield pa.RecordBatch.from_arrays(
                         [*known, *arrow_arrays(score(**table), self.columns)],

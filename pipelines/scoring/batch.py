@@ -2,8 +2,7 @@
 
 import dataclasses
 import uuid
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -23,6 +22,7 @@ from pipelines.scoring.scorer import OfBatches, OfFiles, Scorer
 from pipelines.scoring.side_files import ASIDE, Samples
 from pipelines.scoring_model import SPARK_TYPES
 from pipelines.scoring_skew import SAMPLE_ROWS
+from pipelines.session import settings
 
 ADDED = ("model_version", "scored_at")
 """Columns that every prediction has besides its own."""
@@ -66,8 +66,9 @@ def batch_rows_for(fields: Sequence[Field]) -> int:
         values = MANY if field.many else 1
         for size in field.shape:
             values *= size
-        width += values * (TEXT_BYTES if field.kind == "string" else 8)
-    return min(MOST, max(FEWEST, BATCH_BYTES // max(width, 1)))
+        width += values * {"string": TEXT_BYTES, "image": 1}.get(field.kind, 8)
+    fewest = 1 if any(field.kind == "image" for field in fields) else FEWEST
+    return min(MOST, max(fewest, BATCH_BYTES // max(width, 1)))
 
 
 def stage_predictions(
@@ -152,7 +153,7 @@ class _Job:
             max(LEAST_SAMPLE, SAMPLE_ROWS // max(1, len(rows.splits) or self.spark.sparkContext.defaultParallelism)),
         )
         counted = Observation(f"scored-{uuid.uuid4().hex[:8]}")
-        with _batches_of(self.spark, self.batch_rows):
+        with settings(self.spark, {BATCH_CONF: str(self.batch_rows)}):
             scored = self._scored(rows, score).observe(counted, F.count(F.lit(1)).alias("rows"))
             stamp = F.lit(datetime.now(UTC)).cast("timestamp")
             version = F.lit(self.model.version.version or None).cast("int")
@@ -184,17 +185,6 @@ class _Job:
 
 def _spark_type(text: str) -> DataType:
     return DataType.fromDDL(text)
-
-
-@contextmanager
-def _batches_of(spark: SparkSession, rows: int) -> Iterator[None]:
-    """Spark sends Arrow batches of so many rows meanwhile."""
-    before = spark.conf.get(BATCH_CONF, None)
-    spark.conf.set(BATCH_CONF, str(rows))
-    try:
-        yield
-    finally:
-        spark.conf.unset(BATCH_CONF) if before is None else spark.conf.set(BATCH_CONF, before)
 
 
 def keyed(schema: Schema, keys: Sequence[str]) -> Schema:
