@@ -20,7 +20,7 @@ from models.vision.digits import alexnet as digits_alexnet
 from models.vision.digits import cnn, fourier, lenet, mlp, row_lstm
 from models.vision.faces import embedding, gender_age
 from models.vision.generative import acgan, dcgan, srgan
-from models.vision.imagenet import alexnet, applications, googlenet
+from models.vision.imagenet import alexnet, applications, bottleneck, googlenet
 from models.vision.segmentation import unet
 from pipelines.recipe import Optimizer, Recipe, Training
 from pipelines.training.export import export
@@ -54,6 +54,10 @@ OTHERS: dict[str, tuple[Any, Purpose, tuple[str, ...]]] = {
     "mobilenet": (applications.Config(COLOUR, "MobileNet", 0.25, outputs=10), "", ("",)),
     "mobilenet with a new head": (
         applications.Config(COLOUR, "MobileNet", 0.25, head="new", frozen=-1, outputs=10), "", ("",),
+    ),
+    "bottleneck": (
+        bottleneck.Config(applications.Config(COLOUR, "MobileNet", 0.25, head="new", frozen=-1), 10),
+        "embedding", ("",),
     ),
     "gender and age": (gender_age.Config(Image("image", 99, 99), outputs=10), "", ("",)),
     "stacked autoencoders": (stacked.Config(GREY, (8, 6)), "reconstruction", ("hidden_0", "hidden_1")),
