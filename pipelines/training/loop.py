@@ -33,6 +33,9 @@ from pipelines.training.step import TrainingStep
 
 Report = Callable[[dict[str, Any]], None]
 
+MOVING = ("moving_mean", "moving_variance")
+"""Variables of batch normalisation that are no weights."""
+
 SHOWN_ROWS = 100
 """Held-out rows of which pictures are drawn at the end of an epoch."""
 
@@ -309,8 +312,21 @@ class Loop:
 
     def _evaluate(self) -> dict[str, float]:
         """The task's metrics on the held-out split, every row counted once over all workers."""
+        self._agree()
         sums = self.step.empty_tally()
         with self.step.averaged():
             for features, label, *_ in self.batches.evaluation():
                 sums += self.step.tally(features, label)
         return self.step.task.held_out(self._sum_over_workers(sums))
+
+    def _agree(self) -> None:
+        """What batch normalisation learns of each worker's own rows becomes the same on all of them: the mean."""
+        workers, variables = self.recipe.training.workers, self.step.model.non_trainable_variables
+        learned = [variable.value for variable in variables if variable.path.endswith(MOVING)]
+        if workers == 1 or not learned:
+            return
+        mine = [np.array(tf.convert_to_tensor(value), np.float64).ravel() for value in learned]
+        means = self._sum_over_workers(np.concatenate(mine)) / workers
+        ends = np.cumsum([len(values) for values in mine])[:-1]
+        for value, mean in zip(learned, np.split(means, ends), strict=True):
+            value.assign(mean.reshape(value.shape).astype(np.float32))
