@@ -89,7 +89,8 @@ class Field:
         return (None,) if self.many else self.shape if self.array else ()
 
 
-Task = Literal["binary", "multiclass", "regression"]
+Task = Literal["binary", "multiclass", "regression", "reconstruction", "generation", "segmentation", "embedding"]
+Purpose = Literal["", "reconstruction", "generation", "segmentation", "embedding"]
 
 
 @dataclass(frozen=True)
@@ -102,6 +103,9 @@ class Label:
             text of a class is its name. Empty: the label is a number.
         minimum: Smallest good number, inclusive.
         maximum: Largest good number, inclusive.
+        purpose: What a model does where it does not predict the label: `reconstruction` of what it reads, `generation`
+            of more of it, `segmentation` into parts that the data marks, or an `embedding` in which rows of a label
+            are close together. Empty: it predicts the label.
 
     Raises:
         BadInputError: for a single class, or a text that stands for two.
@@ -111,6 +115,7 @@ class Label:
     classes: tuple[tuple[str, ...], ...] = ()
     minimum: float | None = None
     maximum: float | None = None
+    purpose: Purpose = ""
 
     def __post_init__(self) -> None:
         texts = [text for names in self.classes for text in names]
@@ -123,6 +128,8 @@ class Label:
     @property
     def task(self) -> Task:
         """What a model of it does."""
+        if self.purpose:
+            return self.purpose
         return "regression" if not self.classes else "binary" if len(self.classes) == 2 else "multiclass"
 
     @property
