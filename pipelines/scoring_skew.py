@@ -41,7 +41,7 @@ def measure_skew(
         spark: The session.
         samples: Some of the rows that were scored; None if there were none.
         training: What the model saw.
-        schema: The fields it asks for.
+        schema: The fields it asks for; images are not compared.
         expectations: The limits of its recipe.
         columns: Columns of the raw rows.
         reasons: Rejected rows by masked reason.
@@ -49,6 +49,7 @@ def measure_skew(
     """
     if samples is None:
         return ()
+    schema = schema.values
     chosen = storage.join(folder, "compared")
     spark.read.parquet(samples.uri).where(F.col(LEVEL) >= samples.level).coalesce(FILES).write.parquet(chosen)
     # The sample stands for all rows; what was rejected shrinks with it.
