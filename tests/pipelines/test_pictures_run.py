@@ -1,4 +1,4 @@
-"""Networks that make pictures, from files to predictions: what they draw reaches MLflow and the table of predictions."""
+"""Networks that make pictures, from files to predictions: what they draw reaches MLflow and the predictions."""
 
 from pathlib import Path
 from typing import Any
