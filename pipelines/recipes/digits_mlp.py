@@ -6,9 +6,8 @@ accuracy of 0.97 ("Recognizing hand-written digits", the second half of the tabl
 Expect RESULT; a minute on two cores, nearly all of it starting Spark and the workers.
 """
 
-from models.vision.digits import mlp
-
 from features.columns import Image
+from models.vision.digits import mlp
 from pipelines.recipe import Gate, Optimizer, Recipe, Training
 
 RECIPE = Recipe(

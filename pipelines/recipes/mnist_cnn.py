@@ -7,9 +7,8 @@ reports 97.3 %; Adam gets further in a twentieth of the steps.
 Expect RESULT.
 """
 
-from models.vision.digits import cnn
-
 from features.columns import Image
+from models.vision.digits import cnn
 from pipelines.recipe import Gate, Optimizer, Recipe, Training
 
 RECIPE = Recipe(

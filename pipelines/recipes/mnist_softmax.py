@@ -6,9 +6,8 @@ steps of 100 images; it reports an accuracy of "about 92 %" on the 10,000 test d
 Expect RESULT; a minute on two cores, nearly all of it starting Spark and the workers.
 """
 
-from models.vision.digits import mlp
-
 from features.columns import Image
+from models.vision.digits import mlp
 from pipelines.recipe import Gate, Optimizer, Recipe, Training
 
 RECIPE = Recipe(

@@ -6,9 +6,8 @@ folder drawn at random, so that no network can be expected to be right more ofte
 Expect RESULT.
 """
 
-from models.vision.digits import cnn
-
 from features.columns import Image
+from models.vision.digits import cnn
 from pipelines.recipe import Gate, Optimizer, Recipe, Training
 
 RECIPE = Recipe(

@@ -78,7 +78,8 @@ def weights(network: Any, config: Any) -> int:
     model = network.build(config, {})
     assert list(model.inputs[0].shape) == [None, *config.image.stored_shape]
     assert model.outputs[0].shape == (None, config.outputs)
-    counted = model.variables if network in INCLUDING_AVERAGES else model.trainable_variables
+    averages = [variable for variable in model.non_trainable_variables if "moving" in variable.path]
+    counted = [*model.trainable_variables, *(averages if network in INCLUDING_AVERAGES else ())]
     return sum(int(variable.value.shape.num_elements()) for variable in counted)
 
 
