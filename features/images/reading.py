@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
+from pyspark import TaskContext
 
 from features.images.header import ImageError, is_file, read_header
 from features.schema import Field
@@ -70,19 +71,21 @@ def _decode(contents: dict[int, bytes], field: Field, rows: np.ndarray, found: R
             found.faults[index] = str(error)
     if not sound:
         return
+    decode = _decoder(field.shape, field.resize)  # type: ignore[arg-type]
     for index, orientation in zip(sound, orientations(tf.constant([contents[i] for i in sound])), strict=True):
         if orientation >= 5:
             height, width = found.sizes[index] or (0, 0)
             found.sizes[index] = (width, height)
     for start in range(0, len(sound), AT_ONCE):
-        _decode_some(sound[start : start + AT_ONCE], contents, field, rows, found)
+        _decode_some(decode, sound[start : start + AT_ONCE], contents, rows, found)
 
 
-def _decode_some(some: list[int], contents: dict[int, bytes], field: Field, rows: np.ndarray, found: Read) -> None:
+def _decode_some(
+    decode: Callable[[Any], Any], some: list[int], contents: dict[int, bytes], rows: np.ndarray, found: Read
+) -> None:
     """Decodes all at once, which is quickest; where that fails, halves, down to the files that are damaged."""
     import tensorflow as tf
 
-    decode = _decoder(field.shape, field.resize)  # type: ignore[arg-type]
     try:
         rows[some] = decode(tf.constant([contents[index] for index in some])).numpy().reshape(len(some), -1)
     except tf.errors.OpError as error:  # whatever a decoder did not like
@@ -92,7 +95,7 @@ def _decode_some(some: list[int], contents: dict[int, bytes], field: Field, rows
             return
         middle = len(some) // 2
         for half in (some[:middle], some[middle:]):
-            _decode_some(half, contents, field, rows, found)
+            _decode_some(decode, half, contents, rows, found)
 
 
 @lru_cache(maxsize=4)
@@ -101,6 +104,13 @@ def _decoder(shape: tuple[int, int, int], resize: str) -> Callable[[Any], Any]:
     import tensorflow as tf
 
     from features.images.decoding import pixels
+
+    if (task := TaskContext.get()) is not None:
+        try:  # more threads than the task has cores would be its neighbours'
+            tf.config.threading.set_intra_op_parallelism_threads(task.cpus())
+            tf.config.threading.set_inter_op_parallelism_threads(task.cpus())
+        except RuntimeError:
+            pass  # this worker ran TensorFlow before
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])
     def decode(contents: tf.Tensor) -> tf.Tensor:
