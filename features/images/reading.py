@@ -60,10 +60,6 @@ def read_images(array: pa.Array, field: Field) -> Read:
 
 def _decode(contents: dict[int, bytes], field: Field, rows: np.ndarray, found: Read) -> None:
     """Fills in the rows of files, and the faults of those that are damaged."""
-    import tensorflow as tf
-
-    from features.images.decoding import orientations
-
     sound: list[int] = []
     for index, content in contents.items():
         try:
@@ -75,10 +71,6 @@ def _decode(contents: dict[int, bytes], field: Field, rows: np.ndarray, found: R
     if not sound:
         return
     decode = _decoder(field.shape, field.resize)  # type: ignore[arg-type]
-    for index, orientation in zip(sound, orientations(tf.constant([contents[i] for i in sound])), strict=True):
-        if orientation >= 5:
-            height, width = found.sizes[index] or (0, 0)
-            found.sizes[index] = (width, height)
     for start in range(0, len(sound), AT_ONCE):
         _decode_some(decode, sound[start : start + AT_ONCE], contents, rows, found)
 
@@ -90,7 +82,12 @@ def _decode_some(
     import tensorflow as tf
 
     try:
-        rows[some] = decode(tf.constant([contents[index] for index in some])).numpy().reshape(len(some), -1)
+        pixels, turned = decode(tf.constant([contents[index] for index in some]))
+        rows[some] = pixels.numpy().reshape(len(some), -1)
+        for index, orientation in zip(some, turned.numpy().tolist(), strict=True):
+            if orientation >= 5:
+                height, width = found.sizes[index] or (0, 0)
+                found.sizes[index] = (width, height)
     except tf.errors.OpError as error:  # whatever a decoder did not like
         if len(some) == 1:
             found.faults[some[0]], found.sizes[some[0]] = f"is damaged: '{_said(error)}'", None
@@ -108,10 +105,10 @@ def _said(error: "tf.errors.OpError") -> str:
 
 @lru_cache(maxsize=4)
 def _decoder(shape: tuple[int, int, int], resize: str) -> Callable[[Any], Any]:
-    """The transform graph's own decoding, traced once: Spark's Python workers live on."""
+    """The transform graph's own decoding, and how images were turned, traced once: Spark's Python workers live on."""
     import tensorflow as tf
 
-    from features.images.decoding import pixels
+    from features.images.decoding import orientations, pixels
 
     if (task := TaskContext.get()) is not None:
         try:  # more threads than the task has cores would be its neighbours'
@@ -121,8 +118,8 @@ def _decoder(shape: tuple[int, int, int], resize: str) -> Callable[[Any], Any]:
             pass  # this worker ran TensorFlow before
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string)], autograph=False)
-    def decode(contents: tf.Tensor) -> tf.Tensor:
-        return pixels(contents, shape, resize)
+    def decode(contents: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        return pixels(contents, shape, resize), orientations(contents)
 
     return decode
 
