@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from features.errors import BadInputError, nearest
+from features.tokens import Tokens
 
 Kind = Literal["integer", "float", "string"]
 
@@ -32,6 +33,8 @@ class Field:
         shape: Shape of a number field that holds a fixed-size array per row; the raw column is an array of all
             its elements, row-major. `()` for a single value.
         many: The raw column is an array of any number of values per row; an absent or empty array is a missing value.
+        tokens: How a text is split. The raw column holds one text per row; columns see its tokens, as a field of many
+            values.
 
     In a graph a missing string is `""`, a missing float NaN and a missing integer -1. A field in which -1 is
     a value of its own is declared `float`. A field of `many` values is a `[batch, longest]` tensor in which those
@@ -51,6 +54,7 @@ class Field:
     required: bool = False
     shape: tuple[int, ...] = ()
     many: bool = False
+    tokens: Tokens | None = None
 
     def __post_init__(self) -> None:
         if self.shape and (self.many or self.kind == "string" or min(self.shape) < 1):
@@ -58,6 +62,16 @@ class Field:
                 f"Field {self.name!r}: a shape holds sizes of at least 1 and is for numbers without `many`, got "
                 f"shape={self.shape}, kind={self.kind!r}, many={self.many}."
             )
+        if self.tokens and (self.kind != "string" or self.many):
+            raise BadInputError(
+                f"Field {self.name!r}: only one text per row is split into tokens, got kind={self.kind!r}, "
+                f"many={self.many}. Leave out tokens, or many."
+            )
+
+    @property
+    def several(self) -> bool:
+        """Whether columns see any number of values per row."""
+        return self.many or self.tokens is not None
 
     @property
     def spark_type(self) -> str:
@@ -151,8 +165,14 @@ class Schema:
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> "Schema":
         """The reverse of `to_json`."""
-        fields = tuple(Field(**{key: _tuples(value) for key, value in field.items()}) for field in data["fields"])
+        fields = tuple(_field(field) for field in data["fields"])
         return cls(fields, Label(**{key: _tuples(value) for key, value in data["label"].items()}), data["key"])
+
+
+def _field(data: dict[str, Any]) -> Field:
+    given = {key: _tuples(value) for key, value in data.items() if key != "tokens"}
+    tokens = data.get("tokens")
+    return Field(**given, tokens=tokens and Tokens(**{key: _tuples(value) for key, value in tokens.items()}))
 
 
 def _tuples(value: Any) -> Any:

@@ -84,7 +84,7 @@ def analyze(rows: Rows, schema: Schema, folder: str, needs: Iterable[Need] = ())
         learned = facts_of(answers[WORDS + index]) if WORDS + index in answers else WordFacts()
         if field.kind == "string":
             several = found_in(answers[LENGTHS + index]) if LENGTHS + index in answers else None
-            facts[field.name] = number_statistics(several, None, None, total, QUANTILES, many=field.many)
+            facts[field.name] = number_statistics(several, None, None, total, QUANTILES, many=field.several)
         facts[field.name] = _with_words(field, facts[field.name], learned, total)
         if vocabularies.get(field.name):
             vocabulary = _published(field.name, learned, vocabularies[field.name], target)
@@ -125,7 +125,7 @@ def _with_words(field: Field, facts: FieldStatistics, words: WordFacts, rows: in
     top = tuple((word, count) for word, count in words.top)
     if field.kind == "integer":
         return replace(facts, top=top, distinct=words.distinct)
-    count = facts.count if field.many else words.values
+    count = facts.count if field.several else words.values
     lengths = facts.lengths and (facts.lengths[0], rounded(words.values / count), facts.lengths[2])
     characters = None
     if words.shortest is not None:

@@ -1,7 +1,8 @@
 """Feature columns: declarations of how raw fields become model inputs.
 
 The names and the meaning are those of `tf.feature_column`. *Transformed* columns (`Numeric`, `Bucketized`,
-`Identity`, `Vocabulary`, `HashBucket`, `Crossed`) are computed by the ETL and stored. *Dense views* (`Indicator`,
+`Identity`, `Vocabulary`, `Segments`, `HashBucket`, `Crossed`) are computed by the ETL and stored.
+*Dense views* (`Indicator`,
 `Embedding`) and `Weighted` say how a network reads them, and store nothing of their own.
 
 TensorFlow is imported inside the methods: a declaration costs milliseconds. `docs/feature_columns.md` is the guide.
@@ -14,6 +15,7 @@ from features.columns.contract import NO_ID, PAD, Categorical, Column, Transform
 from features.columns.crossed import Crossed
 from features.columns.dense import Embedding, Indicator, shared_embeddings
 from features.columns.numeric import Normalizer, Numeric
+from features.columns.segments import Segments
 from features.columns.vocabulary import Vocabulary
 from features.columns.weighted import Weighted, Weights
 
@@ -30,6 +32,7 @@ __all__ = [
     "Indicator",
     "Normalizer",
     "Numeric",
+    "Segments",
     "Transform",
     "Transformed",
     "View",

@@ -104,6 +104,9 @@ def test_the_linear_logit_is_a_sum_of_weights() -> None:
         ("iris_dnn", 193),
         ("houses_crossed", 5_201),
         ("clicks_wide_deep", None),
+        ("antispam_nbow", None),
+        ("antispam_rnn", None),
+        ("antispam_cnn", None),
     ],
 )
 def test_parameter_counts_are_the_documented_ones(name: str, expected: int | None) -> None:
