@@ -44,7 +44,7 @@ def main(argv: list[str] | None = None) -> int:
                 spark, recipe, given.input, given.output, tracker, overwrite=given.overwrite, previous=given.previous
             )
 
-    return conclude("etl", work)
+    return conclude("etl", work, given.submission)
 
 
 if __name__ == "__main__":

@@ -40,7 +40,7 @@ def main(argv: list[str] | None = None) -> int:
                 spark, recipe, given.overrides, given.dataset, given.output, tracker, overwrite=given.overwrite
             )
 
-    return conclude("train", work)
+    return conclude("train", work, given.submission)
 
 
 if __name__ == "__main__":
