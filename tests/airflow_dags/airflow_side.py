@@ -142,12 +142,12 @@ def report(folder: str, outcomes: list[dict[str, Any] | None], mlflow: str) -> l
     return lines
 
 
-def run(folder: str, dag_id: str, when: str, conf: dict[str, Any]) -> dict[str, Any]:
-    """Runs a DAG once, in this process."""
+def run(folder: str, dag_id: str, until: str, when: str, conf: dict[str, Any]) -> dict[str, Any]:
+    """Runs a DAG once up to a task, in this process."""
     from airflow.utils.session import create_session
 
     sys.path.append(folder)
-    dag = _bag(folder).dags[dag_id]
+    dag = _bag(folder).dags[dag_id].partial_subset([until], include_upstream=True)
     began = time.perf_counter()
     done = dag.test(logical_date=datetime.fromisoformat(when), run_conf=conf)
     with create_session() as session:
