@@ -8,6 +8,7 @@ A URI without a scheme is a local path. The path part is taken literally, as Had
 """
 
 import functools
+import hashlib
 import os
 import re
 import uuid
@@ -16,6 +17,8 @@ from types import ModuleType
 
 import pyarrow as pa
 import pyarrow.fs as pafs
+
+from features.errors import BadInputError
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):(.*)", re.DOTALL)  # two letters at least: "c:" is a Windows drive
 _ALIASES = {"s3a": "s3", "s3n": "s3", "gcs": "gs"}
@@ -113,6 +116,17 @@ def join(uri: str | os.PathLike[str], *parts: str) -> str:
     return result
 
 
+def below(uri: str | os.PathLike[str], path: str) -> str:
+    """`uri` extended by a path that a file or a user named, which must not lead out of it.
+
+    Raises:
+        BadInputError: if it is empty, absolute, a URI, or has `..` in it.
+    """
+    if not path or path.startswith(("/", "\\")) or _SCHEME.fullmatch(path) or ".." in re.split(r"[/\\]", path):
+        raise BadInputError(f"The path {path!r} leads out of its folder {os.fspath(uri)!r}: expected a name below it.")
+    return join(uri, path)
+
+
 def open_input(uri: str | os.PathLike[str]) -> pa.NativeFile:
     """A readable stream of the file's bytes, never decompressed on the way."""
     filesystem, path = resolve(uri)
@@ -136,6 +150,15 @@ def read_bytes(uri: str | os.PathLike[str]) -> bytes:
     """The whole file."""
     with open_input(uri) as stream:
         return bytes(stream.read())
+
+
+def sha256(uri: str | os.PathLike[str]) -> str:
+    """SHA-256 of the file's bytes, in hexadecimal; read in pieces."""
+    found = hashlib.sha256()
+    with open_input(uri) as stream:
+        while piece := stream.read(1 << 22):
+            found.update(piece)
+    return found.hexdigest()
 
 
 def read_text(uri: str | os.PathLike[str]) -> str:

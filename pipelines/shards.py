@@ -1,15 +1,19 @@
-"""The executors' part of the ETL: raw rows through the transform graph into a shard."""
+"""Raw rows through the transform graph into shards: what executors write, and how the driver publishes it."""
 
 import json
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
+from typing import Any
 
 import pyarrow as pa
 from pyspark import TaskContext
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
 
 from features import storage
-from features.tfrecord.layouts import write_shard
+from features.tfrecord.layouts import shard_name, write_shard
+from features.tfrecord.manifest import Shard, ShardSet
 from pipelines.recipe import Preparation
 from pipelines.row_transform import RowTransform
 
@@ -48,3 +52,38 @@ class ShardWriter:
             [{"partition": partition, "shard": json.dumps(asdict(shard))}],
             schema=pa.schema([("partition", pa.int32()), ("shard", pa.string())]),
         )
+
+
+def write_split(rows: DataFrame, job: ShardWriter) -> ShardSet:
+    """Shuffles rows into shards and moves the finished files to their final names.
+
+    Args:
+        rows: Good rows of one split.
+        job: What makes shards of them.
+    """
+    schema = job.transform.schema
+    # By a hash of the row, not at random: a recomputed partition holds the same rows in the same order.
+    order = F.xxhash64(F.col(schema.key), F.lit(job.preparation.seed))
+    shuffled = rows.repartition(job.preparation.shards, order).sortWithinPartitions(order, schema.key)
+    wanted = [*(field.name for field in schema.fields), schema.label.name, schema.key]
+    reports = shuffled.select(*wanted).mapInArrow(job, SHARD_REPORT).collect()
+    return publish(job, [json.loads(row["shard"]) for row in sorted(reports, key=lambda row: int(row["partition"]))])
+
+
+def publish(job: ShardWriter, written: Sequence[dict[str, Any]]) -> ShardSet:
+    """Gives the files that tasks reported their final names; what other attempts left is deleted.
+
+    Args:
+        job: Who wrote them.
+        written: `Shard`s as plain values, in the order of their partitions.
+    """
+    kept = [shard for shard in written if shard["rows"]]
+    shards = []
+    for index, shard in enumerate(kept):
+        final = shard_name(index, len(kept), job.codec)
+        storage.move(storage.join(job.folder, shard["path"]), storage.join(job.folder, final))
+        shards.append(Shard(**{**shard, "path": final, "blocks": tuple(map(tuple, shard["blocks"]))}))
+    for entry in storage.list_files(job.folder):
+        if entry.uri.rpartition("/")[2].startswith("attempt-"):
+            storage.delete(entry.uri)
+    return ShardSet(job.transform.stored_schema, "block", job.codec, job.preparation.rows_per_block, tuple(shards))

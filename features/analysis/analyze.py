@@ -14,6 +14,7 @@ from features.analysis.words import ATTEMPT, VocabularyWriter, WordFacts, facts_
 from features.errors import BadInputError, nearest
 from features.schema import Field, Schema
 from features.statistics import (
+    VOCABULARIES,
     FieldStatistics,
     LearnedQuantiles,
     LearnedVocabulary,
@@ -22,9 +23,6 @@ from features.statistics import (
     VocabularyFile,
     merged,
 )
-
-VOCABULARIES = "vocabularies"
-"""The folder of the vocabulary files, beside `features.json`."""
 
 _STEPS = 20
 """Quantiles always hold every 5 % of the ranks, the median among them."""
@@ -152,5 +150,6 @@ def _published(name: str, words: WordFacts, needs: Sequence[LearnedVocabulary], 
         storage.write_bytes_atomic(final, b"")
     counts = {need.minimum_count: 0 for need in needs} | {int(key): count for key, count in words.cuts.items()}
     return VocabularyFile(
-        f"{VOCABULARIES}/{file}", words.words, tuple(sorted(counts.items())), words.distinct - words.words
-    )
+        f"{VOCABULARIES}/{file}", words.words, tuple(sorted(counts.items())), words.distinct - words.words,
+        storage.sha256(final),
+    )  # fmt: skip

@@ -25,6 +25,7 @@ from pipelines.training.batches import Batches, ShardBatches
 from pipelines.training.board import Board
 from pipelines.training.collective import SumOverWorkers
 from pipelines.training.diagnosis import first_fault
+from pipelines.training.first_weights import take_weights
 from pipelines.training.interval import Interval
 from pipelines.training.position import Position
 from pipelines.training.projector import words_of_tables
@@ -47,6 +48,7 @@ class Loop:
         worker: This worker's rank.
         report: Called with progress events; rank 0's reach the driver's records.
         batches: Where this worker's rows come from; the shards of the dataset version if not given.
+        weights: URI of the weights to start from; empty for random ones.
     """
 
     def __init__(
@@ -58,8 +60,9 @@ class Loop:
         worker: int,
         report: Report,
         batches: Batches | None = None,
+        weights: str = "",
     ) -> None:
-        training = recipe.training
+        training, self._weights = recipe.training, weights
         self.recipe, self.output, self.worker, self.report = recipe, output, worker, report
         self.strategy, self._version = strategy, version
         names = [column.name for column in stored(recipe.model.columns)]
@@ -104,6 +107,8 @@ class Loop:
         if existing := checkpoints.complete(self._checkpoints):
             position = checkpoints.restore(existing[-1], self.step.variables)
         self.report({"event": "start", "step": position.step, "epoch": position.epoch, "steps": self.total_steps})
+        if self._weights and not existing:
+            self.report({"event": "warm start", "metrics": self._evaluate()})
         writer = checkpoints.Writer(
             self._checkpoints, self.step.variables,
             keep=training.keep_checkpoints, every=Interval.parse(training.checkpoint_every),
@@ -285,7 +290,10 @@ class Loop:
 
     def _make_step(self) -> TrainingStep:
         with self.strategy.scope():
-            return TrainingStep(self.recipe, self._version, self.total_steps)
+            step = TrainingStep(self.recipe, self._version, self.total_steps)
+        if self._weights:
+            take_weights(self._weights, step.variables)
+        return step
 
     def _evaluate(self) -> dict[str, float]:
         """The task's metrics on the held-out split, every row counted once over all workers."""

@@ -7,6 +7,7 @@ import pyarrow.fs as pafs
 import pytest
 
 from features import storage
+from features.errors import BadInputError
 
 
 @pytest.fixture(params=["plain", "file:", "file://", "memory:/"])
@@ -115,3 +116,10 @@ def test_moving_between_file_systems_is_refused(tmp_path: Path) -> None:
     storage.write_bytes_atomic("memory:/m", b"x")
     with pytest.raises(storage.StorageError, match="not the same file system"):
         storage.move("memory:/m", str(tmp_path / "m"))
+
+
+@pytest.mark.parametrize("path", ["../x", "a/../../x", "/etc/passwd", "\\x", "a\\..\\x", "s3://other/x", "..", ""])
+def test_a_named_path_does_not_lead_out_of_its_folder(path: str) -> None:
+    with pytest.raises(BadInputError, match="leads out of its folder 's3://bucket/folder'"):
+        storage.below("s3://bucket/folder", path)
+    assert storage.below("s3://bucket/folder", "a/..b/c") == "s3://bucket/folder/a/..b/c"
