@@ -83,8 +83,18 @@ def test_the_second_waits_for_the_first_and_says_what_it_said(file: str) -> None
     assert any("waiting" in text for text in said)
 
 
-def test_many_at_the_same_moment_do_the_work_once(file: str) -> None:
+def test_many_at_the_same_moment_do_the_work_once(file: str, monkeypatch: pytest.MonkeyPatch) -> None:
     work, answers = Work(seconds=0.3), []
+    together, looked = threading.Barrier(6), threading.local()
+
+    def first_look_together(uri: str) -> Record | None:
+        found = read(uri)
+        if not hasattr(looked, "before"):
+            looked.before = True
+            together.wait()  # nobody has written before all have looked
+        return found
+
+    monkeypatch.setattr(submission, "read", first_look_together)
     several = [threading.Thread(target=lambda: answers.append(once(file, work, silence))) for _ in range(6)]
     for one in several:
         one.start()
