@@ -89,11 +89,13 @@ def test_many_at_the_same_moment_do_the_work_once(file: str, monkeypatch: pytest
 
     def first_look_together(uri: str) -> Record | None:
         found = read(uri)
-        if not hasattr(looked, "before"):
+        if not hasattr(looked, "before") and threading.current_thread() in several:
             looked.before = True
             together.wait()  # nobody has written before all have looked
+            time.sleep(0.1 * several.index(threading.current_thread()))
         return found
 
+    monkeypatch.setattr(submission, "SETTLE_SECONDS", 1.0)
     monkeypatch.setattr(submission, "read", first_look_together)
     several = [threading.Thread(target=lambda: answers.append(once(file, work, silence))) for _ in range(6)]
     for one in several:
