@@ -40,7 +40,7 @@ def main(argv: list[str] | None = None) -> int:
         with session(f"drift {recipe.name}", given.master) as spark, runs:
             return measure_drift(spark, recipe, given.model, given.input, tracker)
 
-    return conclude("drift", work)
+    return conclude("drift", work, given.submission)
 
 
 if __name__ == "__main__":

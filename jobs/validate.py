@@ -43,7 +43,7 @@ def main(argv: list[str] | None = None) -> int:
                 spark, recipe, given.input, given.output, tracker, overwrite=given.overwrite, previous=given.previous
             )
 
-    return conclude("validate", work)
+    return conclude("validate", work, given.submission)
 
 
 if __name__ == "__main__":

@@ -49,11 +49,21 @@ def add_tracking(parser: argparse.ArgumentParser) -> None:
 
 
 def add_pipeline_run(parser: argparse.ArgumentParser) -> None:
-    """`--tracking-uri`, and `--pipeline-run`, which puts the runs of several jobs below one."""
+    """`--tracking-uri`, `--submission`, and `--pipeline-run`, which puts the runs of several jobs below one."""
     add_tracking(parser)
+    add_submission(parser)
     parser.add_argument(
         "--pipeline-run", default="", metavar="KEY",
         help="the same text for all jobs of one pipeline run puts their MLflow runs below one; default: none above",
+    )  # fmt: skip
+
+
+def add_submission(parser: argparse.ArgumentParser) -> None:
+    """`--submission`, by which a scheduler's second submission finds the first."""
+    parser.add_argument(
+        "--submission", type=location, metavar="URI",
+        help="small file that tells a second submission of this job how the first is doing: it waits for one that "
+        "runs, repeats the last line of one that succeeded, and takes over from one that is silent",
     )  # fmt: skip
 
 

@@ -13,6 +13,7 @@ from mlflow.entities import Param, RunStatus
 from mlflow.exceptions import MlflowException
 
 from features.errors import BadInputError
+from pipelines.outcome import note
 from pipelines.progress import Progress
 from pipelines.recipe import Recipe, flatten
 from pipelines.tracking.delivery import Delivery, Uploaded, upload
@@ -171,6 +172,7 @@ class Runs(Store):
             run_id = self._create(
                 recipe, name or f"{step} {self._key}".strip(), params or {}, facts, parent or self._parent
             )
+        note(mlflow_run=run_id)
         delivery = Delivery(self, Progress(step), keep, run_id)
         run = Run(run_id, delivery)
         status: Literal["FINISHED", "FAILED", "KILLED"] = "FINISHED"
