@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from pyspark.sql import Column, DataFrame, Observation, SparkSession
+from pyspark.sql import DataFrame, Observation, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.pandas.types import to_arrow_type
 from pyspark.sql.types import DataType, IntegerType, StringType, StructField, StructType, TimestampType
@@ -18,7 +18,7 @@ from features.schema import Schema
 from features.validation.rows import RAW, REASON, SOURCE, check_rows, masked_reason
 from pipelines.scoring.destination import Destination
 from pipelines.scoring.model import ScoringModel
-from pipelines.scoring.prediction_files import WRITTEN, FileWriter, file_schema
+from pipelines.scoring.prediction_files import WRITTEN, FileWriter, file_schema, names_folders
 from pipelines.scoring.raw_rows import RawRows, set_aside
 from pipelines.scoring.row_width import sample_rows_for
 from pipelines.scoring.scorer import OfBatches, OfFiles, Scorer
@@ -142,22 +142,25 @@ class _Job:
             side,
             -(-self.sampled // min(SHARES, len(rows.splits) or self.spark.sparkContext.defaultParallelism)),
         )
-        predicted = [StructField(item.name, _spark_type(SPARK_TYPES[item.type])) for item in self.model.predicted]
-        answer = StructType([*self.kept, *predicted])
-        version, stamp = self.model.version.version or None, datetime.now(UTC)
         with _batches_of(self.spark, self.batch_rows):
-            given, step = self._plan(rows, score)
-            if self.destination.takes_files:
-                whole = file_schema(StructType([*answer, *ADDED]), self.spark.version)
-                write = FileWriter(step, self.destination.attempts, whole, (version, stamp))
-                files = given.mapInArrow(write, WRITTEN).collect()
-                self.destination.stage_files(file["file"] for file in files)
-                return sum(file["rows"] for file in files)
-            counted = Observation(f"scored-{uuid.uuid4().hex[:8]}")
-            scored = given.mapInArrow(step, answer).observe(counted, F.count(F.lit(1)).alias("rows"))
-            added = [F.lit(value).cast(item.dataType) for value, item in zip((version, stamp), ADDED, strict=True)]
-            self.destination.stage(scored.select("*", *map(Column.alias, added, (item.name for item in ADDED))))
-            return int(counted.get["rows"])
+            return self._stage(*self._plan(rows, score))
+
+    def _stage(self, given: DataFrame, step: OfFiles | OfBatches) -> int:
+        predicted = [StructField(item.name, _spark_type(SPARK_TYPES[item.type])) for item in self.model.predicted]
+        answer, by = StructType([*self.kept, *predicted]), self.destination.partition_by
+        values = (self.model.version.version or None, datetime.now(UTC))
+        if self.destination.layout == "parquet" and (by is None or names_folders(answer[by].dataType)):
+            inside = StructType([item for item in (*answer, *ADDED) if item.name != by])
+            added = tuple(zip((item.name for item in ADDED), values, strict=True))
+            write = FileWriter(step, self.destination.attempts, file_schema(inside, self.spark.version), added, by)
+            files = given.mapInArrow(write, WRITTEN).collect()
+            self.destination.stage_files(file["file"] for file in files)
+            return sum(file["rows"] for file in files)
+        constant = {item.name: F.lit(value).cast(item.dataType) for item, value in zip(ADDED, values, strict=True)}
+        counted = Observation(f"scored-{uuid.uuid4().hex[:8]}")
+        scored = given.mapInArrow(step, answer).observe(counted, F.count(F.lit(1)).alias("rows"))
+        self.destination.stage(scored.withColumns(constant))
+        return int(counted.get["rows"])
 
     def _plan(self, rows: RawRows, score: Scorer) -> tuple[DataFrame, OfFiles | OfBatches]:
         """What Spark sends to the tasks, and what they make of it."""

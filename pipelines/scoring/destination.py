@@ -70,11 +70,6 @@ class Destination:
             )
 
     @property
-    def takes_files(self) -> bool:
-        """Whether tasks may write the files of predictions themselves; otherwise Spark divides or encodes the rows."""
-        return self.layout == "parquet" and self.partition_by is None
-
-    @property
     def attempts(self) -> str:
         """Folder in which attempts of tasks write their files."""
         return storage.join(self.staging, "attempts")

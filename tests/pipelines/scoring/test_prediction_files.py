@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -13,12 +13,25 @@ import pyarrow.parquet as pq
 import pytest
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
-from pyspark.sql.types import ArrayType, FloatType, IntegerType, LongType, StringType, StructField, StructType
+from pyspark.sql.types import (
+    ArrayType,
+    BooleanType,
+    DataType,
+    DateType,
+    DecimalType,
+    FloatType,
+    IntegerType,
+    LongType,
+    StringType,
+    StructField,
+    StructType,
+    TimestampType,
+)  # fmt: skip
 
 from pipelines.score import score
 from pipelines.scoring import prediction_files
 from pipelines.scoring.destination import Destination
-from pipelines.scoring.prediction_files import FileWriter, file_schema
+from pipelines.scoring.prediction_files import FileWriter, file_schema, names_folders
 
 SPARK_SCHEMA = StructType(
     [
@@ -58,12 +71,12 @@ def dying(batches: Iterator[int]) -> Iterator[pa.RecordBatch]:
 
 def write(out: Destination, step: Any, rows: list[int]) -> list[dict[str, Any]]:
     schema = file_schema(SPARK_SCHEMA, "4.3.0")
-    writer = FileWriter(step, out.attempts, schema, (7, None))
+    writer = FileWriter(step, out.attempts, schema, (("version", 7), ("place", None)))
     return [row for batch in writer(iter(rows)) for row in batch.to_pylist()]
 
 
 def test_attempts_never_double_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(prediction_files, "ROW_GROUP_BYTES", 5_000)
+    monkeypatch.setattr(prediction_files, "FILE_BYTES", 5_000)
     out = Destination(None, str(tmp_path / "out"))  # type: ignore[arg-type]  # no session is needed for files
     answers = []
     for number, step in ((1, dying), (2, scored), (3, scored)):  # failed, counted, and a speculative copy of it
@@ -73,26 +86,56 @@ def test_attempts_never_double_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPa
                 write(out, step, [300, 300])
         else:
             answers.append(write(out, step, [300, 1]))
-    assert answers[0] == [{"file": "part-00003-2.parquet", "rows": 301}]
+    files = [{"file": "part-00003-2-0.parquet", "rows": 300}, {"file": "part-00003-2-1.parquet", "rows": 1}]
+    assert answers[0] == files
     assert not (tmp_path / "out").exists()
     out.stage_files(answer["file"] for answer in answers[0])
     out.publish()
     out.discard()
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["_SUCCESS", "part-00003-2.parquet"]
+    names = ["_SUCCESS", *(file["file"] for file in files)]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == names
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
-    file = pq.ParquetFile(tmp_path / "out" / "part-00003-2.parquet")
-    assert file.metadata.num_row_groups == 2
-    assert file.schema_arrow.names == SPARK_SCHEMA.names
-    assert file.read().to_pylist()[299:] == [
-        {"row": "k299", "score": 299.0, "probabilities": [0.5, 299.0], "version": 7, "place": None},
-        {"row": "k0", "score": 0.0, "probabilities": [0.5, 0.0], "version": 7, "place": None},
-    ]
+    large, small = (pq.read_table(tmp_path / "out" / name) for name in names[1:])
+    assert large.column_names == SPARK_SCHEMA.names
+    assert large["row"].to_pylist() == [f"k{index}" for index in range(300)]
+    assert small.to_pylist() == [{"row": "k0", "score": 0.0, "probabilities": [0.5, 0.0], "version": 7, "place": None}]
 
 
 def test_a_task_without_rows_leaves_no_file(tmp_path: Path) -> None:
     out = Destination(None, str(tmp_path / "out"))  # type: ignore[arg-type]
     assert write(out, scored, []) == []
     assert list(tmp_path.iterdir()) == []
+
+
+KINDS: dict[str, tuple[DataType, list[object]]] = {
+    "text": (StringType(), ["a b", "ä/=:%", "", None, "a b"]),
+    "whole": (LongType(), [3, -1, None, 3, 0]),
+    "day": (DateType(), [date(2026, 11, 1), date(1066, 1, 2), None, date(2026, 11, 1), date(9999, 12, 31)]),
+    "truth": (BooleanType(), [True, False, None, True, True]),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_folders_are_named_as_spark_names_them(spark: SparkSession, tmp_path: Path, kind: str) -> None:
+    spark_type, values = KINDS[kind]
+    assert names_folders(spark_type)
+    rows = [(f"k{index}", value) for index, value in enumerate(values)]
+    frame = spark.createDataFrame(rows, StructType([StructField("row", StringType()), StructField("by", spark_type)]))
+    frame.coalesce(1).write.partitionBy("by").parquet(str(tmp_path / "theirs"))
+    schema = file_schema(StructType([StructField("row", StringType())]), "4.3.0")
+    write_files = FileWriter(lambda batches: batches, str(tmp_path / "ours"), schema, (), "by")
+    answers = [row for batch in write_files(iter(frame.toArrow().to_batches())) for row in batch.to_pylist()]
+    found = {str(Path(answer["file"]).parent): answer["rows"] for answer in answers}
+    assert found.keys() == {path.name for path in (tmp_path / "theirs").iterdir() if path.is_dir()}
+    assert sum(found.values()) == len(values)
+    ours, theirs = (spark.read.parquet(str(tmp_path / name)) for name in ("ours", "theirs"))
+    assert ours.schema == theirs.schema
+    assert sorted(map(str, ours.collect())) == sorted(map(str, theirs.collect()))
+
+
+@pytest.mark.parametrize("kind", [FloatType(), TimestampType(), DecimalType(5, 2)])
+def test_other_folders_are_left_to_spark(kind: DataType) -> None:
+    assert not names_folders(kind)
 
 
 @pytest.mark.parametrize("files", [True, False])
