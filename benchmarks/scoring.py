@@ -3,11 +3,10 @@
 `python -m benchmarks.scoring [--quick]`. Everybody reads Parquet files of the same raw columns in Spark `local[2]`,
 runs the same registered model, whose transform graph is part of it, and writes key, score, class and version as
 Parquet. Ours also checks every row, compares the rows with those of training, and records a run; that counts. The
-others get fewer rows where they would take minutes, and are compared by rows per second; `spark_udf` is shown to do as
-many of them per second on twice as many. Starts of Spark, Python and
-TensorFlow do not count on any side: an unmeasured turn goes first. `predict_batch_udf` runs at the best of a few
-batch sizes. The bound of each model is what its SavedModel does with tensors that are ready, in one process on all
-cores.
+others get fewer rows where they would take minutes, and are compared by rows per second; how many of them `spark_udf`
+does with twice as many is shown. Starts of Spark, Python and TensorFlow do not count on any side: an unmeasured turn
+goes first. `predict_batch_udf` runs at the best of a few batch sizes. The bound of each model is what its SavedModel
+does with tensors that are ready, in one process on all cores, at the best of a few batch sizes.
 """
 
 import argparse
