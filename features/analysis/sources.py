@@ -54,10 +54,16 @@ class StoredRows:
         return self.spark.read.parquet(self.uri).columns
 
 
-Rows: TypeAlias = DataFrame | StoredRows
+Rows: TypeAlias = DataFrame | StoredRows | pa.Table
+"""A table is for few rows: they are looked at in this process, without Spark."""
 
 
-def run_pass(rows: Rows, columns: Sequence[str], step: Pass, answer: str) -> DataFrame:
+def column_names(rows: Rows) -> list[str]:
+    """Names of the columns."""
+    return list(rows.column_names if isinstance(rows, pa.Table) else rows.columns)
+
+
+def run_pass(rows: DataFrame | StoredRows, columns: Sequence[str], step: Pass, answer: str) -> DataFrame:
     """Runs `step` over all rows, each task with an iterator of its own.
 
     Args:

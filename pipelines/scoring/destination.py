@@ -1,6 +1,8 @@
 """Where predictions go: staged out of sight, then published by renaming, whole or partition by partition."""
 
 import uuid
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -8,6 +10,12 @@ from pyspark.sql import DataFrame, SparkSession
 
 from features import storage
 from features.errors import BadInputError
+
+SUCCESS = "_SUCCESS"
+"""As Spark marks a folder that is whole."""
+
+RENAMES = 16
+"""Files renamed at a time: an object store copies them."""
 
 LAYOUTS = ("parquet", "tfrecord", "delta")
 REJECTED = "_rejected"
@@ -60,6 +68,22 @@ class Destination:
             raise BadInputError(
                 f"The output {self.uri!r} already exists. Pass --overwrite to replace it, or choose another."
             )
+
+    @property
+    def attempts(self) -> str:
+        """Folder in which attempts of tasks write their files."""
+        return storage.join(self.staging, "attempts")
+
+    def stage_files(self, names: Iterable[str]) -> None:
+        """Takes in files of `attempts`, or further ones; all others there are never seen."""
+        with ThreadPoolExecutor(RENAMES) as pool:
+            moves = [
+                pool.submit(storage.move, storage.join(self.attempts, name), storage.join(self._staged, name))
+                for name in names
+            ]
+            for move in moves:
+                move.result()
+        storage.write_bytes_atomic(storage.join(self._staged, SUCCESS), b"")
 
     def stage(self, predictions: DataFrame) -> None:
         """Writes predictions, or further ones, out of sight."""
