@@ -3,7 +3,8 @@
 Rows of any number of values are lists in Arrow and padded matrices in a graph; no Python code runs per row.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -24,7 +25,12 @@ PLACES = "{}__places"
 
 def missing_mark(kind: Kind) -> int | float | str:
     """What stands for a missing value of a field in a tensor."""
-    marks: dict[Kind, int | float | str] = {"integer": MISSING_INTEGER, "float": float("nan"), "string": ""}
+    marks: dict[Kind, int | float | str] = {
+        "integer": MISSING_INTEGER,
+        "float": float("nan"),
+        "string": "",
+        "image": "",
+    }
     return marks[kind]
 
 
@@ -72,7 +78,9 @@ def _column(batch: pa.RecordBatch, name: str) -> pa.Array:
 
 def _raw_tensor(array: pa.Array, field: Field, kind: np.dtype[Any] | None = None) -> tf.Tensor:
     """The tensor of a field; of numbers, as `kind`, or as graphs of raw columns take them."""
-    if not (field.many or field.shape):
+    if field.kind == "image":  # hardly ever twice the same: looking for that would only cost
+        return _words(array.fill_null(b""))
+    if not field.array:
         return tf.constant(_numbers(array, field, kind)) if field.kind != "string" else _texts(array)
     lengths = _numpy(pc.fill_null(pc.list_value_length(array), 0)).astype(np.int64)
     elements = array.flatten()
@@ -160,25 +168,35 @@ def stored_array(tensor: tf.Tensor | Array, shape: tuple[int | None, ...]) -> pa
             np.cumsum(lengths, out=offsets[1:])
             flat = values[np.arange(values.shape[1]) < lengths[:, None]]
             return pa.ListArray.from_arrays(pa.array(offsets), pa.array(flat))
-        case (size,):
-            return pa.FixedSizeListArray.from_arrays(pa.array(values.reshape(-1)), size)
-    raise BadInputError(f"A stored column has no shape {shape}; expected (), (n,) or (None,).")
+        case sizes if None not in sizes:
+            return pa.FixedSizeListArray.from_arrays(pa.array(values.reshape(-1)), prod(size or 0 for size in sizes))
+    raise BadInputError(f"A stored column has no shape {shape}; expected (), (n,), (None,) or that of an image.")
 
 
-def stored_tensor(array: pa.Array) -> tf.Tensor:
-    """The reverse of `stored_array`: what a network takes."""
+def stored_tensor(array: pa.Array, shape: Sequence[int] = ()) -> tf.Tensor:
+    """The reverse of `stored_array`: what a network takes.
+
+    Args:
+        array: The stored column.
+        shape: Of one row, where it is not flat: that of an image.
+    """
     if pa.types.is_fixed_size_list(array.type):
-        return tf.constant(_numpy(array.flatten()).reshape(-1, array.type.list_size))
+        return tf.constant(_numpy(array.flatten()).reshape(-1, *(shape or [array.type.list_size])))
     if not pa.types.is_list(array.type):
         return tf.constant(_numpy(array))
     values = _numpy(array.flatten())
     return tf.constant(_spread(values, _there(_numpy(array.value_lengths())), _pad(values.dtype.kind == "f")))
 
 
-def padded(value: tf.Tensor | tf.RaggedTensor) -> tf.Tensor:
-    """What a network takes, from what `read_epoch` yields: rows of many values padded, all else as it is."""
+def padded(value: tf.Tensor | tf.RaggedTensor, shape: Sequence[int] = ()) -> tf.Tensor:
+    """What a network takes, from what `read_epoch` yields: rows of many values padded, all else as it is.
+
+    Args:
+        value: A batch of one stored column.
+        shape: Of one row, where it is not flat: that of an image.
+    """
     if not isinstance(value, tf.RaggedTensor):
-        return value
+        return tf.reshape(value, [-1, *shape]) if shape else value
     return value.to_tensor(_pad(value.dtype.is_floating))
 
 

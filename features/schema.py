@@ -5,13 +5,15 @@ exported model and the registry's signature are all derived from here, so they c
 Imports nothing heavy.
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 from features.errors import BadInputError, nearest
 from features.tokens import Tokens
 
-Kind = Literal["integer", "float", "string"]
+Kind = Literal["integer", "float", "string", "image"]
+
+Resize = Literal["crop", "pad", "stretch"]
 
 MISSING_INTEGER = -1
 """How a missing integer enters a graph; TensorFlow's own convention for dense integer features."""
@@ -23,7 +25,8 @@ class Field:
 
     Args:
         name: Its name in tables, graphs and signatures.
-        kind: `integer` (int64), `float` (float64) or `string`.
+        kind: `integer` (int64), `float` (float64), `string`, or `image`: the bytes of a JPEG, PNG, GIF, BMP or WebP
+            file, or bare pixels.
         missing: Texts that stand for "no value" in files, besides the empty text.
         default: Value that takes a missing one's place inside the transform graph; `None` keeps it missing.
         minimum: Smallest value of a good row, inclusive; numbers only.
@@ -31,17 +34,21 @@ class Field:
         allowed: The only texts of a good row; strings only, empty for any.
         required: Whether a row without this value is rejected.
         shape: Shape of a number field that holds a fixed-size array per row; the raw column is an array of all
-            its elements, row-major. `()` for a single value.
+            its elements, row-major. `()` for a single value. Of an image: the height, width and channels that checked
+            rows have it in, as bare pixels; `()` leaves it as it came (`features.columns.sized` fills it in).
         many: The raw column is an array of any number of values per row; an absent or empty array is a missing value.
         tokens: How a text is split. The raw column holds one text per row; columns see its tokens, as a field of many
             values.
+        resize: How an image is made to fit its shape: `crop` keeps the middle, `pad` all of it within black bars,
+            `stretch` distorts it.
 
-    In a graph a missing string is `""`, a missing float NaN and a missing integer -1. A field in which -1 is
+    In a graph a missing string or image is `""`, a missing float NaN and a missing integer -1. A field in which -1 is
     a value of its own is declared `float`. A field of `many` values is a `[batch, longest]` tensor in which those
     marks fill up short rows, as TensorFlow's own columns take them.
 
     Raises:
-        BadInputError: for a shape that is not positive, of a string, or together with `many`.
+        BadInputError: for a shape that is not positive, of a string, or together with `many`; for several images in
+            a row, or one with a default.
     """
 
     name: str
@@ -55,8 +62,14 @@ class Field:
     shape: tuple[int, ...] = ()
     many: bool = False
     tokens: Tokens | None = None
+    resize: Resize = "crop"
 
     def __post_init__(self) -> None:
+        if self.kind == "image" and (self.many or self.default is not None or len(self.shape) not in (0, 3)):
+            raise BadInputError(
+                f"Field {self.name!r}: an image is one per row, without a default, and its shape is height, width and "
+                f"channels; got shape={self.shape}, many={self.many}, default={self.default!r}."
+            )
         if self.shape and (self.many or self.kind == "string" or min(self.shape) < 1):
             raise BadInputError(
                 f"Field {self.name!r}: a shape holds sizes of at least 1 and is for numbers without `many`, got "
@@ -76,11 +89,22 @@ class Field:
     @property
     def spark_type(self) -> str:
         """The Spark SQL type of a checked column."""
-        single = {"integer": "bigint", "float": "double", "string": "string"}[self.kind]
-        return f"array<{single}>" if self.shape or self.many else single
+        single = {"integer": "bigint", "float": "double", "string": "string", "image": "binary"}[self.kind]
+        return f"array<{single}>" if self.array else single
+
+    @property
+    def array(self) -> bool:
+        """Whether a row holds several values of it."""
+        return self.many or (bool(self.shape) and self.kind != "image")
+
+    @property
+    def tensor_shape(self) -> tuple[int | None, ...]:
+        """Of one row in a graph: an image is a single value, its bytes."""
+        return (None,) if self.many else self.shape if self.array else ()
 
 
-Task = Literal["binary", "multiclass", "regression"]
+Task = Literal["binary", "multiclass", "regression", "reconstruction", "generation", "segmentation", "embedding"]
+Purpose = Literal["", "reconstruction", "generation", "segmentation", "embedding"]
 
 
 @dataclass(frozen=True)
@@ -93,6 +117,9 @@ class Label:
             text of a class is its name. Empty: the label is a number.
         minimum: Smallest good number, inclusive.
         maximum: Largest good number, inclusive.
+        purpose: What a model does where it does not predict the label: `reconstruction` of what it reads, `generation`
+            of more of it, `segmentation` into parts that the data marks, or an `embedding` in which rows of a label
+            are close together. Empty: it predicts the label.
 
     Raises:
         BadInputError: for a single class, or a text that stands for two.
@@ -102,6 +129,7 @@ class Label:
     classes: tuple[tuple[str, ...], ...] = ()
     minimum: float | None = None
     maximum: float | None = None
+    purpose: Purpose = ""
 
     def __post_init__(self) -> None:
         texts = [text for names in self.classes for text in names]
@@ -114,6 +142,8 @@ class Label:
     @property
     def task(self) -> Task:
         """What a model of it does."""
+        if self.purpose:
+            return self.purpose
         return "regression" if not self.classes else "binary" if len(self.classes) == 2 else "multiclass"
 
     @property
@@ -158,9 +188,18 @@ class Schema:
             self.field(name)
         return Schema(tuple(field for field in self.fields if field.name in names), self.label, self.key)
 
+    def with_images_of(self, other: "Schema") -> "Schema":
+        """The same, with its images in the size that `other` has them in."""
+        images = {field.name: field for field in other.fields if field.kind == "image"}
+        return replace(self, fields=tuple(images.get(field.name, field) for field in self.fields))
+
     def to_json(self) -> dict[str, Any]:
         """A plain description, for `features.json`; `from_json` reads it back."""
-        return asdict(self)
+        plain = asdict(self)
+        for field in plain["fields"]:
+            if field["kind"] != "image":
+                del field["resize"]
+        return plain
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> "Schema":

@@ -60,6 +60,23 @@ class VocabularyFile:
 
 
 @dataclass(frozen=True)
+class ImageStatistics:
+    """Facts about the images of a field.
+
+    Args:
+        heights: As they came, in pixels, upright: smallest, mean and largest; None where it is not known.
+        widths: The same.
+        means: Of each channel, as they are stored, on the scale of 0 to 1.
+        deviations: Population standard deviations of the same.
+    """
+
+    heights: tuple[float, float, float] | None
+    widths: tuple[float, float, float] | None
+    means: tuple[float, ...]
+    deviations: tuple[float, ...]
+
+
+@dataclass(frozen=True)
 class FieldStatistics:
     """Facts about one raw field of one split.
 
@@ -85,6 +102,7 @@ class FieldStatistics:
         top: At most 100 most frequent values by falling count, ties by value: `(value, count)` (strings and integers
             with a learned vocabulary). Of a value longer than 200 characters the first 200 and `…`.
         vocabulary: The whole vocabulary, where a column asked for it.
+        image: Sizes and channels (images only).
     """
 
     count: int
@@ -106,6 +124,7 @@ class FieldStatistics:
     text_lengths: tuple[float, float, float] | None = None
     top: tuple[tuple[str, int], ...] = ()
     vocabulary: VocabularyFile | None = None
+    image: ImageStatistics | None = None
 
 
 @dataclass(frozen=True)
@@ -209,10 +228,11 @@ def _facts(facts: FieldStatistics) -> dict[str, Any]:
 
 
 def _field_statistics(facts: dict[str, Any]) -> FieldStatistics:
-    vocabulary = facts.get("vocabulary")
-    plain = {key: _tuples(value) for key, value in facts.items() if key != "vocabulary"}
+    vocabulary, image = facts.get("vocabulary"), facts.get("image")
+    plain = {key: _tuples(value) for key, value in facts.items() if key not in ("vocabulary", "image")}
     listed = VocabularyFile(**{key: _tuples(value) for key, value in vocabulary.items()}) if vocabulary else None
-    return FieldStatistics(**plain, vocabulary=listed)
+    seen = ImageStatistics(**{key: _tuples(value) for key, value in image.items()}) if image else None
+    return FieldStatistics(**plain, vocabulary=listed, image=seen)
 
 
 def _tuples(value: Any) -> Any:

@@ -12,8 +12,8 @@ from features.errors import BadInputError
 from features.schema import MISSING_INTEGER, Field, Schema
 from features.statistics import Statistics
 
-TENSOR_TYPES = {"integer": tf.int64, "float": tf.float64, "string": tf.string}
-_EXAMPLE_TYPES = {"integer": tf.int64, "float": tf.float32, "string": tf.string}
+TENSOR_TYPES = {"integer": tf.int64, "float": tf.float64, "string": tf.string, "image": tf.string}
+_EXAMPLE_TYPES = {"integer": tf.int64, "float": tf.float32, "string": tf.string, "image": tf.string}
 
 
 class Encoded(NamedTuple):
@@ -82,7 +82,7 @@ class RawTensors:
         """The field as float32, an array flat; what is still missing becomes `default`, one number or one each."""
         value = self.value(name)
         if value.dtype == tf.string:
-            raise BadInputError(f"Field {name!r} holds text; a number is needed. Declare it integer or float.")
+            raise BadInputError(f"Field {name!r} holds text or bytes; a number is needed. Declare it integer or float.")
         missing = self._missing(self._fields[name], value)
         number = tf.cast(value, tf.float32)
         shape = self._fields[name].shape
@@ -167,7 +167,8 @@ class TransformGraph(tf.Module):
     @tf.autograph.experimental.do_not_convert
     def __call__(self, tensors: Mapping[str, RawTensor]) -> dict[str, tf.Tensor]:
         """Model inputs by column name: int64 ids or float32 numbers, `[batch]`, `[batch, n]` for arrays, and
-        `[batch, longest]` for many values, with `PAD` or NaN behind the end of a row.
+        `[batch, longest]` for many values, with `PAD` or NaN behind the end of a row; uint8 `[batch, height, width,
+        channels]` for images.
         """
         raw = RawTensors(self.schema, tensors)
         return {name: step(raw) for name, step in self._steps}
@@ -191,8 +192,7 @@ def _split(field: Field, tensor: RawTensor) -> RawTensor:
 
 
 def _spec(field: Field) -> tf.TensorSpec:
-    shape = [None, None] if field.many else [None, *field.shape]
-    return tf.TensorSpec(shape, TENSOR_TYPES[field.kind], field.name)
+    return tf.TensorSpec([None, *field.tensor_shape], TENSOR_TYPES[field.kind], field.name)
 
 
 def _feature(field: Field) -> tf.io.FixedLenFeature | tf.io.RaggedFeature:
@@ -200,7 +200,7 @@ def _feature(field: Field) -> tf.io.FixedLenFeature | tf.io.RaggedFeature:
     if field.many:
         return tf.io.RaggedFeature(kind, row_splits_dtype=tf.int64)
     mark = missing_mark(field.kind)
-    return tf.io.FixedLenFeature(field.shape, kind, np.full(field.shape, mark) if field.shape else mark)
+    return tf.io.FixedLenFeature(field.tensor_shape, kind, np.full(field.shape, mark) if field.array else mark)
 
 
 def _raw(parsed: tf.Tensor | tf.RaggedTensor, field: Field, kind: tf.DType) -> tf.Tensor:

@@ -51,7 +51,7 @@ def champion_on(
     model = open_model(spark, tracker, f"models:/{champion.name}/{champion.version}")
     require_columns(model.schema, dataset.schema, model.called)
     fields = {field.name for field in (*version.schema.fields, *model.schema.fields)}
-    schema = dataset.schema.subset(fields)
+    schema = dataset.schema.subset(fields).with_images_of(model.schema)
     raw = dataset.read(spark, version.manifest["source"]["uri"], "eval")
     good = check_rows(raw, schema, labelled=True).where(F.col(REASON).isNull())
     task, label = task_of(schema.label), schema.label.name

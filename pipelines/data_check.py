@@ -13,7 +13,7 @@ from pyspark.sql import functions as F
 
 from features import storage
 from features.analysis.analyze import analyze
-from features.columns import check
+from features.columns import check, sized
 from features.dataset_version import REJECTED, DatasetVersion
 from features.errors import BadInputError
 from features.schema import Schema
@@ -124,7 +124,7 @@ def check_data(spark: SparkSession, recipe: Recipe, source: str, staging: str, p
     """
     dataset = load_dataset(recipe.dataset)
     columns = recipe.stored_columns
-    schema = dataset.schema.subset({field for column in columns for field in column.fields})
+    schema = sized(columns, dataset.schema.subset({field for column in columns for field in column.fields}))
     check(columns, schema)
     raw = {split: dataset.read(spark, source, split) for split in SPLITS}
     with StageProgress(spark.sparkContext, progress, "validate"):

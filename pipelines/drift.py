@@ -23,7 +23,7 @@ from pipelines.progress import Progress, StageProgress
 from pipelines.recipe import Recipe
 from pipelines.scoring.model import require_columns
 from pipelines.scoring.raw_rows import read_rows
-from pipelines.scoring_skew import SAMPLE_ROWS
+from pipelines.scoring.row_width import sample_rows_for
 from pipelines.tracking import Tracker
 
 HASHES = 1 << 40
@@ -92,7 +92,7 @@ def measure_drift(spark: SparkSession, recipe: Recipe, model: str, source: str, 
         name, training, schema = files.name, files.statistics, Schema.from_json(files.features["schema"])
     about = {"emberline.source": source, "emberline.model": name.removeprefix("models:/")}
     with tracker.step(recipe.name, "drift", spark=spark, params={"model": model, "source": source}, tags=about) as run:
-        facts = _facts(spark, recipe, schema, name, source, progress)
+        facts = _facts(spark, recipe, schema, training, name, source, progress)
         result = _compared(name, training, facts, schema, recipe.expectations)
         run.log_metrics({"drifted_fields": len(result.drifted_fields), "rows": result.rows})
         run.log_metrics({f"distance/{one.field}": one.distance for one in result.fields})
@@ -114,7 +114,13 @@ def table(fields: Sequence[FieldDrift]) -> list[str]:
 
 
 def _facts(
-    spark: SparkSession, recipe: Recipe, schema: Schema, model: str, source: str, progress: Progress
+    spark: SparkSession,
+    recipe: Recipe,
+    schema: Schema,
+    training: Statistics,
+    model: str,
+    source: str,
+    progress: Progress,
 ) -> SplitFacts:
     """What is known of a sample of the rows."""
     dataset = load_dataset(recipe.dataset)
@@ -125,7 +131,8 @@ def _facts(
     with StageProgress(spark.sparkContext, progress, "look at a sample"):
         total = rows.frame.count()
         # By a hash of the key: the same rows each time, wherever they lie.
-        chosen = F.pmod(F.xxhash64(F.col(f"`{schema.key}`")), F.lit(HASHES)) < HASHES * SAMPLE_ROWS // max(total, 1)
+        share = HASHES * sample_rows_for(schema.fields, training) // max(total, 1)
+        chosen = F.pmod(F.xxhash64(F.col(f"`{schema.key}`")), F.lit(HASHES)) < share
         checked = check_rows(rows.frame.where(chosen), schema, labelled=False).persist()
         try:
             bad = checked.where(F.col(REASON).isNotNull())

@@ -25,11 +25,14 @@ from pipelines.inherited import Inherited, open_statistics
 from pipelines.progress import Progress, StageProgress
 from pipelines.recipe import Recipe
 from pipelines.row_transform import RowTransform
-from pipelines.shards import ShardWriter, write_split
+from pipelines.session import settings
+from pipelines.shards import ShardWriter, fitted, write_split
 from pipelines.tracking import Tracker
 from pipelines.version import code_version
 
 EXAMPLE_ROWS = 5
+PARQUET_ROWS = "spark.sql.parquet.columnarReaderBatchSize"
+"""Rows that Spark's reader holds at a time: its 4,096 are too many where a row is an image."""
 
 
 @dataclass(frozen=True)
@@ -90,6 +93,9 @@ def etl(
     progress = Progress("etl")
     columns = recipe.stored_columns
     earlier = earlier_version(previous, output)
+    preparation = fitted(recipe.preparation, columns)
+    pictures = any(column.stored_type == "uint8" for column in columns)
+    reading = {PARQUET_ROWS: str(preparation.rows_per_block)} if pictures else {}
     # Two etl runs may aim at one output: each has a staging folder of its own.
     staging = f"{output.rstrip('/')}.staging-{uuid.uuid4().hex[:8]}"
     try:
@@ -109,12 +115,13 @@ def etl(
         stored_schema = stored_schema.append(pa.field(schema.key, pa.string()))
         transform = RowTransform(schema, columns, statistics, stored_schema)
         shards = {}
-        for split, rows in checked.splits.items():
-            with StageProgress(spark.sparkContext, progress, f"transform {split}"):
-                job = ShardWriter(transform, recipe.preparation, storage.join(staging, split))
-                shards[split] = write_split(rows.good, job)
-        names = [field.name for field in schema.fields]
-        _write_examples(checked.splits["train"].good.select(*names).limit(EXAMPLE_ROWS), staging)
+        with settings(spark, reading):
+            for split, rows in checked.splits.items():
+                with StageProgress(spark.sparkContext, progress, f"transform {split}"):
+                    job = ShardWriter(transform, preparation, storage.join(staging, split))
+                    shards[split] = write_split(rows.good, job)
+            names = [field.name for field in schema.fields]
+            _write_examples(checked.splits["train"].good.select(*names).limit(EXAMPLE_ROWS), staging)
     except BaseException:
         storage.delete(staging)
         raise

@@ -23,7 +23,7 @@ from pipelines.tasks import task_of
 
 SAVED_MODEL = "saved_model"
 NAME = "model"
-TYPES = {"integer": "long", "float": "double", "string": "string"}
+TYPES = {"integer": "long", "float": "double", "string": "string", "image": "binary"}
 PREDICTION_TYPES: dict[str, DataType | Array] = {
     "float": DataType.float,
     "long": DataType.long,
@@ -58,7 +58,7 @@ def log(saved_model: str, schema: Schema, run_id: str, examples: str) -> ModelIn
 
 def _input_type(field: Field) -> DataType | Array:
     single = DataType[TYPES[field.kind]]
-    return Array(single) if field.shape or field.many else single
+    return Array(single) if field.array else single
 
 
 class _SavedModelFlavor:

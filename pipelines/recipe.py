@@ -35,16 +35,18 @@ class Optimizer:
             all its variables.
         l2: Strength of L2: times the sum of the squares.
         momentum: Share of the step before that a step takes along (`sgd` only).
+        beta_1: How much of its mean of gradients a step keeps (`adam` and `adamw`).
         weight_decay: Decoupled weight decay (`adamw` only).
     """
 
-    kind: Literal["sgd", "adagrad", "adam", "adamw", "ftrl"]
+    kind: Literal["sgd", "adagrad", "adadelta", "rmsprop", "adam", "adamw", "ftrl"]
     learning_rate: float
     scope: str = ""
     schedule: Schedule = field(default_factory=Schedule)
     l1: float = 0.0
     l2: float = 0.0
     momentum: float = 0.0
+    beta_1: float = 0.9
     weight_decay: float = 0.0
 
     def __post_init__(self) -> None:
@@ -86,6 +88,7 @@ class Training:
         checkpoint_every: What lies between two checkpoints: `1 epoch`, `500 steps`, `600 seconds`. The end of the
             training has one in any case.
         keep_checkpoints: Latest checkpoints kept.
+        start_from: URI of another training, whose weights those of the same name and shape start from. Empty for none.
         best_metric: Metric of the held-out rows, such as `eval_auc`, by which the best epoch is chosen: its checkpoint
             is kept beside the latest, and the model is that of the best epoch. Empty: of the last.
         patience: Epochs without a better `best_metric` after which the training ends; 0 for never.
@@ -116,6 +119,7 @@ class Training:
     steps_per_call: int = 50
     checkpoint_every: str = "1 epoch"
     keep_checkpoints: int = 3
+    start_from: str = ""
     best_metric: str = ""
     patience: int = 0
     tensorboard: bool = True
@@ -139,6 +143,8 @@ class Training:
                 "training.input=spark feeds workers that train in step: workers of mode async read shards. Set "
                 "training.mode=sync, or training.input=tensorflow."
             )
+        if self.start_from and self.mode == "async":
+            raise BadInputError("training.start_from is for training.mode sync or local.")
         if self.mode == "sync" and self.global_batch % self.workers:
             raise BadInputError(
                 f"training.global_batch={self.global_batch} does not divide by training.workers={self.workers}. "

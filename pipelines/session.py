@@ -73,6 +73,19 @@ def session(name: str, master: str | None = None, settings: Mapping[str, str] | 
         _stop(spark, application)
 
 
+@contextmanager
+def settings(spark: SparkSession, values: Mapping[str, str]) -> Iterator[None]:
+    """Spark SQL has these settings for the block, and its own again afterwards."""
+    before = {key: spark.conf.get(key, None) for key in values}
+    for key in values:
+        spark.conf.set(key, values[key])
+    try:
+        yield
+    finally:
+        for key, known in before.items():
+            spark.conf.unset(key) if known is None else spark.conf.set(key, known)
+
+
 def require_java() -> str:
     """The version of the Java that Spark will start.
 

@@ -2,8 +2,9 @@
 
 import json
 import uuid
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, replace
+from math import prod
 from typing import Any
 
 import pyarrow as pa
@@ -12,13 +13,25 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from features import storage
+from features.columns import Transformed
 from features.tfrecord.layouts import shard_name, write_shard
 from features.tfrecord.manifest import Shard, ShardSet
 from pipelines.recipe import Preparation
 from pipelines.row_transform import RowTransform
 
+BLOCK_BYTES = 4 << 20
+"""A reader holds the blocks of some windows in memory."""
+
 SHARD_REPORT = "partition int, shard string"
 """What `ShardWriter` answers: the partition, and its `Shard` as JSON."""
+
+
+def fitted(preparation: Preparation, columns: Iterable[Transformed]) -> Preparation:
+    """The same with blocks of at most `BLOCK_BYTES`: some rows of images fill one."""
+    pixels = sum(prod(size or 0 for size in item.stored_shape) for item in columns if item.stored_type == "uint8")
+    if not pixels:
+        return preparation
+    return replace(preparation, rows_per_block=min(preparation.rows_per_block, max(1, BLOCK_BYTES // pixels)))
 
 
 class ShardWriter:

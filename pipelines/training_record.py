@@ -102,6 +102,8 @@ class TrainingRecord:
                                   f"{event['metrics']['examples_per_second']:,.0f} examples/s")  # fmt: skip
                 if self.watch:
                     self.watch(event["epoch"], event["metrics"])
+            case "pictures":
+                self.run.log_files(event["uri"], f"pictures/{event['uri'].rpartition('/')[2]}")
             case "note":
                 self.progress.say(event["text"])
             case "best":

@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from features import storage
 from features.analysis.first_pass import LENGTHS, ROW, WORDS, FirstMerge, FirstPass
+from features.analysis.images import image_statistics
 from features.analysis.numbers import QUANTILES, found_in, number_statistics, plan, rounded, rows_and_classes
 from features.analysis.partials import PARTIAL, Merge, gather, gather_here
 from features.analysis.passes import ShapePass, merge_numbers
@@ -31,7 +32,7 @@ _STEPS = 20
 
 
 def analyze(rows: Rows, schema: Schema, folder: str, needs: Iterable[Need] = ()) -> Statistics:
-    """Statistics of checked rows, learned in two passes over them.
+    """Statistics of checked rows, learned in two passes over them; pixels of images in one more.
 
     Missing is what a transform graph takes as missing: null, NaN, the empty text, and -1 in an integer field.
 
@@ -55,7 +56,7 @@ def analyze(rows: Rows, schema: Schema, folder: str, needs: Iterable[Need] = ())
         name: tuple(need for need in asked if isinstance(need, LearnedVocabulary)) for name, asked in by_field.items()
     }
     counted = tuple(field for field in schema.fields if field.kind == "string" or vocabularies.get(field.name))
-    numbers = {field.name: field.many for field in schema.fields if field.kind != "string"}
+    numbers = {field.name: field.many for field in schema.fields if field.kind in ("integer", "float")}
     label = schema.label.name
     labelled = label in column_names(rows)
     if labelled and not schema.label.classes:
@@ -80,6 +81,7 @@ def analyze(rows: Rows, schema: Schema, folder: str, needs: Iterable[Need] = ())
         )
         for name, many in numbers.items()
     }
+    facts |= image_statistics(rows, [field for field in schema.fields if field.kind == "image" and field.shape], total)
     numeric_label = facts.pop(label, None) if label not in {field.name for field in schema.fields} else None
     for index, field in enumerate(counted):
         learned = facts_of(answers[WORDS + index]) if WORDS + index in answers else WordFacts()
@@ -116,10 +118,10 @@ def _require_learnable(rows: Rows, schema: Schema, by_field: dict[str, tuple[Nee
     for name, asked in by_field.items():
         kind = schema.field(name).kind
         for need in asked:
-            if isinstance(need, LearnedQuantiles) and (kind == "string" or need.parts < 1):
+            if isinstance(need, LearnedQuantiles) and (kind in ("string", "image") or need.parts < 1):
                 raise BadInputError(f"{need} needs a number field and at least one part; field {name!r} is {kind}.")
-            if isinstance(need, LearnedVocabulary) and kind == "float":
-                raise BadInputError(f"{need}: field {name!r} holds floats, which have no vocabulary. Bucketize it.")
+            if isinstance(need, LearnedVocabulary) and kind in ("float", "image"):
+                raise BadInputError(f"{need}: field {name!r} is {kind} and has no vocabulary. Bucketize numbers.")
 
 
 def _parts(asked: Sequence[Need]) -> int:

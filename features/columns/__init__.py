@@ -1,19 +1,20 @@
 """Feature columns: declarations of how raw fields become model inputs.
 
 The names and the meaning are those of `tf.feature_column`. *Transformed* columns (`Numeric`, `Bucketized`,
-`Identity`, `Vocabulary`, `Segments`, `HashBucket`, `Crossed`) are computed by the ETL and stored.
-*Dense views* (`Indicator`,
-`Embedding`) and `Weighted` say how a network reads them, and store nothing of their own.
+`Identity`, `Vocabulary`, `HashBucket`, `Crossed`, and `Segments` and `Image`, which have no counterpart there) are
+computed by the ETL and stored. *Dense views* (`Indicator`, `Embedding`) and `Weighted` say how a network reads them,
+and store nothing of their own.
 
 TensorFlow is imported inside the methods: a declaration costs milliseconds. `docs/feature_columns.md` is the guide.
 """
 
 from features.columns.bucketized import Bucketized
-from features.columns.catalogue import arrow_schema, cardinalities, check, describe, needs, stored
+from features.columns.catalogue import arrow_schema, cardinalities, check, describe, needs, sized, stored
 from features.columns.categorical import HashBucket, Identity
 from features.columns.contract import NO_ID, PAD, Categorical, Column, Transform, Transformed, View
 from features.columns.crossed import Crossed
 from features.columns.dense import Embedding, Indicator, shared_embeddings
+from features.columns.image import Image
 from features.columns.numeric import Normalizer, Numeric
 from features.columns.segments import Segments
 from features.columns.vocabulary import Vocabulary
@@ -29,6 +30,7 @@ __all__ = [
     "Embedding",
     "HashBucket",
     "Identity",
+    "Image",
     "Indicator",
     "Normalizer",
     "Numeric",
@@ -45,5 +47,6 @@ __all__ = [
     "describe",
     "needs",
     "shared_embeddings",
+    "sized",
     "stored",
 ]

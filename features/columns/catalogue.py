@@ -1,9 +1,12 @@
 """What several columns amount to together: what is stored, learned, and written down."""
 
 from collections.abc import Iterable
+from dataclasses import replace
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 from features.columns.contract import Categorical, Column, Transformed, View
+from features.columns.image import Image
 from features.errors import BadInputError
 from features.schema import Schema
 from features.statistics import Need, Statistics
@@ -37,6 +40,18 @@ def check(columns: Iterable[Column], schema: Schema) -> None:
     """
     for column in stored(columns):
         column.check(schema)
+
+
+def sized(columns: Iterable[Column], schema: Schema) -> Schema:
+    """The schema with its images in the size that their columns store: so checked rows have them."""
+    images = {column.field: column for column in stored(columns) if isinstance(column, Image)}
+    fields = tuple(
+        replace(field, shape=images[field.name].stored_shape, resize=images[field.name].resize)
+        if field.name in images
+        else field
+        for field in schema.fields
+    )
+    return replace(schema, fields=fields)
 
 
 def needs(columns: Iterable[Column]) -> tuple[Need, ...]:
@@ -82,11 +97,11 @@ def arrow_schema(columns: Iterable[Transformed]) -> "pa.Schema":
 def _arrow_type(column: Transformed) -> "pa.DataType":
     import pyarrow as pa
 
-    leaf = pa.float32() if column.stored_type == "float32" else pa.int64()
+    leaf = {"float32": pa.float32(), "int64": pa.int64(), "uint8": pa.uint8()}[column.stored_type]
     match column.stored_shape:
         case ():
             return leaf
         case (None,):
             return pa.list_(leaf)
-        case (size,):
-            return pa.list_(leaf, size)
+        case sizes:
+            return pa.list_(leaf, prod(size or 0 for size in sizes))

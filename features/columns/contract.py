@@ -24,8 +24,9 @@ NO_ID = -1
 PAD = -2
 """In padded tensors of ids: behind the row's end. In padded numbers NaN says it."""
 
-StoredShape = tuple[()] | tuple[int | None]
-"""Of one row of a stored column: `()` a single value, `(n,)` n values, `(None,)` any number."""
+StoredShape = tuple[()] | tuple[int | None] | tuple[int, int, int]
+"""Of one row of a stored column: `()` a single value, `(n,)` n values, `(None,)` any number; of a picture its height,
+width and channels."""
 
 
 @runtime_checkable
@@ -45,8 +46,8 @@ class Transformed(Protocol):
         """What Spark must learn for it, beyond the moments of every number field."""
 
     @property
-    def stored_type(self) -> Literal["float32", "int64"]:
-        """Numbers or ids."""
+    def stored_type(self) -> Literal["float32", "int64", "uint8"]:
+        """Numbers, ids, or pixels."""
 
     @property
     def stored_shape(self) -> StoredShape:

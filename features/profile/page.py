@@ -179,6 +179,9 @@ def _gist(facts: FieldStatistics, listed: Sequence[_Bar]) -> str:
     """The field in a few words."""
     if facts.minimum is not None and facts.minimum == facts.maximum:
         return f"always {figure(facts.minimum)}"
+    if facts.image is not None:
+        height, width = facts.image.heights, facts.image.widths
+        return f"mean size {figure(width[1])} × {figure(height[1])}" if height and width else "images"
     if facts.mean is not None:
         return f"{figure(facts.mean)} ± {figure(facts.deviation)}"
     return f"{listed[0].value} {share(next(iter(listed[0].shares.values())))}" if listed else "no value"
@@ -236,6 +239,10 @@ def _measures(
     for name, ranges in (
         ("values per row", [facts.lengths for facts in columns]),
         ("characters", [facts.text_lengths for facts in columns]),
+        ("height", [facts.image and facts.image.heights for facts in columns]),
+        ("width", [facts.image and facts.image.widths for facts in columns]),
+        ("mean of each channel", [facts.image and facts.image.means for facts in columns]),
+        ("deviation of each channel", [facts.image and facts.image.deviations for facts in columns]),
     ):
         if any(ranges):
             rows.append((name, [" / ".join(figure(value) for value in found) if found else "–" for found in ranges]))

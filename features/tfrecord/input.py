@@ -21,7 +21,7 @@ Tensors = dict[str, tf.Tensor]
 _plain_graph = tf.autograph.experimental.do_not_convert  # no Python control flow in here: saves a third of the set-up
 _COMPRESSION = {None: "", "gzip": "GZIP", "zlib": "ZLIB"}
 _READ_BUFFER = 1 << 18
-_TYPES = {"int64": tf.int64, "float32": tf.float32}
+_TYPES = {"int64": tf.int64, "float32": tf.float32, "uint8": tf.uint8}
 _RECORD = tf.TensorSpec([], tf.string)
 _PARALLEL = 2  # windows in preparation, each with its own memory
 
@@ -278,7 +278,7 @@ Order = Callable[[tf.Tensor], tf.Tensor]
 def _block_window(shard_set: ShardSet, wanted: Sequence[str]) -> Callable[..., Tensors]:
     """Parses the blocks of one window and brings their rows into order, as one matrix per element type."""
     groups = Groups.of(shard_set.schema)
-    numbers = [("int64", tf.int64, groups.int64), ("float32", tf.float32, groups.float32)]
+    numbers = [(item, _TYPES[item], group) for item, group in groups.numbers]
     numbers = [item for item in numbers if any(name in wanted for name, _, _ in item[2].columns)]
     # A list travels as the string of its bytes: rows are then picked, shuffled and batched like any others.
     widths = {name: 1 for name in groups.strings} | {name: _TYPES[leaf].size for name, leaf in groups.lists}
@@ -325,7 +325,7 @@ def _split(shard_set: ShardSet, wanted: Sequence[str]) -> Callable[[Tensors], Te
     def finish(batch: Tensors) -> Tensors:
         columns = {name: batch[f"/{name}"] for name in groups.strings if name in wanted}
         columns |= {name: _ragged(batch[f"/{name}"], leaf) for name, leaf in groups.lists if name in wanted}
-        for name, group in (("int64", groups.int64), ("float32", groups.float32)):
+        for name, group in groups.numbers:
             if name in batch:
                 columns |= _columns_of(batch[name], group)
         return {name: columns[name] for name in wanted}
@@ -351,7 +351,8 @@ def _columns_of(matrix: tf.Tensor, group: Group) -> Tensors:
 
 def _parse_plain(shard_set: ShardSet, wanted: Sequence[str]) -> Callable[[Tensors], Tensors]:
     groups = Groups.of(shard_set.schema)
-    features = {name: tf.io.FixedLenFeature([], tf.string) for name in groups.strings}
+    pixels = [name for name, _, _ in groups.uint8.columns if name in wanted]
+    features = {name: tf.io.FixedLenFeature([], tf.string) for name in (*groups.strings, *pixels)}
     for kind, group in ((tf.int64, groups.int64), (tf.float32, groups.float32)):
         features |= {n: tf.io.FixedLenFeature([] if scalar else [size], kind) for n, size, scalar in group.columns}
     features |= _ragged_features(groups)
@@ -359,6 +360,7 @@ def _parse_plain(shard_set: ShardSet, wanted: Sequence[str]) -> Callable[[Tensor
 
     def finish(batch: Tensors) -> Tensors:
         parsed: Tensors = tf.io.parse_example(batch["records"], features)
+        parsed |= {name: tf.io.decode_raw(parsed[name], tf.uint8) for name in pixels}
         return {name: parsed[name] for name in wanted}
 
     return finish
@@ -371,6 +373,8 @@ def _parse_packed(shard_set: ShardSet, wanted: Sequence[str]) -> Callable[[Tenso
         features["int64"] = tf.io.FixedLenFeature([groups.int64.width], tf.int64)
     if groups.float32.width:
         features["float32"] = tf.io.FixedLenFeature([groups.float32.width], tf.float32)
+    if groups.uint8.width:
+        features["uint8"] = tf.io.FixedLenFeature([], tf.string)
     if groups.strings:
         features["bytes"] = tf.io.FixedLenFeature([len(groups.strings)], tf.string)
     features |= {name: feature for name, feature in _ragged_features(groups).items() if name in wanted}
@@ -380,6 +384,8 @@ def _parse_packed(shard_set: ShardSet, wanted: Sequence[str]) -> Callable[[Tenso
         parsed = tf.io.parse_example(batch["records"], features)
         for position, name in enumerate(groups.strings):
             parsed[f"/{name}"] = parsed["bytes"][:, position]
+        if groups.uint8.width:
+            parsed["uint8"] = tf.ensure_shape(tf.io.decode_raw(parsed["uint8"], tf.uint8), [None, groups.uint8.width])
         return split(parsed | {f"/{name}": parsed[name] for name, _ in groups.lists if name in wanted})
 
     return finish

@@ -3,13 +3,14 @@
 `plain`: one row per record, one feature per column.
 
 `packed`: one row per record; feature `int64` holds all integer columns in schema order (fixed-size lists contribute all
-their elements), `float32` all float columns, `bytes` all string and binary columns; a list column has its own feature.
+their elements), `float32` all float columns, `uint8` all columns of pixels as one string of bytes, `bytes` all string
+and binary columns; a list column has its own feature.
 
 `block`: `rows_per_block` rows per record (the last record of a shard may hold fewer). Feature `rows` is their number;
-`int64` and `float32` are one raw little-endian buffer each, row after row, columns in schema order; every string or
-binary column has `<name>/lengths` (raw int32) and `<name>/data` (the concatenated bytes), every list column the same
-(lengths in elements, data raw little-endian). Reading it costs a few operations per thousand rows instead of some per
-value, which is why it is the default for training data.
+`int64`, `float32` and `uint8` are one raw little-endian buffer each, row after row, columns in schema order; every
+string or binary column has `<name>/lengths` (raw int32) and `<name>/data` (the concatenated bytes), every list column
+the same (lengths in elements, data raw little-endian). Reading it costs a few operations per thousand rows instead of
+some per value, which is why it is the default for training data.
 """
 
 from collections.abc import Iterable, Iterator
@@ -48,6 +49,7 @@ class Groups:
 
     int64: Group
     float32: Group
+    uint8: Group
     strings: tuple[str, ...]
     lists: tuple[tuple[str, str], ...]
     """Columns of any number of elements per row: (name, element type)."""
@@ -59,7 +61,7 @@ class Groups:
         Raises:
             ManifestError: a type that transformed data does not have.
         """
-        numbers: dict[str, list[tuple[str, int, bool]]] = {"int64": [], "float32": []}
+        numbers: dict[str, list[tuple[str, int, bool]]] = {"int64": [], "float32": [], "uint8": []}
         strings, lists = [], []
         for item in schema:
             leaf, bracket, size = type_name(item.name, item.type).rstrip("]").partition("[")
@@ -69,7 +71,14 @@ class Groups:
                 numbers[leaf].append((item.name, int(size or 1), not size))
             else:
                 strings.append(item.name)
-        return cls(Group(tuple(numbers["int64"])), Group(tuple(numbers["float32"])), tuple(strings), tuple(lists))
+        groups = {item: Group(tuple(columns)) for item, columns in numbers.items()}
+        return cls(**groups, strings=tuple(strings), lists=tuple(lists))
+
+    @property
+    def numbers(self) -> tuple[tuple[str, Group], ...]:
+        """The groups that have columns, by the type of their elements."""
+        every = (("int64", self.int64), ("float32", self.float32), ("uint8", self.uint8))
+        return tuple((item, group) for item, group in every if group.width)
 
 
 def shard_name(index: int, count: int, codec: str | None = None) -> str:
@@ -169,20 +178,28 @@ class _Encoder:
     def __init__(self, schema: pa.Schema, layout: Layout, rows_per_block: int) -> None:
         self.schema, self.layout, self.rows_per_block = schema, layout, rows_per_block
         self.groups = Groups.of(schema)
-        self.encoder = ExampleEncoder(schema if layout == "plain" else record_schema(schema, layout))
+        self.encoder = ExampleEncoder(record_schema(schema, layout))
 
     def __call__(self, chunk: pa.RecordBatch) -> tuple[memoryview, npt.NDArray[np.int64]]:
-        if self.layout == "plain":
-            return self.encoder.encode_with_ends(chunk)
-        make = self._packed if self.layout == "packed" else self._blocks
+        make = {"plain": self._plain, "packed": self._packed, "block": self._blocks}[self.layout]
         return self.encoder.encode_with_ends(make(chunk))
+
+    def _plain(self, chunk: pa.RecordBatch) -> pa.RecordBatch:
+        if not self.groups.uint8.width:
+            return chunk
+        pixels = {name: _matrix(chunk, Group(((name, size, False),)), np.dtype("uint8"))
+                  for name, size, _ in self.groups.uint8.columns}  # fmt: skip
+        arrays = [_rows_of(pixels[name]) if name in pixels else chunk.column(name) for name in chunk.schema.names]
+        return pa.RecordBatch.from_arrays(arrays, schema=self.encoder.schema)
 
     def _packed(self, chunk: pa.RecordBatch) -> pa.RecordBatch:
         rows, columns = chunk.num_rows, []
-        for item, group in zip(("int64", "float32"), (self.groups.int64, self.groups.float32), strict=True):
-            if group.width:
-                values = pa.array(_matrix(chunk, group, np.dtype(item)).ravel())
-                columns.append(pa.FixedSizeListArray.from_arrays(values, group.width))
+        for item, group in self.groups.numbers:
+            matrix = _matrix(chunk, group, np.dtype(item))
+            if item == "uint8":
+                columns.append(_rows_of(matrix))
+            else:
+                columns.append(pa.FixedSizeListArray.from_arrays(pa.array(matrix.ravel()), group.width))
         if self.groups.strings:
             parts = [chunk.column(name).cast(pa.binary()) for name in self.groups.strings]
             order = np.arange(rows * len(parts)).reshape(len(parts), rows).T.ravel()
@@ -195,9 +212,8 @@ class _Encoder:
         for start in range(0, chunk.num_rows, self.rows_per_block):
             block = chunk.slice(start, self.rows_per_block)
             columns["rows"].append(block.num_rows)
-            for item, group in zip(("int64", "float32"), (self.groups.int64, self.groups.float32), strict=True):
-                if group.width:
-                    columns[item].append(_matrix(block, group, np.dtype(item)).data.cast("B"))
+            for item, group in self.groups.numbers:
+                columns[item].append(_matrix(block, group, np.dtype(item)).data.cast("B"))
             for name in self.groups.strings:
                 lengths, data = _string_buffers(block.column(name))
                 columns[f"{name}/lengths"].append(lengths)
@@ -214,20 +230,22 @@ class _Encoder:
 
 
 def record_schema(schema: pa.Schema, layout: Layout) -> pa.Schema:
-    """The features of one record of the `packed` or `block` layout, as Arrow types."""
+    """The features of one record, as Arrow types."""
     groups = Groups.of(schema)
     fields = []
+    if layout == "plain":
+        pixels = {name for name, _, _ in groups.uint8.columns}
+        return pa.schema([(item.name, pa.binary() if item.name in pixels else item.type) for item in schema])
     if layout == "packed":
-        if groups.int64.width:
-            fields.append(("int64", pa.list_(pa.int64(), groups.int64.width)))
-        if groups.float32.width:
-            fields.append(("float32", pa.list_(pa.float32(), groups.float32.width)))
+        for item, group in groups.numbers:
+            leaf = {"int64": pa.int64(), "float32": pa.float32()}.get(item)
+            fields.append((item, pa.list_(leaf, group.width) if leaf is not None else pa.binary()))
         if groups.strings:
             fields.append(("bytes", pa.list_(pa.binary(), len(groups.strings))))
         fields += [(name, schema.field(name).type) for name, _ in groups.lists]
         return pa.schema(fields)
     fields.append(("rows", pa.int64()))
-    fields += [(n, pa.large_binary()) for n in ("int64", "float32") if getattr(groups, n).width]
+    fields += [(item, pa.large_binary()) for item, _ in groups.numbers]
     for name in (*groups.strings, *(name for name, _ in groups.lists)):
         fields += [(f"{name}/lengths", pa.large_binary()), (f"{name}/data", pa.large_binary())]
     return pa.schema(fields)
@@ -246,6 +264,28 @@ def _matrix(chunk: pa.RecordBatch, group: Group, dtype: np.dtype[Any]) -> npt.ND
             matrix[:, at : at + size] = values.reshape(-1, size)
         at += size
     return matrix
+
+
+def _rows_of(matrix: npt.NDArray[np.uint8]) -> pa.Array:
+    """Each row of a matrix of bytes as a string of them."""
+    rows, width = matrix.shape
+    offsets = np.arange(rows + 1, dtype=np.int64) * width
+    return pa.LargeBinaryArray.from_buffers(
+        pa.large_binary(), rows, [None, pa.py_buffer(offsets), pa.py_buffer(matrix)]
+    ).cast(pa.binary())
+
+
+def _matrix_of(name: str, array: pa.Array, width: int) -> npt.NDArray[np.uint8]:
+    """The reverse of `_rows_of`.
+
+    Raises:
+        ValueError: a row has another number of bytes.
+    """
+    lengths, data = _string_buffers(array)
+    odd = np.flatnonzero(np.frombuffer(lengths, "<i4") != width)
+    if odd.size or array.null_count:
+        raise ValueError(f"{name!r} has a row that is not of {width} bytes")
+    return np.frombuffer(data, np.uint8).reshape(len(array), width)
 
 
 def _string_buffers(array: pa.Array) -> tuple[memoryview, memoryview]:
@@ -284,12 +324,15 @@ def read_shard(uri: str, shard_set: ShardSet, shard: Shard) -> Iterator[pa.Recor
     """
     reader = RecordReader(storage.join(uri, shard.path), shard_set.codec)
     schema, layout = shard_set.schema, shard_set.layout
-    decoder = ExampleDecoder(schema if layout == "plain" else record_schema(schema, layout))
+    decoder = ExampleDecoder(record_schema(schema, layout))
     rows, records = 0, None
     for records in reader:
         batch = decoder.decode(records)
-        if layout == "packed":
-            batch = _unpack(batch, schema)
+        if layout != "block":
+            try:
+                batch = (_unpack if layout == "packed" else _pixels_unpacked)(batch, schema)
+            except ValueError as error:
+                raise records.error(0, f"a record here does not fit the schema: {error}") from error
         for piece in _unblock(batch, schema, records) if layout == "block" else (batch,):
             rows += piece.num_rows
             yield piece
@@ -307,14 +350,24 @@ def _columns_of(matrix: npt.NDArray[Any], group: Group) -> Iterator[tuple[str, p
         at += size
 
 
+def _pixels_unpacked(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
+    """Rows of the `plain` layout with pixels as the lists they came from."""
+    columns = dict(zip(batch.schema.names, batch.columns, strict=True))
+    for name, size, scalar in Groups.of(schema).uint8.columns:
+        columns.update(_columns_of(_matrix_of(name, columns[name], size), Group(((name, size, scalar),))))
+    return pa.RecordBatch.from_arrays(list(columns.values()), schema=schema)
+
+
 def _unpack(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
     """Rows of the `packed` layout as the columns they came from."""
     groups = Groups.of(schema)
     columns: dict[str, pa.Array] = {}
-    for item, group in zip(("int64", "float32"), (groups.int64, groups.float32), strict=True):
-        if group.width:
+    for item, group in groups.numbers:
+        if item == "uint8":
+            matrix = _matrix_of(item, batch.column(item), group.width)
+        else:
             matrix = batch.column(item).flatten().to_numpy().reshape(-1, group.width)
-            columns.update(_columns_of(matrix, group))
+        columns.update(_columns_of(matrix, group))
     for position, name in enumerate(groups.strings):
         order = np.arange(batch.num_rows) * len(groups.strings) + position
         columns[name] = from_wire(name, batch.column("bytes").flatten().take(pa.array(order)), schema.field(name).type)
@@ -333,10 +386,9 @@ def _unblock(batch: pa.RecordBatch, schema: pa.Schema, records: Records) -> Iter
         rows = raw["rows"].as_py()
         columns: dict[str, pa.Array] = {}
         try:
-            for item, group in zip(("int64", "float32"), (groups.int64, groups.float32), strict=True):
-                if group.width:
-                    values = np.frombuffer(raw[item].as_buffer(), np.dtype(item).newbyteorder("<"))
-                    columns.update(_columns_of(values.reshape(rows, group.width), group))
+            for item, group in groups.numbers:
+                values = np.frombuffer(raw[item].as_buffer(), np.dtype(item).newbyteorder("<"))
+                columns.update(_columns_of(values.reshape(rows, group.width), group))
             for name in groups.strings:
                 data = raw[f"{name}/data"].as_buffer()
                 offsets = _offsets(name, raw, rows, data.size)

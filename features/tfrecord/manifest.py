@@ -15,6 +15,7 @@ from features import storage
 Layout = Literal["plain", "packed", "block"]
 LAYOUTS: tuple[Layout, ...] = get_args(Layout)
 _LEAVES = {"int64": pa.int64(), "float32": pa.float32(), "string": pa.string(), "binary": pa.binary()}
+_PIXEL = "uint8"
 
 
 class ManifestError(ValueError):
@@ -70,7 +71,7 @@ class ShardSet:
     """The shards of one part of a dataset, all with the same schema and layout.
 
     Attributes:
-        schema: int64, float32, string, binary, and list or fixed_size_list of int64 or float32.
+        schema: int64, float32, string, binary, list or fixed_size_list of int64 or float32, fixed_size_list of uint8.
         layout: `plain`, `packed` or `block`, see `features.tfrecord.layouts`.
         codec: None, "gzip" or "zlib".
         rows_per_block: rows of a block record (and of a random access unit in the other layouts).
@@ -170,7 +171,8 @@ class ShardSet:
 
 
 def type_name(column: str, kind: pa.DataType) -> str:
-    """How the manifest writes a type: int64, float32, string, binary, int64[n], float32[n], int64[], float32[].
+    """How the manifest writes a type: int64, float32, string, binary, int64[n], float32[n], int64[], float32[] or
+    uint8[n].
 
     Raises:
         ManifestError: the type is none of these.
@@ -180,9 +182,12 @@ def type_name(column: str, kind: pa.DataType) -> str:
             return name
         if name in ("int64", "float32") and is_list(kind) and kind.value_type == leaf:
             return f"{name}[{kind.list_size if pa.types.is_fixed_size_list(kind) else ''}]"
+    if pa.types.is_fixed_size_list(kind) and kind.value_type == pa.uint8():
+        return f"{_PIXEL}[{kind.list_size}]"
     raise ManifestError(
         f"column {column!r} of type {kind} is not a type of transformed data; "
-        "cast it to int64, float32, string, binary, or a list or fixed_size_list of int64 or float32"
+        "cast it to int64, float32, string, binary, a list or fixed_size_list of int64 or float32, or a "
+        "fixed_size_list of uint8"
     )
 
 
@@ -200,4 +205,6 @@ def type_of(name: str) -> pa.DataType:
         return pa.list_(_LEAVES[leaf])
     if leaf in ("int64", "float32") and size.endswith("]") and size[:-1].isdecimal():
         return pa.list_(_LEAVES[leaf], int(size[:-1]))
+    if leaf == _PIXEL and size.endswith("]") and size[:-1].isdecimal():
+        return pa.list_(pa.uint8(), int(size[:-1]))
     raise ValueError(f"type {name!r} is not known")

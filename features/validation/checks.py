@@ -217,13 +217,13 @@ def _only(facts: FieldStatistics) -> str:
 
 
 def _article(item: Field) -> str:
-    single = {"integer": "integers", "float": "numbers", "string": "texts"}[item.kind]
-    return f"arrays of {single}" if item.shape or item.many else single
+    single = {"integer": "integers", "float": "numbers", "string": "texts", "image": "images"}[item.kind]
+    return f"arrays of {single}" if item.array else single
 
 
 def _domain(item: Field) -> str:
     parts = []
-    if item.shape:
+    if item.array and item.shape:
         parts.append(f"shape {item.shape}")
     if item.minimum is not None:
         parts.append(f"at least {item.minimum:g}")
@@ -232,4 +232,6 @@ def _domain(item: Field) -> str:
     if item.allowed:
         words = ", ".join(map(repr, item.allowed[:8]))
         parts.append(words + (f" and {len(item.allowed) - 8} more" if len(item.allowed) > 8 else ""))
+    if item.kind == "image":
+        return "bytes of an image"
     return "; ".join(parts) or "finite numbers without gaps"

@@ -21,6 +21,7 @@ from pyspark.sql.types import (
 
 from features.errors import BadInputError, nearest
 from features.schema import Field, Label, Schema
+from features.validation.images import UNREADABLE, check_images
 
 RAW, SOURCE, FAULT, REASON = "_raw", "_source", "_fault", "reason"
 """Columns beside the fields: the row as it came, the file it came from, what a reader found wrong, the verdict."""
@@ -29,11 +30,12 @@ NO_VALUE = "no value, and one is required"
 NOT_A = {"integer": "is not an integer", "float": "is not a number", "string": "is not a text"}
 BELOW, ABOVE, UNKNOWN = "is below", "is above", "is not a known value"
 INFINITE, NO_CLASS = "is not finite", "is not one of"
+NOT_BYTES = "is not of a binary type"
 NO_ARRAY, NOT_SINGLE, LENGTH, GAP = "is not an array", "is not a single value", "is not an array of", "has a gap"
 
 KINDS = {
     NO_VALUE: "missing",
-    **dict.fromkeys((*NOT_A.values(), NO_ARRAY, NOT_SINGLE), "type"),
+    **dict.fromkeys((*NOT_A.values(), NO_ARRAY, NOT_SINGLE, NOT_BYTES, UNREADABLE), "type"),
     **dict.fromkeys((BELOW, ABOVE, UNKNOWN, INFINITE, NO_CLASS, LENGTH, GAP), "domain"),
 }
 """What each complaint is about; a reader's own complaints are about the `row`."""
@@ -54,9 +56,9 @@ def check_rows(rows: DataFrame, schema: Schema, *, labelled: bool, carried: Sequ
         carried: Further columns that pass through as they are.
 
     Returns:
-        The key, the typed fields, the label as float (only when `labelled`; a class as its id), `_raw`,
-        `_source`, and `reason`: null for a good row, otherwise every complaint, joined by "; ". A NaN is a
-        missing value, and so is an empty array.
+        The key, the typed fields (an image that has a shape as bare pixels, with its size before that beside it), the
+        label as float (only when `labelled`; a class as its id), `_raw`, `_source`, and `reason`: null for a good row,
+        otherwise every complaint, joined by "; ". A NaN is a missing value, and so is an empty array.
 
     Raises:
         BadInputError: if a column is missing altogether, naming the nearest one present.
@@ -73,7 +75,7 @@ def check_rows(rows: DataFrame, schema: Schema, *, labelled: bool, carried: Sequ
     values = [key.alias(schema.key)]
     checks = [F.when(key.isNull(), F.lit(f"{schema.key}: {NO_VALUE}"))]
     for field in schema.fields:
-        check = _check_array if field.shape or field.many else _check_single
+        check = _check_image if field.kind == "image" else _check_array if field.array else _check_single
         value, fault = check(field, types[field.name])
         values.append(value.alias(field.name))
         checks.append(fault)
@@ -85,7 +87,8 @@ def check_rows(rows: DataFrame, schema: Schema, *, labelled: bool, carried: Sequ
     faults += [F.when(F.col(FAULT).isNull(), fault) for fault in checks]
     reason = F.concat_ws("; ", *faults)
     others = [F.col(f"`{name}`") for name in carried]
-    return rows.select(*values, *others, RAW, SOURCE, F.when(reason != "", reason).alias(REASON))
+    checked = rows.select(*values, *others, RAW, SOURCE, F.when(reason != "", reason).alias(REASON))
+    return check_images(checked, schema, REASON)
 
 
 def masked_reason() -> Column:
@@ -129,6 +132,15 @@ def _check_single(field: Field, given: DataType) -> tuple[Column, Column]:
     if field.required:
         fault = fault.when(missing, F.lit(f"{field.name}: {NO_VALUE}"))
     return value, fault
+
+
+def _check_image(field: Field, given: DataType) -> tuple[Column, Column]:
+    """The same for an image, of which only the bytes are looked at here."""
+    column = F.col(f"`{field.name}`")
+    if not isinstance(given, BinaryType):
+        text = F.when(column.isNotNull(), F.lit(given.simpleString()))
+        return F.lit(None).cast("binary"), F.when(column.isNotNull(), _shown(field.name, text, NOT_BYTES))
+    return column, F.when(column.isNull() & F.lit(field.required), F.lit(f"{field.name}: {NO_VALUE}"))
 
 
 def _check_array(field: Field, given: DataType) -> tuple[Column, Column]:

@@ -5,6 +5,7 @@ from typing import Protocol
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
+from pyspark.sql.types import BinaryType
 
 from features import storage
 from features.errors import BadInputError
@@ -148,9 +149,20 @@ def named_rows(table: DataFrame, schema: Schema, source: "F.Column") -> DataFram
         schema: Names the key; a table without it gets the hash of the row as key.
         source: Where a row came from.
     """
-    row = F.to_json(F.struct(*(F.col(f"`{name}`") for name in table.columns)))
+    row = raw_text(table)
     rows = table.withColumns({RAW: row, SOURCE: source, FAULT: F.lit(None).cast("string")})
     return rows if schema.key in table.columns else rows.withColumn(schema.key, row_key(F.col(RAW)))
+
+
+def raw_text(table: DataFrame) -> "F.Column":  # type: ignore[name-defined]
+    """A row as JSON; of bytes, which may be many, their SHA-256."""
+    columns = [
+        F.sha2(F.col(f"`{item.name}`"), 256).alias(item.name)
+        if isinstance(item.dataType, BinaryType)
+        else F.col(f"`{item.name}`")
+        for item in table.schema.fields
+    ]
+    return F.to_json(F.struct(*columns))
 
 
 def row_key(raw: "F.Column") -> "F.Column":  # type: ignore[name-defined]

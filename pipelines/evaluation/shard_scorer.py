@@ -35,12 +35,13 @@ class ShardScorer:
     def __call__(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         score = load(self.archive, task_threads()).signatures["serve_transformed"]
         spec: dict[str, Any] = score.structured_input_signature[1]
+        shapes = {name: tuple(item.shape[1:]) for name, item in spec.items()}
         from features.batches import stored_tensor
 
         for batch in batches:
             for index in batch.column(0).to_pylist():
                 for rows in read_shard(self.folder, self.shards, self.shards.shards[index]):
-                    table = {name: stored_tensor(rows.column(name)) for name in spec}
+                    table = {name: stored_tensor(rows.column(name), shape) for name, shape in shapes.items()}
                     known = [rows.column(self.key).cast(pa.string()), rows.column(self.label)]
                     yield pa.RecordBatch.from_arrays(
                         [*known, *arrow_arrays(score(**table), self.columns)],

@@ -37,7 +37,9 @@ def require_sliceable(recipe: Recipe, schema: Schema) -> None:
     for declared in recipe.evaluation.slices:
         name, bounds = slice_bounds(declared)
         field = schema.field(name)
-        if field.many or field.shape:
+        if field.kind == "image":
+            raise BadInputError(f"evaluation.slices has {name!r}, which is an image. Take a field of values.")
+        if field.array:
             raise BadInputError(f"evaluation.slices has {name!r}, which holds several values per row. Take another.")
         if bounds and field.kind == "string":
             raise BadInputError(f"evaluation.slices has {declared!r}, and {name!r} is a text: leave out the bounds.")

@@ -2,8 +2,7 @@
 
 import dataclasses
 import uuid
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -24,6 +23,7 @@ from pipelines.scoring.row_width import sample_rows_for
 from pipelines.scoring.scorer import OfBatches, OfFiles, Scorer
 from pipelines.scoring.side_files import ASIDE, Samples
 from pipelines.scoring_model import SPARK_TYPES
+from pipelines.session import settings
 
 ADDED = (StructField("model_version", IntegerType()), StructField("scored_at", TimestampType()))
 """Columns that every prediction has besides its own."""
@@ -142,7 +142,7 @@ class _Job:
             side,
             -(-self.sampled // min(SHARES, len(rows.splits) or self.spark.sparkContext.defaultParallelism)),
         )
-        with _batches_of(self.spark, self.batch_rows):
+        with settings(self.spark, {BATCH_CONF: str(self.batch_rows)}):
             return self._stage(*self._plan(rows, score))
 
     def _stage(self, given: DataFrame, step: OfFiles | OfBatches) -> int:
@@ -186,17 +186,6 @@ class _Job:
 
 def _spark_type(text: str) -> DataType:
     return DataType.fromDDL(text)
-
-
-@contextmanager
-def _batches_of(spark: SparkSession, rows: int) -> Iterator[None]:
-    """Spark sends Arrow batches of so many rows meanwhile."""
-    before = spark.conf.get(BATCH_CONF, None)
-    spark.conf.set(BATCH_CONF, str(rows))
-    try:
-        yield
-    finally:
-        spark.conf.unset(BATCH_CONF) if before is None else spark.conf.set(BATCH_CONF, before)
 
 
 def keyed(schema: Schema, keys: Sequence[str]) -> Schema:

@@ -13,6 +13,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from features.images.reading import read_images
 from features.schema import Field, Schema
 
 Sure = npt.NDArray[np.bool_]
@@ -31,8 +32,8 @@ def look(batch: pa.RecordBatch, schema: Schema) -> tuple[pa.RecordBatch, Sure | 
         schema: The fields and the key. A row without key is in doubt.
 
     Returns:
-        The batch with fields of int64, float64, encoded texts, and lists, whose numbers stay as wide as they are;
-        and a bool per row, None when all are sure.
+        The batch with fields of int64, float64, encoded texts, lists, whose numbers stay as wide as they are, and
+        images as pixels; and a bool per row, None when all are sure.
     """
     sure = np.ones(batch.num_rows, bool)
     _doubt_nulls(batch.column(schema.key), sure)
@@ -44,11 +45,13 @@ def look(batch: pa.RecordBatch, schema: Schema) -> tuple[pa.RecordBatch, Sure | 
 
 
 def _fits(field: Field, given: pa.DataType) -> bool:
+    if field.kind == "image":
+        return bool(field.shape) and bool(pa.types.is_binary(given) or pa.types.is_large_binary(given))
     if pa.types.is_list(given) or pa.types.is_large_list(given) or pa.types.is_fixed_size_list(given):
-        if not (field.shape or field.many):
+        if not field.array:
             return False
         given = given.value_type
-    elif field.shape or field.many:
+    elif field.array:
         return False
     if pa.types.is_dictionary(given):
         given = given.value_type
@@ -71,7 +74,9 @@ def _is_number(token: str) -> bool:
 
 def _looked_at(array: pa.Array, field: Field, sure: Sure) -> pa.Array:
     """The column as the model takes it; clears `sure` where it is in doubt."""
-    if not (field.shape or field.many):
+    if field.kind == "image":
+        return _pixels(array, field, sure)
+    if not field.array:
         if field.kind == "string":
             return _texts(array, field, sure)
         numbers = array.cast(pa.int64() if field.kind == "integer" else pa.float64(), safe=False)
@@ -84,6 +89,15 @@ def _looked_at(array: pa.Array, field: Field, sure: Sure) -> pa.Array:
             sure &= ~odd
         return numbers
     return _lists(array, field, sure)
+
+
+def _pixels(array: pa.Array, field: Field, sure: Sure) -> pa.Array:
+    """Images as bare pixels."""
+    read = read_images(array.cast(pa.binary()), field)
+    sure &= np.array([fault is None for fault in read.faults], bool)
+    if field.required:
+        sure &= np.asarray(array.is_valid())
+    return read.pixels
 
 
 def _lists(array: pa.Array, field: Field, sure: Sure) -> pa.Array:

@@ -17,7 +17,7 @@ from features.analysis.sources import Part, file_splits
 from features.errors import BadInputError, nearest
 from features.schema import Schema
 from features.validation.rows import FAULT, RAW, SOURCE
-from pipelines.datasets.raw_table import hidden, named_rows, require_input
+from pipelines.datasets.raw_table import hidden, named_rows, raw_text, require_input
 from pipelines.scoring.quick_look import fits
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ def set_aside(frame: DataFrame, schema: Schema) -> RawRows:
     """Rows that `quick_look` was in doubt about, on their way to `check_rows`."""
     came_from = F.col(SOURCE) if SOURCE in frame.columns else F.lit(None).cast("string")
     own = frame.drop(SOURCE)
-    rows = named_rows(frame, schema, came_from).withColumn(RAW, F.to_json(F.struct(*(f"`{c}`" for c in own.columns))))
+    rows = named_rows(frame, schema, came_from).withColumn(RAW, raw_text(own))
     return RawRows(rows, tuple(own.columns), typed=False)
 
 

@@ -19,7 +19,8 @@ NUMBER_BYTES, TEXT_BYTES, MANY = 8, 16, 8
 
 def batch_rows_for(fields: Sequence[Field], training: Statistics) -> int:
     """Rows that the model takes at a time: some 16 MiB."""
-    return min(MOST, max(FEWEST, BATCH_BYTES // row_bytes(fields, training)))
+    fewest = 1 if any(field.kind == "image" for field in fields) else FEWEST
+    return min(MOST, max(fewest, BATCH_BYTES // row_bytes(fields, training)))
 
 
 def sample_rows_for(fields: Sequence[Field], training: Statistics) -> int:
@@ -40,8 +41,10 @@ def row_bytes(fields: Sequence[Field], training: Statistics) -> int:
 def _field_bytes(field: Field, training: Statistics) -> float:
     facts = training.fields.get(field.name)
     values: float = prod(field.shape)
-    if field.many:
+    if field.several:
         values = facts.lengths[1] if facts and facts.lengths else MANY
+    if field.kind == "image":
+        return values
     if field.kind != "string":
         return values * NUMBER_BYTES
     return values * (facts.text_lengths[1] if facts and facts.text_lengths else TEXT_BYTES)

@@ -141,7 +141,7 @@ def _batches(model: Path, version: DatasetVersion, split: str, most: int) -> Ite
     import tensorflow as tf
 
     loaded = tf.saved_model.load(str(model))
-    wanted = list(loaded.signatures["serve_transformed"].structured_input_signature[1])
+    wanted = loaded.signatures["serve_transformed"].structured_input_signature[1]
     shards, seen = version.split(split), 0
     for shard in shards.shards:
         for rows in read_shard(storage.join(version.uri, split), shards, shard):
@@ -151,7 +151,9 @@ def _batches(model: Path, version: DatasetVersion, split: str, most: int) -> Ite
                     "one that it was trained on."
                 )
             rows = rows.slice(0, most - seen)
-            columns = {name: stored_tensor(rows.column(name)).numpy() for name in wanted}
+            columns = {
+                name: stored_tensor(rows.column(name), tuple(item.shape[1:])).numpy() for name, item in wanted.items()
+            }
             yield columns, rows.column(version.label).to_numpy(zero_copy_only=False).astype(np.float32)
             seen += rows.num_rows
             if seen >= most:

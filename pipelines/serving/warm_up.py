@@ -27,7 +27,7 @@ def write_warm_up(folder: Path, name: str, schema: Schema) -> None:
         schema: Its raw fields.
     """
     columns = {
-        field.name: tf.fill([1, 1] if field.many else [1, *field.shape], _missing(field.kind))
+        field.name: tf.fill([1, *(size or 1 for size in field.tensor_shape)], _missing(field.kind))
         for field in schema.fields
     }
     path = folder / WARM_UP

@@ -1,4 +1,4 @@
-"""What a model is for: to tell two classes apart, several, or to say a number.
+"""What a model is for: to tell two classes apart, several, or to say a number; or to make, mark or place what it reads.
 
 Everything that depends on it stands in this folder, one module per task: the loss, the columns of a prediction,
 the metrics of an epoch and those of an evaluation. Training, export, evaluation, registry and scoring ask the
@@ -10,8 +10,12 @@ from features.schema import Label, Schema
 from features.statistics import Statistics
 from pipelines.recipe import Recipe
 from pipelines.tasks.binary import Binary
+from pipelines.tasks.embedding import Embedding
+from pipelines.tasks.generation import Generation
 from pipelines.tasks.multiclass import Multiclass
+from pipelines.tasks.reconstruction import Reconstruction
 from pipelines.tasks.regression import Regression
+from pipelines.tasks.segmentation import Segmentation
 from pipelines.tasks.task import Task
 
 
@@ -29,6 +33,14 @@ def task_of(label: Label, statistics: Statistics | None = None) -> Task:
             return Multiclass(label.class_names)
         case "regression":
             return Regression.of(statistics)
+        case "reconstruction":
+            return Reconstruction()
+        case "generation":
+            return Generation()
+        case "segmentation":
+            return Segmentation()
+        case "embedding":
+            return Embedding(len(label.classes))
 
 
 def require_fit(recipe: Recipe, schema: Schema) -> None:
@@ -40,11 +52,19 @@ def require_fit(recipe: Recipe, schema: Schema) -> None:
     """
     label, task = schema.label, task_of(schema.label)
     if recipe.model.outputs != task.outputs:
-        what = f"{len(label.classes)} classes ({', '.join(label.class_names)})" if label.classes else "a number"
+        what = (
+            f"for {label.purpose}" if label.purpose
+            else f"{len(label.classes)} classes ({', '.join(label.class_names)})" if label.classes
+            else "a number"
+        )  # fmt: skip
+        wanted = (
+            "several outputs by name" if not task.outputs
+            else f"{task.outputs} outputs, one per class" if task.outputs > 1
+            else "1 output"
+        )  # fmt: skip
         raise BadInputError(
-            f"Recipe {recipe.name!r}: its label {label.name!r} is {what}, for which a network has {task.outputs} "
-            f"output{'s, one per class' if task.outputs > 1 else ''}; this one has model.outputs="
-            f"{recipe.model.outputs}. Set model.outputs={task.outputs}."
+            f"Recipe {recipe.name!r}: its label {label.name!r} is {what}, for which a network has {wanted}; this one "
+            f"has model.outputs={recipe.model.outputs}. Set model.outputs={task.outputs}."
         )
     if recipe.gate.metric not in task.metrics:
         raise BadInputError(

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,13 +13,22 @@ if TYPE_CHECKING:
 
     from pipelines.metrics.measured import Measured
 
+Outputs: TypeAlias = "tf.Tensor | Mapping[str, tf.Tensor]"
+"""What a network says: a tensor, or several by name where a task asks for more than one."""
+
+Losses: TypeAlias = "tf.Tensor | dict[str, tf.Tensor]"
+"""Loss of each row, `[batch]`; or several by the scope of the optimizer that makes each smaller, all in one step."""
+
+LOSS = "loss/"
+"""A network of several parts says `loss/SCOPE` for each: how it is trained is its own affair."""
+
 Sums = NDArray[np.float64]
 """A vector of counts and sums over rows: those of two sets of rows, added, are those of both."""
 
 PROBABILITY_FLOOR = 1e-7
 """Probabilities nearer to 0 or 1 than float32 can tell count as this far away."""
 
-SMALLER_IS_BETTER = frozenset({"log_loss", "brier", "calibration_error", "rmse", "mae"})
+SMALLER_IS_BETTER = frozenset({"log_loss", "brier", "calibration_error", "rmse", "mae", "mse", "eer"})
 """Of all other metrics, more is better."""
 
 
@@ -46,7 +55,7 @@ class Task(Protocol):
 
     @property
     def outputs(self) -> int:
-        """Outputs of the network: 1 for `[batch]`, more for `[batch, outputs]`."""
+        """Outputs of the network: 1 for `[batch]`, more for `[batch, outputs]`; 0 for several by name."""
 
     @property
     def columns(self) -> tuple[PredictionColumn, ...]:
@@ -56,15 +65,15 @@ class Task(Protocol):
     def metrics(self) -> tuple[str, ...]:
         """Names of the metrics `evaluate` gives, `rows` aside."""
 
-    def losses(self, outputs: "tf.Tensor", label: "tf.Tensor") -> "tf.Tensor":
-        """Loss of each row, `[batch]`.
+    def losses(self, outputs: "Outputs", label: "tf.Tensor") -> "Losses":
+        """Loss of each row, `[batch]`, or several.
 
         Args:
             outputs: What the network says.
             label: float32 `[batch]`, a class id or a number.
         """
 
-    def predict(self, outputs: "tf.Tensor") -> "dict[str, tf.Tensor]":
+    def predict(self, outputs: "Outputs") -> "dict[str, tf.Tensor]":
         """The columns of the prediction, from what the network says."""
 
     @property
@@ -94,3 +103,42 @@ class Task(Protocol):
         Raises:
             BadInputError: if the rows cannot be judged.
         """
+
+
+@runtime_checkable
+class Pictured(Protocol):
+    """A task whose predictions can be looked at."""
+
+    def pictures(self, outputs: "Mapping[str, tf.Tensor]") -> "tf.Tensor":
+        """What a person sees of a few rows: float32 `[batch, height, width, channels]` of 0 to 1."""
+
+
+def own_losses(outputs: "Mapping[str, tf.Tensor]") -> "dict[str, tf.Tensor]":
+    """The losses that a network states itself, by scope."""
+    return {name.removeprefix(LOSS): value for name, value in outputs.items() if name.startswith(LOSS)}
+
+
+def means(scored: "DataFrame", columns: "Mapping[str, str]") -> "dict[int, Measured]":
+    """Means of columns over scored rows, and `rows`, by group of rows.
+
+    Args:
+        scored: One row per example; with its groups, if it has more than one (see `pipelines.metrics.measured.spread`).
+        columns: Column of each metric.
+
+    Raises:
+        BadInputError: if there are no rows.
+    """
+    from pyspark.sql import functions as F
+
+    from pipelines.metrics.measured import ALL, GROUP, Measured, groups_of, require_rows, spread
+
+    rows = scored.select(*set(columns.values()), *groups_of(scored))
+    counted = spread(rows).groupBy(GROUP).agg(
+        F.count(F.lit(1)).alias("_rows"), *(F.avg(column).alias(name) for name, column in columns.items())
+    )  # fmt: skip
+    by_group = {row[GROUP]: row for row in counted.collect()}
+    require_rows(by_group[ALL]["_rows"] if ALL in by_group else 0)
+    return {
+        group: Measured({name: float(row[name]) for name in columns} | {"rows": float(row["_rows"])})
+        for group, row in sorted(by_group.items())
+    }

@@ -1,6 +1,7 @@
 """Where a worker's batches come from: the seam behind which shards, or rows fed by Spark, are the same to the loop."""
 
 from collections.abc import Sequence
+from math import prod
 from typing import Any, Protocol
 
 import tensorflow as tf
@@ -14,6 +15,7 @@ from features.tfrecord.manifest import ManifestError, ShardSet
 from pipelines.training.position import Position
 
 EVALUATION_BATCH = 4096
+EVALUATION_PIXELS = 1 << 19
 
 
 class Batches(Protocol):
@@ -74,6 +76,7 @@ class ShardBatches:
         self._global_batch, self._worker, self._workers, self._seed = global_batch, worker, workers, seed
         self._targets = [version.label, weight] if weight else [version.label]
         self._wanted = [*columns, *self._targets]
+        self._images = {field.name: field.shape for field in version.schema.fields if field.kind == "image"}
         self.steps_per_epoch = version.split("train").plan(workers, global_batch).steps_per_epoch
 
     def training(self, position: Position) -> tf.data.Dataset:
@@ -96,7 +99,7 @@ class ShardBatches:
         """See `Batches`."""
         return self._ready(
             read_epoch(
-                *self._split("eval"), batch_size=EVALUATION_BATCH, worker=self._worker, workers=self._workers,
+                *self._split("eval"), batch_size=self._evaluation_batch(), worker=self._worker, workers=self._workers,
                 drop_remainder=False, columns=self._wanted,
             )
         )  # fmt: skip
@@ -110,11 +113,21 @@ class ShardBatches:
             except (ManifestError, OSError) as fault:
                 raise BadInputError(f"A shard cannot be read: {fault}.") from error
 
+    def _evaluation_batch(self) -> int:
+        """Of images no more rows than a training step has, unless they are small: what a network makes of a large one
+        fills the memory.
+        """
+        pixels = sum(prod(self._images[name]) for name in self._columns if name in self._images)
+        if not pixels:
+            return EVALUATION_BATCH
+        return min(EVALUATION_BATCH, max(self._global_batch // self._workers, EVALUATION_PIXELS // pixels))
+
     def _split(self, name: str) -> tuple[str, ShardSet]:
         return storage.join(self._version.uri, name), self._version.split(name)
 
     def _ready(self, rows: tf.data.Dataset) -> tf.data.Dataset:
         def tensors(row: dict[str, tf.Tensor]) -> tuple[Any, ...]:
-            return {name: padded(row[name]) for name in self._columns}, *(row[name] for name in self._targets)
+            inputs = {name: padded(row[name], self._images.get(name, ())) for name in self._columns}
+            return inputs, *(row[name] for name in self._targets)
 
         return rows.map(tensors).prefetch(2)

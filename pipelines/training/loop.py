@@ -19,7 +19,7 @@ from features.columns import stored
 from features.dataset_version import DatasetVersion
 from features.errors import BadInputError, nearest
 from pipelines.recipe import Recipe
-from pipelines.tasks.task import is_smaller_better
+from pipelines.tasks.task import Pictured, is_smaller_better
 from pipelines.training import checkpoints
 from pipelines.training.batches import Batches, ShardBatches
 from pipelines.training.board import Board
@@ -27,11 +27,18 @@ from pipelines.training.collective import SumOverWorkers
 from pipelines.training.diagnosis import first_fault
 from pipelines.training.first_weights import take_weights
 from pipelines.training.interval import Interval
+from pipelines.training.pictures import grid
 from pipelines.training.position import Position
 from pipelines.training.projector import words_of_tables
 from pipelines.training.step import TrainingStep
 
 Report = Callable[[dict[str, Any]], None]
+
+MOVING = ("moving_mean", "moving_variance")
+"""Variables of batch normalisation that are no weights."""
+
+SHOWN_ROWS = 100
+"""Held-out rows of which pictures are drawn at the end of an epoch."""
 
 PEERS = (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.CancelledError, tf.errors.DeadlineExceededError)
 """What TensorFlow says when another worker is gone."""
@@ -106,6 +113,9 @@ class Loop:
         position = Position()
         if existing := checkpoints.complete(self._checkpoints):
             position = checkpoints.restore(existing[-1], self.step.variables)
+        elif training.start_from:
+            taken = checkpoints.take_over(storage.join(training.start_from, "checkpoints"), self.step.variables)
+            self.report({"event": "note", "text": f"{len(taken)} variables start from {training.start_from}"})
         self.report({"event": "start", "step": position.step, "epoch": position.epoch, "steps": self.total_steps})
         if self._weights and not existing:
             self.report({"event": "warm start", "metrics": self._evaluate()})
@@ -119,6 +129,7 @@ class Loop:
                 metrics |= self._evaluate()
                 self.report({"event": "epoch", "epoch": position.epoch, "step": position.step, "metrics": metrics})
                 self._show(Board.epoch, position.step, metrics)
+                self._draw(position.epoch)
                 if training.best_metric:
                     position = self._judge(position, metrics)
                 best_now = position.best is not None and position.best.step == position.step
@@ -154,6 +165,18 @@ class Loop:
         except (OSError, tf.errors.OpError) as error:
             self._board = None
             self.report({"event": "note", "text": f"TensorBoard's files end here: {error}"})
+
+    def _draw(self, epoch: int) -> None:
+        """Writes what the network makes of a few held-out rows, where its task has anything to look at."""
+        task = self.step.task
+        if self.worker or not isinstance(task, Pictured):
+            return
+        with self.step.averaged():
+            features, *_ = next(iter(self.batches.evaluation()))
+            few = {name: value[:SHOWN_ROWS] for name, value in features.items()}
+            uri = storage.join(self.output, "pictures", f"epoch-{epoch:04}.png")
+            storage.write_bytes_atomic(uri, grid(task.pictures(self.step.say(few)).numpy()))
+        self.report({"event": "pictures", "uri": uri})
 
     @property
     def _here(self) -> TrainingStep:
@@ -297,8 +320,21 @@ class Loop:
 
     def _evaluate(self) -> dict[str, float]:
         """The task's metrics on the held-out split, every row counted once over all workers."""
+        self._agree()
         sums = self.step.empty_tally()
         with self.step.averaged():
             for features, label, *_ in self.batches.evaluation():
                 sums += self.step.tally(features, label)
         return self.step.task.held_out(self._sum_over_workers(sums))
+
+    def _agree(self) -> None:
+        """What batch normalisation learns of each worker's own rows becomes the same on all of them: the mean."""
+        workers, variables = self.recipe.training.workers, self.step.model.non_trainable_variables
+        learned = [variable.value for variable in variables if variable.path.endswith(MOVING)]
+        if workers == 1 or not learned:
+            return
+        mine = [np.array(tf.convert_to_tensor(value), np.float64).ravel() for value in learned]
+        means = self._sum_over_workers(np.concatenate(mine)) / workers
+        ends = np.cumsum([len(values) for values in mine])[:-1]
+        for value, mean in zip(learned, np.split(means, ends), strict=True):
+            value.assign(mean.reshape(value.shape).astype(np.float32))

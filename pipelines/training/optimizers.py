@@ -36,13 +36,17 @@ def _keras(declared: Optimizer, rate: Any) -> keras.optimizers.Optimizer:
             l1, l2 = declared.l1, declared.l2
             return keras.optimizers.Ftrl(rate, l1_regularization_strength=l1, l2_regularization_strength=l2, name=name)
         case "adamw":
-            return keras.optimizers.AdamW(rate, weight_decay=declared.weight_decay, name=name)
+            return keras.optimizers.AdamW(rate, declared.weight_decay, declared.beta_1, name=name)
         case "sgd":
             return keras.optimizers.SGD(rate, declared.momentum, name=name)
         case "adagrad":
             return keras.optimizers.Adagrad(rate, name=name)
         case "adam":
-            return keras.optimizers.Adam(rate, name=name)
+            return keras.optimizers.Adam(rate, declared.beta_1, name=name)
+        case "adadelta":
+            return keras.optimizers.Adadelta(rate, name=name)
+        case "rmsprop":
+            return keras.optimizers.RMSprop(rate, name=name)
 
 
 def penalty(declared: Sequence[Optimizer], groups: Sequence[Sequence[keras.Variable]]) -> tf.Tensor:

@@ -2,21 +2,26 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 from features.dataset_version import DatasetVersion
+from features.errors import BadInputError
 from pipelines.recipe import Recipe
 from pipelines.tasks import task_of
-from pipelines.tasks.task import Sums
+from pipelines.tasks.task import Outputs, Sums
 from pipelines.training import optimizers
 
 Features = Mapping[str, tf.Tensor]
 Gradients = list[tf.Tensor]
 
 SEED_STATE = "seed_generator_state"
+
+ALL = "*"
+"""Stands for the scopes of all optimizers, where there is one loss."""
 
 
 class TrainingStep:
@@ -59,6 +64,7 @@ class TrainingStep:
         self._compute = tf.function(self._gradients, jit_compile=True) if training.jit_compile else self._gradients
         # Rows of many values make batches of many widths, which would each be traced.
         self.predict = tf.function(self._predict, reduce_retracing=True)
+        self.say = tf.function(partial(self._outputs, training=False), reduce_retracing=True)
 
     def replica_step(self, features: Features, label: tf.Tensor, weight: tf.Tensor | None = None) -> tf.Tensor:
         """One step of one replica: gradients of its rows, summed over the replicas, clipped, and applied.
@@ -114,21 +120,51 @@ class TrainingStep:
     def _slice(self, features: Features, label: tf.Tensor, weight: tf.Tensor | None) -> tuple[tf.Tensor, Gradients]:
         training = self._training
         replicas = tf.distribute.get_replica_context().num_replicas_in_sync
-        with tf.GradientTape() as tape:
-            outputs = tf.cast(self.model(features, training=True), tf.float32)
-            losses = self.task.losses(outputs, label)
-            if weight is not None:
-                losses *= weight
+        with tf.GradientTape(persistent=True) as tape:
+            losses = self.task.losses(self._outputs(features, training=True), label)
+            penalty = self._penalty() / (replicas * training.accumulate)
             # Shares of the global mean, which add up over replicas and slices.
-            loss = tf.reduce_sum(losses) / training.global_batch
-            if any(one.l1 or one.l2 for one in training.optimizers):
-                groups = [[self.model.trainable_variables[index] for index in group] for group in self._groups]
-                loss += optimizers.penalty(training.optimizers, groups) / (replicas * training.accumulate)
+            shares = {
+                scope: tf.reduce_sum(part if weight is None else part * weight) / training.global_batch
+                for scope, part in (losses if isinstance(losses, dict) else {ALL: losses}).items()
+            }
             scale = self._loss_scale()
-            scaled = loss if scale is None else loss * scale
-        gradients = tape.gradient(scaled, self.weights, unconnected_gradients=tf.UnconnectedGradients.ZERO)
-        # Summing sparse gradients over workers sends ids and rows apart; small tables are cheaper whole.
-        return loss, [tf.convert_to_tensor(gradient) for gradient in gradients]
+            scaled = {scope: (share + penalty) * (1.0 if scale is None else scale) for scope, share in shares.items()}
+        return tf.add_n(list(shares.values())) + penalty, self._gradients_of(scaled, tape)
+
+    def _gradients_of(self, losses: Mapping[str, tf.Tensor], tape: tf.GradientTape) -> Gradients:
+        """Of each weight, from the loss that its optimizer makes smaller.
+
+        Raises:
+            BadInputError: if an optimizer has no loss.
+        """
+        found: dict[int, tf.Tensor] = {}
+        declared = self._training.optimizers
+        for scope, loss in losses.items():
+            moved = [group for one, group in zip(declared, self._groups, strict=True) if scope in (ALL, one.scope)]
+            mine = [index for group in moved for index in group]
+            weights = [self.weights[index] for index in mine]
+            gradients = tape.gradient(loss, weights, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+            # Summing sparse gradients over workers sends ids and rows apart; small tables are cheaper whole.
+            found |= dict(zip(mine, map(tf.convert_to_tensor, gradients), strict=True))
+        if len(found) < len(self.weights):
+            raise BadInputError(
+                f"The network states losses for the scopes {', '.join(map(repr, losses))}, and the scopes of the "
+                f"optimizers are {', '.join(repr(one.scope) for one in declared)}. Give both the same."
+            )
+        return [found[index] for index in range(len(self.weights))]
+
+    def _outputs(self, features: Features, *, training: bool) -> Outputs:
+        """What the network says, in full precision."""
+        return tf.nest.map_structure(lambda value: tf.cast(value, tf.float32), self.model(features, training=training))
+
+    def _penalty(self) -> tf.Tensor:
+        """What is added to every loss: L1 and L2 of the optimizers, and what layers of the network add themselves."""
+        declared, total = self._training.optimizers, tf.zeros([])
+        if any(one.l1 or one.l2 for one in declared):
+            groups = [[self.model.trainable_variables[index] for index in group] for group in self._groups]
+            total += optimizers.penalty(declared, groups)
+        return tf.add_n([total, *(tf.cast(own, tf.float32) for own in self.model.losses)])
 
     def _loss_scale(self) -> tf.Tensor | None:
         """What keeps gradients of half precision above their smallest number: the most careful optimizer's scale."""
@@ -187,7 +223,7 @@ class TrainingStep:
         _assign(self.weights, self._averages)
 
     def _predict(self, features: Features) -> dict[str, tf.Tensor]:
-        return self.task.predict(tf.cast(self.model(features, training=False), tf.float32))
+        return self.task.predict(self._outputs(features, training=False))
 
     def _named(self) -> dict[str, tf.Variable]:
         """All variables by names that another process gives them too."""

@@ -10,7 +10,7 @@ import pyarrow as pa
 import tensorflow as tf
 
 from features.batches import stored_tensor
-from features.columns import Transformed, arrow_schema, stored
+from features.columns import Image, Transformed, arrow_schema, stored
 from features.dataset_version import DatasetVersion
 from features.errors import BadInputError
 from pipelines.recipe import Recipe
@@ -56,6 +56,7 @@ class FedBatches:
     ) -> None:
         columns = recipe.stored_columns
         self._inputs = [column.name for column in stored(recipe.model.columns)]
+        self._images = {column.name: column.stored_shape for column in columns if isinstance(column, Image)}
         weight = recipe.training.weight
         self._targets = [version.label, weight] if weight else [version.label]
         self._specs = {column.name: _spec(column) for column in columns if column.name in self._inputs}
@@ -148,7 +149,10 @@ class FedBatches:
 
     def _hand_over(self, steps: int) -> None:
         table = self._inbox.take(steps * self._batch)
-        tensors = {name: stored_tensor(table.column(name).combine_chunks()) for name in self._inputs}
+        tensors = {
+            name: stored_tensor(table.column(name).combine_chunks(), self._images.get(name, ()))
+            for name in self._inputs
+        }
         self._steps += steps
         self._chunks.put((tensors, *(tf.constant(table.column(name).to_numpy()) for name in self._targets)))
 

@@ -1,0 +1,1 @@
+"""Images: what their bytes say, and how they become pixels of one size."""

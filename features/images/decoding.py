@@ -1,0 +1,194 @@
+"""Bytes of image files to pixels of one size, as a TensorFlow graph: the same in the ETL and in exported models.
+
+A JPEG is decoded at a half, a quarter or an eighth of its size where that is still large enough: its blocks of 8 × 8
+can be turned into 4 × 4, 2 × 2 or 1 × 1 for a fraction of the work. What is left is scaled with a triangle filter as
+wide as a pixel of the result (`tf.image.resize(…, antialias=True)`), and cropped in the same pass.
+"""
+
+import tensorflow as tf
+
+from features.images import header
+
+RATIOS = (1, 2, 4, 8)
+"""By how much JPEGs can be reduced while they are decoded."""
+
+HEAD = 1024
+"""A camera's note about its rotation is looked for in so many first bytes: it comes before everything large."""
+
+_SEGMENTS, _ENTRIES = 4, 24
+"""Segments of a JPEG, and entries of its first directory, that are looked at."""
+
+_ORIENTATION = 0x0112
+
+Shape = tuple[int, int, int]
+
+
+def pixels(contents: tf.Tensor, shape: Shape, resize: str) -> tf.Tensor:
+    """Images of a batch, upright, in one size.
+
+    Args:
+        contents: string `[batch]`: files, or bare pixels of exactly this shape; empty ones become black.
+        shape: Height, width and channels.
+        resize: `crop`, `pad` or `stretch`.
+
+    Returns:
+        uint8 `[batch, height, width, channels]`.
+    """
+    bare = is_bare(contents, shape)
+    return tf.cond(
+        tf.reduce_all(bare),
+        lambda: tf.reshape(tf.io.decode_raw(contents, tf.uint8), [-1, *shape]),
+        lambda: _each(contents, bare, shape, resize),
+    )
+
+
+def _each(contents: tf.Tensor, bare: tf.Tensor, shape: Shape, resize: str) -> tf.Tensor:
+    def one(item: tuple[tf.Tensor, tf.Tensor, tf.Tensor]) -> tf.Tensor:
+        content, orientation, is_pixels = item
+        kind = tf.where(is_pixels, 0, tf.where(tf.strings.length(content) == 0, 1, 2))
+        return tf.switch_case(
+            kind,
+            [
+                lambda: tf.reshape(tf.io.decode_raw(content, tf.uint8), shape),
+                lambda: tf.zeros(shape, tf.uint8),
+                lambda: decode(content, orientation, shape, resize),
+            ],
+        )
+
+    spec = tf.TensorSpec(shape, tf.uint8)
+    return tf.map_fn(one, (contents, orientations(contents), bare), fn_output_signature=spec)
+
+
+def is_bare(contents: tf.Tensor, shape: Shape) -> tf.Tensor:
+    """Which are pixels and not files; the rule of `header.is_file`: bool `[batch]`."""
+    height, width, channels = shape
+    length = tf.strings.length(contents)
+    jpeg = _begins(contents, header.JPEG) & (
+        tf.strings.substr(contents, tf.maximum(length - 2, 0), tf.minimum(length, 2)) == header.JPEG_END
+    )
+    files = _begins(contents, header.PNG) | jpeg
+    for sign in header.GIF:
+        files |= _begins(contents, sign)
+    return (length == height * width * channels) & ~files
+
+
+def _begins(contents: tf.Tensor, sign: bytes) -> tf.Tensor:
+    return tf.strings.substr(contents, 0, len(sign)) == sign
+
+
+def decode(content: tf.Tensor, orientation: tf.Tensor, shape: Shape, resize: str) -> tf.Tensor:
+    """One file.
+
+    Args:
+        content: string scalar.
+        orientation: How it has to be turned, 1 to 8 as EXIF counts.
+        shape: Height, width and channels.
+        resize: `crop`, `pad` or `stretch`.
+
+    Returns:
+        uint8 of that shape.
+    """
+    height, width, channels = shape
+    lying = orientation >= 5  # rows and columns change places
+    size = tf.where(lying, [width, height], [height, width])
+
+    def jpeg() -> tf.Tensor:
+        full = tf.cast(tf.io.extract_jpeg_shape(content)[:2], tf.float32)
+        # The largest reduction that still leaves a pixel for each of the result.
+        room = 1 / tf.reduce_max(_scale(full, size, resize))
+        choice = tf.reduce_sum(tf.cast(room >= tf.constant(RATIOS[1:], tf.float32), tf.int32))
+        return tf.switch_case(
+            choice,
+            [
+                lambda ratio=ratio: tf.cast(tf.io.decode_jpeg(content, channels, ratio), tf.uint8)
+                for ratio in RATIOS
+            ],
+        )  # fmt: skip
+
+    kind = tf.where(_begins(content, header.JPEG), 0, tf.where(_begins(content, header.PNG), 1, 2))
+    decoded = tf.switch_case(
+        kind, [jpeg, lambda: tf.io.decode_png(content, channels), lambda: _other(content, channels)]
+    )
+    decoded.set_shape([None, None, channels])
+    fitted = _fitted(decoded, size, resize)
+    upright = tf.cond(orientation > 1, lambda: _turned(fitted, orientation), lambda: fitted)
+    return tf.ensure_shape(upright, shape)
+
+
+def _other(content: tf.Tensor, channels: int) -> tf.Tensor:
+    """GIF, BMP and WebP: their decoders take a picture as it is, or not at all."""
+    decoded = tf.io.decode_image(content, expand_animations=False)
+    given = tf.shape(decoded)[-1]
+    coloured = tf.cond(given >= 3, lambda: decoded[..., :3], lambda: tf.repeat(decoded[..., :1], 3, axis=-1))
+    return coloured if channels == 3 else tf.image.rgb_to_grayscale(tf.ensure_shape(coloured, [None, None, 3]))
+
+
+def _scale(given: tf.Tensor, wanted: tf.Tensor, resize: str) -> tf.Tensor:
+    """By what height and width are multiplied: float32 `[2]`."""
+    each = tf.cast(wanted, tf.float32) / given
+    if resize == "stretch":
+        return each
+    return tf.repeat(tf.reduce_max(each) if resize == "crop" else tf.reduce_min(each), 2)
+
+
+def _fitted(image: tf.Tensor, size: tf.Tensor, resize: str) -> tf.Tensor:
+    """Scaled, and cropped or padded around the middle: uint8 `[*size, channels]`."""
+    given = tf.cast(tf.shape(image)[:2], tf.float32)
+    scale = _scale(given, size, resize)
+    scaled = tf.raw_ops.ScaleAndTranslate(
+        images=image[tf.newaxis],
+        size=size,
+        scale=scale,
+        translation=(tf.cast(size, tf.float32) - given * scale) / 2,
+        kernel_type="triangle",
+        antialias=True,
+    )
+    return tf.saturate_cast(tf.round(scaled[0]), tf.uint8)
+
+
+def _turned(image: tf.Tensor, orientation: tf.Tensor) -> tf.Tensor:
+    """As a camera's note asks: transposed, mirrored, or both."""
+    image = tf.cond(orientation >= 5, lambda: tf.transpose(image, [1, 0, 2]), lambda: image)
+    across = tf.reduce_any(orientation == [2, 3, 6, 7])
+    down = tf.reduce_any(orientation == [3, 4, 7, 8])
+    image = tf.cond(across, lambda: tf.reverse(image, [1]), lambda: image)
+    return tf.cond(down, lambda: tf.reverse(image, [0]), lambda: image)
+
+
+def orientations(contents: tf.Tensor) -> tf.Tensor:
+    """How files have to be turned, as the EXIF notes of JPEGs say: int32 `[batch]`, 1 (not at all) to 8.
+
+    All of a batch at once, by arithmetic on its first bytes: JPEG's segments, then TIFF's first directory.
+    """
+    # One byte of a file's 1,024 can be read with one gather; 0 is what lies beyond.
+    head = tf.cast(tf.io.decode_raw(tf.strings.substr(contents, 0, HEAD), tf.uint8, fixed_length=HEAD), tf.int32)
+
+    def byte(place: tf.Tensor) -> tf.Tensor:
+        inside = (place >= 0) & (place < HEAD)
+        return tf.where(inside, tf.gather(head, tf.where(inside, place, 0), batch_dims=1), 0)
+
+    def big(place: tf.Tensor) -> tf.Tensor:
+        return byte(place) * 256 + byte(place + 1)
+
+    is_jpeg = _begins(contents, header.JPEG)
+    place = tf.fill(tf.shape(is_jpeg), 2)
+    tiff = tf.zeros_like(place)
+    for _ in range(_SEGMENTS):
+        noted = (big(place) == 0xFFE1) & (big(place + 4) == 0x4578) & (big(place + 6) == 0x6966)  # "Exif"
+        tiff = tf.where(noted & (tiff == 0), place + 10, tiff)
+        application = big(place) // 16 == 0xFFE
+        place = tf.where(application, place + 2 + big(place + 2), HEAD)
+    little = byte(tiff) == 0x49
+
+    def short(place: tf.Tensor, little: tf.Tensor) -> tf.Tensor:
+        return tf.where(little, byte(place) + 256 * byte(place + 1), big(place))
+
+    directory = tiff + tf.where(little, short(tiff + 4, little), short(tiff + 6, little))
+    count = tf.minimum(short(directory, little), _ENTRIES)
+    numbers = tf.range(_ENTRIES)
+    entries = directory[:, tf.newaxis] + 2 + 12 * numbers
+    wide = tf.repeat(little[:, tf.newaxis], _ENTRIES, axis=1)
+    asked = (short(entries, wide) == _ORIENTATION) & (numbers < count[:, tf.newaxis])
+    found = tf.reduce_max(tf.where(asked, short(entries + 8, wide), 0), axis=1)
+    known = is_jpeg & (tiff > 0) & (found >= 1) & (found <= 8)
+    return tf.where(known, found, 1)

@@ -1,0 +1,118 @@
+"""What the first bytes of an image file say, without decoding it. Imports nothing heavy."""
+
+import struct
+from dataclasses import dataclass
+
+MOST_PIXELS = 100_000_000
+"""A file that says it has more is refused: a few bytes can claim to be a picture that no machine has memory for."""
+
+JPEG, PNG = b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n"
+JPEG_END = b"\xff\xd9"
+GIF = (b"GIF87a", b"GIF89a")
+
+_FRAMES = frozenset({*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC})
+"""JPEG's markers of a frame, which carries the size."""
+
+
+class ImageError(ValueError):
+    """Bytes that are no image that can be read; the message says why, values in quotes and no semicolon in it."""
+
+
+@dataclass(frozen=True)
+class Header:
+    """A file's own word about itself.
+
+    Args:
+        format: `JPEG`, `PNG`, `GIF`, `BMP` or `WebP`.
+        height: In pixels, as stored: before a camera's rotation is applied.
+        width: The same.
+    """
+
+    format: str
+    height: int
+    width: int
+
+
+def is_file(data: bytes) -> bool:
+    """Whether bytes as many as bare pixels would have are a file nevertheless.
+
+    Only signatures that pixels cannot have by chance count.
+    """
+    return data.startswith((PNG, *GIF)) or (data.startswith(JPEG) and data.endswith(JPEG_END))
+
+
+def read_header(data: bytes) -> Header:
+    """Format and size.
+
+    Raises:
+        ImageError: if the bytes are empty, of no known format, broken off, or of an impossible size.
+    """
+    if not data:
+        raise ImageError("is empty")
+    try:
+        header = _header(data)
+    except (struct.error, IndexError) as error:
+        raise ImageError("breaks off in its header") from error
+    if min(header.height, header.width) < 1 or header.height * header.width > MOST_PIXELS:
+        raise ImageError(
+            f"says that it is '{header.width} × {header.height}' pixels, and 1 to {MOST_PIXELS:,} in all are allowed"
+        )
+    return header
+
+
+def _header(data: bytes) -> Header:
+    if data.startswith(JPEG):
+        return _jpeg(data)
+    if data.startswith(PNG):
+        if data[12:16] != b"IHDR":
+            raise ImageError("breaks off in its header")
+        width, height = struct.unpack_from(">II", data, 16)
+        return Header("PNG", height, width)
+    if data.startswith(GIF):
+        width, height = struct.unpack_from("<HH", data, 6)
+        return Header("GIF", height, width)
+    if data.startswith(b"BM"):
+        width, height = struct.unpack_from("<ii", data, 18)
+        return Header("BMP", abs(height), width)
+    if data.startswith(b"RIFF") and data[8:12] == b"WEBP":
+        return _webp(data)
+    raise ImageError("is no JPEG, PNG, GIF, BMP or WebP file")
+
+
+def _jpeg(data: bytes) -> Header:
+    place = 2
+    while True:
+        if data[place] != 0xFF:
+            raise ImageError("is a damaged JPEG: no marker where one is due")
+        marker = data[place + 1]
+        if marker == 0xFF:  # fill bytes
+            place += 1
+            continue
+        if marker in _FRAMES:
+            height, width = struct.unpack_from(">HH", data, place + 5)
+            return Header("JPEG", height, width)
+        if marker == 0x01 or 0xD0 <= marker <= 0xD8:  # markers that stand alone
+            place += 2
+            continue
+        if marker in (0xD9, 0xDA):
+            raise ImageError("is a damaged JPEG: its data begins before its size is told")
+        place += 2 + struct.unpack_from(">H", data, place + 2)[0]
+
+
+def _webp(data: bytes) -> Header:
+    """See "WebP Container Specification" and RFC 6386, section 9.1."""
+    kind = data[12:16]
+    if kind == b"VP8X":
+        across, down = (int.from_bytes(_exactly(data, place, 3), "little") for place in (24, 27))
+        return Header("WebP", 1 + down, 1 + across)
+    if kind == b"VP8L":
+        bits = struct.unpack_from("<I", data, 21)[0]
+        return Header("WebP", 1 + (bits >> 14 & 0x3FFF), 1 + (bits & 0x3FFF))
+    width, height = struct.unpack_from("<HH", data, 26)
+    return Header("WebP", height & 0x3FFF, width & 0x3FFF)
+
+
+def _exactly(data: bytes, place: int, size: int) -> bytes:
+    if len(data) < place + size:
+        raise ImageError("breaks off in its header")
+    return data[place : place + size]

@@ -1,0 +1,1 @@
+"""Networks that say in few numbers what an image is, and draw it again from them."""

@@ -1,0 +1,1 @@
+"""Networks that make images: generators, and the critics that they learn from."""

@@ -1,0 +1,1 @@
+"""Networks for photographs, in the shapes of the ImageNet challenge: images to a logit per class."""

@@ -1,0 +1,1 @@
+"""Networks that say of every pixel whether it belongs to what is looked for."""

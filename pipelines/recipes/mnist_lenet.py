@@ -1,0 +1,25 @@
+"""Digits with LeNet-5 in its own shape: 61,706 weights.
+
+Reproduces the network of "Gradient-Based Learning Applied to Document Recognition" as textbooks print it; 0.992 on
+MNIST after training on 60,000 digits.
+
+Expect EXPECTED, the mean of three seeds (`python -m benchmarks.digits`).
+"""
+
+from features.columns import Image
+from models.vision.digits import lenet
+from pipelines.recipe import Gate, Optimizer, Recipe, Training
+
+RECIPE = Recipe(
+    name="mnist_lenet",
+    source="LeCun and others, Gradient-Based Learning Applied to Document Recognition",
+    dataset="mnist",
+    model=lenet.Config(Image("image", 28, 28, 1)),
+    training=Training(
+        optimizers=(Optimizer("adam", learning_rate=0.001),),
+        epochs=20,
+        global_batch=100,
+        checkpoint_every="10 epochs",
+    ),
+    gate=Gate("accuracy", 0.9),
+)

@@ -1,0 +1,117 @@
+"""Several losses in one step: each optimizer moves its own variables by its own loss, and by no other."""
+
+import dataclasses
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from features.columns import Image, describe
+from features.dataset_version import DatasetVersion
+from features.errors import BadInputError
+from features.schema import Field, Label, Schema
+from features.statistics import Statistics
+from models.vision.autoencoders import dense, stacked
+from models.vision.digits import mlp
+from models.vision.generative import dcgan
+from pipelines.recipe import Optimizer, Recipe, Training
+from pipelines.tasks.task import LOSS
+from pipelines.training import checkpoints
+from pipelines.training.position import Position
+from pipelines.training.step import TrainingStep
+
+IMAGE = Image("image", 8, 8, 1)
+RATE = 0.5
+GAN = dcgan.Config(IMAGE, (4, 8), 6)
+BOTH = (Optimizer("sgd", RATE, "generator"), Optimizer("sgd", RATE, "discriminator"))
+ROWS = {"image": np.random.default_rng(1).integers(0, 255, (12, 8, 8, 1)).astype(np.uint8)}
+LABEL = np.zeros(12, np.float32)
+
+
+def version(purpose: str = "generation") -> DatasetVersion:
+    label = Label("digit", (("0",), ("1",)), purpose=purpose)  # type: ignore[arg-type]
+    schema = Schema((Field("image", "image"),), label, "row")
+    features = {
+        "schema": schema.to_json(), "columns": [describe(IMAGE)], "cardinalities": {},
+        "statistics": Statistics(12, (12, 0)).to_json(),
+    }  # fmt: skip
+    return DatasetVersion("nowhere", {"splits": {}}, features)
+
+
+def step_of(optimizers: tuple[Optimizer, ...] = BOTH, model: object = GAN, purpose: str = "generation") -> TrainingStep:
+    training = Training(optimizers, epochs=1, global_batch=12, workers=1)
+    return TrainingStep(Recipe("any", "nowhere", "none", model, training), version(purpose), 10)  # type: ignore[arg-type]
+
+
+def test_each_part_of_a_gan_makes_its_own_loss_smaller() -> None:
+    step = step_of()
+    keras.utils.set_random_seed(3)
+    paths = [variable.path for variable in step.model.trainable_variables]
+    before = [weight.numpy() for weight in step.weights]
+    noise = step.model.get_layer("noise").seed_generator.state
+    drawn = noise.numpy()
+    averages = [variable.numpy() for variable in step.model.non_trainable_variables]
+    tf.function(step.replica_step)(ROWS, LABEL)
+    moved = [old - new.numpy() for old, new in zip(before, step.weights, strict=True)]
+    for weight, old in zip(step.weights, before, strict=True):
+        weight.assign(old)
+    for variable, old in zip(step.model.non_trainable_variables, averages, strict=True):
+        variable.assign(old)
+    noise.assign(drawn)
+    with tf.GradientTape(persistent=True) as tape:
+        outputs = step.model(ROWS, training=True)
+        losses = {part: tf.reduce_mean(outputs[LOSS + part]) for part in ("generator", "discriminator")}
+    for index, (path, change) in enumerate(zip(paths, moved, strict=True)):
+        gradient = tape.gradient(losses[path.split("_")[0]], step.weights[index])
+        np.testing.assert_allclose(change, RATE * gradient.numpy(), rtol=1e-3, atol=1e-6, err_msg=path)
+    assert {path.split("_")[0] for path in paths} == {"generator", "discriminator"}
+
+
+def test_a_layer_of_a_stack_learns_nothing_from_those_above_it() -> None:
+    model = stacked.Config(IMAGE, (6, 5), "sigmoid", noise=0.0)
+    first, second = Optimizer("sgd", RATE, "hidden_0"), Optimizer("sgd", 0.0, "hidden_1")
+    both = step_of((first, dataclasses.replace(second, learning_rate=RATE)), model, "reconstruction")
+    alone = step_of((first, second), model, "reconstruction")
+    for step in (both, alone):
+        step.replica_step(ROWS, LABEL)
+    for one, other, variable in zip(both.weights, alone.weights, both.model.trainable_variables, strict=True):
+        same = np.array_equal(one.numpy(), other.numpy())
+        assert same == variable.path.startswith("hidden_0"), variable.path
+
+
+def test_optimizers_that_do_not_fit_the_losses_are_refused() -> None:
+    with pytest.raises(BadInputError, match=r"scopes 'generator', 'discriminator', and .* are ''"):
+        step_of((Optimizer("sgd", RATE),)).replica_step(ROWS, LABEL)
+
+
+def test_layers_add_their_own_losses() -> None:
+    """The sparse autoencoder's divergence, computed by hand, is what a step reports more than the squared error."""
+    weight, target = 0.3, 0.15
+    plain = step_of((Optimizer("sgd", 0.0),), dense.Config(IMAGE, (6,)), "reconstruction")
+    sparse = step_of(
+        (Optimizer("sgd", 0.0),), dense.Config(IMAGE, (6,), sparsity=target, sparsity_weight=weight), "reconstruction"
+    )
+    code = keras.Model(plain.model.input, plain.model.get_layer("encoder_0").output)(ROWS).numpy().mean(axis=0)
+    divergence = np.sum(target * np.log(target / code) + (1 - target) * np.log((1 - target) / (1 - code)))
+    difference = float(sparse.replica_step(ROWS, LABEL)) - float(plain.replica_step(ROWS, LABEL))
+    assert difference == pytest.approx(weight * divergence, rel=1e-4)
+
+
+def test_a_training_starts_from_the_weights_of_another(tmp_path: Path) -> None:
+    """A stack's first layer becomes that of a classifier; layers of other names or shapes keep what they have."""
+    source = step_of(
+        (Optimizer("sgd", RATE, "hidden_0"), Optimizer("sgd", RATE, "hidden_1")), stacked.Config(IMAGE, (6, 5)),
+        "reconstruction",
+    )  # fmt: skip
+    checkpoints.save(str(tmp_path / "checkpoints"), source.variables, Position(), keep=1)
+    fresh = step_of((Optimizer("sgd", RATE),), mlp.Config(IMAGE, (6, 7), outputs=1), "")
+    before = {name: value.numpy() for name, value in fresh.variables.items()}
+    taken = checkpoints.take_over(str(tmp_path / "checkpoints"), fresh.variables)
+    assert taken == ["model/hidden_0/kernel", "model/hidden_0/bias"]
+    for name, value in fresh.variables.items():
+        expected = source.variables[name] if name in taken else before[name]
+        np.testing.assert_array_equal(value.numpy(), np.asarray(expected), err_msg=name)
+    with pytest.raises(BadInputError, match="there is no checkpoint"):
+        checkpoints.take_over(str(tmp_path / "nothing"), fresh.variables)
