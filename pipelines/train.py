@@ -79,7 +79,7 @@ def train(
     require_room(spark, recipe.training)
     feed = _feed(spark, recipe, version, rows, trigger, progress)
     identity = json.loads(json.dumps({"recipe": recipe.to_json(), "dataset_digest": version.digest}))
-    with open_start(tracker, warm_start, version) as start:
+    with open_start(tracker, warm_start, version, transfer=recipe.training.transfer) as start:
         identity |= {"warm_start": start.to_json()} if start else {}
         if overwrite and not is_resumable(output, identity):
             storage.delete(output)

@@ -46,13 +46,16 @@ class Start:
 
 
 @contextmanager
-def open_start(tracker: Tracker, uri: str, version: DatasetVersion) -> Iterator[Start | None]:
+def open_start(
+    tracker: Tracker, uri: str, version: DatasetVersion, *, transfer: bool = False
+) -> Iterator[Start | None]:
     """The model to start from, for the block; None if `uri` is empty.
 
     Args:
         tracker: The registry.
         uri: As `pipelines.model_files.model_files` takes it.
         version: What will be trained on.
+        transfer: Whether only some of its weights are taken: then only ids must mean the same.
 
     Raises:
         BadInputError: if there is no such model, or ids and numbers of the dataset version mean something else to it.
@@ -61,7 +64,8 @@ def open_start(tracker: Tracker, uri: str, version: DatasetVersion) -> Iterator[
         yield None
         return
     with model_files(tracker, uri) as model:
-        if statistics_digest(model.features) != version.statistics_digest:
+        means_something = not transfer or bool(version.cardinalities)
+        if means_something and statistics_digest(model.features) != version.statistics_digest:
             raise BadInputError(
                 f"The model {model.name} knows other statistics than the dataset version {version.uri!r} was written "
                 f"with: its ids and numbers mean something else. Run etl with --statistics-of {uri}, and train on that."

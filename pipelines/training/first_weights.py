@@ -20,15 +20,16 @@ RANDOM = "seed_generator_state"
 """Beginning of the names of random generators' states, which are no weights."""
 
 
-def take_weights(folder: str, variables: Mapping[str, tf.Variable]) -> None:
+def take_weights(folder: str, variables: Mapping[str, tf.Variable], *, transfer: bool = False) -> None:
     """Assigns the weights of an older model, and their values to the averages too.
 
     Args:
         folder: URI of the `variables` of a SavedModel that `export` wrote.
         variables: Of a `TrainingStep`, by name.
+        transfer: Take those that fit, and leave the others as they are.
 
     Raises:
-        BadInputError: if they are not those of this network, naming all that do not fit.
+        BadInputError: if they are not those of this network, naming all that do not fit; if none is, with `transfer`.
     """
     saved = read_weights(folder)
     wanted = {
@@ -43,7 +44,9 @@ def take_weights(folder: str, variables: Mapping[str, tf.Variable]) -> None:
         for name in sorted(have.keys() | need.keys())
         if have.get(name) != need.get(name)
     ]
-    if faults:
+    if transfer:
+        wanted = {name: variable for name, variable in wanted.items() if have.get(name) == need[name]}
+    if not wanted or (faults and not transfer):
         raise BadInputError(
             f"The weights of --warm-start do not fit the network: {'; '.join(faults)}. Train the network that the "
             "model was exported from, or start without --warm-start."

@@ -113,9 +113,6 @@ class Loop:
         position = Position()
         if existing := checkpoints.complete(self._checkpoints):
             position = checkpoints.restore(existing[-1], self.step.variables)
-        elif training.start_from:
-            taken = checkpoints.take_over(storage.join(training.start_from, "checkpoints"), self.step.variables)
-            self.report({"event": "note", "text": f"{len(taken)} variables start from {training.start_from}"})
         self.report({"event": "start", "step": position.step, "epoch": position.epoch, "steps": self.total_steps})
         if self._weights and not existing:
             self.report({"event": "warm start", "metrics": self._evaluate()})
@@ -315,7 +312,7 @@ class Loop:
         with self.strategy.scope():
             step = TrainingStep(self.recipe, self._version, self.total_steps)
         if self._weights:
-            take_weights(self._weights, step.variables)
+            take_weights(self._weights, step.variables, transfer=self.recipe.training.transfer)
         return step
 
     def _evaluate(self) -> dict[str, float]:
