@@ -149,7 +149,7 @@ class _Chosen:
             sink = pa.BufferOutputStream()
             with pa.ipc.new_stream(sink, parts[0].schema) as writer:
                 writer.write_table(pa.concat_tables(parts))
-            yield pa.record_batch({"rows": pa.array([sink.getvalue()], pa.binary())})
+            yield pa.record_batch({"rows": pa.array([bytes(sink.getvalue())], pa.binary())})
 
 
 def plain(rows: pa.RecordBatch | pa.Table) -> pa.Table:
