@@ -129,8 +129,10 @@ class World:
             raise AssertionError(f"{method} {path}: {error.code} {error.read().decode()[:2000]}") from error
         return json.loads(text) if text else None
 
-    def runs(self, dag: str) -> list[dict[str, Any]]:
+    def runs(self, dag: str, *, by_the_clock: bool = False) -> list[dict[str, Any]]:
+        """Runs in the order of their days; those that the clock started are not ours."""
         found: list[dict[str, Any]] = self.ask("GET", f"/api/v2/dags/{dag}/dagRuns?limit=100")["dag_runs"]
+        found = [run for run in found if (run["run_type"] == "scheduled") == by_the_clock]
         return sorted(found, key=lambda run: run["logical_date"] or run["run_after"])
 
     def tasks(self, dag: str, run: str) -> dict[str, dict[str, Any]]:
@@ -246,7 +248,7 @@ def world(airflow: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Wo
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
         "AIRFLOW__CORE__PARALLELISM": "2",
         "AIRFLOW__CORE__DEFAULT_TASK_RETRY_DELAY": "3",
-        "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "True",
+        "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "3600",
         "AIRFLOW__API__HOST": "127.0.0.1",
         "AIRFLOW__API__PORT": str(api),
         "AIRFLOW__API__WORKERS": "1",
@@ -284,7 +286,7 @@ def world(airflow: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Wo
         for name in ("api-server", "scheduler", "dag-processor", "triggerer"):
             processes.start(name, [airflow_program, name], of_airflow)
         wait_for("MLflow", lambda: _answers(f"{world.mlflow}/health"))
-        wait_for("Airflow", lambda: _answers(f"{world.api}/api/v2/version"), 180)
+        wait_for("Airflow", lambda: _answers(f"{world.api}/api/v2/monitor/health"), 180)
 
         def known() -> bool:
             return {DAILY, SCORE} <= {dag["dag_id"] for dag in world.ask("GET", "/api/v2/dags")["dags"]}
@@ -315,6 +317,14 @@ def _answers(url: str) -> bool:
             return True
     except OSError:
         return False
+
+
+def test_the_clock_starts_the_run_of_today_which_was_not_delivered(world: World) -> None:
+    wait_for("the clock", lambda: world.runs(DAILY, by_the_clock=True))
+    run = world.runs(DAILY, by_the_clock=True)[-1]["dag_run_id"]
+    assert world.ended(DAILY, run) == "failed"
+    tasks = world.tasks(DAILY, run)
+    assert (tasks["validate"]["state"], tasks["validate"]["try_number"]) == ("failed", 1)
 
 
 def test_a_first_day_ends_with_a_champion_and_its_predictions(world: World, census: Path) -> None:
