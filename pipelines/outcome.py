@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from features.errors import BadInputError
+from pipelines import logs
 
 SUCCESS, FAILURE, BAD_INPUT = 0, 1, 2
 SUBMIT_COPY_SECONDS = 1.0
@@ -27,7 +28,7 @@ def conclude(job: str, work: Callable[[], Any]) -> int:
         0 on success; 2 when the arguments or the data must change before a retry can help; 1 otherwise.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # its banners would bury the progress lines
-    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    logs.start(job=job)
     try:
         result = work()
     except BadInputError as error:
@@ -48,7 +49,10 @@ def parse(parser: argparse.ArgumentParser, arguments: list[str] | None) -> argpa
 
 
 def _fail(job: str, code: int, reason: str, error: Exception | None) -> int:
-    print(f"emberline {job}: {reason}", file=sys.stderr, flush=True)
+    if logs.as_json():
+        logs.tell(reason, "error", code=code)
+    else:
+        print(f"emberline {job}: {reason}", file=sys.stderr, flush=True)
     kind = type(error).__name__ if error else "Interrupted"
     _say_last({"job": job, "status": "failed", "kind": kind, "reason": reason[:2000]})
     return code
