@@ -137,6 +137,8 @@ class SparkJob(SparkSubmitOperator):
         if found and not found.running:
             return self._conclude(context, found)
         now = time.time()
+        if found is None and beat >= 0:
+            raise AirflowException(f"{self.submission} is gone: its job was ended. The next try submits it again.")
         if found and found.beat != beat:
             beat, moved = found.beat, now
         if now > until:
@@ -150,6 +152,11 @@ class SparkJob(SparkSubmitOperator):
                 "try submits it again; what it has finished stays."
             )
         return self._defer(beat, moved, until)
+
+    def on_kill(self) -> None:
+        """Ends spark-submit, and with its file the job, wherever that runs; the next try need not wait for either."""
+        super().on_kill()
+        submission_file.forget(self.submission)
 
     def _wait(self, beat: int) -> None:
         now = time.time()

@@ -3,9 +3,12 @@
 The tests of this file follow one another, like days: each goes on where the one before has ended.
 """
 
+import contextlib
 import json
+import math
 import os
 import random
+import re
 import shutil
 import signal
 import socket
@@ -17,6 +20,7 @@ import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +62,7 @@ class Processes:
 
     folder: Path
     running: dict[str, tuple[subprocess.Popen[bytes], list[str], dict[str, str]]] = field(default_factory=dict)
+    orphaned: list[int] = field(default_factory=list)
 
     def start(self, name: str, command: list[str], env: dict[str, str]) -> None:
         with (self.folder / f"{name}.log").open("ab") as log:
@@ -71,9 +76,10 @@ class Processes:
 
     def kill(self, name: str, *, group: bool = True) -> None:
         process = self.running[name][0]
-        if process.poll() is None:
-            (os.killpg if group else os.kill)(process.pid, signal.SIGKILL)
+        (os.killpg if group else os.kill)(process.pid, signal.SIGKILL)
         process.wait()
+        if not group:
+            self.orphaned.append(process.pid)
 
     def again(self, name: str) -> None:
         _, command, env = self.running[name]
@@ -91,6 +97,9 @@ class Processes:
                     process.wait(10)
                 except subprocess.TimeoutExpired:
                     continue
+        for group in self.orphaned:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(group, signal.SIGKILL)
 
     def log(self, name: str) -> str:
         return (self.folder / f"{name}.log").read_text(errors="replace")
@@ -208,6 +217,25 @@ def deliver(world: World, census: Path, day: str, change: Callable[[str, list[st
         lines = (census / name).read_text().splitlines()[skip:]
         chosen = lines[number * rows : (number + 1) * rows]
         (folder / name).write_text("\n".join(change(name, chosen) if change else chosen) + "\n")
+
+
+@dataclass(frozen=True)
+class Application:
+    """A Spark application, and between which lines of the master's log it lived."""
+
+    began: int
+    ended: float
+
+
+def applications(world: World, job: str) -> list[Application]:
+    """Those of a job, in order."""
+    lines = world.processes.log("master").splitlines()
+    found = []
+    for number, line in enumerate(lines):
+        if registered := re.search(rf"Registered app emberline {job} \S+ with ID (\S+)", line):
+            over = (at for at, later in enumerate(lines) if f"Removing app {registered[1]}" in later)
+            found.append(Application(number, next(over, math.inf)))
+    return found
 
 
 def at_random(name: str, lines: list[str]) -> list[str]:
@@ -419,23 +447,21 @@ def test_a_day_of_faults_ends_as_if_there_had_been_none(world: World, census: Pa
 
     deliver(world, census, day, a_few)
     world.processes.kill("mlflow")
-    run = world.trigger(DAILY, day)
+    # Long enough to be interrupted.
+    run = world.trigger(DAILY, day, overrides=[*OVERRIDES[1:], "training.epochs=40"])
 
-    def state(task: str) -> str | None:
-        return world.states(DAILY, run).get(task)
-
-    wait_for("a retry", lambda: state("validate") == "up_for_retry", 180)
+    wait_for("a retry", lambda: world.tasks(DAILY, run)["validate"]["try_number"] > 1, 180)
     world.processes.again("mlflow")
     wait_for("MLflow", lambda: _answers(f"{world.mlflow}/health"))
 
-    started = "Registering app emberline etl census_wide_deep"
-    before = world.processes.log("master").count(started)
-    wait_for("etl in Spark", lambda: world.processes.log("master").count(started) > before, 180, 0.5)
+    before = len(applications(world, "etl"))
+    wait_for("etl in Spark", lambda: len(applications(world, "etl")) > before, 180, 0.5)
     world.processes.kill("scheduler", group=False)
     time.sleep(5)
     world.processes.again("scheduler")
 
-    wait_for("the training's first epoch", lambda: "epoch" in world.task_log(DAILY, run, "train"), 300, 0.5)
+    training = world.root / "trainings" / DAILY / "census_wide_deep" / f"{day}T000000"
+    wait_for("a checkpoint", lambda: list(training.rglob("position.json")), 400, 0.5)
     world.processes.kill("worker-1")
     time.sleep(3)
     world.processes.again("worker-1")
@@ -443,8 +469,9 @@ def test_a_day_of_faults_ends_as_if_there_had_been_none(world: World, census: Pa
     assert world.ended(DAILY, run) == "success", world.states(DAILY, run)
     world.quiet()
     assert world.tasks(DAILY, run)["validate"]["try_number"] >= 2
-    # One etl, whatever happened to those who waited for it.
-    assert world.processes.log("master").count(started) == before + 1
+    # Nobody began while another was at it.
+    ran = applications(world, "etl")[before:]
+    assert all(earlier.ended <= later.began for earlier, later in pairwise(ran)), ran
     assert world.versions() == versions + 1
     manifest = world.root / "datasets" / DAILY / "census_wide_deep" / f"{day}T000000" / "manifest.json"
     assert json.loads(manifest.read_text())["rows_rejected"] == 2 * spoilt
