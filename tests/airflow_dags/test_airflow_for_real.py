@@ -20,6 +20,7 @@ import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -138,10 +139,10 @@ class World:
             raise AssertionError(f"{method} {path}: {error.code} {error.read().decode()[:2000]}") from error
         return json.loads(text) if text else None
 
-    def runs(self, dag: str, *, by_the_clock: bool = False) -> list[dict[str, Any]]:
-        """Runs in the order of their days; those that the clock started are not ours."""
+    def runs(self, dag: str, kind: str = "") -> list[dict[str, Any]]:
+        """Runs in the order of their days; of one kind, such as `backfill`, or all."""
         found: list[dict[str, Any]] = self.ask("GET", f"/api/v2/dags/{dag}/dagRuns?limit=100")["dag_runs"]
-        found = [run for run in found if (run["run_type"] == "scheduled") == by_the_clock]
+        found = [run for run in found if kind in ("", run["run_type"])]
         return sorted(found, key=lambda run: run["logical_date"] or run["run_after"])
 
     def tasks(self, dag: str, run: str) -> dict[str, dict[str, Any]]:
@@ -208,9 +209,10 @@ class World:
         wait_for("an end of all runs", none_left, 400, 2)
 
 
-def deliver(world: World, census: Path, day: str, change: Callable[[str, list[str]], list[str]] | None = None) -> None:
-    """Raw files of a day: rows of the official files that no other day has."""
-    number = int(day[-2:]) - 2
+def deliver(
+    world: World, census: Path, day: str, number: int, change: Callable[[str, list[str]], list[str]] | None = None
+) -> None:
+    """Raw files of a day: the `number`th rows of the official files."""
     folder = world.raw / day
     folder.mkdir(parents=True)
     for name, rows, skip in (("adult.data", TRAIN_ROWS, 0), ("adult.test", TEST_ROWS, 1)):
@@ -320,8 +322,6 @@ def world(airflow: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Wo
             return {DAILY, SCORE} <= {dag["dag_id"] for dag in world.ask("GET", "/api/v2/dags")["dags"]}
 
         wait_for("the DAGs", known)
-        for dag in (DAILY, SCORE):
-            world.ask("PATCH", f"/api/v2/dags/{dag}", {"is_paused": False})
         yield world
     finally:
         processes.end()
@@ -347,78 +347,44 @@ def _answers(url: str) -> bool:
         return False
 
 
-def test_the_clock_starts_the_run_of_today_which_was_not_delivered(world: World) -> None:
-    wait_for("the clock", lambda: world.runs(DAILY, by_the_clock=True))
-    run = world.runs(DAILY, by_the_clock=True)[-1]["dag_run_id"]
-    assert world.ended(DAILY, run) == "failed"
-    tasks = world.tasks(DAILY, run)
-    assert (tasks["validate"]["state"], tasks["validate"]["try_number"]) == ("failed", 1)
-
-
-def test_a_first_day_ends_with_a_champion_and_its_predictions(world: World, census: Path) -> None:
-    deliver(world, census, "20260102")
-    run = world.trigger(DAILY, "20260102")
+def test_the_clock_starts_a_first_day_that_ends_with_a_champion_and_its_predictions(world: World, census: Path) -> None:
+    day = f"{datetime.now(UTC):%Y%m%d}"
+    deliver(world, census, day, 0)
+    for dag in (DAILY, SCORE):
+        world.ask("PATCH", f"/api/v2/dags/{dag}", {"is_paused": False})
+    wait_for("the clock", lambda: world.runs(DAILY))
+    (run,) = (one["dag_run_id"] for one in world.runs(DAILY))
     assert world.ended(DAILY, run) == "success", world.states(DAILY, run)
     assert set(world.states(DAILY, run).values()) == {"success"}
-    assert world.champion() == 1
-    wait_for(
-        "predictions", lambda: len(world.scored("20260102")) == 2 and world.scored("20260102")[-1] == "success", 300
-    )
+    assert world.champion() == world.versions() == 1
+    wait_for("predictions", lambda: world.scored(day) == ["success", "success"], 300)
     # The day came before there was a champion: nothing to score with yet.
-    first, second = (one for one in world.runs(SCORE) if one["partition_key"] == "20260102")
-    assert world.states(SCORE, first["dag_run_id"]) == {"champion_known": "success", "score": "skipped"}
-    assert world.states(SCORE, second["dag_run_id"]) == {"champion_known": "success", "score": "success"}
-    table = world.predictions("20260102")
-    assert table.num_rows == TRAIN_ROWS + TEST_ROWS
+    early, late = (one["dag_run_id"] for one in world.runs(SCORE))
+    assert world.states(SCORE, early) == {"champion_known": "success", "score": "skipped"}
+    assert world.states(SCORE, late) == {"champion_known": "success", "score": "success"}
+    table = world.predictions(day)
+    assert table.num_rows == len(set(table["row"].to_pylist())) == TRAIN_ROWS + TEST_ROWS
     assert table["model_version"].unique().to_pylist() == [1]
-
-
-def test_a_backfill_of_two_days_refuses_the_worse_model_and_scores_both(world: World, census: Path) -> None:
-    deliver(world, census, "20260103", at_random)
-    deliver(world, census, "20260104")
-    body = {
-        "dag_id": DAILY, "from_date": "2026-01-03T00:00:00Z", "to_date": "2026-01-04T00:00:00Z", "max_active_runs": 1,
-        "run_backwards": False, "dag_run_conf": {"overrides": OVERRIDES}, "reprocess_behavior": "none",
-    }  # fmt: skip
-    world.ask("POST", "/api/v2/backfills", body)
-    wait_for("two runs", lambda: len(world.runs(DAILY)) == 3)
-    worse, third = (one["dag_run_id"] for one in world.runs(DAILY)[1:])
-    assert world.ended(DAILY, worse) == "success"
-    # Refused is not failed: what follows is skipped, and everything stays as it was.
-    states = world.states(DAILY, worse)
-    assert states.pop("champion") == "skipped"
-    assert set(states.values()) == {"success"}
-    assert world.ended(DAILY, third) == "success"
-    world.quiet()
-    assert world.versions() == 3
-    promoted = world.states(DAILY, third)["champion"] == "success"
-    assert world.champion() == (3 if promoted else 1)
-    assert world.scored("20260103") == ["success"]
-    assert world.scored("20260104") == ["success"] * (2 if promoted else 1)
-    assert world.predictions("20260103")["model_version"].unique().to_pylist() == [1]
-    for day in ("20260102", "20260103", "20260104"):
-        table = world.predictions(day)
-        assert table.num_rows == len(set(table["row"].to_pylist())) == TRAIN_ROWS + TEST_ROWS
 
 
 @pytest.mark.parametrize(
     ("day", "change", "reason"),
     [
         (
-            "20260105",
-            lambda name, lines: [line if at % 3 else "old, " + line for at, line in enumerate(lines)],
+            "20260102",
+            lambda name, lines: [line if at % 3 else f"old, {line}" for at, line in enumerate(lines)],
             "rejected",
         ),
-        ("20260106", lambda name, lines: [line.partition(", ")[2] for line in lines], "rejected"),
-        ("20260107", lambda name, lines: [], "no rows"),
+        ("20260103", lambda name, lines: [line.partition(", ")[2] for line in lines], "rejected"),
+        ("20260104", lambda name, lines: [], "no rows"),
     ],
-    ids=["corrupt", "without a column", "empty"],
+    ids=["corrupt first_day", "without a column first_day", "empty first_day"],
 )
 def test_a_bad_day_ends_at_the_check_and_changes_nothing(
     world: World, census: Path, day: str, change: Callable[[str, list[str]], list[str]], reason: str
 ) -> None:
     champion, versions = world.champion(), world.versions()
-    deliver(world, census, day, change)
+    deliver(world, census, day, 1, change)
     run = world.trigger(DAILY, day)
     assert world.ended(DAILY, run) == "failed"
     tasks = world.tasks(DAILY, run)
@@ -436,6 +402,34 @@ def test_a_bad_day_ends_at_the_check_and_changes_nothing(
     assert world.versions() == versions
 
 
+def test_a_backfill_of_two_days_refuses_the_worse_model_and_scores_both(world: World, census: Path) -> None:
+    deliver(world, census, "20260105", 2, at_random)
+    deliver(world, census, "20260106", 3)
+    body = {
+        "dag_id": DAILY, "from_date": "2026-01-05T00:00:00Z", "to_date": "2026-01-06T00:00:00Z", "max_active_runs": 1,
+        "run_backwards": False, "dag_run_conf": {"overrides": OVERRIDES}, "reprocess_behavior": "none",
+    }  # fmt: skip
+    world.ask("POST", "/api/v2/backfills", body)
+    wait_for("two runs", lambda: len(world.runs(DAILY, "backfill")) == 2)
+    worse, third = (one["dag_run_id"] for one in world.runs(DAILY, "backfill"))
+    assert world.ended(DAILY, worse) == "success"
+    # Refused is not failed: what follows is skipped, and everything stays as it was.
+    states = world.states(DAILY, worse)
+    assert states.pop("champion") == "skipped"
+    assert set(states.values()) == {"success"}
+    assert world.ended(DAILY, third) == "success"
+    world.quiet()
+    assert world.versions() == 3
+    promoted = world.states(DAILY, third)["champion"] == "success"
+    assert world.champion() == (3 if promoted else 1)
+    assert world.scored("20260105") == ["success"]
+    assert world.scored("20260106") == ["success"] * (2 if promoted else 1)
+    assert world.predictions("20260105")["model_version"].unique().to_pylist() == [1]
+    for day in ("20260105", "20260106"):
+        table = world.predictions(day)
+        assert table.num_rows == len(set(table["row"].to_pylist())) == TRAIN_ROWS + TEST_ROWS
+
+
 def test_a_day_of_faults_ends_as_if_there_had_been_none(world: World, census: Path) -> None:
     """A few corrupt rows, no MLflow at first, a scheduler killed in `etl`, a Spark worker killed in `train`."""
     day = "20260108"
@@ -445,7 +439,7 @@ def test_a_day_of_faults_ends_as_if_there_had_been_none(world: World, census: Pa
     def a_few(name: str, lines: list[str]) -> list[str]:
         return [line if number >= spoilt else "old, " + line for number, line in enumerate(lines)]
 
-    deliver(world, census, day, a_few)
+    deliver(world, census, day, 4, a_few)
     world.processes.kill("mlflow")
     # Long enough to be interrupted.
     run = world.trigger(DAILY, day, overrides=[*OVERRIDES[1:], "training.epochs=40"])
@@ -481,7 +475,7 @@ def test_a_day_of_faults_ends_as_if_there_had_been_none(world: World, census: Pa
 
 def test_clearing_a_day_replaces_its_outputs_and_doubles_nothing(world: World) -> None:
     day = "20260108"
-    run = world.runs(DAILY)[-1]["dag_run_id"]
+    run = world.runs(DAILY, "manual")[-1]["dag_run_id"]
     before = world.predictions(day)
     world.clear(DAILY, run, "evaluate")
     wait_for("a new beginning", lambda: world.states(DAILY, run)["evaluate"] not in ("success",))
