@@ -10,9 +10,9 @@ What a deployment sets, once, in Airflow (`docs/airflow.md` shows the commands):
     variable   emberline_submissions where submissions are noted, if Airflow cannot open <emberline_root>/submissions
     pool       emberline_training    a slot for each training that the cluster has room for
 
-A missing one fails the task by name; only without the pool do trainings stay `scheduled`, with a word in the scheduler's
-log. `spark-submit` is taken from the worker's PATH: the provider accepts no other place. The worker's environment says
-which Python the jobs run in (PYSPARK_PYTHON, PYSPARK_DRIVER_PYTHON: not Airflow's own) and holds their secrets, which are
+A missing one fails the task by name; without the pool, trainings stay `scheduled`, with a word in the scheduler's log.
+`spark-submit` is taken from the worker's PATH: the provider accepts no other place. The worker's environment says which
+Python the jobs run in (PYSPARK_PYTHON, PYSPARK_DRIVER_PYTHON: not Airflow's own) and holds their secrets, which are
 never arguments.
 """
 
