@@ -15,7 +15,7 @@ checkpoint. A refused model skips `champion`, and the run is a success: the cham
 Failed without a retry: the input is bad (exit code 2): no rows, a missing column, too many bad rows. The end of the
 log says what to change; then clear the task. Failed after retries: cluster or MLflow were unreachable; look there,
 then clear the task. Rows that were put aside, with reasons: `rejected/` in the dataset version.
-`train` stays scheduled: no slot in pool `emberline_training`, or no such pool (see the DAG's warnings).
+`train` stays scheduled: no slot is free in pool `emberline_training`, or nobody made it (`airflow pools list`).
 """
 
 from airflow.sdk import DAG, chain

@@ -11,7 +11,7 @@ have changed, `tune` refuses; trigger a new run instead.
 
 ### Triage
 Failed without a retry: space or data are bad (exit code 2). Trials that fail do not fail the search; MLflow shows them.
-`tune` stays scheduled: no slot in pool `emberline_training`, or no such pool (see the DAG's warnings).
+`tune` stays scheduled: no slot is free in pool `emberline_training`, or nobody made it (`airflow pools list`).
 """
 
 from airflow.sdk import DAG, Param

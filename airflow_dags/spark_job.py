@@ -10,9 +10,10 @@ What a deployment sets, once, in Airflow (`docs/airflow.md` shows the commands):
     variable   emberline_submissions where submissions are noted, if Airflow cannot open <emberline_root>/submissions
     pool       emberline_training    a slot for each training that the cluster has room for
 
-A missing one fails the task by name; a missing pool shows as a warning on the DAG's page. `spark-submit` is taken from
-the worker's PATH: the provider accepts no other place. The worker's environment says which Python the jobs run in
-(PYSPARK_PYTHON, PYSPARK_DRIVER_PYTHON: not Airflow's own) and holds their secrets, which are never arguments.
+A missing one fails the task by name; without the pool, trainings stay `scheduled`, with a word in the scheduler's log.
+`spark-submit` is taken from the worker's PATH: the provider accepts no other place. The worker's environment says which
+Python the jobs run in (PYSPARK_PYTHON, PYSPARK_DRIVER_PYTHON: not Airflow's own) and holds their secrets, which are
+never arguments.
 """
 
 import re
@@ -137,6 +138,8 @@ class SparkJob(SparkSubmitOperator):
         if found and not found.running:
             return self._conclude(context, found)
         now = time.time()
+        if found is None and beat >= 0:
+            raise AirflowException(f"{self.submission} is gone: its job was ended. The next try submits it again.")
         if found and found.beat != beat:
             beat, moved = found.beat, now
         if now > until:
@@ -150,6 +153,11 @@ class SparkJob(SparkSubmitOperator):
                 "try submits it again; what it has finished stays."
             )
         return self._defer(beat, moved, until)
+
+    def on_kill(self) -> None:
+        """Ends spark-submit, and with its file the job, wherever that runs; the next try need not wait for either."""
+        super().on_kill()
+        submission_file.forget(self.submission)
 
     def _wait(self, beat: int) -> None:
         now = time.time()

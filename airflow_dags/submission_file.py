@@ -5,10 +5,14 @@ providers knows (`s3://`, `gs://`, `abfs://`). Airflow only reads it, but for th
 """
 
 import json
+import time
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from airflow.sdk.exceptions import AirflowException
+
+GAP_SECONDS = 0.5
+"""HDFS replaces a file in two moves; between them it is not there."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +51,12 @@ def read(uri: str) -> Submission | None:
         AirflowException: if Airflow cannot open such a place.
     """
     try:
-        text = _path(uri).read_text()
+        path = _path(uri)
+        try:
+            text = path.read_text()
+        except FileNotFoundError:
+            time.sleep(GAP_SECONDS)
+            text = path.read_text()
     except FileNotFoundError:
         return None
     except (ImportError, ValueError, OSError) as error:

@@ -1,7 +1,6 @@
 """How far raw rows have moved from those that a model was trained on, field by field."""
 
 import dataclasses
-import sys
 import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -99,7 +98,8 @@ def measure_drift(spark: SparkSession, recipe: Recipe, model: str, source: str, 
         run.log_tags({"emberline.drift": ", ".join(result.drifted_fields)})
         columns = [item.name for item in dataclasses.fields(FieldDrift)]
         run.log_table(columns, [list(asdict(one).values()) for one in result.fields], "drift.json")
-    print("\n".join(table(result.fields)), file=sys.stderr, flush=True)
+    for text in table(result.fields):
+        progress.say(text)
     progress.say(f"{len(result.drifted_fields)} of {len(result.fields)} fields drifted, by {result.rows:,} rows")
     return result
 

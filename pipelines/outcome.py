@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from features.errors import BadInputError
+from pipelines import logs
 
 SUCCESS, FAILURE, BAD_INPUT = 0, 1, 2
 SUBMIT_COPY_SECONDS = 1.0
@@ -37,7 +38,7 @@ def conclude(job: str, work: Callable[[], Any], submission: str | None = None) -
         0 on success; 2 when the arguments or the data must change before a retry can help; 1 otherwise.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # its banners would bury the progress lines
-    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    logs.start(job=job)
     try:
         code, line = _once(job, work, submission) if submission else _ended(job, work)
     except Exception as error:  # of the submission's file; the work itself does not raise
@@ -52,12 +53,10 @@ def parse(parser: argparse.ArgumentParser, arguments: list[str] | None) -> argpa
 
 
 def _once(job: str, work: Callable[[], Any], submission: str) -> tuple[int, dict[str, Any]]:
+    from pipelines.progress import Progress
     from pipelines.submission import once
 
-    def say(text: str) -> None:
-        print(f"emberline {job}: {text}", file=sys.stderr, flush=True)
-
-    return once(submission, lambda: _ended(job, work), say)
+    return once(submission, lambda: _ended(job, work), Progress(job).say)
 
 
 def _ended(job: str, work: Callable[[], Any]) -> tuple[int, dict[str, Any]]:
@@ -76,7 +75,10 @@ def _ended(job: str, work: Callable[[], Any]) -> tuple[int, dict[str, Any]]:
 
 
 def _failed(job: str, code: int, reason: str, error: Exception | None) -> tuple[int, dict[str, Any]]:
-    print(f"emberline {job}: {reason}", file=sys.stderr, flush=True)
+    if logs.as_json():
+        logs.tell(reason, "error", code=code)
+    else:
+        print(f"emberline {job}: {reason}", file=sys.stderr, flush=True)
     kind = type(error).__name__ if error else "Interrupted"
     return code, {"job": job, "status": "failed", "kind": kind, "reason": reason[:2000]} | _noted
 

@@ -16,6 +16,7 @@ from features import storage
 from features.columns import Transformed
 from features.tfrecord.layouts import shard_name, write_shard
 from features.tfrecord.manifest import Shard, ShardSet
+from pipelines.logs import tell
 from pipelines.recipe import Preparation
 from pipelines.row_transform import RowTransform
 
@@ -61,6 +62,7 @@ class ShardWriter:
             codec=self.codec,
             rows_per_block=self.preparation.rows_per_block,
         )
+        tell("shard written", rows=shard.rows, bytes=shard.bytes, folder=self.folder)
         yield pa.RecordBatch.from_pylist(
             [{"partition": partition, "shard": json.dumps(asdict(shard))}],
             schema=pa.schema([("partition", pa.int32()), ("shard", pa.string())]),

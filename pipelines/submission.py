@@ -26,6 +26,8 @@ SILENT_SECONDS = 60.0
 """A runner whose beats stand still for so long is dead, or as good as dead."""
 SETTLE_SECONDS = 2.0
 """After which of two that wrote at the same moment the later one is there for both to see."""
+GAP_SECONDS = 0.5
+"""HDFS replaces a file in two moves; between them it is not there."""
 
 Ended = tuple[int, dict[str, Any]]
 """Exit code and last line of a job."""
@@ -101,16 +103,22 @@ def read(uri: str) -> Record | None:
     Raises:
         BadInputError: if it is no submission's file.
     """
-    if not storage.exists(uri):
-        return None
     try:
-        return Record(**json.loads(storage.read_bytes(uri)))
+        return Record(**json.loads(_content(uri)))
     except FileNotFoundError:
         return None
     except (ValueError, TypeError) as error:
         raise BadInputError(
             f"--submission {uri!r} is not the file of a submission ({error}). Give a path that nothing else uses."
         ) from error
+
+
+def _content(uri: str) -> bytes:
+    try:
+        return storage.read_bytes(uri)
+    except FileNotFoundError:
+        time.sleep(GAP_SECONDS)
+        return storage.read_bytes(uri)
 
 
 def _write(uri: str, record: Record) -> None:
@@ -128,7 +136,7 @@ def _silent(uri: str, seen: Record) -> bool:
 
 
 class _Heart(threading.Thread):
-    """Counts up in the file while the work goes on; ends the process like Ctrl-C if somebody else holds the file."""
+    """Counts up in the file while the work goes on; ends the process like Ctrl-C if the file is gone or another's."""
 
     def __init__(self, uri: str, holder: str) -> None:
         super().__init__(daemon=True, name="emberline-submission")
@@ -145,7 +153,7 @@ class _Heart(threading.Thread):
         while not self._over.wait(BEAT_SECONDS):
             try:
                 held = read(self._uri)
-                if held is not None and held.holder != self._record.holder:
+                if held is None or held.holder != self._record.holder:
                     self._taken = True
                     os.kill(os.getpid(), signal.SIGINT)
                     return

@@ -96,7 +96,7 @@ def train(
         # Beside the driver nobody else computes: TensorFlow may take all cores.
         threads = 0 if recipe.training.mode == "local" else _threads(spark)
         secret = feed.secret if feed else ""
-        assignment = Assignment(recipe.name, overrides, dataset, output, threads, secret, weights)
+        assignment = Assignment(recipe.name, overrides, dataset, output, threads, secret, weights, run.id)
 
         def hear(rank: int, event: dict[str, Any]) -> None:
             record(rank, event)

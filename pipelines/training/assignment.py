@@ -16,6 +16,7 @@ class Assignment:
         threads: CPU threads TensorFlow may use in one worker; 0 for all.
         feed_secret: What opens the ranks' inboxes to the feeders of `training.input=spark`.
         weights: URI of the weights to start from; empty for random ones.
+        run: The training's MLflow run, for logs.
     """
 
     recipe: str
@@ -25,6 +26,7 @@ class Assignment:
     threads: int
     feed_secret: str = ""
     weights: str = ""
+    run: str = ""
 
     def to_json(self) -> str:
         return json.dumps(asdict(self))

@@ -3,9 +3,12 @@
 The tests of this file follow one another, like days: each goes on where the one before has ended.
 """
 
+import contextlib
 import json
+import math
 import os
 import random
+import re
 import shutil
 import signal
 import socket
@@ -17,6 +20,8 @@ import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +63,7 @@ class Processes:
 
     folder: Path
     running: dict[str, tuple[subprocess.Popen[bytes], list[str], dict[str, str]]] = field(default_factory=dict)
+    orphaned: list[int] = field(default_factory=list)
 
     def start(self, name: str, command: list[str], env: dict[str, str]) -> None:
         with (self.folder / f"{name}.log").open("ab") as log:
@@ -71,9 +77,10 @@ class Processes:
 
     def kill(self, name: str, *, group: bool = True) -> None:
         process = self.running[name][0]
-        if process.poll() is None:
-            (os.killpg if group else os.kill)(process.pid, signal.SIGKILL)
+        (os.killpg if group else os.kill)(process.pid, signal.SIGKILL)
         process.wait()
+        if not group:
+            self.orphaned.append(process.pid)
 
     def again(self, name: str) -> None:
         _, command, env = self.running[name]
@@ -91,6 +98,9 @@ class Processes:
                     process.wait(10)
                 except subprocess.TimeoutExpired:
                     continue
+        for group in self.orphaned:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(group, signal.SIGKILL)
 
     def log(self, name: str) -> str:
         return (self.folder / f"{name}.log").read_text(errors="replace")
@@ -129,8 +139,10 @@ class World:
             raise AssertionError(f"{method} {path}: {error.code} {error.read().decode()[:2000]}") from error
         return json.loads(text) if text else None
 
-    def runs(self, dag: str) -> list[dict[str, Any]]:
+    def runs(self, dag: str, kind: str = "") -> list[dict[str, Any]]:
+        """Runs in the order of their days; of one kind, such as `backfill`, or all."""
         found: list[dict[str, Any]] = self.ask("GET", f"/api/v2/dags/{dag}/dagRuns?limit=100")["dag_runs"]
+        found = [run for run in found if kind in ("", run["run_type"])]
         return sorted(found, key=lambda run: run["logical_date"] or run["run_after"])
 
     def tasks(self, dag: str, run: str) -> dict[str, dict[str, Any]]:
@@ -197,15 +209,35 @@ class World:
         wait_for("an end of all runs", none_left, 400, 2)
 
 
-def deliver(world: World, census: Path, day: str, change: Callable[[str, list[str]], list[str]] | None = None) -> None:
-    """Raw files of a day: rows of the official files that no other day has."""
-    number = int(day[-2:]) - 2
+def deliver(
+    world: World, census: Path, day: str, number: int, change: Callable[[str, list[str]], list[str]] | None = None
+) -> None:
+    """Raw files of a day: the `number`th rows of the official files."""
     folder = world.raw / day
     folder.mkdir(parents=True)
     for name, rows, skip in (("adult.data", TRAIN_ROWS, 0), ("adult.test", TEST_ROWS, 1)):
         lines = (census / name).read_text().splitlines()[skip:]
         chosen = lines[number * rows : (number + 1) * rows]
         (folder / name).write_text("\n".join(change(name, chosen) if change else chosen) + "\n")
+
+
+@dataclass(frozen=True)
+class Application:
+    """A Spark application, and between which lines of the master's log it lived."""
+
+    began: int
+    ended: float
+
+
+def applications(world: World, job: str) -> list[Application]:
+    """Those of a job, in order."""
+    lines = world.processes.log("master").splitlines()
+    found = []
+    for number, line in enumerate(lines):
+        if registered := re.search(rf"Registered app emberline {job} \S+ with ID (\S+)", line):
+            over = (at for at, later in enumerate(lines) if f"Removing app {registered[1]}" in later)
+            found.append(Application(number, next(over, math.inf)))
+    return found
 
 
 def at_random(name: str, lines: list[str]) -> list[str]:
@@ -246,7 +278,7 @@ def world(airflow: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Wo
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
         "AIRFLOW__CORE__PARALLELISM": "2",
         "AIRFLOW__CORE__DEFAULT_TASK_RETRY_DELAY": "3",
-        "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "True",
+        "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "3600",
         "AIRFLOW__API__HOST": "127.0.0.1",
         "AIRFLOW__API__PORT": str(api),
         "AIRFLOW__API__WORKERS": "1",
@@ -284,14 +316,12 @@ def world(airflow: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Wo
         for name in ("api-server", "scheduler", "dag-processor", "triggerer"):
             processes.start(name, [airflow_program, name], of_airflow)
         wait_for("MLflow", lambda: _answers(f"{world.mlflow}/health"))
-        wait_for("Airflow", lambda: _answers(f"{world.api}/api/v2/version"), 180)
+        wait_for("Airflow", lambda: _answers(f"{world.api}/api/v2/monitor/health"), 180)
 
         def known() -> bool:
             return {DAILY, SCORE} <= {dag["dag_id"] for dag in world.ask("GET", "/api/v2/dags")["dags"]}
 
         wait_for("the DAGs", known)
-        for dag in (DAILY, SCORE):
-            world.ask("PATCH", f"/api/v2/dags/{dag}", {"is_paused": False})
         yield world
     finally:
         processes.end()
@@ -317,70 +347,44 @@ def _answers(url: str) -> bool:
         return False
 
 
-def test_a_first_day_ends_with_a_champion_and_its_predictions(world: World, census: Path) -> None:
-    deliver(world, census, "20260102")
-    run = world.trigger(DAILY, "20260102")
+def test_the_clock_starts_a_first_day_that_ends_with_a_champion_and_its_predictions(world: World, census: Path) -> None:
+    day = f"{datetime.now(UTC):%Y%m%d}"
+    deliver(world, census, day, 0)
+    for dag in (DAILY, SCORE):
+        world.ask("PATCH", f"/api/v2/dags/{dag}", {"is_paused": False})
+    wait_for("the clock", lambda: world.runs(DAILY))
+    (run,) = (one["dag_run_id"] for one in world.runs(DAILY))
     assert world.ended(DAILY, run) == "success", world.states(DAILY, run)
     assert set(world.states(DAILY, run).values()) == {"success"}
-    assert world.champion() == 1
-    wait_for(
-        "predictions", lambda: len(world.scored("20260102")) == 2 and world.scored("20260102")[-1] == "success", 300
-    )
+    assert world.champion() == world.versions() == 1
+    wait_for("predictions", lambda: world.scored(day) == ["success", "success"], 300)
     # The day came before there was a champion: nothing to score with yet.
-    first, second = (one for one in world.runs(SCORE) if one["partition_key"] == "20260102")
-    assert world.states(SCORE, first["dag_run_id"]) == {"champion_known": "success", "score": "skipped"}
-    assert world.states(SCORE, second["dag_run_id"]) == {"champion_known": "success", "score": "success"}
-    table = world.predictions("20260102")
-    assert table.num_rows == TRAIN_ROWS + TEST_ROWS
+    early, late = (one["dag_run_id"] for one in world.runs(SCORE))
+    assert world.states(SCORE, early) == {"champion_known": "success", "score": "skipped"}
+    assert world.states(SCORE, late) == {"champion_known": "success", "score": "success"}
+    table = world.predictions(day)
+    assert table.num_rows == len(set(table["row"].to_pylist())) == TRAIN_ROWS + TEST_ROWS
     assert table["model_version"].unique().to_pylist() == [1]
-
-
-def test_a_backfill_of_two_days_refuses_the_worse_model_and_scores_both(world: World, census: Path) -> None:
-    deliver(world, census, "20260103", at_random)
-    deliver(world, census, "20260104")
-    body = {
-        "dag_id": DAILY, "from_date": "2026-01-03T00:00:00Z", "to_date": "2026-01-04T00:00:00Z", "max_active_runs": 1,
-        "run_backwards": False, "dag_run_conf": {"overrides": OVERRIDES}, "reprocess_behavior": "none",
-    }  # fmt: skip
-    world.ask("POST", "/api/v2/backfills", body)
-    wait_for("two runs", lambda: len(world.runs(DAILY)) == 3)
-    worse, third = (one["dag_run_id"] for one in world.runs(DAILY)[1:])
-    assert world.ended(DAILY, worse) == "success"
-    # Refused is not failed: what follows is skipped, and everything stays as it was.
-    states = world.states(DAILY, worse)
-    assert states.pop("champion") == "skipped"
-    assert set(states.values()) == {"success"}
-    assert world.ended(DAILY, third) == "success"
-    world.quiet()
-    assert world.versions() == 3
-    promoted = world.states(DAILY, third)["champion"] == "success"
-    assert world.champion() == (3 if promoted else 1)
-    assert world.scored("20260103") == ["success"]
-    assert world.scored("20260104") == ["success"] * (2 if promoted else 1)
-    assert world.predictions("20260103")["model_version"].unique().to_pylist() == [1]
-    for day in ("20260102", "20260103", "20260104"):
-        table = world.predictions(day)
-        assert table.num_rows == len(set(table["row"].to_pylist())) == TRAIN_ROWS + TEST_ROWS
 
 
 @pytest.mark.parametrize(
     ("day", "change", "reason"),
     [
         (
-            "20260105",
-            lambda name, lines: [line if at % 3 else "old, " + line for at, line in enumerate(lines)],
+            "20260102",
+            lambda name, lines: [line if at % 3 else f"old, {line}" for at, line in enumerate(lines)],
             "rejected",
         ),
-        ("20260106", lambda name, lines: [line.partition(", ")[2] for line in lines], "rejected"),
-        ("20260107", lambda name, lines: [], "no rows"),
+        ("20260103", lambda name, lines: [line.partition(", ")[2] for line in lines], "rejected"),
+        ("20260104", lambda name, lines: [], "no rows"),
     ],
-    ids=["corrupt", "without a column", "empty"],
+    ids=["corrupt first_day", "without a column first_day", "empty first_day"],
 )
 def test_a_bad_day_ends_at_the_check_and_changes_nothing(
     world: World, census: Path, day: str, change: Callable[[str, list[str]], list[str]], reason: str
 ) -> None:
     champion, versions = world.champion(), world.versions()
-    deliver(world, census, day, change)
+    deliver(world, census, day, 1, change)
     run = world.trigger(DAILY, day)
     assert world.ended(DAILY, run) == "failed"
     tasks = world.tasks(DAILY, run)
@@ -398,6 +402,34 @@ def test_a_bad_day_ends_at_the_check_and_changes_nothing(
     assert world.versions() == versions
 
 
+def test_a_backfill_of_two_days_refuses_the_worse_model_and_scores_both(world: World, census: Path) -> None:
+    deliver(world, census, "20260105", 2, at_random)
+    deliver(world, census, "20260106", 3)
+    body = {
+        "dag_id": DAILY, "from_date": "2026-01-05T00:00:00Z", "to_date": "2026-01-06T00:00:00Z", "max_active_runs": 1,
+        "run_backwards": False, "dag_run_conf": {"overrides": OVERRIDES}, "reprocess_behavior": "none",
+    }  # fmt: skip
+    world.ask("POST", "/api/v2/backfills", body)
+    wait_for("two runs", lambda: len(world.runs(DAILY, "backfill")) == 2)
+    worse, third = (one["dag_run_id"] for one in world.runs(DAILY, "backfill"))
+    assert world.ended(DAILY, worse) == "success"
+    # Refused is not failed: what follows is skipped, and everything stays as it was.
+    states = world.states(DAILY, worse)
+    assert states.pop("champion") == "skipped"
+    assert set(states.values()) == {"success"}
+    assert world.ended(DAILY, third) == "success"
+    world.quiet()
+    assert world.versions() == 3
+    promoted = world.states(DAILY, third)["champion"] == "success"
+    assert world.champion() == (3 if promoted else 1)
+    assert world.scored("20260105") == ["success"]
+    assert world.scored("20260106") == ["success"] * (2 if promoted else 1)
+    assert world.predictions("20260105")["model_version"].unique().to_pylist() == [1]
+    for day in ("20260105", "20260106"):
+        table = world.predictions(day)
+        assert table.num_rows == len(set(table["row"].to_pylist())) == TRAIN_ROWS + TEST_ROWS
+
+
 def test_a_day_of_faults_ends_as_if_there_had_been_none(world: World, census: Path) -> None:
     """A few corrupt rows, no MLflow at first, a scheduler killed in `etl`, a Spark worker killed in `train`."""
     day = "20260108"
@@ -407,25 +439,23 @@ def test_a_day_of_faults_ends_as_if_there_had_been_none(world: World, census: Pa
     def a_few(name: str, lines: list[str]) -> list[str]:
         return [line if number >= spoilt else "old, " + line for number, line in enumerate(lines)]
 
-    deliver(world, census, day, a_few)
+    deliver(world, census, day, 4, a_few)
     world.processes.kill("mlflow")
-    run = world.trigger(DAILY, day)
+    # Long enough to be interrupted.
+    run = world.trigger(DAILY, day, overrides=[*OVERRIDES[1:], "training.epochs=40"])
 
-    def state(task: str) -> str | None:
-        return world.states(DAILY, run).get(task)
-
-    wait_for("a retry", lambda: state("validate") == "up_for_retry", 180)
+    wait_for("a retry", lambda: world.tasks(DAILY, run)["validate"]["try_number"] > 1, 180)
     world.processes.again("mlflow")
     wait_for("MLflow", lambda: _answers(f"{world.mlflow}/health"))
 
-    started = "Registering app emberline etl census_wide_deep"
-    before = world.processes.log("master").count(started)
-    wait_for("etl in Spark", lambda: world.processes.log("master").count(started) > before, 180, 0.5)
+    before = len(applications(world, "etl"))
+    wait_for("etl in Spark", lambda: len(applications(world, "etl")) > before, 180, 0.5)
     world.processes.kill("scheduler", group=False)
     time.sleep(5)
     world.processes.again("scheduler")
 
-    wait_for("the training's first epoch", lambda: "epoch" in world.task_log(DAILY, run, "train"), 300, 0.5)
+    training = world.root / "trainings" / DAILY / "census_wide_deep" / f"{day}T000000"
+    wait_for("a checkpoint", lambda: list(training.rglob("position.json")), 400, 0.5)
     world.processes.kill("worker-1")
     time.sleep(3)
     world.processes.again("worker-1")
@@ -433,8 +463,9 @@ def test_a_day_of_faults_ends_as_if_there_had_been_none(world: World, census: Pa
     assert world.ended(DAILY, run) == "success", world.states(DAILY, run)
     world.quiet()
     assert world.tasks(DAILY, run)["validate"]["try_number"] >= 2
-    # One etl, whatever happened to those who waited for it.
-    assert world.processes.log("master").count(started) == before + 1
+    # Nobody began while another was at it.
+    ran = applications(world, "etl")[before:]
+    assert all(earlier.ended <= later.began for earlier, later in pairwise(ran)), ran
     assert world.versions() == versions + 1
     manifest = world.root / "datasets" / DAILY / "census_wide_deep" / f"{day}T000000" / "manifest.json"
     assert json.loads(manifest.read_text())["rows_rejected"] == 2 * spoilt
@@ -444,7 +475,7 @@ def test_a_day_of_faults_ends_as_if_there_had_been_none(world: World, census: Pa
 
 def test_clearing_a_day_replaces_its_outputs_and_doubles_nothing(world: World) -> None:
     day = "20260108"
-    run = world.runs(DAILY)[-1]["dag_run_id"]
+    run = world.runs(DAILY, "manual")[-1]["dag_run_id"]
     before = world.predictions(day)
     world.clear(DAILY, run, "evaluate")
     wait_for("a new beginning", lambda: world.states(DAILY, run)["evaluate"] not in ("success",))

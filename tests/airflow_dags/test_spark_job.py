@@ -52,6 +52,7 @@ CASES: dict[Any, dict[str, Any]] = {
     "wakes, moves": {"file": record(None, beat=5), "look": {"beat": 4, "moved": 500, "until": 500}},
     "wakes, still": {"file": record(None, beat=4), "look": {"beat": 4, "moved": 30, "until": 500}},
     "wakes, silent": {"file": record(None, beat=4), "look": {"beat": 4, "moved": 500, "until": 500}},
+    "wakes, ended": {"look": {"beat": 4, "moved": 5, "until": 500}},
     "wakes, not started": {"look": {"beat": -1, "moved": 500, "until": 500}},
     "wakes, never started": {"look": {"beat": -1, "moved": 5000, "until": 500}},
     "wakes, too long": {"file": record(None, beat=5), "look": {"beat": 4, "moved": 5, "until": -5}},
@@ -151,6 +152,11 @@ def test_a_lost_driver_is_retried_from_a_clean_beginning(endings: dict[Any, Any]
     assert endings[case]["kind"] == "AirflowException"
     assert "driver is lost" in endings[case]["message"]
     assert endings[case]["file"] is None
+
+
+def test_a_job_whose_file_was_taken_away_is_not_waited_for(endings: dict[Any, Any]) -> None:
+    assert endings["wakes, ended"]["kind"] == "AirflowException"
+    assert "submits it again" in endings["wakes, ended"]["message"]
 
 
 def test_waiting_ends_at_the_tasks_limit(endings: dict[Any, Any]) -> None:

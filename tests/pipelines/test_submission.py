@@ -121,7 +121,8 @@ def test_a_file_of_something_else_is_refused(tmp_path: Path) -> None:
     assert other.read_text() == '{"format": 1}'
 
 
-def test_one_that_was_taken_over_ends_itself_and_says_nothing_more(file: str) -> None:
+@pytest.mark.parametrize("left", [Record("another"), None], ids=["taken over", "forgotten"])
+def test_one_that_lost_its_file_ends_itself_and_says_nothing_more(file: str, left: Record | None) -> None:
     script = (
         "import sys, time\n"
         "from pipelines import submission\n"
@@ -135,11 +136,14 @@ def test_one_that_was_taken_over_ends_itself_and_says_nothing_more(file: str) ->
     while (found := read(file)) is None or not found.beat:
         assert time.monotonic() < deadline
         time.sleep(0.1)
-    submission._write(file, Record("another"))
+    if left:
+        submission._write(file, left)
+    else:
+        os.unlink(file)
     output, _ = process.communicate(timeout=30)
     assert process.returncode == FAILURE
     assert json.loads(output.splitlines()[-1])["reason"] == "interrupted"
-    assert read(file) == Record("another")
+    assert read(file) == left
 
 
 def test_a_job_says_its_last_line_each_time(file: str, capsys: pytest.CaptureFixture[str]) -> None:
