@@ -19,7 +19,7 @@ def parser() -> argparse.ArgumentParser:
         help="dataset version to compare the data with; default: the one that --overwrite replaces",
     )  # fmt: skip
     parser.add_argument(
-        "--statistics-of", type=arguments.location, default="", metavar="URI",
+        "--statistics-of", type=arguments.location, metavar="URI",
         help="model (models:/NAME@alias, runs:/ID/model), training or dataset version whose vocabularies and moments "
         "are used instead of these rows' own, so that ids mean the same; for train --warm-start",
     )  # fmt: skip
