@@ -47,9 +47,9 @@ class Start:
 
 @contextmanager
 def open_start(
-    tracker: Tracker, uri: str, version: DatasetVersion, *, transfer: bool = False
+    tracker: Tracker, uri: str | None, version: DatasetVersion, *, transfer: bool = False
 ) -> Iterator[Start | None]:
-    """The model to start from, for the block; None if `uri` is empty.
+    """The model to start from, for the block; None without a `uri`.
 
     Args:
         tracker: The registry.
