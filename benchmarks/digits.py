@@ -32,25 +32,26 @@ REPORTED: dict[str, float | None] = {
     "mnist_lenet": 0.992,
     "mnist_row_lstm": 0.93,
     "mnist_cnn_keras": 0.9893,
-    "mnist_cnn": 0.992,
+    "mnist_cnn": 0.9733,
 }
 """Accuracy on MNIST's 10,000 test digits after training on 55,000 or 60,000, where the source prints one."""
 
-WITHOUT = {
+CHANGED = {
+    "mnist_fourier of 8,000 features": {"model.dimensions": "8000"},
     "mnist_mlp_ema without averages": {"training.average_decay": "0"},
     "mnist_mlp_ema without L2": {"training.optimizers.0.l2": "0"},
     "mnist_mlp_ema without decay": {"training.optimizers.0.schedule.kind": "constant"},
     "mnist_mlp_ema without rectifiers": {"model.activation": "linear"},
-    "mnist_mlp_ema without hidden layer": {"model.hidden_units": ""},
+    "mnist_mlp_ema without hidden layer": {"model.hidden_units": "()"},
 }
-"""The ablation of the same textbook."""
+"""Recipes with a field or two set otherwise: nearer to the kernel, and the ablation of the textbook itself."""
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", help="folder of MNIST's files")
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--recipes", nargs="+", default=[*REPORTED, *WITHOUT])
+    parser.add_argument("--recipes", nargs="+", default=[*REPORTED, *CHANGED])
     parser.add_argument("--quick", action="store_true", help="one seed, one epoch")
     given = parser.parse_args()
     found: dict[str, list[dict[str, float]]] = {}
@@ -61,7 +62,7 @@ def main() -> None:
             for name in given.recipes:
                 found[name] = []
                 for seed in range(1, 2 if given.quick else given.seeds + 1):
-                    overrides = {"training.seed": str(seed), "training.workers": "1"} | WITHOUT.get(name, {})
+                    overrides = {"training.seed": str(seed), "training.workers": "1"} | CHANGED.get(name, {})
                     if given.quick:
                         overrides["training.epochs"] = "1"
                     recipe = load_recipe(name.partition(" ")[0], overrides)
@@ -78,7 +79,7 @@ def show(found: dict[str, list[dict[str, float]]]) -> None:
     print(f"{'':<38}{'weights':>10}{'accuracy':>10}{'reported':>10}   seeds", file=sys.stderr)
     for name, runs in found.items():
         reported = REPORTED.get(name)
-        weights = parameters(load_recipe(name.partition(" ")[0], WITHOUT.get(name, {})))
+        weights = parameters(load_recipe(name.partition(" ")[0], CHANGED.get(name, {})))
         mean = statistics.mean(run["accuracy"] for run in runs)
         listed = "  ".join(f"{run['accuracy']:.4f}" for run in runs)
         shown = f"{reported:.4f}" if reported else "–"
@@ -94,7 +95,7 @@ def ratios(found: dict[str, list[dict[str, Any]]]) -> dict[str, list[float]]:
         if reported and name in found
     }
     pairs = (("mnist_mlp", "mnist_softmax"), ("mnist_mlp_ema", "mnist_mlp"), ("mnist_cnn", "mnist_mlp_ema"))
-    for better, worse in (*pairs, ("mnist_fourier", "mnist_linear")):
+    for better, worse in (*pairs, ("mnist_fourier of 8,000 features", "mnist_linear")):
         if better in found and worse in found:
             both = zip(errors[better], errors[worse], strict=True)
             against[f"{better}_vs_{worse}_errors"] = [second / max(first, 1e-9) for first, second in both]

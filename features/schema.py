@@ -188,6 +188,11 @@ class Schema:
             self.field(name)
         return Schema(tuple(field for field in self.fields if field.name in names), self.label, self.key)
 
+    @property
+    def values(self) -> "Schema":
+        """The same without its images."""
+        return self.subset({field.name for field in self.fields if field.kind != "image"})
+
     def with_images_of(self, other: "Schema") -> "Schema":
         """The same, with its images in the size that `other` has them in."""
         images = {field.name: field for field in other.fields if field.kind == "image"}

@@ -31,7 +31,7 @@ def measure_skew(
         spark: The session.
         samples: Some of the rows that were scored; None if there were none.
         training: What the model saw.
-        schema: The fields it asks for.
+        schema: The fields it asks for; images are not compared.
         expectations: The limits of its recipe.
         columns: Columns of the raw rows.
         reasons: Rejected rows by masked reason.
@@ -39,6 +39,7 @@ def measure_skew(
     """
     if samples is None:
         return ()
+    schema = schema.values
     # The sample stands for all rows; what was rejected shrinks with it.
     shrunk = {reason: round(rows / 2**samples.level) for reason, rows in reasons.items()}
     facts = SplitFacts(

@@ -7,9 +7,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
+from pyspark import TaskContext
 
 from features.images.header import ImageError, is_file, read_header
 from features.schema import Field
+
+AT_ONCE = 32
+"""Files that are decoded together: if one of them is damaged, some are decoded twice."""
 
 
 class Read(NamedTuple):
@@ -52,37 +56,67 @@ def read_images(array: pa.Array, field: Field) -> Read:
 
 
 def _decode(contents: dict[int, bytes], field: Field, rows: np.ndarray, found: Read) -> None:
+    """Fills in the rows of files, and the faults of those that are damaged."""
     import tensorflow as tf
 
     from features.images.decoding import orientations
 
-    decode = _decoder(field.shape, field.resize)
-    turned = orientations(tf.constant(list(contents.values()), tf.string)).numpy()
-    for (index, content), orientation in zip(contents.items(), turned, strict=True):
+    sound: list[int] = []
+    for index, content in contents.items():
         try:
             header = read_header(content)
-            rows[index] = decode(content, orientation).numpy().reshape(-1)
-            lying = orientation >= 5
-            found.sizes[index] = (header.width, header.height) if lying else (header.height, header.width)
+            found.sizes[index] = (header.height, header.width)
+            sound.append(index)
         except ImageError as error:
             found.faults[index] = str(error)
-        except tf.errors.OpError as error:  # whatever its decoder did not like
+    if not sound:
+        return
+    decode = _decoder(field.shape, field.resize)  # type: ignore[arg-type]
+    for index, orientation in zip(sound, orientations(tf.constant([contents[i] for i in sound])), strict=True):
+        if orientation >= 5:
+            height, width = found.sizes[index] or (0, 0)
+            found.sizes[index] = (width, height)
+    for start in range(0, len(sound), AT_ONCE):
+        _decode_some(decode, sound[start : start + AT_ONCE], contents, rows, found)
+
+
+def _decode_some(
+    decode: Callable[[Any], Any], some: list[int], contents: dict[int, bytes], rows: np.ndarray, found: Read
+) -> None:
+    """Decodes all at once, which is quickest; where that fails, halves, down to the files that are damaged."""
+    import tensorflow as tf
+
+    try:
+        rows[some] = decode(tf.constant([contents[index] for index in some])).numpy().reshape(len(some), -1)
+    except tf.errors.OpError as error:  # whatever a decoder did not like
+        if len(some) == 1:
             said = str(error.message).splitlines()[0].replace("'", "’").replace(";", ",")[:120]
-            found.faults[index] = f"is damaged: '{said}'"
+            found.faults[some[0]], found.sizes[some[0]] = f"is damaged: '{said}'", None
+            return
+        middle = len(some) // 2
+        for half in (some[:middle], some[middle:]):
+            _decode_some(decode, half, contents, rows, found)
 
 
 @lru_cache(maxsize=4)
-def _decoder(shape: tuple[int, int, int], resize: str) -> Callable[[bytes, int], Any]:
-    """Traced once: Spark's Python workers live on."""
+def _decoder(shape: tuple[int, int, int], resize: str) -> Callable[[Any], Any]:
+    """The transform graph's own decoding, traced once: Spark's Python workers live on."""
     import tensorflow as tf
 
-    from features.images.decoding import decode
+    from features.images.decoding import pixels
 
-    @tf.function(input_signature=[tf.TensorSpec([], tf.string), tf.TensorSpec([], tf.int32)])
-    def one(content: tf.Tensor, orientation: tf.Tensor) -> tf.Tensor:
-        return decode(content, orientation, shape, resize)
+    if (task := TaskContext.get()) is not None:
+        try:  # more threads than the task has cores would be its neighbours'
+            tf.config.threading.set_intra_op_parallelism_threads(task.cpus())
+            tf.config.threading.set_inter_op_parallelism_threads(task.cpus())
+        except RuntimeError:
+            pass  # this worker ran TensorFlow before
 
-    return one
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])
+    def decode(contents: tf.Tensor) -> tf.Tensor:
+        return pixels(contents, shape, resize)
+
+    return decode
 
 
 def _as_binary(rows: np.ndarray, good: np.ndarray) -> pa.Array:

@@ -351,7 +351,7 @@ def _columns_of(matrix: tf.Tensor, group: Group) -> Tensors:
 
 def _parse_plain(shard_set: ShardSet, wanted: Sequence[str]) -> Callable[[Tensors], Tensors]:
     groups = Groups.of(shard_set.schema)
-    pixels = [name for name, _, _ in groups.uint8.columns if name in wanted]
+    pixels = {name: size for name, size, _ in groups.uint8.columns if name in wanted}
     features = {name: tf.io.FixedLenFeature([], tf.string) for name in (*groups.strings, *pixels)}
     for kind, group in ((tf.int64, groups.int64), (tf.float32, groups.float32)):
         features |= {n: tf.io.FixedLenFeature([] if scalar else [size], kind) for n, size, scalar in group.columns}
@@ -360,7 +360,10 @@ def _parse_plain(shard_set: ShardSet, wanted: Sequence[str]) -> Callable[[Tensor
 
     def finish(batch: Tensors) -> Tensors:
         parsed: Tensors = tf.io.parse_example(batch["records"], features)
-        parsed |= {name: tf.io.decode_raw(parsed[name], tf.uint8) for name in pixels}
+        parsed |= {
+            name: tf.ensure_shape(tf.io.decode_raw(parsed[name], tf.uint8), [None, size])
+            for name, size in pixels.items()
+        }
         return {name: parsed[name] for name in wanted}
 
     return finish

@@ -55,8 +55,8 @@ def infer_schema(rows: DataFrame, label: str, key: str | None = None) -> Schema:
     """Guesses fields, their kinds, missing marks and limits; texts that are numbers count as numbers.
 
     Args:
-        rows: One column per field; texts, numbers, booleans, dates, or arrays of them. Columns whose names begin
-            with an underscore are left out.
+        rows: One column per field; texts, numbers, booleans, dates, or arrays of them; bytes are taken for images.
+            Columns whose names begin with an underscore are left out.
         label: The column that is the label: classes for texts, booleans and few whole numbers, else a number.
         key: The column that identifies a row; None where rows have none of their own.
 
@@ -73,6 +73,9 @@ def infer_schema(rows: DataFrame, label: str, key: str | None = None) -> Schema:
         if name not in types:
             raise BadInputError(f"No column {name!r} in the data. {nearest(name, types)}")
     types = {name: kind for name, kind in types.items() if name != key}
+    names = list(types)
+    images = _images(rows, [name for name, kind in types.items() if isinstance(kind, BinaryType) and name != label])
+    types = {name: kind for name, kind in types.items() if name not in images}
     for name, kind in types.items():
         inner = kind.elementType if isinstance(kind, ArrayType) else kind
         if isinstance(inner, StructType | MapType | BinaryType | ArrayType):
@@ -83,9 +86,19 @@ def infer_schema(rows: DataFrame, label: str, key: str | None = None) -> Schema:
     kinds = {name: _kind(types[name], found) for name, found in facts.items()}
     domains = _domains(rows, types, facts, kinds, label)
     fields = tuple(
-        _field(name, types[name], facts[name], kinds[name], domains.get(name, ())) for name in types if name != label
+        Field(name, "image", required=images[name] == facts[label].rows)
+        if name in images
+        else _field(name, types[name], facts[name], kinds[name], domains.get(name, ()))
+        for name in names
+        if name != label
     )
     return Schema(fields, _label(label, types[label], facts[label], kinds[label], domains.get(label, ())), key or "row")
+
+
+def _images(rows: DataFrame, names: list[str]) -> dict[str, int]:
+    """Columns of bytes, which only images can be, and how many rows have them."""
+    found = rows.agg(*(F.count(F.col(f"`{name}`")) for name in names)).first() if names else None
+    return dict(zip(names, found, strict=True)) if found else {}
 
 
 def _measured(rows: DataFrame, types: dict[str, DataType]) -> dict[str, _Facts]:

@@ -74,31 +74,38 @@ class RandomFourierFeatures(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable("emberline")
-class Sparse(keras.regularizers.Regularizer):
-    """weight * sum over units of KL(target || mean activation over the batch) + l1 * mean |activation|.
+class Sparse(keras.layers.Layer):
+    """Passes values on, and adds weight * sum over units of KL(target || mean over the batch) + l1 * mean |value|
+    to the loss.
 
-    Ng, "Sparse autoencoder" (CS294A lecture notes), for activations between 0 and 1.
+    Ng, "Sparse autoencoder" (CS294A lecture notes), for values of 0 to 1. Not an activity regularizer, which Keras
+    divides by the size of the batch.
 
     Args:
-        target: Mean activation that units should have.
+        target: Mean that units should have.
         weight: Of the divergence; 0 for none.
         l1: Of the mean size.
     """
 
-    def __init__(self, target: float, weight: float, l1: float = 0.0) -> None:
+    def __init__(self, target: float, weight: float, l1: float = 0.0, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
         self.target, self.weight, self.l1 = target, weight, l1
 
-    def __call__(self, activation: keras.KerasTensor) -> keras.KerasTensor:
-        total = self.l1 * ops.mean(ops.abs(activation))
+    def call(self, values: keras.KerasTensor) -> keras.KerasTensor:
+        if self.l1:
+            self.add_loss(self.l1 * ops.mean(ops.abs(values)))
         if self.weight:
-            mean = ops.clip(ops.mean(activation, axis=0), 1e-6, 1 - 1e-6)
+            mean = ops.clip(ops.mean(values, axis=0), 1e-6, 1 - 1e-6)
             there = self.target * ops.log(self.target / mean)
             absent = (1 - self.target) * ops.log((1 - self.target) / (1 - mean))
-            total = total + self.weight * ops.sum(there + absent)
-        return total
+            self.add_loss(self.weight * ops.sum(there + absent))
+        return values
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        return input_shape
 
     def get_config(self) -> dict[str, Any]:
-        return {"target": self.target, "weight": self.weight, "l1": self.l1}
+        return super().get_config() | {"target": self.target, "weight": self.weight, "l1": self.l1}
 
 
 @keras.saving.register_keras_serializable("emberline")

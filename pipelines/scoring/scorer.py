@@ -49,7 +49,7 @@ class Scorer:
         context = TaskContext.get()
         partition, attempt = (context.partitionId(), context.taskAttemptId()) if context else (0, 0)
         aside, sample = Aside(self.side, partition, attempt), Sample(self.sampled, partition)
-        fields = [field.name for field in self.schema.fields]
+        sampled = [field.name for field in self.schema.values.fields]
         names = [*(name for name, _ in self.carried), *(column.name for column in self.predicted)]
         for batch in (piece for whole in batches for piece in _pieces(whole, self.batch_rows)):
             rows, sure = self._judged(batch)
@@ -57,7 +57,8 @@ class Scorer:
                 aside.add(batch.filter(pa.array(~sure)))
                 batch, rows = batch.filter(pa.array(sure)), rows.filter(pa.array(sure))
             if rows.num_rows:
-                sample.add(rows.select(fields))
+                if sampled:
+                    sample.add(rows.select(sampled))
                 carried = [_as(batch.column(name), kind) for name, kind in self.carried]
                 yield pa.RecordBatch.from_arrays([*carried, *predict(rows)], names=names)
         aside.close()

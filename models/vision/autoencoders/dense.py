@@ -72,8 +72,7 @@ def build(config: Config, cardinalities: "Mapping[str, int]") -> "keras.Model":
         dense = layers.Dense(units, config.activation, kernel_initializer=start, name=f"encoder_{index}")
         hidden = dense(hidden)
     if config.sparsity_weight or config.code_l1:
-        sparse = Sparse(config.sparsity, config.sparsity_weight, config.code_l1)
-        hidden = layers.Activation("linear", activity_regularizer=sparse, name="code")(hidden)
+        hidden = Sparse(config.sparsity, config.sparsity_weight, config.code_l1, name="code")(hidden)
     for index, units in enumerate((*config.hidden_units[-2::-1], flat.shape[-1])):
         last = index == len(config.hidden_units) - 1
         activation = config.output if last else config.activation

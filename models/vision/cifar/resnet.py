@@ -25,11 +25,13 @@ class Config:
     Args:
         image: The pixels.
         depth: Layers with weights: 20, 32, 44, 56, 110.
+        shift: In training, images are moved by up to so many pixels and half of them mirrored; 0 for neither.
         outputs: Number of classes.
     """
 
     image: Image
     depth: int = 20
+    shift: int = 4
     outputs: int = 10
 
     def __post_init__(self) -> None:
@@ -45,6 +47,7 @@ def build(config: Config, cardinalities: "Mapping[str, int]") -> "keras.Model":
     """A model from images to a logit per class, `[batch, outputs]`."""
     import keras
 
+    from models.vision.augmentation import Augmentation
     from models.vision.heads import class_logits
     from models.vision.image_input import model_input, scaled
 
@@ -57,7 +60,8 @@ def build(config: Config, cardinalities: "Mapping[str, int]") -> "keras.Model":
         return layers.BatchNormalization(momentum=0.9, name=f"{name}_norm")(convolution(inputs))
 
     pixels = model_input(config.image)
-    hidden = layers.ReLU(name="stem_relu")(convolved(scaled(pixels), STAGES[0], 1, "stem"))
+    changes = Augmentation(config.shift, flip=config.shift > 0)
+    hidden = layers.ReLU(name="stem_relu")(convolved(scaled(pixels, changes), STAGES[0], 1, "stem"))
     for stage, filters in enumerate(STAGES):
         for block in range((config.depth - 2) // 6):
             name, stride = f"stage_{stage}_block_{block}", 2 if stage and not block else 1

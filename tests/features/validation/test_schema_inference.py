@@ -98,6 +98,13 @@ def test_labels(spark: SparkSession, values: list, kind: str, label: Label) -> N
     assert infer_schema(table, "y").label == label
 
 
+def test_bytes_are_images(spark: SparkSession) -> None:
+    table = spark.createDataFrame([(b"x", 1, None, "a"), (b"y", 2, b"z", "b")], "p binary, n int, q binary, y string")
+    found = infer_schema(table, "y")
+    assert found.names == ("p", "n", "q", "y", "row")
+    assert [found.field(name) for name in "pq"] == [Field("p", "image", required=True), Field("q", "image")]
+
+
 def test_what_cannot_be_inferred(spark: SparkSession, monkeypatch: pytest.MonkeyPatch) -> None:
     table = spark.createDataFrame([("a", 1), ("b", 2)], "label string, x int")
     with pytest.raises(BadInputError, match=r"No column 'lable' in the data\. Did you mean 'label'"):

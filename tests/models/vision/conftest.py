@@ -1,12 +1,14 @@
 """Dataset versions of pictures, made in this process and without Spark."""
 
+import json
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pytest
 
-from features.columns import Image, describe
+from features.columns import Image, describe, sized
 from features.dataset_version import DatasetVersion
 from features.schema import Field, Label, Schema
 from features.statistics import FieldStatistics, Statistics
@@ -39,7 +41,7 @@ def version_of(
     }
     numbers = {label.name: labels.astype(np.float32), "row": np.arange(rows)}
     table = pa.RecordBatch.from_pydict(pixels | numbers)
-    schema = Schema(tuple(Field(column.name, "image") for column in columns), label, "row")
+    schema = sized(columns, Schema(tuple(Field(column.name, "image") for column in columns), label, "row"))
     counts = tuple(np.bincount(labels.astype(int)).tolist()) if label.classes else ()
     facts = {column.name: FieldStatistics(rows, 0) for column in columns}
     parts = {"train": np.array_split(np.arange(rows - held_out), shards), "eval": [np.arange(rows - held_out, rows)]}
@@ -59,7 +61,9 @@ def version_of(
         "cardinalities": {},
         "statistics": Statistics(rows, counts, None, facts, folder).to_json(),
     }
-    return DatasetVersion(folder, {"splits": splits}, features)
+    version = DatasetVersion(folder, {"splits": splits}, features)
+    Path(version.features_uri).write_text(json.dumps(features))
+    return version
 
 
 @pytest.fixture(scope="session")

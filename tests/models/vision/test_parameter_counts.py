@@ -5,12 +5,15 @@ from typing import Any
 import pytest
 
 from features.columns import Image
+from models.vision.autoencoders import dense, stacked
 from models.vision.cifar import nin, resnet, small
 from models.vision.digits import alexnet as digits_alexnet
 from models.vision.digits import cnn, fourier, lenet, mlp, row_lstm
 from models.vision.digits.cnn import Convolution
 from models.vision.faces import gender_age
+from models.vision.generative import acgan, dcgan, srgan
 from models.vision.imagenet import alexnet, applications, googlenet
+from models.vision.segmentation import unet
 
 DIGIT = Image("image", 28, 28, 1)
 SMALL = Image("image", 32, 32, 3)
@@ -66,6 +69,23 @@ LARGE_ONES = [
     (applications, applications.Config(Image("image", 128, 128), "MobileNet", width=0.25), 475_544),
 ]  # fmt: skip
 
+FACE = Image("image", 64, 64)
+PHOTOGRAPH = Image("image", 384, 384)
+BRAIN = tuple(Image(name, 240, 240, 1) for name in ("flair", "t1", "t1c", "t2"))
+PARTS = [
+    (dense, dense.Config(DIGIT, (256, 128)), {"encoder": 233_856, "decoder": 234_512}),
+    (dense, dense.Config(DIGIT, (196,)), {"encoder": 153_860, "decoder": 154_448}),
+    (stacked, stacked.Config(DIGIT), {"hidden_0_back": 627_984, "hidden_1_back": 640_800, "hidden": 2_537_584}),
+    (dcgan, dcgan.Config(FACE), {"generator": 5_135_363, "discriminator": 4_316_545}),
+    (acgan, acgan.Config(DIGIT), {"generator": 8_172_521, "discriminator": 525_835}),
+    (srgan, srgan.Config(PHOTOGRAPH), {"generator": 1_518_147}),
+]
+
+LARGE_PARTS = [
+    (srgan, srgan.Config(PHOTOGRAPH, adversarial=0.001), {"generator": 1_518_147, "discriminator": 48_153_921}),
+    (unet, unet.Config(BRAIN, Image("mask", 240, 240, 1)), {"": 34_513_921}),
+]
+
 INCLUDING_AVERAGES = (applications,)
 """Their sources count the moving averages of batch normalisation too."""
 
@@ -78,7 +98,8 @@ def weights(network: Any, config: Any) -> int:
     model = network.build(config, {})
     assert list(model.inputs[0].shape) == [None, *config.image.stored_shape]
     assert model.outputs[0].shape == (None, config.outputs)
-    counted = model.variables if network in INCLUDING_AVERAGES else model.trainable_variables
+    averages = [variable for variable in model.non_trainable_variables if "moving" in variable.path]
+    counted = [*model.trainable_variables, *(averages if network in INCLUDING_AVERAGES else ())]
     return sum(int(variable.value.shape.num_elements()) for variable in counted)
 
 
@@ -91,3 +112,21 @@ def test_it_has_the_published_number_of_weights(network: Any, config: Any, expec
 @pytest.mark.parametrize(("network", "config", "expected"), LARGE_ONES, ids=named)
 def test_it_has_the_published_number_of_weights_too(network: Any, config: Any, expected: int) -> None:
     assert weights(network, config) == expected
+
+
+def check_parts(network: Any, config: Any, expected: dict[str, int]) -> None:
+    variables = network.build(config, {}).trainable_variables
+    for scope, count in expected.items():
+        mine = [variable for variable in variables if variable.path.startswith(scope)]
+        assert sum(int(variable.value.shape.num_elements()) for variable in mine) == count, scope
+
+
+@pytest.mark.parametrize(("network", "config", "expected"), PARTS, ids=named)
+def test_its_parts_have_the_published_numbers_of_weights(network: Any, config: Any, expected: dict[str, int]) -> None:
+    check_parts(network, config, expected)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("network", "config", "expected"), LARGE_PARTS, ids=named)
+def test_its_large_parts_have_them_too(network: Any, config: Any, expected: dict[str, int]) -> None:
+    check_parts(network, config, expected)

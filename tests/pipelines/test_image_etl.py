@@ -1,0 +1,124 @@
+"""Files of images through the ETL: pixels in shards, their statistics, and what is damaged put aside."""
+
+import io
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from PIL import Image as Picture
+from pyspark.sql import SparkSession
+
+from features import storage
+from features.columns import Column, Image
+from features.dataset_version import open_version
+from features.tfrecord.layouts import read_shard
+from features.validation.anomalies import AnomalyError
+from features.validation.expectations import Expectations
+from pipelines import etl as etl_module
+from pipelines.datasets.image_folder import ImageFolder
+from pipelines.recipe import Optimizer, Preparation, Recipe, Training
+from pipelines.shards import BLOCK_BYTES, fitted
+
+COLOURS = {"cat": (250, 120, 10), "dog": (10, 60, 200)}
+LARGE = Image("image", 224, 224)
+
+
+@dataclass(frozen=True)
+class Network:
+    """What a recipe asks of one; the ETL builds none."""
+
+    image: Image
+    outputs: int = 1
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        return (self.image,)
+
+
+def recipe(image: Image, **changes: object) -> Recipe:
+    training = Training((Optimizer("sgd", learning_rate=0.1),), epochs=1, global_batch=2)
+    return Recipe("pets", "", "pets", Network(image), training, Preparation(shards=3), **changes)  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    found = tmp_path_factory.mktemp("pets")
+    for split, count in (("train", 20), ("test", 8)):
+        for kind, colour in COLOURS.items():
+            (found / split / kind).mkdir(parents=True)
+            for index in range(count):
+                form = ("JPEG", "PNG")[index % 2]
+                sink = io.BytesIO()
+                Picture.new("RGB", (50 + index, 40), colour).save(sink, form)
+                (found / split / kind / f"{index}.{form.lower()}").write_bytes(sink.getvalue())
+    (found / "train" / "cat" / "damaged.png").write_bytes(b"no picture")
+    return found
+
+
+@pytest.fixture(scope="module")
+def version(spark: SparkSession, folder: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
+    output = f"file://{tmp_path_factory.mktemp('etl')}/version"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(etl_module, "load_dataset", lambda _: ImageFolder("pets", tuple(COLOURS)))
+        accepted = Expectations(rejected=0.5)
+        found = etl_module.etl(spark, recipe(Image("image", 32, 24), expectations=accepted), f"file://{folder}", output)
+    assert (found.rows_read, found.rows_rejected, found.records) == (57, 1, {"train": 40, "eval": 16})
+    assert found.reasons == {"image: is not an image that can be read: it is no JPEG, PNG, GIF, BMP or WebP file": 1}
+    return output
+
+
+def test_shards_hold_the_pixels_a_byte_each(version: str) -> None:
+    opened = open_version(version)
+    keys = set()
+    for split, count in (("train", 20), ("eval", 8)):
+        shards = opened.split(split)
+        assert str(shards.schema.field("image").type) == "fixed_size_list<item: uint8>[2304]"
+        for shard in shards.shards:
+            assert shard.bytes < shard.rows * (2304 + 100) + 1000
+            for rows in read_shard(storage.join(version, split), shards, shard):
+                pixels = rows.column("image").flatten().to_numpy().reshape(-1, 32, 24, 3)
+                for image, label, key in zip(
+                    pixels, *(rows.column(n).to_pylist() for n in ("label", "path")), strict=True
+                ):
+                    colour = COLOURS[key.split("/")[1]]
+                    assert label == list(COLOURS).index(key.split("/")[1])
+                    assert np.abs(image.reshape(-1, 3).astype(int) - colour).max() <= 3
+                    keys.add(key)
+        assert shards.rows == 2 * count
+    assert len(keys) == 56
+
+
+def test_statistics_and_the_page_tell_sizes_and_channels(version: str) -> None:
+    facts = open_version(version).statistics.of("image").image
+    assert facts is not None
+    assert facts.heights == (40, 40, 40)
+    assert facts.widths == (50, 59.5, 69)
+    means = np.mean(list(COLOURS.values()), axis=0) / 255
+    np.testing.assert_allclose(facts.means, means, atol=0.01)
+    page = storage.read_text(storage.join(version, "profile.html"))
+    assert "mean size 59.5 × 40" in page
+    assert "mean of each channel" in page
+
+
+def test_the_damaged_file_is_kept_with_its_reason(version: str) -> None:
+    kept = pq.read_table(storage.local_path(storage.join(version, "rejected"))).to_pylist()
+    assert [row["split"] for row in kept] == ["train"]
+    assert kept[0]["raw"].endswith("train/cat/damaged.png")
+
+
+def test_too_many_damaged_files_stop_the_etl(spark: SparkSession, folder: Path, tmp_path: Path) -> None:
+    strict = recipe(Image("image", 8, 8), expectations=Expectations(rejected=0.001, stop=("rejected",)))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(etl_module, "load_dataset", lambda _: ImageFolder("pets", tuple(COLOURS)))
+        with pytest.raises(AnomalyError, match="1 of 41 rows rejected"):
+            etl_module.etl(spark, strict, f"file://{folder}", f"file://{tmp_path}/none")
+    assert not list(tmp_path.iterdir())
+
+
+def test_blocks_of_images_are_bounded_by_their_bytes() -> None:
+    assert fitted(Preparation(), [LARGE]).rows_per_block == BLOCK_BYTES // (224 * 224 * 3)
+    assert fitted(Preparation(), [Image("image", 28, 28, 1)]).rows_per_block == Preparation().rows_per_block
+    assert fitted(Preparation(rows_per_block=3), [LARGE]).rows_per_block == 3
+    assert fitted(Preparation(), [Image("image", 4000, 4000)]).rows_per_block == 1
