@@ -88,8 +88,8 @@ class Training:
         checkpoint_every: What lies between two checkpoints: `1 epoch`, `500 steps`, `600 seconds`. The end of the
             training has one in any case.
         keep_checkpoints: Latest checkpoints kept.
-        transfer: With `train --warm-start`: only weights whose name and shape the older model has too start from it, the
-            others at random. Otherwise it must be the same network.
+        transfer: With `train --warm-start`: only weights whose name and shape the older model has too start from it,
+            the others at random. Otherwise it must be the same network.
         best_metric: Metric of the held-out rows, such as `eval_auc`, by which the best epoch is chosen: its checkpoint
             is kept beside the latest, and the model is that of the best epoch. Empty: of the last.
         patience: Epochs without a better `best_metric` after which the training ends; 0 for never.

@@ -2,7 +2,8 @@
 
 TensorLayer book, "Stacked denoising autoencoder": two layers of 800, whose weights `digits.mlp` then starts from
 (`--warm-start`, `training.transfer`). There the layers are trained one after the other; here all in the same steps, each
-by a loss of its own that no other layer feels: give `training.optimizers` one of scope `hidden_0` and one of scope `hidden_1`.
+by a loss of its own that no other layer feels: give `training.optimizers` one of scope `hidden_0` and one of scope
+`hidden_1`.
 """
 
 from dataclasses import dataclass
