@@ -75,16 +75,15 @@ class Sample:
         places = np.arange(self._seen, self._seen + rows.num_rows, dtype=np.uint64)
         self._seen += rows.num_rows
         levels = _levels(places ^ (self._seed << np.uint64(40)))
-        chosen = np.flatnonzero(levels >= self.level)
-        if not len(chosen):
-            return
-        part = _wide(rows.take(pa.array(chosen)))
-        self._parts.append(part.append_column(LEVEL, pa.array(levels[chosen])))
-        self._kept += len(chosen)
-        while self._kept > self._most:
+        while self._kept + np.count_nonzero(levels >= self.level) > self._most:
             self.level += 1
             self._parts = [part.filter(pa.array(np.asarray(part[LEVEL]) >= self.level)) for part in self._parts]
             self._kept = sum(part.num_rows for part in self._parts)
+        chosen = np.flatnonzero(levels >= self.level)
+        if len(chosen):
+            part = _wide(rows.take(pa.array(chosen)))
+            self._parts.append(part.append_column(LEVEL, pa.array(levels[chosen])))
+            self._kept += len(chosen)
 
     def write(self, folder: str, partition: int) -> None:
         """Leaves the sample as a file that says in its name what is in it."""

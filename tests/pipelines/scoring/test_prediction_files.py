@@ -151,7 +151,8 @@ def test_what_is_kept_keeps_its_types(spark: SparkSession, registered, tmp_path:
     )  # fmt: skip
     kept = ["row", "at", "on", "price", "span", "local", "small", "pair"]
     rows.write.parquet(str(tmp_path / "rows"))
-    source = str(tmp_path / "rows") if files else spark.read.parquet(str(tmp_path / "rows"))
+    rows = spark.read.parquet(str(tmp_path / "rows"))
+    source = str(tmp_path / "rows") if files else rows
     score(spark, None, registered.uri, source, str(tmp_path / "out"), registered.tracker, keys=kept)
     found = spark.read.parquet(str(tmp_path / "out"))
     assert [(item.name, item.dataType) for item in found.select(*kept).schema] == [
