@@ -94,7 +94,7 @@ class OfFiles:
     """
 
     columns: tuple[str, ...]
-    splits: tuple[tuple[Part, ...], ...]
+    splits: Sequence[tuple[Part, ...]]
     score: Scorer
 
     def __call__(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
