@@ -9,6 +9,7 @@ import argparse
 import json
 import math
 import statistics
+import subprocess
 import sys
 import tempfile
 import tracemalloc
@@ -190,6 +191,35 @@ def tasks_with_a_row(partitions: int) -> list[Measured]:
     return found[1:]
 
 
+def manifest_bytes(shards: int) -> float:
+    """Bytes of `manifest.json` per shard of a split."""
+    with tempfile.TemporaryDirectory() as folder:
+        write_manifest(Path(folder), shards)()
+        return (Path(folder) / MANIFEST).stat().st_size / shards
+
+
+TABLE = """
+import sys, tensorflow as tf
+from features.columns.vocabulary_file import words_table
+def resident():
+    return int(next(line.split()[1] for line in open("/proc/self/status") if line.startswith("VmRSS"))) * 1024
+words_table(sys.argv[1], 1000, counted=True).lookup(tf.constant(["a"]))
+before = resident()
+table = words_table(sys.argv[2], int(sys.argv[3]), counted=True)
+assert int(table.lookup(tf.constant(["w000000001"]))[0]) == 1
+print((resident() - before) / int(sys.argv[3]))
+"""
+
+
+def table_bytes(words: int) -> float:
+    """Bytes of memory per word of 10 characters in a lookup table, in each process that has the transform graph."""
+    with tempfile.TemporaryDirectory() as folder:
+        for name, count in (("few.txt", 1000), ("many.txt", words)):
+            (Path(folder) / name).write_text("".join(f"w{index:09d}\t1\n" for index in range(count)))
+        command = [sys.executable, "-c", TABLE, f"{folder}/few.txt", f"{folder}/many.txt", str(words)]
+        return float(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+
+
 def growth(found: list[Measured]) -> float:
     return math.log(found[-1].median / found[0].median) / math.log(found[-1].size / found[0].size)
 
@@ -215,7 +245,13 @@ def main() -> None:
         name: [{"items": one.size, "seconds": one.median, "peak_mib": one.peak} for one in found]
         for name, found in measured.items()
     }
-    print_json("scale", ratios, pieces=pieces)
+    constants = {
+        "manifest_bytes_per_shard": round(manifest_bytes(SHARDS // part)),
+        "table_bytes_per_word": round(table_bytes(2_000_000 // part)),
+    }
+    for name, value in constants.items():
+        print(f"{name:<28} {value:>8,}", file=sys.stderr)
+    print_json("scale", ratios, pieces=pieces, constants=constants)
 
 
 if __name__ == "__main__":

@@ -107,11 +107,11 @@ def open_version(uri: str) -> DatasetVersion:
             "interrupted, or it is another kind of folder. Run etl again with --overwrite."
         )
     manifest = json.loads(storage.read_bytes(storage.join(uri, MANIFEST)))
-    features = json.loads(storage.read_bytes(storage.join(uri, FEATURES)))
     if manifest.get("format") != FORMAT:
         raise DatasetVersionError(
             f"{uri!r} has the format {manifest.get('format')!r}, this version of emberline reads {FORMAT!r}."
         )
+    features = json.loads(storage.read_bytes(storage.join(uri, FEATURES)))
     if content_digest(features, manifest["splits"]) != manifest["digest"]:
         raise DatasetVersionError(
             f"{uri!r} was changed after it was written: {FEATURES} and the shards listed in {MANIFEST} do not have the "

@@ -12,8 +12,11 @@ import hashlib
 import os
 import re
 import uuid
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from types import ModuleType
+from typing import TypeVar
 
 import pyarrow as pa
 import pyarrow.fs as pafs
@@ -23,6 +26,10 @@ from features.errors import BadInputError
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):(.*)", re.DOTALL)  # two letters at least: "c:" is a Windows drive
 _ALIASES = {"s3a": "s3", "s3n": "s3", "gcs": "gs"}
 _OBJECT_STORES = ("s3", "gcs", "abfs")  # folders are only prefixes there
+_AT_ONCE = 32
+"""Requests under way of one `each_at_once`."""
+
+Item = TypeVar("Item")
 
 
 class StorageError(OSError):
@@ -246,6 +253,17 @@ def move(source: str | os.PathLike[str], target: str | os.PathLike[str]) -> None
             raise
         filesystem.delete_file(target_path)
         filesystem.move(source_path, target_path)
+
+
+def each_at_once(action: Callable[[Item], object], items: Iterable[Item]) -> None:
+    """Does something to every item, many at a time: a rename waits for a name node or an object store, not for us.
+
+    Raises:
+        Exception: what the first item in their order raised; the others are done, or were begun.
+    """
+    with ThreadPoolExecutor(_AT_ONCE, "emberline-storage") as threads:
+        for _ in threads.map(action, items):
+            pass
 
 
 def delete(uri: str | os.PathLike[str]) -> None:

@@ -167,7 +167,7 @@ def tracked_etl(
     *,
     overwrite: bool = False,
     previous: str | None = None,
-    statistics_of: str = "",
+    statistics_of: str | None = None,
 ) -> EtlResult:
     """`etl`, recorded as a run: from which raw data it made which dataset version. The run's facts are the manifest's.
 
@@ -183,7 +183,7 @@ def tracked_etl(
     """
     given = {"emberline.source": source, "emberline.dataset": output}
     params = {"source": source, "output": output, "overwrite": overwrite, "previous": previous or ""}
-    params |= {"statistics_of": statistics_of}
+    params |= {"statistics_of": statistics_of or ""}
     keep = f"{output.rstrip('/')}.undelivered"  # beside the version, which appears all at once
     with tracker.step(recipe.name, "etl", spark=spark, keep=keep, params=params, tags=given) as run:
         taken = open_statistics(tracker, statistics_of, recipe) if statistics_of else nullcontext()

@@ -80,12 +80,16 @@ def publish(job: ShardWriter, written: Sequence[dict[str, Any]]) -> ShardSet:
         written: `Shard`s as plain values, in the order of their partitions.
     """
     kept = [shard for shard in written if shard["rows"]]
-    shards = []
-    for index, shard in enumerate(kept):
-        final = shard_name(index, len(kept), job.codec)
-        storage.move(storage.join(job.folder, shard["path"]), storage.join(job.folder, final))
-        shards.append(Shard(**{**shard, "path": final, "blocks": tuple(map(tuple, shard["blocks"]))}))
-    for entry in storage.list_files(job.folder):
-        if entry.uri.rpartition("/")[2].startswith("attempt-"):
-            storage.delete(entry.uri)
+    finals = [shard_name(index, len(kept), job.codec) for index in range(len(kept))]
+
+    def move(pair: tuple[dict[str, Any], str]) -> None:
+        storage.move(storage.join(job.folder, pair[0]["path"]), storage.join(job.folder, pair[1]))
+
+    storage.each_at_once(move, zip(kept, finals, strict=True))
+    shards = [
+        Shard(**{**shard, "path": final, "blocks": tuple(map(tuple, shard["blocks"]))})
+        for shard, final in zip(kept, finals, strict=True)
+    ]
+    left = [entry.uri for entry in storage.list_files(job.folder)]
+    storage.each_at_once(storage.delete, [uri for uri in left if uri.rpartition("/")[2].startswith("attempt-")])
     return ShardSet(job.transform.stored_schema, "block", job.codec, job.preparation.rows_per_block, tuple(shards))

@@ -39,7 +39,7 @@ def train(
     tracker: Tracker,
     *,
     overwrite: bool = False,
-    warm_start: str = "",
+    warm_start: str | None = None,
     rows: DataFrame | None = None,
     trigger: Mapping[str, Any] = AVAILABLE_NOW,
     name: str = "",

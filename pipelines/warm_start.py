@@ -46,8 +46,8 @@ class Start:
 
 
 @contextmanager
-def open_start(tracker: Tracker, uri: str, version: DatasetVersion) -> Iterator[Start | None]:
-    """The model to start from, for the block; None if `uri` is empty.
+def open_start(tracker: Tracker, uri: str | None, version: DatasetVersion) -> Iterator[Start | None]:
+    """The model to start from, for the block; None without a `uri`.
 
     Args:
         tracker: The registry.

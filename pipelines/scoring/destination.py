@@ -79,9 +79,8 @@ class Destination:
         elif self.partition_by is None:
             storage.replace_folder(self._staged, self.uri)
         else:
-            for name in self._partitions():
-                self._replace(name)
-                self._replace(storage.join(REJECTED, name))
+            names = self._partitions()
+            storage.each_at_once(self._replace, [*names, *(storage.join(REJECTED, name) for name in names)])
 
     def discard(self) -> None:
         """Removes what is still out of sight."""
@@ -123,8 +122,7 @@ class Destination:
         rejected = storage.join(self._staged, REJECTED)
         target = storage.join(self.uri, REJECTED)
         if self.partition_by:
-            for name in self._partitions():
-                self._replace(storage.join(REJECTED, name))
+            storage.each_at_once(self._replace, [storage.join(REJECTED, name) for name in self._partitions()])
         elif storage.exists(rejected):
             storage.replace_folder(rejected, target)
         else:
