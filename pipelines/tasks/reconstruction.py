@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
     from pipelines.metrics.measured import Measured
 
+SSIM_WINDOW = 11
+"""Pixels across the window of the structural similarity; smaller pictures are one window."""
+
 SMALLEST_ERROR = 1e-10
 """A picture without any error counts as one of 100 dB."""
 
@@ -48,10 +51,11 @@ class Reconstruction:
         import tensorflow as tf
 
         made, error = outputs["reconstruction"], _squared(outputs)
+        window = min(SSIM_WINDOW, *made.shape[1:3])
         return {
             "mse": error,
             "psnr": -10 * tf.math.log(tf.maximum(error, SMALLEST_ERROR)) / tf.math.log(10.0),
-            "ssim": tf.image.ssim(made, outputs["target"], max_val=1.0),
+            "ssim": tf.image.ssim(made, outputs["target"], max_val=1.0, filter_size=window),
             "reconstruction": tf.reshape(made, [tf.shape(made)[0], int(np.prod(made.shape[1:]))]),
         }
 

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from features import storage
 from features.errors import BadInputError
 
 if TYPE_CHECKING:
@@ -47,6 +46,8 @@ def load(weights: Weights, model: "keras.Model") -> None:
     Raises:
         BadInputError: if the file is missing, is another than was meant, or is one of another network.
     """
+    from features import storage
+
     if not weights.uri:
         return
     if not storage.exists(weights.uri):

@@ -1,0 +1,77 @@
+"""A GAN on two workers: both have the same weights in the end, and the same averages of batch normalisation."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from features.columns import Image
+from features.dataset_version import DatasetVersion
+from features.schema import Label
+
+pytestmark = pytest.mark.slow
+
+RANK = """
+import json, os, sys
+import numpy as np
+import tensorflow as tf
+from features.columns import Image
+from features.dataset_version import DatasetVersion
+from models.vision.generative import dcgan
+from pipelines.recipe import Optimizer, Recipe, Training
+from pipelines.training.loop import Loop
+where, output, rank = json.loads(sys.argv[1])
+version = DatasetVersion(where["uri"], where["manifest"], where["features"])
+optimizers = tuple(Optimizer("adam", 0.001, scope) for scope in ("generator", "discriminator"))
+training = Training(optimizers, epochs=2, global_batch=16, workers=2, tensorboard=False)
+recipe = Recipe("any", "nowhere", "none", dcgan.Config(Image("image", 16, 16, 1), (4, 8), 6), training)
+events = []
+strategy = tf.distribute.MultiWorkerMirroredStrategy()
+loop = Loop(recipe, version, output, strategy, rank, events.append)
+loop.run()
+values = {name: np.array(variable).tolist() for name, variable in loop.step.variables.items()}
+metrics = [event["metrics"] for event in events if event["event"] == "epoch"]
+print(json.dumps([metrics, values]), flush=True)
+sys.stdin.read()  # a rank that left now would break the other's collectives
+os._exit(0)
+"""
+
+
+def test_both_workers_end_with_the_same_variables(pictures: Callable[..., DatasetVersion], tmp_path: Path) -> None:
+    label = Label("digit", tuple((str(number),) for number in range(10)), purpose="generation")
+    version = pictures((Image("image", 16, 16, 1),), label)
+    where = {"uri": version.uri, "manifest": version.manifest, "features": version.features}
+    sockets = [socket.create_server(("localhost", 0)) for _ in range(2)]
+    ports = [f"localhost:{one.getsockname()[1]}" for one in sockets]
+    for one in sockets:
+        one.close()
+    processes = []
+    for rank in range(2):
+        config = {"cluster": {"worker": ports}, "task": {"type": "worker", "index": rank}}
+        processes.append(
+            subprocess.Popen(
+                [sys.executable, "-c", RANK, json.dumps([where, str(tmp_path), rank])],
+                env=os.environ | {"TF_CONFIG": json.dumps(config)}, cwd=Path(__file__).parents[3],
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+            )
+        )  # fmt: skip
+    try:
+        (first, one), (second, other) = (json.loads(process.stdout.readline()) for process in processes)  # type: ignore[union-attr]
+    finally:
+        for process in processes:
+            process.kill()
+            process.communicate()
+    held_out = [{name: value for name, value in epoch.items() if "eval" in name} for epoch in first]
+    assert held_out == [{name: value for name, value in epoch.items() if "eval" in name} for epoch in second]
+    moving = [name for name in one if "moving" in name]
+    assert len(moving) == 6
+    for name in one:
+        if "seed_generator" not in name:
+            np.testing.assert_array_equal(one[name], other[name], err_msg=name)
+    assert any(np.ptp(np.ravel(one[name])) for name in moving)
