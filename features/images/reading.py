@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from functools import lru_cache
 from math import prod
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -11,6 +11,9 @@ from pyspark import TaskContext
 
 from features.images.header import ImageError, is_file, read_header
 from features.schema import Field
+
+if TYPE_CHECKING:
+    import tensorflow as tf
 
 AT_ONCE = 32
 """Files that are decoded together: if one of them is damaged, some are decoded twice."""
@@ -90,12 +93,17 @@ def _decode_some(
         rows[some] = decode(tf.constant([contents[index] for index in some])).numpy().reshape(len(some), -1)
     except tf.errors.OpError as error:  # whatever a decoder did not like
         if len(some) == 1:
-            said = str(error.message).splitlines()[0].replace("'", "’").replace(";", ",")[:120]
-            found.faults[some[0]], found.sizes[some[0]] = f"is damaged: '{said}'", None
+            found.faults[some[0]], found.sizes[some[0]] = f"is damaged: '{_said(error)}'", None
             return
         middle = len(some) // 2
         for half in (some[:middle], some[middle:]):
             _decode_some(decode, half, contents, rows, found)
+
+
+def _said(error: "tf.errors.OpError") -> str:
+    """What a decoder said, without TensorFlow's account of where it said it."""
+    lines = str(error.message).partition("\n\t [[")[0].strip().splitlines()
+    return (lines[-1] if lines else "").replace("'", "’").replace(";", ",")[:120]
 
 
 @lru_cache(maxsize=4)
@@ -112,7 +120,7 @@ def _decoder(shape: tuple[int, int, int], resize: str) -> Callable[[Any], Any]:
         except RuntimeError:
             pass  # this worker ran TensorFlow before
 
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string)], autograph=False)
     def decode(contents: tf.Tensor) -> tf.Tensor:
         return pixels(contents, shape, resize)
 

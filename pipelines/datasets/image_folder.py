@@ -12,7 +12,7 @@ from features import storage
 from features.errors import BadInputError
 from features.schema import Field, Label, Schema
 from features.validation.rows import FAULT, RAW, SOURCE
-from pipelines.datasets.raw_table import read_named
+from pipelines.datasets.raw_table import hidden, read_named
 from pipelines.datasets.splits import NAMES, held_out
 from pipelines.datasets.synthetic import Synthetic, read_facts
 
@@ -89,9 +89,13 @@ def _files(spark: SparkSession, uri: str, root: str) -> DataFrame:
     read = found.where(small).select("path", "content", nothing.alias(FAULT))
     fault = F.concat(F.lit("the file has "), F.col("length").cast("string"), F.lit(f" bytes, more than {MOST_BYTES:,}"))
     refused = found.where(large).select("path", F.lit(None).cast("binary").alias("content"), fault.alias(FAULT))
+    listed = read.unionByName(refused)
+    if empty := _empty_files(uri):  # which Spark's reader leaves out
+        rows = [(file, b"", None) for file in empty]
+        listed = listed.unionByName(spark.createDataFrame(rows, listed.select("path", "content", FAULT).schema))
     path = F.col("path")
     key = F.substring(path, F.instr(path, root) + len(root), F.length(path))
-    return read.unionByName(refused).select(
+    return listed.select(
         key.alias("path"),
         F.col("content").alias("image"),
         F.try_element_at(F.split(key, "/"), F.lit(-2)).alias("label"),
@@ -99,3 +103,12 @@ def _files(spark: SparkSession, uri: str, root: str) -> DataFrame:
         path.alias(SOURCE),
         F.col(FAULT),
     )
+
+
+def _empty_files(uri: str) -> list[str]:
+    entries = storage.list_files(uri, recursive=True) if storage.is_folder(uri) else []
+    return [
+        entry.uri
+        for entry in entries
+        if entry.size == 0 and entry.uri.lower().rpartition(".")[2] in ENDINGS and not hidden(entry.uri)
+    ]

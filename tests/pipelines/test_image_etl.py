@@ -14,7 +14,6 @@ from features import storage
 from features.columns import Column, Image
 from features.dataset_version import open_version
 from features.tfrecord.layouts import read_shard
-from features.validation.anomalies import AnomalyError
 from features.validation.expectations import Expectations
 from pipelines import etl as etl_module
 from pipelines.datasets.image_folder import ImageFolder
@@ -106,15 +105,6 @@ def test_the_damaged_file_is_kept_with_its_reason(version: str) -> None:
     kept = pq.read_table(storage.local_path(storage.join(version, "rejected"))).to_pylist()
     assert [row["split"] for row in kept] == ["train"]
     assert kept[0]["raw"].endswith("train/cat/damaged.png")
-
-
-def test_too_many_damaged_files_stop_the_etl(spark: SparkSession, folder: Path, tmp_path: Path) -> None:
-    strict = recipe(Image("image", 8, 8), expectations=Expectations(rejected=0.001, stop=("rejected",)))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(etl_module, "load_dataset", lambda _: ImageFolder("pets", tuple(COLOURS)))
-        with pytest.raises(AnomalyError, match="1 of 41 rows rejected"):
-            etl_module.etl(spark, strict, f"file://{folder}", f"file://{tmp_path}/none")
-    assert not list(tmp_path.iterdir())
 
 
 def test_blocks_of_images_are_bounded_by_their_bytes() -> None:

@@ -49,7 +49,7 @@ def test_any_beginning_of_a_file_is_either_read_or_refused() -> None:
         assert "breaks off in its header" in found
 
 
-@pytest.mark.parametrize("damage", range(200))
+@pytest.mark.parametrize("damage", range(50))
 def test_damaged_bytes_are_either_read_or_refused(damage: int) -> None:
     generator = np.random.default_rng(damage)
     data = bytearray(encoded(("JPEG", "PNG", "GIF", "BMP", "WebP")[damage % 5]))

@@ -44,11 +44,14 @@ DAMAGED = {
     "zero bytes": (b"", "is empty"),
     "a text": (b"I am a PNG, believe me", "is no JPEG, PNG, GIF, BMP or WebP file"),
     "a bomb": (bomb(), "says that it is '200000 × 200000' pixels"),
-    "a JPEG cut off": (encoded("JPEG", picture(640, 480), quality=95)[:4000], "is damaged: "),
-    "a PNG cut off": (encoded("PNG")[:-600], "is damaged: "),
+    "a JPEG cut off": (
+        encoded("JPEG", picture(640, 480), quality=95)[:4000],
+        "is damaged: 'jpeg::Uncompress failed. Invalid JPEG data",
+    ),
+    "a PNG cut off": (encoded("PNG")[:-600], "is damaged: 'Invalid PNG data"),
     "a PNG with a flipped bit": (encoded("PNG")[:200] + b"\xaa\xbb" + encoded("PNG")[202:], "is damaged: "),
-    "a GIF cut off": (encoded("GIF")[:300], "is damaged: "),
-    "a WebP cut off": (encoded("WEBP", lossless=True)[:200], "is damaged: "),
+    "a GIF cut off": (encoded("GIF")[:300], "is damaged: 'Invalid GIF data"),
+    "a WebP cut off": (encoded("WEBP", lossless=True)[:200], "is damaged: 'Failed to decode WebP image.'"),
     "half a header": (encoded("BMP")[:20], "breaks off in its header"),
 }
 
@@ -64,7 +67,7 @@ def test_a_damaged_file_is_the_only_one_refused(damage: str) -> None:
     assert read.sizes == [(48, 64), None, None, (48, 64)]
 
 
-@pytest.mark.parametrize("seed", range(40))
+@pytest.mark.parametrize("seed", range(12))
 def test_whatever_bytes_are_damaged_a_batch_is_read(seed: int) -> None:
     generator = np.random.default_rng(seed)
     contents = []

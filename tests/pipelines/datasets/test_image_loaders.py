@@ -127,7 +127,7 @@ def test_digits_are_those_of_scikit_learn(spark: SparkSession) -> None:
     for index, (image, digit) in enumerate(zip(table.images, table.target, strict=True)):
         row = found[f"digits-{index:04d}"]
         assert (row["digit"], row["reason"]) == (float(digit), None)
-        np.testing.assert_array_equal(np.round(np.frombuffer(row["image"], np.uint8) * 16 / 255), image.ravel())
+        np.testing.assert_array_equal(np.round(np.frombuffer(row["image"], np.uint8) / 255 * 16), image.ravel())
 
 
 def test_lines_of_digits_that_are_wrong_are_rejected(spark: SparkSession, tmp_path: Path) -> None:
