@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import keras
 import numpy as np
 import pytest
 
@@ -24,6 +25,7 @@ SIZE = {"message": 11}
 )
 def test_the_other_texts_of_a_batch_do_not_matter(config: Any) -> None:
     module = recurrent if isinstance(config, recurrent.Config) else convolutional
+    keras.utils.set_random_seed(2)
     network = module.build(config, SIZE)
     texts = [[1, 2, 3, 4, 5, 6, 7, 8, 9], [10, -1, 3], [4], []]
     longest = max(map(len, texts))
