@@ -3,12 +3,17 @@
 import itertools
 from collections.abc import Sequence
 
+import numpy as np
+from numpy.typing import NDArray
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from features.errors import BadInputError
 from pipelines.metrics.measured import ALL, Measured
 from pipelines.metrics.ranking import Ranking, rank
+
+FOLDS = 10
+SIMILARITY_BINS = 4000
 
 
 def verification_metrics(
@@ -61,3 +66,46 @@ def _equal_error_rate(ranking: Ranking) -> float:
             way = (miss - alarm) / (miss - alarm + next_alarm - next_miss)
             return alarm + way * (next_alarm - alarm)
     return points[-1][0]
+
+
+def fold_accuracy(pairs: DataFrame, same: str, similarity: str, fold: str) -> dict[str, float]:
+    """Accuracy of telling pairs apart at a threshold that other pairs chose, as in "Labeled Faces in the Wild".
+
+    Args:
+        pairs: One row per pair.
+        same: Column of truths, 0 or 1.
+        similarity: Column of numbers from -1 to 1, such as a cosine; counted in `SIMILARITY_BINS` equal parts.
+        fold: Column of integers from 0 to `FOLDS` - 1.
+
+    Returns:
+        `accuracy`, the mean over the folds that have pairs, each at the threshold that is best for all others, and
+        `accuracy_deviation`, the standard deviation over folds.
+    """
+    place = F.floor((F.col(similarity) + 1) / 2 * SIMILARITY_BINS)
+    bins = F.greatest(F.least(place, F.lit(SIMILARITY_BINS - 1)), F.lit(0)).cast("int")
+    counted = pairs.groupBy(F.col(fold).alias("fold"), (F.col(same) > 0.5).cast("int").alias("kind"), bins.alias("bin"))
+    counts = np.zeros((FOLDS, 2, SIMILARITY_BINS), np.int64)
+    for row in counted.count().collect():
+        counts[row["fold"], row["kind"], row["bin"]] = row["count"]
+    return accuracy_of_folds(counts)
+
+
+def accuracy_of_folds(counts: NDArray[np.int64]) -> dict[str, float]:
+    """See `fold_accuracy`.
+
+    Args:
+        counts: Pairs by fold, kind (of others, of the same) and similarity, `[folds, 2, bins]`.
+    """
+    found = []
+    for fold in counts[counts.sum(axis=(1, 2)) > 0]:
+        best = np.argmax(_right(counts.sum(axis=0) - fold))
+        found.append(_right(fold)[best] / fold.sum())
+    return {"accuracy": float(np.mean(found)), "accuracy_deviation": float(np.std(found))}
+
+
+def _right(counts: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Pairs told right for each bin from which on pairs are accepted, and for accepting none: `[bins + 1]`."""
+    others, same = counts
+    rejected = np.concatenate([[0], np.cumsum(others)])
+    accepted: NDArray[np.int64] = same.sum() - np.concatenate([[0], np.cumsum(same)])
+    return rejected + accepted

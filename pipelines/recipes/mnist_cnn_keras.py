@@ -3,7 +3,8 @@
 Reproduces that example as textbooks print it (600,810 weights, Adadelta, 12 epochs), with an accuracy of 0.9893 after
 training on all of MNIST.
 
-Expect EXPECTED, the mean of three seeds (`python -m benchmarks.digits`).
+Expect an accuracy of 0.979 on 2,000 held-out digits after training on 8,000
+(`python -m benchmarks.digits`).
 """
 
 from features.columns import Image

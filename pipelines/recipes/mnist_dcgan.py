@@ -4,7 +4,7 @@ After "Unsupervised Representation Learning with Deep Convolutional Generative A
 optimizers and half the filters in half the layers, for images of 28 x 28. Look at `pictures/` below the training, or
 in its MLflow run: a hundred digits after each epoch, from the same noise.
 
-Expect EXPECTED.
+`python -m benchmarks.pictures` measures how far its digits are from real ones.
 """
 
 from features.columns import Image

@@ -3,7 +3,7 @@
 Reproduces the network of "Gradient-Based Learning Applied to Document Recognition" as textbooks print it; 0.992 on
 MNIST after training on 60,000 digits.
 
-Expect EXPECTED, the mean of three seeds (`python -m benchmarks.digits`).
+`python -m benchmarks.digits` measures it.
 """
 
 from features.columns import Image

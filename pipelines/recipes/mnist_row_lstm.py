@@ -3,7 +3,7 @@
 Reproduces the recurrent network of a TensorFlow textbook on MNIST (136,586 weights, Adam 0.001, batches of 128), which
 reports about 0.93 after two epochs of 60,000 digits, measured on batches that it was training on.
 
-Expect EXPECTED, the mean of three seeds (`python -m benchmarks.digits`).
+`python -m benchmarks.digits` measures it.
 """
 
 from features.columns import Image

@@ -41,7 +41,7 @@ class Embedding:
 
     outputs = 0
     columns = (PredictionColumn("embedding", "floats"),)
-    metrics = ("auc", "eer", "tar_at_far_0.001", "tar_at_far_0.01", "tar_at_far_0.1")
+    metrics = ("accuracy", "auc", "eer", "tar_at_far_0.001", "tar_at_far_0.01", "tar_at_far_0.1")
     tally_length = 2 * BINS
 
     def losses(self, outputs: "Mapping[str, tf.Tensor]", label: "tf.Tensor") -> "Losses":
@@ -88,12 +88,15 @@ class Embedding:
         return {"eval_loss": 1 - auc, "eval_auc": auc, "eval_eer": float(missed[place] + passed[place]) / 2}
 
     def evaluate(self, scored: "DataFrame", label: str, threshold: float) -> "dict[int, Measured]":
-        """See `verification_metrics`: each row with the next of its label, and with one of the label behind its own."""
+        """See `verification_metrics` and `fold_accuracy`.
+
+        The pairs are each row with the next of its label, and with one of the label behind its own.
+        """
         from pyspark.sql import functions as F
         from pyspark.sql.window import Window
 
-        from pipelines.metrics.measured import groups_of
-        from pipelines.metrics.verification import verification_metrics
+        from pipelines.metrics.measured import ALL, Measured, groups_of
+        from pipelines.metrics.verification import FOLDS, fold_accuracy, verification_metrics
 
         order = Window.partitionBy("label").orderBy(F.xxhash64("embedding"))
         rows = scored.select("embedding", F.col(label).cast("long").alias("label"), *groups_of(scored))
@@ -109,4 +112,8 @@ class Embedding:
             F.lit(0.0),
             lambda total, part: total + part,
         )
-        return verification_metrics(pairs.withColumn("cosine", cosine), "same", "cosine")
+        fold = F.pmod(F.xxhash64("embedding", "twin"), F.lit(FOLDS))
+        measured = pairs.select("same", cosine.alias("cosine"), fold.alias("fold"), *groups_of(scored))
+        found = verification_metrics(measured, "same", "cosine")
+        whole = found[ALL].metrics | fold_accuracy(measured, "same", "cosine", "fold")
+        return found | {ALL: Measured(whole, found[ALL].details)}

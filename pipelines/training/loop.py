@@ -23,7 +23,7 @@ from pipelines.tasks.task import Pictured, is_smaller_better
 from pipelines.training import checkpoints
 from pipelines.training.batches import Batches, ShardBatches
 from pipelines.training.board import Board
-from pipelines.training.collective import SumOverWorkers
+from pipelines.training.collective import SumOverWorkers, agree, moving_averages
 from pipelines.training.diagnosis import first_fault
 from pipelines.training.first_weights import take_weights
 from pipelines.training.interval import Interval
@@ -33,9 +33,6 @@ from pipelines.training.projector import words_of_tables
 from pipelines.training.step import TrainingStep
 
 Report = Callable[[dict[str, Any]], None]
-
-MOVING = ("moving_mean", "moving_variance")
-"""Variables of batch normalisation that are no weights."""
 
 SHOWN_ROWS = 100
 """Held-out rows of which pictures are drawn at the end of an epoch."""
@@ -165,14 +162,14 @@ class Loop:
 
     def _draw(self, epoch: int) -> None:
         """Writes what the network makes of a few held-out rows, where its task has anything to look at."""
-        task = self.step.task
+        step, task = self._here, self._here.task
         if self.worker or not isinstance(task, Pictured):
             return
-        with self.step.averaged():
+        with step.averaged():
             features, *_ = next(iter(self.batches.evaluation()))
             few = {name: value[:SHOWN_ROWS] for name, value in features.items()}
             uri = storage.join(self.output, "pictures", f"epoch-{epoch:04}.png")
-            storage.write_bytes_atomic(uri, grid(task.pictures(self.step.say(few)).numpy()))
+            storage.write_bytes_atomic(uri, grid(task.pictures(step.say(few)).numpy()))
         self.report({"event": "pictures", "uri": uri})
 
     @property
@@ -317,21 +314,9 @@ class Loop:
 
     def _evaluate(self) -> dict[str, float]:
         """The task's metrics on the held-out split, every row counted once over all workers."""
-        self._agree()
+        agree(moving_averages(self.step.model), self._sum_over_workers, self.recipe.training.workers)
         sums = self.step.empty_tally()
         with self.step.averaged():
             for features, label, *_ in self.batches.evaluation():
                 sums += self.step.tally(features, label)
         return self.step.task.held_out(self._sum_over_workers(sums))
-
-    def _agree(self) -> None:
-        """What batch normalisation learns of each worker's own rows becomes the same on all of them: the mean."""
-        workers, variables = self.recipe.training.workers, self.step.model.non_trainable_variables
-        learned = [variable.value for variable in variables if variable.path.endswith(MOVING)]
-        if workers == 1 or not learned:
-            return
-        mine = [np.array(tf.convert_to_tensor(value), np.float64).ravel() for value in learned]
-        means = self._sum_over_workers(np.concatenate(mine)) / workers
-        ends = np.cumsum([len(values) for values in mine])[:-1]
-        for value, mean in zip(learned, np.split(means, ends), strict=True):
-            value.assign(mean.reshape(value.shape).astype(np.float32))

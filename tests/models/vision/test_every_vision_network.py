@@ -33,15 +33,15 @@ PARTS = ("generator", "discriminator")
 
 QUICK: dict[str, tuple[Any, Purpose, tuple[str, ...]]] = {
     "cnn": (cnn.Config(GREY, (cnn.Convolution(4),), (8,)), "", ("",)),
-    "sparse autoencoder": (
-        dense.Config(GREY, (8,), sparsity=0.15, sparsity_weight=0.01, noise=0.3), "reconstruction", ("",),
-    ),
     "dcgan": (dcgan.Config(GREY, (4, 8), 6), "generation", PARTS),
 }  # fmt: skip
 
 OTHERS: dict[str, tuple[Any, Purpose, tuple[str, ...]]] = {
     "mlp": (mlp.Config(GREY, (8,), dropout=0.2, input_dropout=0.1), "", ("",)),
     "fourier": (fourier.Config(GREY, 16), "", ("",)),
+    "sparse autoencoder": (
+        dense.Config(GREY, (8,), sparsity=0.15, sparsity_weight=0.01, noise=0.3), "reconstruction", ("",),
+    ),
     "lenet": (lenet.Config(GREY), "", ("",)),
     "digits alexnet": (digits_alexnet.Config(GREY, (16, 16)), "", ("",)),
     "row lstm": (row_lstm.Config(GREY, 8), "", ("",)),

@@ -9,7 +9,7 @@ from sklearn import metrics
 
 from features.errors import BadInputError
 from pipelines.metrics.measured import ALL, GROUPS
-from pipelines.metrics.verification import verification_metrics
+from pipelines.metrics.verification import accuracy_of_folds, verification_metrics
 
 RATES = (0.0001, 0.001, 0.0125, 0.2)
 
@@ -45,3 +45,20 @@ def test_perfect_and_hopeless(spark: SparkSession) -> None:
     assert eer((0.5, 1.0), (0.5, 0.0)) == 0.5
     with pytest.raises(BadInputError, match="pairs of the same and pairs of others"):
         eer((0.5, 1.0))
+
+
+def test_each_fold_is_judged_at_the_threshold_of_the_others() -> None:
+    generator = np.random.default_rng(6)
+    fold, same = generator.integers(0, 3, 400), generator.random(400) < 0.5
+    place = np.clip(np.round(generator.normal(10 + 6 * same, 4)), 0, 29).astype(int)
+    counts = np.zeros((4, 2, 30), np.int64)  # the last fold has no pairs
+    np.add.at(counts, (fold, same.astype(int), place), 1)
+    expected = []
+    for number in range(3):
+        here, right = fold == number, []
+        for threshold in range(31):
+            right.append(np.sum(((place >= threshold) == same)[~here]))
+        expected.append(np.mean(((place >= np.argmax(right)) == same)[here]))
+    found = accuracy_of_folds(counts)
+    assert found["accuracy"] == pytest.approx(np.mean(expected))
+    assert found["accuracy_deviation"] == pytest.approx(np.std(expected))
