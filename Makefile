@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-airflow demo test test-slow lint format bundle clean
+.PHONY: help setup setup-airflow demo test test-slow lint format bundle environment clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -17,7 +17,7 @@ demo: setup ## run the whole census pipeline: synthetic data, or the official fi
 	@$(BIN)/emberline run census_wide_deep $(if $(DATA),--input $(DATA))
 
 test: setup setup-airflow ## run the tests (under 25 minutes on two cores)
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder
 
 test-slow: setup setup-airflow ## run the longer proofs
 	@$(BIN)/python -m pytest -m slow
@@ -32,8 +32,11 @@ format: setup ## put every file into the house's form
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
-bundle: setup ## build dist/emberline.zip, the code for --py-files
-	@$(BIN)/python -m pipelines.bundle dist/emberline.zip
+bundle: setup ## build dist/emberline-VERSION.zip (and emberline.zip, the same), the code for --py-files
+	@$(BIN)/python -m pipelines.bundle dist
+
+environment: setup ## pack .venv for --archives; PYTHON_PREFIX=/usr: where the nodes have Python
+	@$(BIN)/python -m pipelines.environment_archive dist $(if $(PYTHON_PREFIX),--python-prefix $(PYTHON_PREFIX))
 
 clean: ## remove environments, builds and caches; keeps emberline-workspace
 	@rm -rf .venv .venv-airflow build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -3,7 +3,7 @@
 Rows of any number of values are lists in Arrow and padded matrices in a graph; no Python code runs per row.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import prod
 from typing import Any
 
@@ -48,8 +48,13 @@ def raw_tensors(batch: pa.RecordBatch, schema: Schema) -> dict[str, tf.Tensor]:
     return {field.name: _raw_tensor(_column(batch, field.name), field) for field in schema.fields}
 
 
-def encoded_tensors(batch: pa.RecordBatch, schema: Schema) -> dict[str, tf.Tensor]:
+def encoded_tensors(batch: pa.RecordBatch, schema: Schema, spec: Mapping[str, tf.TensorSpec]) -> dict[str, tf.Tensor]:
     """The same for `TransformGraph.from_encoded`: single texts as their words and places. Dictionaries stay encoded.
+
+    Args:
+        batch: As of `raw_tensors`; numbers of arrays may have any width.
+        schema: As of `raw_tensors`.
+        spec: What the graph takes.
 
     Raises:
         BadInputError: as `raw_tensors`.
@@ -61,7 +66,7 @@ def encoded_tensors(batch: pa.RecordBatch, schema: Schema) -> dict[str, tf.Tenso
             words, places = _encoded(array)
             tensors[field.name], tensors[PLACES.format(field.name)] = _words(words), tf.constant(places)
         else:
-            tensors[field.name] = _raw_tensor(array, field)
+            tensors[field.name] = _raw_tensor(array, field, np.dtype(spec[field.name].dtype.as_numpy_dtype))
     return tensors
 
 
@@ -71,11 +76,12 @@ def _column(batch: pa.RecordBatch, name: str) -> pa.Array:
     return batch.column(name)
 
 
-def _raw_tensor(array: pa.Array, field: Field) -> tf.Tensor:
+def _raw_tensor(array: pa.Array, field: Field, kind: np.dtype[Any] | None = None) -> tf.Tensor:
+    """The tensor of a field; of numbers, as `kind`, or as graphs of raw columns take them."""
     if field.kind == "image":  # hardly ever twice the same: looking for that would only cost
         return _words(array.fill_null(b""))
     if not field.array:
-        return tf.constant(_numbers(array, field)) if field.kind != "string" else _texts(array)
+        return tf.constant(_numbers(array, field, kind)) if field.kind != "string" else _texts(array)
     lengths = _numpy(pc.fill_null(pc.list_value_length(array), 0)).astype(np.int64)
     elements = array.flatten()
     if field.many:
@@ -86,11 +92,11 @@ def _raw_tensor(array: pa.Array, field: Field) -> tf.Tensor:
             odd = int(lengths[~np.isin(lengths, (0, size))][0])
             raise BadInputError(f"Field {field.name!r} has the shape {field.shape}, {size} values; a row has {odd}.")
         if len(elements) == size * len(lengths):  # every row has them all: nothing to spread
-            return tf.constant(_numbers(elements, field).reshape(-1, *field.shape))
+            return tf.constant(_numbers(elements, field, kind).reshape(-1, *field.shape))
         there = np.repeat(lengths[:, None] > 0, size, axis=1)
     if field.kind == "string":
         return _texts(elements, there)
-    numbers = _spread(_numbers(elements, field), there, missing_mark(field.kind))
+    numbers = _spread(_numbers(elements, field, kind), there, missing_mark(field.kind))
     return tf.constant(numbers.reshape(-1, *field.shape) if field.shape else numbers)
 
 
@@ -108,9 +114,12 @@ def _spread(values: Array, there: Array, mark: Any) -> Array:
     return matrix
 
 
-def _numbers(array: pa.Array, field: Field) -> Array:
-    kind = pa.int64() if field.kind == "integer" else pa.float64()
-    return _numpy(pc.fill_null(array.cast(kind), missing_mark(field.kind)))
+def _numbers(array: pa.Array, field: Field, kind: np.dtype[Any] | None = None) -> Array:
+    if kind is None or array.null_count or not pa.types.is_floating(array.type):
+        array = array.cast(pa.int64() if field.kind == "integer" else pa.float64())
+    if array.null_count:
+        array = pc.fill_null(array, missing_mark(field.kind))
+    return _numpy(array).astype(kind, copy=False) if kind else _numpy(array)
 
 
 def _texts(array: pa.Array, there: Array | None = None) -> tf.Tensor:

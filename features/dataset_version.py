@@ -2,11 +2,12 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from features import storage
+from features.columns import Transformed, describe
 from features.errors import BadInputError, nearest
 from features.schema import Schema
 from features.statistics import Statistics
@@ -80,6 +81,11 @@ class DatasetVersion:
         return dict(self.features["cardinalities"])
 
     @property
+    def statistics_digest(self) -> str:
+        """Identifies what gives ids and numbers their meaning."""
+        return statistics_digest(self.features)
+
+    @property
     def label(self) -> str:
         """Name of the label in the shards."""
         return str(self.features["schema"]["label"]["name"])
@@ -94,7 +100,8 @@ def open_version(uri: str) -> DatasetVersion:
     """Reads the description of a complete version.
 
     Raises:
-        DatasetVersionError: if the folder does not exist, was not finished, or was written by another format.
+        DatasetVersionError: if the folder does not exist, was not finished, was written by another format, or was
+            changed since.
     """
     if not storage.exists(uri):
         raise DatasetVersionError(
@@ -110,7 +117,30 @@ def open_version(uri: str) -> DatasetVersion:
         raise DatasetVersionError(
             f"{uri!r} has the format {manifest.get('format')!r}, this version of emberline reads {FORMAT!r}."
         )
-    return DatasetVersion(uri, manifest, json.loads(storage.read_bytes(storage.join(uri, FEATURES))))
+    features = json.loads(storage.read_bytes(storage.join(uri, FEATURES)))
+    if content_digest(features, manifest["splits"]) != manifest["digest"]:
+        raise DatasetVersionError(
+            f"{uri!r} was changed after it was written: {FEATURES} and the shards listed in {MANIFEST} do not have the "
+            "digest that is noted there. Run etl again with --overwrite."
+        )
+    return DatasetVersion(uri, manifest, features)
+
+
+def statistics_digest(features: Mapping[str, Any]) -> str:
+    """SHA-256 over columns and statistics of a `features.json`: with equal ones, equal ids mean the same."""
+    content = {key: features[key] for key in ("columns", "cardinalities", "statistics")}
+    return hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def differing_columns(features: Mapping[str, Any], columns: Iterable[Transformed]) -> str:
+    """Names of the columns in which a `features.json` and `columns` differ; empty if they are the same."""
+    wanted = json.loads(json.dumps([describe(column) for column in columns]))
+    if wanted == features["columns"]:
+        return ""
+    have = {column["name"]: column for column in features["columns"]}
+    need = {column["name"]: column for column in wanted}
+    differing = sorted(name for name in need.keys() | have.keys() if need.get(name) != have.get(name))
+    return ", ".join(differing) or "their order"
 
 
 def content_digest(features: Mapping[str, Any], splits: Mapping[str, Any]) -> str:

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 from features.errors import BadInputError, nearest
+from features.tokens import Tokens
 
 Kind = Literal["integer", "float", "string", "image"]
 
@@ -36,6 +37,8 @@ class Field:
             its elements, row-major. `()` for a single value. Of an image: the height, width and channels that checked
             rows have it in, as bare pixels; `()` leaves it as it came (`features.columns.sized` fills it in).
         many: The raw column is an array of any number of values per row; an absent or empty array is a missing value.
+        tokens: How a text is split. The raw column holds one text per row; columns see its tokens, as a field of many
+            values.
         resize: How an image is made to fit its shape: `crop` keeps the middle, `pad` all of it within black bars,
             `stretch` distorts it.
 
@@ -58,6 +61,7 @@ class Field:
     required: bool = False
     shape: tuple[int, ...] = ()
     many: bool = False
+    tokens: Tokens | None = None
     resize: Resize = "crop"
 
     def __post_init__(self) -> None:
@@ -71,6 +75,16 @@ class Field:
                 f"Field {self.name!r}: a shape holds sizes of at least 1 and is for numbers without `many`, got "
                 f"shape={self.shape}, kind={self.kind!r}, many={self.many}."
             )
+        if self.tokens and (self.kind != "string" or self.many):
+            raise BadInputError(
+                f"Field {self.name!r}: only one text per row is split into tokens, got kind={self.kind!r}, "
+                f"many={self.many}. Leave out tokens, or many."
+            )
+
+    @property
+    def several(self) -> bool:
+        """Whether columns see any number of values per row."""
+        return self.many or self.tokens is not None
 
     @property
     def spark_type(self) -> str:
@@ -195,8 +209,14 @@ class Schema:
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> "Schema":
         """The reverse of `to_json`."""
-        fields = tuple(Field(**{key: _tuples(value) for key, value in field.items()}) for field in data["fields"])
+        fields = tuple(_field(field) for field in data["fields"])
         return cls(fields, Label(**{key: _tuples(value) for key, value in data["label"].items()}), data["key"])
+
+
+def _field(data: dict[str, Any]) -> Field:
+    given = {key: _tuples(value) for key, value in data.items() if key != "tokens"}
+    tokens = data.get("tokens")
+    return Field(**given, tokens=tokens and Tokens(**{key: _tuples(value) for key, value in tokens.items()}))
 
 
 def _tuples(value: Any) -> Any:

@@ -1,5 +1,6 @@
 """What Spark learned about the raw fields: plain numbers, readable without Spark or TensorFlow."""
 
+import hashlib
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, replace
 from dataclasses import fields as dataclass_fields
@@ -7,6 +8,9 @@ from typing import Any
 
 from features import storage
 from features.errors import BadInputError, nearest
+
+VOCABULARIES = "vocabularies"
+"""The folder of the vocabulary files, beside `features.json`."""
 
 
 @dataclass(frozen=True)
@@ -45,12 +49,14 @@ class VocabularyFile:
         cuts: How many of the lines have at least the count, for each count that some column named.
         left_out: Different values that are not in the file: too rare, beyond the size, or holding a tab or a
             line break, which such a file cannot express.
+        sha256: Of the file's bytes.
     """
 
     path: str
     words: int
     cuts: tuple[tuple[int, int], ...] = ()
     left_out: int = 0
+    sha256: str = ""
 
 
 @dataclass(frozen=True)
@@ -164,7 +170,26 @@ class Statistics:
 
     def vocabulary_uri(self, name: str) -> str:
         """Where the vocabulary file of the field `name` lies."""
-        return storage.join(self.folder, self.vocabulary(name).path)
+        return storage.below(self.folder, self.vocabulary(name).path)
+
+    @property
+    def vocabulary_files(self) -> tuple[VocabularyFile, ...]:
+        """The learned vocabularies of all fields."""
+        return tuple(facts.vocabulary for facts in self.fields.values() if facts.vocabulary)
+
+    def copy_vocabularies(self, folder: str) -> "Statistics":
+        """The same statistics at `folder`, to which the vocabulary files are copied.
+
+        Raises:
+            BadInputError: if a file is not the one that was learned.
+        """
+        for file in self.vocabulary_files:
+            source = storage.below(self.folder, file.path)
+            words = storage.read_bytes(source)
+            if file.sha256 and hashlib.sha256(words).hexdigest() != file.sha256:
+                raise BadInputError(f"The vocabulary {source!r} was changed after it was learned. Run etl again.")
+            storage.write_bytes_atomic(storage.below(folder, file.path), words)
+        return self.at(folder)
 
     def at(self, folder: str) -> "Statistics":
         """The same statistics, their vocabulary files in another folder."""

@@ -8,18 +8,28 @@ A URI without a scheme is a local path. The path part is taken literally, as Had
 """
 
 import functools
+import hashlib
 import os
 import re
 import uuid
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from types import ModuleType
+from typing import TypeVar
 
 import pyarrow as pa
 import pyarrow.fs as pafs
 
+from features.errors import BadInputError
+
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):(.*)", re.DOTALL)  # two letters at least: "c:" is a Windows drive
 _ALIASES = {"s3a": "s3", "s3n": "s3", "gcs": "gs"}
 _OBJECT_STORES = ("s3", "gcs", "abfs")  # folders are only prefixes there
+_AT_ONCE = 32
+"""Requests under way of one `each_at_once`."""
+
+Item = TypeVar("Item")
 
 
 class StorageError(OSError):
@@ -113,6 +123,17 @@ def join(uri: str | os.PathLike[str], *parts: str) -> str:
     return result
 
 
+def below(uri: str | os.PathLike[str], path: str) -> str:
+    """`uri` extended by a path that a file or a user named, which must not lead out of it.
+
+    Raises:
+        BadInputError: if it is empty, absolute, a URI, or has `..` in it.
+    """
+    if not path or path.startswith(("/", "\\")) or _SCHEME.fullmatch(path) or ".." in re.split(r"[/\\]", path):
+        raise BadInputError(f"The path {path!r} leads out of its folder {os.fspath(uri)!r}: expected a name below it.")
+    return join(uri, path)
+
+
 def open_input(uri: str | os.PathLike[str]) -> pa.NativeFile:
     """A readable stream of the file's bytes, never decompressed on the way."""
     filesystem, path = resolve(uri)
@@ -136,6 +157,15 @@ def read_bytes(uri: str | os.PathLike[str]) -> bytes:
     """The whole file."""
     with open_input(uri) as stream:
         return bytes(stream.read())
+
+
+def sha256(uri: str | os.PathLike[str]) -> str:
+    """SHA-256 of the file's bytes, in hexadecimal; read in pieces."""
+    found = hashlib.sha256()
+    with open_input(uri) as stream:
+        while piece := stream.read(1 << 22):
+            found.update(piece)
+    return found.hexdigest()
 
 
 def read_text(uri: str | os.PathLike[str]) -> str:
@@ -223,6 +253,17 @@ def move(source: str | os.PathLike[str], target: str | os.PathLike[str]) -> None
             raise
         filesystem.delete_file(target_path)
         filesystem.move(source_path, target_path)
+
+
+def each_at_once(action: Callable[[Item], object], items: Iterable[Item]) -> None:
+    """Does something to every item, many at a time: a rename waits for a name node or an object store, not for us.
+
+    Raises:
+        Exception: what the first item in their order raised; the others are done, or were begun.
+    """
+    with ThreadPoolExecutor(_AT_ONCE, "emberline-storage") as threads:
+        for _ in threads.map(action, items):
+            pass
 
 
 def delete(uri: str | os.PathLike[str]) -> None:

@@ -20,7 +20,7 @@ class Encoded(NamedTuple):
     """Texts of which each different one is held once.
 
     Args:
-        words: The different texts, string `[words]`.
+        words: The different texts, string `[words]`, or their tokens `[words, longest]`.
         places: Of each row, which of them it has, int32 `[batch]`.
     """
 
@@ -38,11 +38,12 @@ class RawTensors:
         schema: Declares the fields.
         tensors: One tensor per field, `[batch]`, `[batch, *shape]`, or `[batch, longest]` for fields of many values;
             missing values, and what fills up short rows, as the schema encodes them. Single texts may be encoded.
+            A text that has tokens comes whole, and becomes a field of many values here.
     """
 
     def __init__(self, schema: Schema, tensors: Mapping[str, RawTensor]) -> None:
         self._fields = {field.name: field for field in schema.fields}
-        self._tensors = tensors
+        self._tensors = {name: _split(self._fields[name], tensor) for name, tensor in tensors.items()}
 
     def value(self, name: str) -> tf.Tensor:
         """The field in its own type, the schema's default in place of missing values.
@@ -70,7 +71,7 @@ class RawTensors:
         if field.default is None:
             return tensor
         replaced = self._missing(field, tensor)
-        if field.many:
+        if field.several:
             none = tf.maximum(1 - tf.shape(tensor)[1], 0)
             tensor = tf.pad(tensor, [[0, 0], [0, none]], constant_values=missing_mark(field.kind))
             absent = tf.reduce_all(self._missing(field, tensor), axis=1, keepdims=True)
@@ -144,9 +145,12 @@ class TransformGraph(tf.Module):
 
     @property
     def encoded_spec(self) -> dict[str, tf.TensorSpec]:
-        """The same with single texts encoded: the words under the field's name, the places under `PLACES`."""
+        """The same with single texts encoded: the words under the field's name, the places under `PLACES`; and with
+        arrays of float32, which is what columns make of them."""
         spec = self.raw_spec
         for field in self.schema.fields:
+            if field.kind == "float" and field.shape:
+                spec[field.name] = tf.TensorSpec(spec[field.name].shape, tf.float32, field.name)
             if field.kind == "string" and not field.many:
                 name = PLACES.format(field.name)
                 spec[name] = tf.TensorSpec([None], tf.int32, name)
@@ -177,6 +181,14 @@ class TransformGraph(tf.Module):
         """
         parsed = tf.io.parse_example(examples, {field.name: _feature(field) for field in self.schema.fields})
         return {field.name: _raw(parsed[field.name], field, TENSOR_TYPES[field.kind]) for field in self.schema.fields}
+
+
+def _split(field: Field, tensor: RawTensor) -> RawTensor:
+    if field.tokens is None:
+        return tensor
+    if isinstance(tensor, Encoded):
+        return Encoded(_split(field, tensor.words), tensor.places)
+    return field.tokens.split(tensor).to_tensor(missing_mark(field.kind))
 
 
 def _spec(field: Field) -> tf.TensorSpec:

@@ -1,15 +1,15 @@
 """The `emberline` command: every job as a sub-command, and three that only look.
 
-emberline list | show NAME | doctor | infer-schema | run NAME | etl | train | tune | evaluate | compare RUN …
-emberline register | score | export | lineage WHAT | rollback NAME | upload-tracking URI
+emberline list | show NAME | doctor | infer-schema | run NAME | validate | etl | train | tune | evaluate
+emberline compare RUN … | register | score | drift | export | lineage WHAT | rollback NAME | upload-tracking URI
 """
 
 import importlib
 import sys
 
 JOBS = (
-    "infer-schema", "run", "etl", "train", "tune", "evaluate", "compare", "register", "score", "export", "lineage",
-    "rollback", "upload-tracking",
+    "infer-schema", "run", "validate", "etl", "train", "tune", "evaluate", "compare", "register", "score", "drift",
+    "export", "lineage", "rollback", "upload-tracking",
 )  # fmt: skip
 VIEWS = ("list", "show", "doctor")
 

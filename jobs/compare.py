@@ -16,6 +16,7 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument("runs", nargs="+", metavar="RUN", help="id of an MLflow run, or URI of a training")
     parser.add_argument("--output", type=arguments.location, metavar="FILE", help="page to write; replaced if there")
     arguments.add_tracking(parser)
+    arguments.add_submission(parser)
     return parser
 
 
@@ -31,7 +32,7 @@ def main(argv: list[str] | None = None) -> int:
 
         return compare(given.runs, Tracker(tracking_uri(given.tracking_uri)), given.output)
 
-    return conclude("compare", work)
+    return conclude("compare", work, given.submission)
 
 
 if __name__ == "__main__":

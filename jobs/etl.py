@@ -18,6 +18,11 @@ def parser() -> argparse.ArgumentParser:
         "--previous", type=arguments.location, metavar="URI",
         help="dataset version to compare the data with; default: the one that --overwrite replaces",
     )  # fmt: skip
+    parser.add_argument(
+        "--statistics-of", type=arguments.location, metavar="URI",
+        help="model (models:/NAME@alias, runs:/ID/model), training or dataset version whose vocabularies and moments "
+        "are used instead of these rows' own, so that ids mean the same; for train --warm-start",
+    )  # fmt: skip
     arguments.add_overwrite(parser, "a dataset version")
     arguments.add_pipeline_run(parser)
     arguments.add_master(parser)
@@ -41,10 +46,11 @@ def main(argv: list[str] | None = None) -> int:
         runs = tracker.pipeline_run(recipe, given.pipeline_run)
         with session(f"etl {recipe.name}", given.master) as spark, runs:
             return tracked_etl(
-                spark, recipe, given.input, given.output, tracker, overwrite=given.overwrite, previous=given.previous
-            )
+                spark, recipe, given.input, given.output, tracker,
+                overwrite=given.overwrite, previous=given.previous, statistics_of=given.statistics_of or "",
+            )  # fmt: skip
 
-    return conclude("etl", work)
+    return conclude("etl", work, given.submission)
 
 
 if __name__ == "__main__":

@@ -41,7 +41,7 @@ def main(argv: list[str] | None = None) -> int:
         del found["details"]  # hundreds of points of curves: they are in evaluation.json
         return found
 
-    return conclude("evaluate", work)
+    return conclude("evaluate", work, given.submission)
 
 
 if __name__ == "__main__":

@@ -36,7 +36,7 @@ def main(argv: list[str] | None = None) -> int:
         with session(f"register {recipe.name}", given.master) as spark, runs:
             return register(spark, recipe, given.training, tracker)
 
-    return conclude("register", work)
+    return conclude("register", work, given.submission)
 
 
 if __name__ == "__main__":

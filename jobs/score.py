@@ -53,7 +53,7 @@ def main(argv: list[str] | None = None) -> int:
                 batch_rows=given.batch_rows, source_format=given.input_format,
             )  # fmt: skip
 
-    return conclude("score", work)
+    return conclude("score", work, given.submission)
 
 
 if __name__ == "__main__":

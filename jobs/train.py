@@ -14,6 +14,10 @@ def parser() -> argparse.ArgumentParser:
     parser = arguments.job_parser("train", __doc__)
     parser.add_argument("--dataset", required=True, type=arguments.location, metavar="URI", help="dataset version")
     parser.add_argument("--output", required=True, type=arguments.location, metavar="URI", help="the training's folder")
+    parser.add_argument(
+        "--warm-start", type=arguments.location, metavar="URI",
+        help="model (models:/NAME@alias, runs:/ID/model) or finished training whose weights it starts from",
+    )  # fmt: skip
     arguments.add_overwrite(parser, "a training")
     arguments.add_pipeline_run(parser)
     arguments.add_master(parser)
@@ -37,10 +41,11 @@ def main(argv: list[str] | None = None) -> int:
         runs = tracker.pipeline_run(recipe, given.pipeline_run)
         with session(f"train {recipe.name}", given.master) as spark, runs:
             return train(
-                spark, recipe, given.overrides, given.dataset, given.output, tracker, overwrite=given.overwrite
-            )
+                spark, recipe, given.overrides, given.dataset, given.output, tracker,
+                overwrite=given.overwrite, warm_start=given.warm_start or "",
+            )  # fmt: skip
 
-    return conclude("train", work)
+    return conclude("train", work, given.submission)
 
 
 if __name__ == "__main__":

@@ -53,7 +53,7 @@ def main(argv: list[str] | None = None) -> int:
                 space=space, trials=given.trials, parallel=given.parallel,
             )  # fmt: skip
 
-    return conclude("tune", work)
+    return conclude("tune", work, given.submission)
 
 
 if __name__ == "__main__":

@@ -2,9 +2,17 @@
 
 import argparse
 import os
+import re
+import urllib.parse
 from pathlib import Path
 
 WORKSPACE = "emberline-workspace"
+
+PASSWORD = re.compile(r"(?P<scheme>[A-Za-z][\w+.-]*)://(?P<username>[^/@:\s]*):(?P<password>[^/@\s]+)@")
+NO_PASSWORDS = (
+    "a URI with a password in it was given, and arguments are logged to MLflow; put credentials into the environment "
+    "(AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD)"
+)
 
 
 def job_parser(name: str, description: str) -> argparse.ArgumentParser:
@@ -35,17 +43,27 @@ def add_master(parser: argparse.ArgumentParser) -> None:
 def add_tracking(parser: argparse.ArgumentParser) -> None:
     """`--tracking-uri`, MLflow's store."""
     parser.add_argument(
-        "--tracking-uri", default=None, metavar="URI",
+        "--tracking-uri", type=_server, default=None, metavar="URI",
         help="MLflow store or server; default: MLFLOW_TRACKING_URI, else an SQLite file in the workspace folder",
     )  # fmt: skip
 
 
 def add_pipeline_run(parser: argparse.ArgumentParser) -> None:
-    """`--tracking-uri`, and `--pipeline-run`, which puts the runs of several jobs below one."""
+    """`--tracking-uri`, `--submission`, and `--pipeline-run`, which puts the runs of several jobs below one."""
     add_tracking(parser)
+    add_submission(parser)
     parser.add_argument(
         "--pipeline-run", default="", metavar="KEY",
         help="the same text for all jobs of one pipeline run puts their MLflow runs below one; default: none above",
+    )  # fmt: skip
+
+
+def add_submission(parser: argparse.ArgumentParser) -> None:
+    """`--submission`, by which a scheduler's second submission finds the first."""
+    parser.add_argument(
+        "--submission", type=location, metavar="URI",
+        help="small file that tells a second submission of this job how the first is doing: it waits for one that "
+        "runs, repeats the last line of one that succeeded, and takes over from one that is silent",
     )  # fmt: skip
 
 
@@ -58,10 +76,12 @@ def location(text: str) -> str:
     """A URI; a bare path becomes an absolute `file:` URI, because executors run in other folders.
 
     Raises:
-        argparse.ArgumentTypeError: if it is empty.
+        argparse.ArgumentTypeError: if it is empty, or has a password in it.
     """
     if not text.strip():
         raise argparse.ArgumentTypeError("an empty path was given")
+    if PASSWORD.search(text):
+        raise argparse.ArgumentTypeError(NO_PASSWORDS)
     scheme, colon, rest = text.partition(":")
     if colon and len(scheme) > 1 and "/" not in scheme and scheme != "file":
         return text
@@ -70,9 +90,23 @@ def location(text: str) -> str:
 
 
 def tracking_uri(given: str | None, workspace: str = WORKSPACE) -> str:
-    """The MLflow store: as given, or `MLFLOW_TRACKING_URI`, or an SQLite file in the workspace."""
+    """The MLflow store: as given, or `MLFLOW_TRACKING_URI`, or an SQLite file in the workspace.
+
+    A name and password in the environment's URI go where MLflow looks for them too, and where nothing prints them.
+    """
     folder = location(workspace).removeprefix("file://")
-    return given or os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{Path(folder) / 'mlflow.db'}"
+    uri = given or os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{Path(folder) / 'mlflow.db'}"
+    if login := PASSWORD.match(uri):
+        for name in ("username", "password"):
+            os.environ.setdefault(f"MLFLOW_TRACKING_{name.upper()}", urllib.parse.unquote(login[name]))
+        uri = os.environ["MLFLOW_TRACKING_URI"] = f"{login['scheme']}://{uri[login.end() :]}"
+    return uri
+
+
+def _server(text: str) -> str:
+    if PASSWORD.search(text):
+        raise argparse.ArgumentTypeError(NO_PASSWORDS)
+    return text
 
 
 class _Override(argparse.Action):
@@ -80,6 +114,8 @@ class _Override(argparse.Action):
         self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: object, option: str | None = None
     ) -> None:
         key, equals, value = str(values).partition("=")
+        if PASSWORD.search(value):
+            parser.error(f"--set {key}: {NO_PASSWORDS}")
         if not equals or not key:
             parser.error(f"--set takes FIELD=VALUE, such as training.epochs=3; got {values!r}")
         setattr(namespace, self.dest, {**getattr(namespace, self.dest), key: value})

@@ -14,6 +14,7 @@ from typing import Any
 
 from pyspark.sql import SparkSession, is_remote
 
+from features.errors import BadInputError
 from pipelines.launchers import LaunchError, Node, launch
 from pipelines.recipe import Training
 from pipelines.training.assignment import Assignment
@@ -43,6 +44,10 @@ class ClusterError(RuntimeError):
     def __init__(self, message: str, *, transient: bool = True) -> None:
         super().__init__(message)
         self.transient = transient
+
+
+class WorkerInputError(ClusterError, BadInputError):
+    """A worker met arguments or data that cannot work however often they are tried."""
 
 
 def train_on_cluster(
@@ -230,5 +235,7 @@ def _first_failure(server: ControlServer) -> ClusterError | None:
 
 
 def _failure(rank: int, event: Event) -> ClusterError:
+    if reason := event.get("bad_input"):
+        return WorkerInputError(str(reason), transient=False)
     said = str(event.get("traceback") or event.get("reason")).strip()
     return ClusterError(f"Worker {rank} failed: {said}", transient=bool(event.get("transient", True)))

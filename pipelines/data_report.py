@@ -30,19 +30,20 @@ def profile_page(
     manifest: Mapping[str, Any],
     output: str,
 ) -> str:
-    """`profile.html` of a new version.
+    """`profile.html` of a new version, or of data that was only validated.
 
     Args:
         schema: The raw fields.
         splits: Statistics of each split.
         earlier: The version it was compared with.
         anomalies: What is not as expected.
-        manifest: The version's manifest.
-        output: Its URI.
+        manifest: The version's manifest, or the report of data that no version was made of.
+        output: URI of either's folder.
     """
     synthetic = manifest["source"]["synthetic"]
     known = {f"best {name}": value for name, value in synthetic["best"].items()} if synthetic else {}
-    facts = {"dataset": output, "digest": manifest["digest"][:12], "source": manifest["source"]["uri"]}
+    about = {"dataset": output, "digest": manifest["digest"][:12]} if "digest" in manifest else {"report": output}
+    facts = about | {"source": manifest["source"]["uri"]}
     if earlier is not None:
         facts |= {"previous version": earlier.uri, "previous digest": earlier.digest[:12]}
     return profile_html(

@@ -16,12 +16,13 @@ from pipelines.evaluation.shard_scorer import ShardScorer
 from pipelines.evaluation.shown import shown_champion, shown_result
 from pipelines.evaluation.slices import Slices, with_slices
 from pipelines.metrics.measured import ALL
+from pipelines.model_digest import require_unchanged
 from pipelines.progress import Progress, StageProgress
 from pipelines.recipe import Recipe
 from pipelines.scoring_model import ship, spark_columns
 from pipelines.tasks import task_of
 from pipelines.tracking import Tracker, local_copy
-from pipelines.train import open_training
+from pipelines.training_state import TrainResult, open_training
 
 SCORES = "evaluation/scores.parquet"
 
@@ -54,7 +55,7 @@ def evaluate(
     about = {"emberline.training_run": trained.run_id, "emberline.dataset_digest": version.digest}
     with tracker.step(recipe.name, "evaluate", spark=spark, keep=training, tags=about) as run:
         with StageProgress(spark.sparkContext, progress, "score held-out rows"):
-            _score(spark, recipe, version, storage.join(training, "model"), f"emberline-{trained.run_id}", scores)
+            _score(spark, recipe, version, trained, scores)
         with StageProgress(spark.sparkContext, progress, "measure"):
             scored = spark.read.parquet(scores)
             slices = Slices.of(scored)
@@ -87,12 +88,14 @@ def _page(recipe: Recipe, run_id: str, result: EvaluateResult, version: DatasetV
     return evaluation_html(recipe.name, models, synthetic=synthetic)
 
 
-def _score(spark: SparkSession, recipe: Recipe, version: DatasetVersion, model: str, name: str, target: str) -> None:
+def _score(spark: SparkSession, recipe: Recipe, version: DatasetVersion, trained: TrainResult, target: str) -> None:
     """Writes key, label and prediction of every held-out row, and the fields that are sliced by."""
     shards, schema = version.split("eval"), version.schema
     columns = task_of(schema.label).columns
     with tempfile.TemporaryDirectory() as scratch:
-        archive = ship(spark, local_copy(model, scratch), name)
+        folder = local_copy(storage.join(trained.training, "model"), scratch)
+        require_unchanged(folder, trained.model_digest, f"the training {trained.training!r}")
+        archive = ship(spark, folder, f"emberline-{trained.run_id}")
     job = ShardScorer(storage.join(version.uri, "eval"), shards, schema.key, schema.label.name, columns, archive)
     files = spark.createDataFrame([(index,) for index in range(len(shards.shards))], "shard int")
     scored = files.repartitionByRange(len(shards.shards), "shard").mapInArrow(

@@ -11,35 +11,40 @@ from collections.abc import Callable
 from typing import Any
 
 from features.errors import BadInputError
+from pipelines import logs
 
 SUCCESS, FAILURE, BAD_INPUT = 0, 1, 2
 SUBMIT_COPY_SECONDS = 1.0
 
 
-def conclude(job: str, work: Callable[[], Any]) -> int:
+_noted: dict[str, str] = {}
+
+
+def note(**facts: str) -> None:
+    """Facts for the last line of this process, whether its job succeeds or fails."""
+    _noted.update(facts)
+
+
+def conclude(job: str, work: Callable[[], Any], submission: str | None = None) -> int:
     """Runs a job's work and turns its result, or its failure, into output and exit code.
 
     Args:
         job: Name for messages.
         work: Returns a dataclass or a dictionary of plain values.
+        submission: URI of the file by which `pipelines.submission` knows this submission; without one, the work is
+            always done.
 
     Returns:
         0 on success; 2 when the arguments or the data must change before a retry can help; 1 otherwise.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # its banners would bury the progress lines
-    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    logs.start(job=job)
     try:
-        result = work()
-    except BadInputError as error:
-        return _fail(job, BAD_INPUT, str(error), error)
-    except KeyboardInterrupt:
-        return _fail(job, FAILURE, "interrupted", None)
-    except Exception as error:
-        logging.getLogger("emberline").debug("failure", exc_info=True)
-        return _fail(job, FAILURE, f"{str(error).strip() or type(error).__name__}", error)
-    plain = dataclasses.asdict(result) if dataclasses.is_dataclass(result) and not isinstance(result, type) else result
-    _say_last({"job": job, "status": "succeeded"} | plain)
-    return SUCCESS
+        code, line = _once(job, work, submission) if submission else _ended(job, work)
+    except Exception as error:  # of the submission's file; the work itself does not raise
+        code, line = _failed(job, BAD_INPUT if isinstance(error, BadInputError) else FAILURE, str(error), error)
+    _say_last(line)
+    return code
 
 
 def parse(parser: argparse.ArgumentParser, arguments: list[str] | None) -> argparse.Namespace:
@@ -47,11 +52,35 @@ def parse(parser: argparse.ArgumentParser, arguments: list[str] | None) -> argpa
     return parser.parse_args(arguments)
 
 
-def _fail(job: str, code: int, reason: str, error: Exception | None) -> int:
-    print(f"emberline {job}: {reason}", file=sys.stderr, flush=True)
+def _once(job: str, work: Callable[[], Any], submission: str) -> tuple[int, dict[str, Any]]:
+    from pipelines.progress import Progress
+    from pipelines.submission import once
+
+    return once(submission, lambda: _ended(job, work), Progress(job).say)
+
+
+def _ended(job: str, work: Callable[[], Any]) -> tuple[int, dict[str, Any]]:
+    """Exit code and last line."""
+    try:
+        result = work()
+    except BadInputError as error:
+        return _failed(job, BAD_INPUT, str(error), error)
+    except KeyboardInterrupt:
+        return _failed(job, FAILURE, "interrupted", None)
+    except Exception as error:
+        logging.getLogger("emberline").debug("failure", exc_info=True)
+        return _failed(job, FAILURE, f"{str(error).strip() or type(error).__name__}", error)
+    plain = dataclasses.asdict(result) if dataclasses.is_dataclass(result) and not isinstance(result, type) else result
+    return SUCCESS, {"job": job, "status": "succeeded"} | _noted | plain
+
+
+def _failed(job: str, code: int, reason: str, error: Exception | None) -> tuple[int, dict[str, Any]]:
+    if logs.as_json():
+        logs.tell(reason, "error", code=code)
+    else:
+        print(f"emberline {job}: {reason}", file=sys.stderr, flush=True)
     kind = type(error).__name__ if error else "Interrupted"
-    _say_last({"job": job, "status": "failed", "kind": kind, "reason": reason[:2000]})
-    return code
+    return code, {"job": job, "status": "failed", "kind": kind, "reason": reason[:2000]} | _noted
 
 
 def _say_last(outcome: dict[str, Any]) -> None:

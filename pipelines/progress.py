@@ -9,6 +9,8 @@ from types import TracebackType
 
 from pyspark import SparkContext
 
+from pipelines.logs import as_json, tell
+
 REFRESH_SECONDS = 0.5
 QUIET_SECONDS = 10
 """Without a terminal, a line for every refresh would drown a log: one in this time is enough."""
@@ -19,12 +21,15 @@ class Progress:
 
     def __init__(self, step: str) -> None:
         self.step = step
-        self._terminal = sys.stderr.isatty()
+        self._terminal = sys.stderr.isatty() and not as_json()
         self._last = 0.0
         self._open = False
 
     def say(self, text: str) -> None:
         """A line that stays."""
+        if as_json():
+            tell(text, step=self.step)
+            return
         self._clear()
         print(f"{self.step:<9} {text}", file=sys.stderr, flush=True)
 
@@ -36,7 +41,7 @@ class Progress:
             print(f"{self.step:<9} {text}", end="", file=sys.stderr, flush=True)
             self._open = True
         elif now - self._last >= QUIET_SECONDS:
-            print(f"{self.step:<9} {text}", file=sys.stderr, flush=True)
+            self.say(text)
             self._last = now
 
     def _clear(self) -> None:

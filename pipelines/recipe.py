@@ -88,7 +88,8 @@ class Training:
         checkpoint_every: What lies between two checkpoints: `1 epoch`, `500 steps`, `600 seconds`. The end of the
             training has one in any case.
         keep_checkpoints: Latest checkpoints kept.
-        start_from: URI of another training, whose weights those of the same name and shape start from. Empty for none.
+        transfer: With `train --warm-start`: only weights whose name and shape the older model has too start from it,
+            the others at random. Otherwise it must be the same network.
         best_metric: Metric of the held-out rows, such as `eval_auc`, by which the best epoch is chosen: its checkpoint
             is kept beside the latest, and the model is that of the best epoch. Empty: of the last.
         patience: Epochs without a better `best_metric` after which the training ends; 0 for never.
@@ -119,7 +120,7 @@ class Training:
     steps_per_call: int = 50
     checkpoint_every: str = "1 epoch"
     keep_checkpoints: int = 3
-    start_from: str = ""
+    transfer: bool = False
     best_metric: str = ""
     patience: int = 0
     tensorboard: bool = True
@@ -143,8 +144,6 @@ class Training:
                 "training.input=spark feeds workers that train in step: workers of mode async read shards. Set "
                 "training.mode=sync, or training.input=tensorflow."
             )
-        if self.start_from and self.mode == "async":
-            raise BadInputError("training.start_from is for training.mode sync or local.")
         if self.mode == "sync" and self.global_batch % self.workers:
             raise BadInputError(
                 f"training.global_batch={self.global_batch} does not divide by training.workers={self.workers}. "

@@ -14,10 +14,11 @@ from pipelines.champion import champion_on
 from pipelines.evaluation.result import EvaluateResult, open_evaluation
 from pipelines.gate import Check, Standing, Verdict, judge, meets_limits
 from pipelines.latency import measure_latency
+from pipelines.model_digest import require_unchanged
 from pipelines.progress import Progress
 from pipelines.recipe import Gate, Recipe
 from pipelines.tracking import CHALLENGER, CHAMPION, ModelVersion, Run, Tracker, local_copy, model_name
-from pipelines.train import TrainResult, open_training
+from pipelines.training_state import TrainResult, open_training
 
 REGISTERED = "registered.json"
 VERDICT = "verdict.json"
@@ -100,6 +101,7 @@ def _enter(
 ) -> tuple[ModelVersion, dict[int, float]]:  # fmt: skip
     """The new version, and its latency if the gate asks for one."""
     folder = local_copy(storage.join(trained.training, "model"), str(Path(scratch) / "model"))
+    require_unchanged(folder, trained.model_digest, f"the training {trained.training!r}")
     examples = Path(scratch) / EXAMPLES
     examples.write_bytes(storage.read_bytes(storage.join(version.uri, EXAMPLES)))
     latency = measure_latency(folder, str(examples)) if recipe.gate.latency_ms or recipe.gate.latency_ms_1000 else {}

@@ -13,10 +13,11 @@ from pipelines.datasets import load_dataset
 from pipelines.etl import source_digest
 from pipelines.progress import Progress, StageProgress
 from pipelines.recipe import Recipe
-from pipelines.scoring.batch import batch_rows_for, keyed, stage_predictions
+from pipelines.scoring.batch import keyed, stage_predictions
 from pipelines.scoring.destination import Destination
 from pipelines.scoring.model import ScoringModel, open_model, require_columns
 from pipelines.scoring.raw_rows import read_rows
+from pipelines.scoring.row_width import batch_rows_for
 from pipelines.scoring_skew import measure_skew
 from pipelines.tracking import Run, Tracker
 
@@ -141,11 +142,10 @@ def score_with(
     by = [destination.partition_by] if destination.partition_by else []
     carried = list(dict.fromkeys([schema.key, *keys, *by]))
     rows = read_rows(spark, source, schema, carried, dataset, source_format)
+    batch_rows = batch_rows or batch_rows_for(schema.fields, model.training)
     try:
         with StageProgress(spark.sparkContext, progress, f"score with {model.called}"):
-            scored = stage_predictions(
-                spark, model, schema, rows, carried, destination, batch_rows or batch_rows_for(schema.fields)
-            )
+            scored = stage_predictions(spark, model, schema, rows, carried, destination, batch_rows)
         if not scored.written and not allow_none:
             examples = "; ".join(scored.examples)
             raise BadInputError(

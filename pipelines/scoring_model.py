@@ -1,7 +1,6 @@
 """A SavedModel inside executors: shipped once per host, loaded once per Python worker; predictions as Arrow."""
 
 import atexit
-import hashlib
 import os
 import shutil
 import tarfile
@@ -16,7 +15,9 @@ import pyarrow as pa
 from pyspark import SparkFiles, TaskContext
 from pyspark.sql import SparkSession
 
+from features.statistics import VOCABULARIES
 from pipelines.launchers.gpus import visible_gpus
+from pipelines.model_digest import model_digest
 from pipelines.tasks.task import PredictionColumn
 
 SPARK_TYPES = {"float": "float", "long": "bigint", "string": "string", "floats": "array<float>"}
@@ -36,7 +37,7 @@ def ship(spark: SparkSession, saved_model: str, name: str) -> str:
     Returns:
         What `load` takes in an executor.
     """
-    archive = f"{name}-{_digest(Path(saved_model))}"
+    archive = f"{name}-{model_digest(saved_model)[:16]}"
     application = str(spark.sparkContext.applicationId)
     if (application, archive) not in _shipped:
         folder = tempfile.mkdtemp(prefix="emberline-")
@@ -45,20 +46,12 @@ def ship(spark: SparkSession, saved_model: str, name: str) -> str:
         path = Path(folder) / f"{archive}.tar"
         with tarfile.open(path, "w") as tar:
             for entry in sorted(Path(saved_model).rglob("*")):  # Spark refuses an archive with an entry "."
-                tar.add(entry, arcname=str(entry.relative_to(saved_model)), recursive=False)
+                inside = entry.relative_to(saved_model)
+                if inside.parts[0] != VOCABULARIES:  # scoring needs the tables inside the graphs alone
+                    tar.add(entry, arcname=str(inside), recursive=False)
         spark.sparkContext.addArchive(f"{path}#{archive}")
         _shipped.add((application, archive))
     return archive
-
-
-def _digest(folder: Path) -> str:
-    """Of the names and bytes of all files."""
-    found = hashlib.sha256()
-    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
-        with path.open("rb") as file:
-            content = hashlib.file_digest(file, "sha256").digest()
-        found.update(f"{path.relative_to(folder)}\n".encode() + content)
-    return found.hexdigest()[:16]
 
 
 @lru_cache(maxsize=2)

@@ -4,25 +4,15 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 
 from pyspark.sql import SparkSession
-from pyspark.sql import functions as F
 
-from features import storage
 from features.analysis.analyze import analyze
-from features.analysis.sources import StoredRows
 from features.schema import Schema
 from features.statistics import Statistics
 from features.validation.anomalies import scoring_skew
 from features.validation.checks import Anomaly, SplitFacts
 from features.validation.expectations import Expectations
 from features.validation.rows import fault_counts
-from pipelines.scoring.side_files import LEVEL, Samples
-
-SAMPLE_ROWS = 40_000
-"""At most so many rows are compared: a share is then off by 0.007 at most, mostly."""
-
-
-FILES = 8
-"""The sample is read from so many files: few enough for one look at each, enough for some cores."""
+from pipelines.scoring.side_files import Samples
 
 
 def measure_skew(
@@ -50,12 +40,10 @@ def measure_skew(
     if samples is None:
         return ()
     schema = schema.values
-    chosen = storage.join(folder, "compared")
-    spark.read.parquet(samples.uri).where(F.col(LEVEL) >= samples.level).coalesce(FILES).write.parquet(chosen)
     # The sample stands for all rows; what was rejected shrinks with it.
     shrunk = {reason: round(rows / 2**samples.level) for reason, rows in reasons.items()}
     facts = SplitFacts(
-        analyze(StoredRows(spark, chosen), schema, folder),
+        analyze(samples.rows(spark), schema, folder),
         sum(shrunk.values()),
         fault_counts(shrunk, schema),
         list(columns),

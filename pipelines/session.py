@@ -14,6 +14,7 @@ from pyspark.sql import SparkSession
 
 from features.errors import BadInputError
 from features.tfrecord.spark.data_source import register
+from pipelines.logs import SWITCH
 
 MINIMUM_JAVA = 17
 DEFAULT_MASTER = "local-cluster[2,1,2048]"
@@ -65,6 +66,8 @@ def session(name: str, master: str | None = None, settings: Mapping[str, str] | 
     if (master or DEFAULT_MASTER).startswith("local") and not submitted:
         builder = builder.config("spark.ui.enabled", "false").config("spark.driver.bindAddress", "127.0.0.1")
         builder = builder.config("spark.driver.host", "127.0.0.1").config("spark.sql.shuffle.partitions", "4")
+    if os.environ.get(SWITCH):
+        builder = builder.config(f"spark.executorEnv.{SWITCH}", os.environ[SWITCH])
     spark = builder.getOrCreate()
     spark.sparkContext.setLogLevel("ERROR")
     register(spark)

@@ -1,17 +1,22 @@
-"""The executors' part of the ETL: raw rows through the transform graph into a shard."""
+"""Raw rows through the transform graph into shards: what executors write, and how the driver publishes it."""
 
 import json
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, replace
 from math import prod
+from typing import Any
 
 import pyarrow as pa
 from pyspark import TaskContext
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
 
 from features import storage
 from features.columns import Transformed
-from features.tfrecord.layouts import write_shard
+from features.tfrecord.layouts import shard_name, write_shard
+from features.tfrecord.manifest import Shard, ShardSet
+from pipelines.logs import tell
 from pipelines.recipe import Preparation
 from pipelines.row_transform import RowTransform
 
@@ -57,7 +62,47 @@ class ShardWriter:
             codec=self.codec,
             rows_per_block=self.preparation.rows_per_block,
         )
+        tell("shard written", rows=shard.rows, bytes=shard.bytes, folder=self.folder)
         yield pa.RecordBatch.from_pylist(
             [{"partition": partition, "shard": json.dumps(asdict(shard))}],
             schema=pa.schema([("partition", pa.int32()), ("shard", pa.string())]),
         )
+
+
+def write_split(rows: DataFrame, job: ShardWriter) -> ShardSet:
+    """Shuffles rows into shards and moves the finished files to their final names.
+
+    Args:
+        rows: Good rows of one split.
+        job: What makes shards of them.
+    """
+    schema = job.transform.schema
+    # By a hash of the row, not at random: a recomputed partition holds the same rows in the same order.
+    order = F.xxhash64(F.col(schema.key), F.lit(job.preparation.seed))
+    shuffled = rows.repartition(job.preparation.shards, order).sortWithinPartitions(order, schema.key)
+    wanted = [*(field.name for field in schema.fields), schema.label.name, schema.key]
+    reports = shuffled.select(*wanted).mapInArrow(job, SHARD_REPORT).collect()
+    return publish(job, [json.loads(row["shard"]) for row in sorted(reports, key=lambda row: int(row["partition"]))])
+
+
+def publish(job: ShardWriter, written: Sequence[dict[str, Any]]) -> ShardSet:
+    """Gives the files that tasks reported their final names; what other attempts left is deleted.
+
+    Args:
+        job: Who wrote them.
+        written: `Shard`s as plain values, in the order of their partitions.
+    """
+    kept = [shard for shard in written if shard["rows"]]
+    finals = [shard_name(index, len(kept), job.codec) for index in range(len(kept))]
+
+    def move(pair: tuple[dict[str, Any], str]) -> None:
+        storage.move(storage.join(job.folder, pair[0]["path"]), storage.join(job.folder, pair[1]))
+
+    storage.each_at_once(move, zip(kept, finals, strict=True))
+    shards = [
+        Shard(**{**shard, "path": final, "blocks": tuple(map(tuple, shard["blocks"]))})
+        for shard, final in zip(kept, finals, strict=True)
+    ]
+    left = [entry.uri for entry in storage.list_files(job.folder)]
+    storage.each_at_once(storage.delete, [uri for uri in left if uri.rpartition("/")[2].startswith("attempt-")])
+    return ShardSet(job.transform.stored_schema, "block", job.codec, job.preparation.rows_per_block, tuple(shards))

@@ -2,18 +2,19 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from types import MappingProxyType
 from typing import Any
 
 from pyspark.sql import DataFrame, SparkSession
 
 from features import storage
-from features.dataset_version import DatasetVersion, open_version
+from features.dataset_version import DatasetVersion, differing_columns, open_version
 from features.errors import BadInputError
 from features.profile.page import PROFILE
 from pipelines.capacity import require_room
 from pipelines.cluster import train_on_cluster
+from pipelines.model_digest import TAG as MODEL_DIGEST
 from pipelines.progress import Progress
 from pipelines.recipe import Recipe
 from pipelines.tasks import require_fit
@@ -22,46 +23,11 @@ from pipelines.training.assignment import Assignment
 from pipelines.training.feed.job import Feed
 from pipelines.training.feed.rows import given_rows, source_rows
 from pipelines.training_record import TrainingRecord, Watch, shown
-
-TRAINING = "training.json"
+from pipelines.training_state import TrainResult, is_resumable, unfinished_run, write_state
+from pipelines.warm_start import open_start
 
 AVAILABLE_NOW = MappingProxyType({"availableNow": True})
 """Reads what a stream's source holds at the start, and ends."""
-
-HOW_IT_RUNS = (
-    "workers", "parameter_servers", "gpus_per_worker", "launcher", "stall_seconds", "max_restarts", "checkpoint_every",
-    "keep_checkpoints", "tensorboard", "profile_steps",
-)  # fmt: skip
-"""Fields of `Training` that may differ when an unfinished training goes on: the global batch is the same for any."""
-
-LATER = ("evaluation", "gate")
-"""Fields of a recipe that only the steps behind a training read."""
-
-
-@dataclass(frozen=True)
-class TrainResult:
-    """A finished training.
-
-    Args:
-        training: URI of its folder; the SavedModel is in `model/` below.
-        recipe: Its name.
-        run_id: MLflow run.
-        dataset: URI of the dataset version.
-        dataset_digest: Its content.
-        metrics: Of the last epoch, and `best_…` of the best if one is chosen; `examples_per_second` over all epochs of
-            this attempt.
-        steps: Steps done in all.
-        resumed_from: Step at which this attempt began; 0 for a fresh start.
-    """
-
-    training: str
-    recipe: str
-    run_id: str
-    dataset: str
-    dataset_digest: str
-    metrics: dict[str, float]
-    steps: int
-    resumed_from: int
 
 
 def train(
@@ -73,6 +39,7 @@ def train(
     tracker: Tracker,
     *,
     overwrite: bool = False,
+    warm_start: str | None = None,
     rows: DataFrame | None = None,
     trigger: Mapping[str, Any] = AVAILABLE_NOW,
     name: str = "",
@@ -90,6 +57,8 @@ def train(
         tracker: Where the run is recorded.
         overwrite: Replace a training that is finished, or was of other settings or data. An unfinished one of the
             same settings still goes on, so that a scheduler's retry loses nothing.
+        warm_start: URI of a model or a finished training whose weights the network starts from: `models:/NAME@alias`,
+            `models:/NAME/VERSION`, `runs:/ID/model`, or a training's folder.
         rows: What `training.input=spark` feeds: raw rows by column name, batch or streaming. Without it, the files
             that the dataset version was made of are read again.
         trigger: Of a streaming `rows`, as `DataStreamWriter.trigger` takes it; training ends with the stream.
@@ -99,8 +68,8 @@ def train(
 
     Raises:
         StoppedEarlyError: if `watch` raised it.
-        BadInputError: if the dataset version is not complete or does not fit the recipe, or if `output` holds a
-            finished training, or an unfinished one of other settings or data.
+        BadInputError: if the dataset version is not complete or does not fit the recipe or the model to start from,
+            or if `output` holds a finished training, or an unfinished one of other settings or data.
         ClusterSizeError: if the cluster has no room for all workers at once.
         ClusterError: if a worker fails; a re-run resumes.
     """
@@ -110,19 +79,24 @@ def train(
     require_room(spark, recipe.training)
     feed = _feed(spark, recipe, version, rows, trigger, progress)
     identity = json.loads(json.dumps({"recipe": recipe.to_json(), "dataset_digest": version.digest}))
-    if overwrite and not _resumable(output, identity):
-        storage.delete(output)
-    resume = _unfinished_run(output, identity)
+    with open_start(tracker, warm_start, version, transfer=recipe.training.transfer) as start:
+        identity |= {"warm_start": start.to_json()} if start else {}
+        if overwrite and not is_resumable(output, identity):
+            storage.delete(output)
+        resume = unfinished_run(output, identity)
+        weights = start.place(output) if start else ""
     with tracker.step(
         recipe.name, "train", spark=spark, name=name, parent=parent, resume=resume, keep=output,
-        params=recipe.to_json(), tags=_tags(version, output),
+        params=recipe.to_json() | ({"warm_start": start.model} if start else {}),
+        tags=_tags(version, output) | (start.tags if start else {}),
     ) as run:  # fmt: skip
-        _write(output, identity | {"run_id": run.id, "finished": False})
+        write_state(output, identity | {"run_id": run.id, "finished": False})
         _log_inputs(run, recipe, version)
         record = TrainingRecord(run, progress, recipe, watch)
         # Beside the driver nobody else computes: TensorFlow may take all cores.
         threads = 0 if recipe.training.mode == "local" else _threads(spark)
-        assignment = Assignment(recipe.name, overrides, dataset, output, threads, feed.secret if feed else "")
+        secret = feed.secret if feed else ""
+        assignment = Assignment(recipe.name, overrides, dataset, output, threads, secret, weights, run.id)
 
         def hear(rank: int, event: dict[str, Any]) -> None:
             record(rank, event)
@@ -138,28 +112,12 @@ def train(
                 run.log_files(storage.join(output, "tensorboard"))
         result = TrainResult(
             output, recipe.name, run.id, dataset, version.digest, record.metrics, record.steps,
-            resumed_from=record.resumed_from,
+            resumed_from=record.resumed_from, model_digest=record.model_digest, warm_start=start.model if start else "",
         )  # fmt: skip
-        _write(output, identity | {"run_id": run.id, "finished": True, "result": asdict(result)})
+        run.log_tags({MODEL_DIGEST: record.model_digest})
+        write_state(output, identity | {"run_id": run.id, "finished": True, "result": asdict(result)})
     progress.say(f"{record.steps:,} steps, " + shown(record.metrics))
     return result
-
-
-def open_training(uri: str) -> TrainResult:
-    """The result of a finished training.
-
-    Raises:
-        BadInputError: if there is none at `uri`, or it was not finished.
-    """
-    path = storage.join(uri, TRAINING)
-    if not storage.exists(path):
-        raise BadInputError(f"No training at {uri!r}: it has no {TRAINING}. Run train with this --output first.")
-    state = json.loads(storage.read_bytes(path))
-    if not state["finished"]:
-        raise BadInputError(
-            f"The training at {uri!r} was not finished. Run train again with this --output; it resumes."
-        )
-    return TrainResult(**state["result"])
 
 
 def _feed(
@@ -188,17 +146,11 @@ def _feed(
 
 
 def _require_fit(recipe: Recipe, version: DatasetVersion) -> None:
-    from features.columns import describe
-
     require_fit(recipe, version.schema)
-    wanted = json.loads(json.dumps([describe(column) for column in recipe.stored_columns]))
-    if wanted != version.features["columns"]:
-        have = {column["name"]: column for column in version.features["columns"]}
-        need = {column["name"]: column for column in wanted}
-        differing = sorted(name for name in need.keys() | have.keys() if need.get(name) != have.get(name))
+    if differing := differing_columns(version.features, recipe.stored_columns):
         raise BadInputError(
             f"The dataset version {version.uri!r} was written for other columns than recipe {recipe.name!r} asks for; "
-            f"they differ in {', '.join(differing) or 'their order'}. Run etl for this recipe."
+            f"they differ in {differing}. Run etl for this recipe."
         )
     rows, batch = version.split("train").rows, recipe.training.global_batch
     if recipe.training.mode == "async":
@@ -216,45 +168,6 @@ def _require_fit(recipe: Recipe, version: DatasetVersion) -> None:
         raise BadInputError(
             f"The training split has {rows:,} rows, fewer than training.global_batch={batch:,}. Lower it."
         )
-
-
-def _resumable(output: str, identity: dict[str, Any]) -> bool:
-    """Whether an unfinished training of the same settings and data is at `output`."""
-    path = storage.join(output, TRAINING)
-    if not storage.exists(path):
-        return False
-    state = json.loads(storage.read_bytes(path))
-    return not state["finished"] and _what(state) == _what(identity)
-
-
-def _what(state: dict[str, Any]) -> Any:
-    """What is trained on which data, apart from how it runs."""
-    training = state["recipe"]["training"]
-    kept = {name: value for name, value in training.items() if name not in HOW_IT_RUNS}
-    recipe = {name: value for name, value in state["recipe"].items() if name not in LATER}
-    return recipe | {"training": kept}, state["dataset_digest"]
-
-
-def _unfinished_run(output: str, identity: dict[str, Any]) -> str | None:
-    """The run to go on with, if an interrupted training of the same settings is at `output`."""
-    path = storage.join(output, TRAINING)
-    if not storage.exists(path):
-        if storage.exists(output):
-            raise BadInputError(
-                f"The output {output!r} exists and is no training. Choose another, or pass --overwrite."
-            )
-        return None
-    state = json.loads(storage.read_bytes(path))
-    if state["finished"]:
-        raise BadInputError(
-            f"The output {output!r} already holds a finished training. Choose another, or pass --overwrite."
-        )
-    if not _resumable(output, identity):
-        raise BadInputError(
-            f"The unfinished training at {output!r} has other settings or data than this one. "
-            "Choose another output, or pass --overwrite to start anew."
-        )
-    return str(state["run_id"])
 
 
 def _tags(version: DatasetVersion, output: str) -> dict[str, str]:
@@ -279,7 +192,3 @@ def _log_inputs(run: Run, recipe: Recipe, version: DatasetVersion) -> None:
 def _threads(spark: SparkSession) -> int:
     """Cores a task may use: TensorFlow's threads must not fight with the neighbours'."""
     return int(spark.conf.get("spark.task.cpus", "1") or 1)
-
-
-def _write(output: str, state: dict[str, Any]) -> None:
-    storage.write_bytes_atomic(storage.join(output, TRAINING), json.dumps(state, indent=2).encode())

@@ -47,6 +47,7 @@ class TrainingRecord:
         steps: Done so far.
         resumed_from: Step at which this attempt began.
         lost: Workers that the others did without.
+        model_digest: Of the files of the exported model.
     """
 
     run: Run
@@ -57,6 +58,7 @@ class TrainingRecord:
     steps: int = 0
     resumed_from: int = 0
     lost: int = 0
+    model_digest: str = ""
     _began: float = 0.0
     _rates: list[float] = field(default_factory=list)
     _step: int = 0
@@ -82,6 +84,11 @@ class TrainingRecord:
                 self.steps = self.resumed_from = event["step"]
                 if event["step"]:
                     self.progress.say(f"resumed after epoch {event['epoch']}, step {event['step']:,}")
+            case "warm start":
+                self.run.log_metrics({f"warm_start/{name}": value for name, value in event["metrics"].items()})
+                self.progress.say(f"the weights to start from: {shown(event['metrics'])}")
+            case "exported":
+                self.model_digest = event["digest"]
             case "progress":
                 self.progress.update(self._line(event))
                 self._take_step(event)

@@ -1,5 +1,6 @@
-"""Which code is running: the installed version, or the one in the shipped archive."""
+"""Which code is running: the archive that was shipped, or the installed version."""
 
+import pkgutil
 import subprocess
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
@@ -7,12 +8,22 @@ from pathlib import Path
 
 VERSION = "0.1.0"
 
+BUNDLE = "bundle.txt"
+"""Beside this module in an archive that `pipelines.bundle` wrote: its version and the beginning of its digest."""
 
+
+@lru_cache(maxsize=1)
 def code_version() -> str:
-    """The version of emberline that runs here."""
+    """The version of emberline that runs here; of a shipped archive with the beginning of its digest behind a `+`."""
+    try:
+        shipped = pkgutil.get_data("pipelines", BUNDLE)
+    except OSError:  # not in an archive
+        shipped = None
+    if shipped:
+        return shipped.decode().strip()
     try:
         return version("emberline")
-    except PackageNotFoundError:  # shipped as a .zip, nothing installed
+    except PackageNotFoundError:
         return VERSION
 
 

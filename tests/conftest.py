@@ -14,6 +14,16 @@ import pytest
 ROOT = Path(__file__).parents[1]
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Where tests run in two processes, those of a file stay together, and all files of `census_run` too.
+
+    So what a fixture took a minute to make is made once.
+    """
+    shared = {item.path for item in items if "census_run" in getattr(item, "fixturenames", ())}
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group("census_run" if item.path in shared else str(item.path)))
+
+
 @pytest.fixture(scope="session")
 def spark() -> Iterator[object]:
     """One local Spark session for the whole run: two cores, no UI, four shuffle partitions, `tfrecord` registered.

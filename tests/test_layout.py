@@ -61,10 +61,10 @@ def test_declarations_import_neither_spark_nor_tensorflow() -> None:
     script = (
         "import sys, pipelines.recipe as r\n"
         "import jobs.etl, jobs.train, jobs.evaluate, jobs.register, jobs.score, jobs.run, jobs.infer_schema\n"
-        "import jobs.compare\n"
+        "import jobs.compare, jobs.validate, jobs.drift, jobs.tune\n"
         "[r.load_recipe(name) for name in r.recipe_names()]\n"
         "j = (jobs.etl, jobs.train, jobs.evaluate, jobs.register, jobs.score, jobs.run, jobs.infer_schema)\n"
-        "[m.parser() for m in (*j, jobs.compare)]\n"
+        "[m.parser() for m in (*j, jobs.compare, jobs.validate, jobs.drift, jobs.tune)]\n"
         "heavy = {'tensorflow', 'keras', 'pyspark', 'mlflow', 'tensorflowonspark', 'numba'} & set(sys.modules)\n"
         "sys.exit(f'imported {heavy}' if heavy else 0)"
     )

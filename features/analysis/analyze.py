@@ -4,17 +4,20 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
+import pyarrow as pa
+
 from features import storage
 from features.analysis.first_pass import LENGTHS, ROW, WORDS, FirstMerge, FirstPass
 from features.analysis.images import image_statistics
 from features.analysis.numbers import QUANTILES, found_in, number_statistics, plan, rounded, rows_and_classes
-from features.analysis.partials import PARTIAL, gather
+from features.analysis.partials import PARTIAL, Merge, gather, gather_here
 from features.analysis.passes import ShapePass, merge_numbers
-from features.analysis.sources import Rows, run_pass
+from features.analysis.sources import Pass, Rows, column_names, run_pass
 from features.analysis.words import ATTEMPT, VocabularyWriter, WordFacts, facts_of
 from features.errors import BadInputError, nearest
 from features.schema import Field, Schema
 from features.statistics import (
+    VOCABULARIES,
     FieldStatistics,
     LearnedQuantiles,
     LearnedVocabulary,
@@ -23,9 +26,6 @@ from features.statistics import (
     VocabularyFile,
     merged,
 )
-
-VOCABULARIES = "vocabularies"
-"""The folder of the vocabulary files, beside `features.json`."""
 
 _STEPS = 20
 """Quantiles always hold every 5 % of the ranks, the median among them."""
@@ -38,7 +38,8 @@ def analyze(rows: Rows, schema: Schema, folder: str, needs: Iterable[Need] = ())
 
     Args:
         rows: Good rows, typed as `features.validation.rows.check_rows` leaves them; the label may be absent. Stored
-            rows are analysed faster than those of a plan, which pass through the JVM, twice.
+            rows are analysed faster than those of a plan, which pass through the JVM, twice; those of a table, which
+            are few, faster still, without Spark.
         schema: Their fields and label.
         folder: URI of the folder that takes the vocabulary files, under `vocabularies`.
         needs: What the columns ask for.
@@ -57,19 +58,19 @@ def analyze(rows: Rows, schema: Schema, folder: str, needs: Iterable[Need] = ())
     counted = tuple(field for field in schema.fields if field.kind == "string" or vocabularies.get(field.name))
     numbers = {field.name: field.many for field in schema.fields if field.kind in ("integer", "float")}
     label = schema.label.name
-    labelled = label in rows.columns
+    labelled = label in column_names(rows)
     if labelled and not schema.label.classes:
         numbers.setdefault(label, False)
     target = storage.join(folder, VOCABULARIES)
     first = FirstPass(tuple(numbers), counted, label if labelled and schema.label.classes else None)
     asked = {index: vocabularies.get(field.name, ()) for index, field in enumerate(counted)}
-    answers = gather(run_pass(rows, first.columns, first, PARTIAL), FirstMerge(VocabularyWriter(asked, target)))
+    answers = _run(rows, first.columns, first, FirstMerge(VocabularyWriter(asked, target)))
 
     ranges = {name: found_in(answers[index]) for index, name in enumerate(numbers) if index in answers}
     plans = {name: made for name, found in ranges.items() if (made := plan(found)) is not None}
     shapes = {}
     if plans:
-        second = gather(run_pass(rows, list(plans), ShapePass(plans), PARTIAL), merge_numbers)
+        second = _run(rows, list(plans), ShapePass(plans), merge_numbers)
         shapes = {name: found_in(second[index]) for index, name in enumerate(plans)}
     total, classes = rows_and_classes(found_in(answers[ROW])) if ROW in answers else (0, {})
     parts = {name: _parts(asked) for name, asked in by_field.items()}
@@ -86,7 +87,7 @@ def analyze(rows: Rows, schema: Schema, folder: str, needs: Iterable[Need] = ())
         learned = facts_of(answers[WORDS + index]) if WORDS + index in answers else WordFacts()
         if field.kind == "string":
             several = found_in(answers[LENGTHS + index]) if LENGTHS + index in answers else None
-            facts[field.name] = number_statistics(several, None, None, total, QUANTILES, many=field.many)
+            facts[field.name] = number_statistics(several, None, None, total, QUANTILES, many=field.several)
         facts[field.name] = _with_words(field, facts[field.name], learned, total)
         if vocabularies.get(field.name):
             vocabulary = _published(field.name, learned, vocabularies[field.name], target)
@@ -103,10 +104,17 @@ def analyze(rows: Rows, schema: Schema, folder: str, needs: Iterable[Need] = ())
     )
 
 
+def _run(rows: Rows, columns: Sequence[str], step: Pass, merge: Merge) -> dict[int, bytes]:
+    if isinstance(rows, pa.Table):
+        return gather_here(step(iter([rows])), merge)
+    return gather(run_pass(rows, columns, step, PARTIAL), merge)
+
+
 def _require_learnable(rows: Rows, schema: Schema, by_field: dict[str, tuple[Need, ...]]) -> None:
+    present = column_names(rows)
     for field in schema.fields:
-        if field.name not in rows.columns:
-            raise BadInputError(f"The rows have no column {field.name!r}. {nearest(field.name, rows.columns)}")
+        if field.name not in present:
+            raise BadInputError(f"The rows have no column {field.name!r}. {nearest(field.name, present)}")
     for name, asked in by_field.items():
         kind = schema.field(name).kind
         for need in asked:
@@ -127,7 +135,7 @@ def _with_words(field: Field, facts: FieldStatistics, words: WordFacts, rows: in
     top = tuple((word, count) for word, count in words.top)
     if field.kind == "integer":
         return replace(facts, top=top, distinct=words.distinct)
-    count = facts.count if field.many else words.values
+    count = facts.count if field.several else words.values
     lengths = facts.lengths and (facts.lengths[0], rounded(words.values / count), facts.lengths[2])
     characters = None
     if words.shortest is not None:
@@ -154,5 +162,6 @@ def _published(name: str, words: WordFacts, needs: Sequence[LearnedVocabulary], 
         storage.write_bytes_atomic(final, b"")
     counts = {need.minimum_count: 0 for need in needs} | {int(key): count for key, count in words.cuts.items()}
     return VocabularyFile(
-        f"{VOCABULARIES}/{file}", words.words, tuple(sorted(counts.items())), words.distinct - words.words
-    )
+        f"{VOCABULARIES}/{file}", words.words, tuple(sorted(counts.items())), words.distinct - words.words,
+        storage.sha256(final),
+    )  # fmt: skip

@@ -64,6 +64,8 @@ class FirstPass:
 
 
 def _count_words(column: pa.ChunkedArray, field: Field, counts: WordCounts, lengths: Runs) -> None:
+    if field.tokens:
+        column = field.tokens.split_column(column)
     if pa.types.is_list(column.type):
         flat = pa.chunked_array([chunk.flatten() for chunk in column.chunks], column.type.value_type)
         if field.kind == "string":

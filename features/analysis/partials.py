@@ -3,7 +3,7 @@
 Spark moves blobs, not their rows: a million counted words are one value for it.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import groupby
 from operator import itemgetter
@@ -42,6 +42,16 @@ def gather(partials: DataFrame, merge: Merge) -> dict[int, bytes]:
     # Sorted, so that a task holds the blobs of one field at a time.
     together = partials.repartition("field").sortWithinPartitions("field")
     merged = together.mapInArrow(_MergeFields(merge), PARTIAL).toArrow()
+    return _answers(merged)
+
+
+def gather_here(partials: Iterable[pa.RecordBatch], merge: Merge) -> dict[int, bytes]:
+    """The same of what a pass yields in this process."""
+    rising = sorted(partials, key=lambda part: int(part.column(0)[0].as_py()))
+    return _answers(pa.Table.from_batches(_MergeFields(merge)(iter(rising))))
+
+
+def _answers(merged: pa.Table) -> dict[int, bytes]:
     return dict(zip(merged.column("field").to_pylist(), merged.column("part").to_pylist(), strict=True))
 
 

@@ -107,9 +107,11 @@ def check_field(
     if field.kind not in kinds:
         hint = " Bucketize it first." if field.kind == "float" else ""
         raise BadInputError(f"{column}: field {name!r} is of kind {field.kind}, expected {' or '.join(kinds)}.{hint}")
-    if field.many != many:
-        has = "any number of values" if field.many else "one value"
-        raise BadInputError(f"{column}: field {name!r} has {has} per row; declare the column with many={field.many}.")
+    if field.several != many:
+        has = "any number of values" if field.several else "one value"
+        raise BadInputError(
+            f"{column}: field {name!r} has {has} per row; declare the column with many={field.several}."
+        )
     if field.shape != shape:
         raise BadInputError(
             f"{column}: field {name!r} has the shape {field.shape}, the column {shape}. Give both the same shape."

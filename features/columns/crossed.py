@@ -87,7 +87,7 @@ class Crossed:
             field = schema.field(key)
             if field.kind == "float" or field.shape:
                 raise BadInputError(f"Cross {self.name!r}: field {key!r} holds numbers. Bucketize it first.")
-            many = many or field.many
+            many = many or field.several
         if many and not self.stored_shape:
             raise BadInputError(
                 f"Cross {self.name!r}: a key holds any number of values; declare the cross with many=True."

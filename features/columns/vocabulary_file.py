@@ -81,13 +81,14 @@ def local_words(uri: str, words: int) -> str:
     return path
 
 
-def words_table(uri: str, words: int, *, counted: bool) -> "tf.lookup.StaticHashTable":
+def words_table(uri: str, words: int, *, counted: bool, to_counts: bool = False) -> "tf.lookup.StaticHashTable":
     """A table from the first `words` words of a file to their places, -1 for others; in a SavedModel, an asset.
 
     Args:
         uri: The file.
         words: How many lines to take.
         counted: Whether the lines have counts.
+        to_counts: To the counts instead of the places.
     """
     import tensorflow as tf
 
@@ -96,7 +97,7 @@ def words_table(uri: str, words: int, *, counted: bool) -> "tf.lookup.StaticHash
         key_dtype=tf.string,
         key_index=0 if counted else tf.lookup.TextFileIndex.WHOLE_LINE,
         value_dtype=tf.int64,
-        value_index=tf.lookup.TextFileIndex.LINE_NUMBER,
+        value_index=1 if to_counts else tf.lookup.TextFileIndex.LINE_NUMBER,
         vocab_size=words,
         delimiter="\t",
     )

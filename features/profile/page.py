@@ -125,7 +125,7 @@ def _breakable(name: str) -> markupsafe.Markup:
 def _entry(profile: ProfileInput, item: Field, distances: Mapping[str, Mapping[str, Distance]]) -> _Entry:
     series = {label: found.fields[item.name] for label, found in profile.series.items() if item.name in found.fields}
     return _described(profile, item.name, _type(item), series, distances, whole=item.kind == "integer",
-                      text=item.kind == "string", many=item.many)  # fmt: skip
+                      text=item.kind == "string", many=item.several)  # fmt: skip
 
 
 def _label_entry(profile: ProfileInput, distances: Mapping[str, Mapping[str, Distance]]) -> _Entry:
@@ -170,6 +170,8 @@ def _described(
 def _type(item: Field) -> str:
     if item.shape:
         return f"{item.kind} [{' × '.join(map(str, item.shape))}]"
+    if item.tokens:
+        return "tokens"
     return f"many {item.kind}s" if item.many else item.kind
 
 

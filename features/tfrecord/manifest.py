@@ -113,6 +113,8 @@ class ShardSet:
                 Shard(**{**shard, "blocks": tuple((int(n), int(size)) for n, size in shard.get("blocks", []))})
                 for shard in content["shards"]
             )
+            for shard in shards:
+                storage.below("", shard.path)  # a name that leads elsewhere is no shard of this set
             if content["layout"] not in LAYOUTS:
                 raise ValueError(f"layout {content['layout']!r} is not one of {', '.join(LAYOUTS)}")
             schema = pa.schema([(item["name"], type_of(item["type"])) for item in content["schema"]])

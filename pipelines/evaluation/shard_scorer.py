@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from features.tfrecord.layouts import read_shard
 from features.tfrecord.manifest import ShardSet
-from pipelines.scoring_model import arrow_arrays, load
+from pipelines.scoring_model import arrow_arrays, load, task_threads
 from pipelines.tasks.task import PredictionColumn
 
 
@@ -33,7 +33,7 @@ class ShardScorer:
     archive: str
 
     def __call__(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        score = load(self.archive, threads=1).signatures["serve_transformed"]
+        score = load(self.archive, task_threads()).signatures["serve_transformed"]
         spec: dict[str, Any] = score.structured_input_signature[1]
         shapes = {name: tuple(item.shape[1:]) for name, item in spec.items()}
         from features.batches import stored_tensor

@@ -12,7 +12,7 @@ from pipelines.evaluation.page import Shown
 from pipelines.evaluation.result import EVALUATION, EvaluateResult, open_evaluation
 from pipelines.recipe import flatten
 from pipelines.tracking import Tracker, model_name
-from pipelines.train import TRAINING, open_training
+from pipelines.training_state import TRAINING, open_training
 
 
 def shown_result(name: str, result: EvaluateResult, facts: Mapping[str, str], params: Mapping[str, Any]) -> Shown:

@@ -9,30 +9,27 @@ from datetime import UTC, datetime
 from pyspark.sql import DataFrame, Observation, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.pandas.types import to_arrow_type
-from pyspark.sql.types import DataType, StringType, StructField, StructType
+from pyspark.sql.types import DataType, IntegerType, StringType, StructField, StructType, TimestampType
 
 from features import storage
 from features.errors import BadInputError
-from features.schema import Field, Schema
+from features.schema import Schema
 from features.validation.rows import RAW, REASON, SOURCE, check_rows, masked_reason
 from pipelines.scoring.destination import Destination
 from pipelines.scoring.model import ScoringModel
+from pipelines.scoring.prediction_files import WRITTEN, FileWriter, file_schema, names_folders
 from pipelines.scoring.raw_rows import RawRows, set_aside
+from pipelines.scoring.row_width import sample_rows_for
 from pipelines.scoring.scorer import OfBatches, OfFiles, Scorer
 from pipelines.scoring.side_files import ASIDE, Samples
 from pipelines.scoring_model import SPARK_TYPES
-from pipelines.scoring_skew import SAMPLE_ROWS
 from pipelines.session import settings
 
-ADDED = ("model_version", "scored_at")
+ADDED = (StructField("model_version", IntegerType()), StructField("scored_at", TimestampType()))
 """Columns that every prediction has besides its own."""
 
-LEAST_SAMPLE = 4096
-"""Rows that every task may add to the sample, however many tasks there are."""
-
-BATCH_BYTES, FEWEST, MOST = 16 << 20, 256, 32_768
-TEXT_BYTES, MANY = 16, 8
-"""A text, and the values of a field of many values, as far as one may guess."""
+SHARES = 8
+"""Every task may add so large a part of the sample, however many tasks there are: some of them may have few rows."""
 
 BATCH_CONF = "spark.sql.execution.arrow.maxRecordsPerBatch"
 
@@ -59,18 +56,6 @@ class Scored:
         return sum(self.reasons.values())
 
 
-def batch_rows_for(fields: Sequence[Field]) -> int:
-    """Rows that fill some 16 MiB: enough that calls cost little, few enough for the memory of many tasks."""
-    width = 0
-    for field in fields:
-        values = MANY if field.many else 1
-        for size in field.shape:
-            values *= size
-        width += values * {"string": TEXT_BYTES, "image": 1}.get(field.kind, 8)
-    fewest = 1 if any(field.kind == "image" for field in fields) else FEWEST
-    return min(MOST, max(fewest, BATCH_BYTES // max(width, 1)))
-
-
 def stage_predictions(
     spark: SparkSession,
     model: ScoringModel,
@@ -94,7 +79,7 @@ def stage_predictions(
     Raises:
         BadInputError: if a column to keep is called like one of a prediction.
     """
-    taken = {column.name for column in model.predicted} | set(ADDED)
+    taken = {column.name for column in model.predicted} | {item.name for item in ADDED}
     if collides := sorted(taken & set(carried)):
         raise BadInputError(
             f"The rows' {' and '.join(collides)} would collide with the column of that name in predictions. Rename it."
@@ -115,7 +100,7 @@ def stage_predictions(
         side = storage.join(side, "checked")
         written += job.run(set_aside(spark.read.parquet(bad), schema), side)
         bad = storage.join(side, ASIDE)
-    samples = Samples.of(destination.side, SAMPLE_ROWS)
+    samples = Samples.of(destination.side, job.sampled)
     if not storage.exists(bad):
         return Scored(written, {}, (), samples)
     rejected = spark.read.parquet(bad)
@@ -140,35 +125,51 @@ class _Job:
     destination: Destination
     batch_rows: int
 
+    @property
+    def sampled(self) -> int:
+        """Rows to compare with the training's."""
+        return sample_rows_for(self.schema.fields, self.model.training)
+
     def run(self, rows: RawRows, side: str) -> int:
         """Stages the predictions of these rows; how many there are."""
         score = Scorer(
             self.schema,
             self.model.predicted,
             self.model.archive,
-            tuple((item.name, to_arrow_type(item.dataType)) for item in self.kept),
+            tuple((item.name, to_arrow_type(item.dataType, timezone="UTC")) for item in self.kept),
             not rows.typed,
             self.batch_rows,
             side,
-            max(LEAST_SAMPLE, SAMPLE_ROWS // max(1, len(rows.splits) or self.spark.sparkContext.defaultParallelism)),
+            -(-self.sampled // min(SHARES, len(rows.splits) or self.spark.sparkContext.defaultParallelism)),
         )
-        counted = Observation(f"scored-{uuid.uuid4().hex[:8]}")
         with settings(self.spark, {BATCH_CONF: str(self.batch_rows)}):
-            scored = self._scored(rows, score).observe(counted, F.count(F.lit(1)).alias("rows"))
-            stamp = F.lit(datetime.now(UTC)).cast("timestamp")
-            version = F.lit(self.model.version.version or None).cast("int")
-            self.destination.stage(scored.withColumns(dict(zip(ADDED, (version, stamp), strict=True))))
+            return self._stage(*self._plan(rows, score))
+
+    def _stage(self, given: DataFrame, step: OfFiles | OfBatches) -> int:
+        predicted = [StructField(item.name, _spark_type(SPARK_TYPES[item.type])) for item in self.model.predicted]
+        answer, by = StructType([*self.kept, *predicted]), self.destination.partition_by
+        values = (self.model.version.version or None, datetime.now(UTC))
+        if self.destination.layout == "parquet" and (by is None or names_folders(answer[by].dataType)):
+            inside = StructType([item for item in (*answer, *ADDED) if item.name != by])
+            added = tuple(zip((item.name for item in ADDED), values, strict=True))
+            write = FileWriter(step, self.destination.attempts, file_schema(inside, self.spark.version), added, by)
+            files = given.mapInArrow(write, WRITTEN).collect()
+            self.destination.stage_files(file["file"] for file in files)
+            return sum(file["rows"] for file in files)
+        constant = {item.name: F.lit(value).cast(item.dataType) for item, value in zip(ADDED, values, strict=True)}
+        counted = Observation(f"scored-{uuid.uuid4().hex[:8]}")
+        scored = given.mapInArrow(step, answer).observe(counted, F.count(F.lit(1)).alias("rows"))
+        self.destination.stage(scored.withColumns(constant))
         return int(counted.get["rows"])
 
-    def _scored(self, rows: RawRows, score: Scorer) -> DataFrame:
-        predicted = [StructField(item.name, _spark_type(SPARK_TYPES[item.type])) for item in self.model.predicted]
-        answer = StructType([*self.kept, *predicted])
+    def _plan(self, rows: RawRows, score: Scorer) -> tuple[DataFrame, OfFiles | OfBatches]:
+        """What Spark sends to the tasks, and what they make of it."""
         carried = [item.name for item in self.kept]
         fields = [field.name for field in self.schema.fields]
         names = [*carried, *(name for name in fields if name not in carried)]
         if rows.splits:
             tasks = self.spark.range(0, len(rows.splits), 1, len(rows.splits))
-            return tasks.mapInArrow(OfFiles(tuple(names), rows.splits, score), answer)
+            return tasks, OfFiles(tuple(names), rows.splits, score)
         frame = rows.frame
         if not rows.typed:
             others = [name for name in carried if name != self.schema.key and name not in fields]
@@ -180,7 +181,7 @@ class _Job:
         kinds = {item.name: item.dataType for item in self.kept}
         chosen = [F.col(f"`{name}`").cast(kinds[name]) if name in kinds else F.col(f"`{name}`") for name in names]
         numbered = frame.select(*(column.alias(f"c{index}") for index, column in enumerate(chosen)))
-        return numbered.mapInArrow(OfBatches(tuple(names), score), answer)
+        return numbered, OfBatches(tuple(names), score)
 
 
 def _spark_type(text: str) -> DataType:

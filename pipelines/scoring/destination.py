@@ -1,6 +1,8 @@
 """Where predictions go: staged out of sight, then published by renaming, whole or partition by partition."""
 
 import uuid
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -8,6 +10,12 @@ from pyspark.sql import DataFrame, SparkSession
 
 from features import storage
 from features.errors import BadInputError
+
+SUCCESS = "_SUCCESS"
+"""As Spark marks a folder that is whole."""
+
+RENAMES = 16
+"""Files renamed at a time: an object store copies them."""
 
 LAYOUTS = ("parquet", "tfrecord", "delta")
 REJECTED = "_rejected"
@@ -61,6 +69,22 @@ class Destination:
                 f"The output {self.uri!r} already exists. Pass --overwrite to replace it, or choose another."
             )
 
+    @property
+    def attempts(self) -> str:
+        """Folder in which attempts of tasks write their files."""
+        return storage.join(self.staging, "attempts")
+
+    def stage_files(self, names: Iterable[str]) -> None:
+        """Takes in files of `attempts`, or further ones; all others there are never seen."""
+        with ThreadPoolExecutor(RENAMES) as pool:
+            moves = [
+                pool.submit(storage.move, storage.join(self.attempts, name), storage.join(self._staged, name))
+                for name in names
+            ]
+            for move in moves:
+                move.result()
+        storage.write_bytes_atomic(storage.join(self._staged, SUCCESS), b"")
+
     def stage(self, predictions: DataFrame) -> None:
         """Writes predictions, or further ones, out of sight."""
         if self.layout == "delta":
@@ -79,9 +103,8 @@ class Destination:
         elif self.partition_by is None:
             storage.replace_folder(self._staged, self.uri)
         else:
-            for name in self._partitions():
-                self._replace(name)
-                self._replace(storage.join(REJECTED, name))
+            names = self._partitions()
+            storage.each_at_once(self._replace, [*names, *(storage.join(REJECTED, name) for name in names)])
 
     def discard(self) -> None:
         """Removes what is still out of sight."""
@@ -123,8 +146,7 @@ class Destination:
         rejected = storage.join(self._staged, REJECTED)
         target = storage.join(self.uri, REJECTED)
         if self.partition_by:
-            for name in self._partitions():
-                self._replace(storage.join(REJECTED, name))
+            storage.each_at_once(self._replace, [storage.join(REJECTED, name) for name in self._partitions()])
         elif storage.exists(rejected):
             storage.replace_folder(rejected, target)
         else:

@@ -6,6 +6,7 @@ expression per value.
 """
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -31,8 +32,8 @@ def look(batch: pa.RecordBatch, schema: Schema) -> tuple[pa.RecordBatch, Sure | 
         schema: The fields and the key. A row without key is in doubt.
 
     Returns:
-        The batch with fields of int64, float64, encoded texts, lists of those, and images as pixels; and a bool per
-        row, None when all are sure.
+        The batch with fields of int64, float64, encoded texts, lists, whose numbers stay as wide as they are, and
+        images as pixels; and a bool per row, None when all are sure.
     """
     sure = np.ones(batch.num_rows, bool)
     _doubt_nulls(batch.column(schema.key), sure)
@@ -100,8 +101,13 @@ def _pixels(array: pa.Array, field: Field, sure: Sure) -> pa.Array:
 
 
 def _lists(array: pa.Array, field: Field, sure: Sure) -> pa.Array:
-    kind = {"integer": pa.int64(), "float": pa.float64(), "string": pa.string()}[field.kind]
-    array = array.cast(pa.list_(kind), safe=False)
+    kind = array.type.value_type
+    if pa.types.is_dictionary(kind):
+        kind = kind.value_type
+    if field.kind == "string":
+        kind = pa.string()
+    if not pa.types.is_list(array.type) or array.type.value_type != kind:
+        array = array.cast(pa.list_(kind))
     elements = array.flatten()
     lengths = np.asarray(pc.fill_null(pc.list_value_length(array), 0)).astype(np.int64)
     if field.shape:
@@ -126,12 +132,15 @@ def _lists(array: pa.Array, field: Field, sure: Sure) -> pa.Array:
 
 def _odd_numbers(numbers: pa.Array, field: Field) -> Sure | None:
     """Which numbers are infinite or out of range; None when none is. Missing ones are not."""
-    low = field.minimum if field.minimum is not None else -np.inf
-    high = field.maximum if field.maximum is not None else np.inf
-    least, most = (scalar.as_py() for scalar in pc.min_max(numbers).values())
-    if least is None or (low <= least and most <= high and np.isfinite(least) and np.isfinite(most)):
-        return None  # nothing there, or one look at both ends was enough
+    # Of 64 bits whatever the numbers have, as `check_rows` compares them.
+    low = np.float64(field.minimum if field.minimum is not None else -np.inf)
+    high = np.float64(field.maximum if field.maximum is not None else np.inf)
     values = _filled(numbers)
+    if not len(values):
+        return None
+    least, most = np.fmin.reduce(values), np.fmax.reduce(values)
+    if low <= least and most <= high and np.isfinite(least) and np.isfinite(most):
+        return None  # one look at both ends was enough
     return np.asarray((values < low) | (values > high) | np.isinf(values))
 
 
@@ -169,6 +178,8 @@ def _doubt_nulls(array: pa.Array, sure: Sure) -> None:
         sure &= np.asarray(array.is_valid())
 
 
-def _filled(numbers: pa.Array) -> npt.NDArray[np.float64]:
-    """As floats, NaN for null."""
+def _filled(numbers: pa.Array) -> npt.NDArray[Any]:
+    """As they are, or as floats with NaN for null."""
+    if not numbers.null_count:
+        return np.asarray(numbers)
     return np.asarray(pc.fill_null(numbers.cast(pa.float64(), safe=False), float("nan")))

@@ -94,7 +94,7 @@ class OfFiles:
     """
 
     columns: tuple[str, ...]
-    splits: tuple[tuple[Part, ...], ...]
+    splits: Sequence[tuple[Part, ...]]
     score: Scorer
 
     def __call__(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -104,7 +104,8 @@ class OfFiles:
     def _read(self, part: Part) -> Iterator[pa.RecordBatch]:
         texts = [field.name for field in self.score.schema.fields if field.kind == "string" and not field.many]
         with storage.open_random(part.uri) as stream:
-            file = pq.ParquetFile(stream, read_dictionary=texts)
+            # Times as Spark once wrote them reach further than nanoseconds do.
+            file = pq.ParquetFile(stream, read_dictionary=texts, coerce_int96_timestamp_unit="us")
             groups = list(groups_of(file, part))
             options = {"columns": list(self.columns), "use_threads": False}  # the tasks of a host share its cores
             for batch in file.iter_batches(self.score.batch_rows, groups, **options) if groups else ():
@@ -124,9 +125,11 @@ def predictor(
     # Models of earlier versions take whole texts only.
     encoded = "serve_encoded" in signatures
     call = signatures["serve_encoded" if encoded else "serving_default"]
-    inputs = schema.subset(set(call.structured_input_signature[1]) & {field.name for field in schema.fields})
-    tensors = encoded_tensors if encoded else raw_tensors
-    return lambda rows: arrow_arrays(call(**tensors(rows, inputs)), predicted)
+    spec = call.structured_input_signature[1]
+    inputs = schema.subset(set(spec) & {field.name for field in schema.fields})
+    if not encoded:
+        return lambda rows: arrow_arrays(call(**raw_tensors(rows, inputs)), predicted)
+    return lambda rows: arrow_arrays(call(**encoded_tensors(rows, inputs, spec)), predicted)
 
 
 def _as(array: pa.Array, kind: pa.DataType) -> pa.Array:

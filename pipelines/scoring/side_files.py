@@ -5,6 +5,7 @@ replaces them.
 """
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
+from pyspark.sql import SparkSession
 
 from features import storage
 
@@ -73,22 +75,22 @@ class Sample:
         places = np.arange(self._seen, self._seen + rows.num_rows, dtype=np.uint64)
         self._seen += rows.num_rows
         levels = _levels(places ^ (self._seed << np.uint64(40)))
-        chosen = np.flatnonzero(levels >= self.level)
-        if not len(chosen):
-            return
-        part = plain(rows.take(pa.array(chosen)))
-        self._parts.append(part.append_column(LEVEL, pa.array(levels[chosen])))
-        self._kept += len(chosen)
-        while self._kept > self._most:
+        while self._kept + np.count_nonzero(levels >= self.level) > self._most:
             self.level += 1
             self._parts = [part.filter(pa.array(np.asarray(part[LEVEL]) >= self.level)) for part in self._parts]
             self._kept = sum(part.num_rows for part in self._parts)
+        chosen = np.flatnonzero(levels >= self.level)
+        if len(chosen):
+            part = _wide(rows.take(pa.array(chosen)))
+            self._parts.append(part.append_column(LEVEL, pa.array(levels[chosen])))
+            self._kept += len(chosen)
 
     def write(self, folder: str, partition: int) -> None:
         """Leaves the sample as a file that says in its name what is in it."""
         if self._kept:
             sink = pa.BufferOutputStream()
-            pq.write_table(pa.concat_tables(self._parts), sink)
+            # Dictionaries of numbers, which rarely repeat, would take longer than everything else.
+            pq.write_table(pa.concat_tables(self._parts), sink, use_dictionary=False)
             name = f"part-{partition:05d}-level-{self.level}-rows-{self._kept}.parquet"
             storage.write_bytes_atomic(storage.join(folder, SAMPLE, name), sink.getvalue().to_pybytes())
 
@@ -98,27 +100,55 @@ class Samples:
     """The samples of all tasks.
 
     Args:
-        uri: Their folder.
+        files: URIs of the files of those that have rows.
         level: Rows of this level or a higher one are one sample of everything.
     """
 
-    uri: str
+    files: tuple[str, ...]
     level: int
 
     @classmethod
     def of(cls, folder: str, most: int) -> "Samples | None":
         """Those in a folder of side files, as one sample of some `most` rows; None if there are none."""
-        uri = storage.join(folder, SAMPLE)
-        found = []
-        for entry in storage.list_files(uri):
+        found = {}
+        for entry in storage.list_files(storage.join(folder, SAMPLE)):
             if named := re.fullmatch(r"part-\d+-level-(\d+)-rows-(\d+)\.parquet", entry.uri.rpartition("/")[2]):
-                found.append((int(named[1]), int(named[2])))
+                found[entry.uri] = (int(named[1]), int(named[2]))
         if not found:
             return None
-        level = max(one for one, _ in found)
-        while sum(rows / 2 ** (level - one) for one, rows in found) > most:
+        level = max(one for one, _ in found.values())
+        while sum(rows / 2 ** (level - one) for one, rows in found.values()) > most:
             level += 1
-        return cls(uri, level)
+        return cls(tuple(found), level)
+
+    def rows(self, spark: SparkSession) -> pa.Table:
+        """The rows of the sample, which are few. Executors read the files: of many tasks there are many."""
+        tasks = min(len(self.files), spark.sparkContext.defaultParallelism)
+        chosen = spark.range(0, tasks, 1, tasks).mapInArrow(_Chosen(self.files, self.level, tasks), "rows binary")
+        return pa.concat_tables(
+            [pa.ipc.open_stream(part.as_buffer()).read_all() for part in chosen.toArrow().column(0)]
+        )
+
+
+@dataclass(frozen=True)
+class _Chosen:
+    """Runs in an executor: each task reads every so many-th file."""
+
+    files: tuple[str, ...]
+    level: int
+    tasks: int
+
+    def __call__(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for task in (number for batch in batches for number in batch.column(0).to_pylist()):
+            parts = []
+            for uri in self.files[task :: self.tasks]:
+                with storage.open_random(uri) as stream:
+                    rows = pq.read_table(stream, use_threads=False)
+                parts.append(rows.filter(pa.array(np.asarray(rows[LEVEL]) >= self.level)).drop_columns(LEVEL))
+            sink = pa.BufferOutputStream()
+            with pa.ipc.new_stream(sink, parts[0].schema) as writer:
+                writer.write_table(pa.concat_tables(parts))
+            yield pa.record_batch({"rows": pa.array([bytes(sink.getvalue())], pa.binary())})
 
 
 def plain(rows: pa.RecordBatch | pa.Table) -> pa.Table:
@@ -127,6 +157,16 @@ def plain(rows: pa.RecordBatch | pa.Table) -> pa.Table:
     for index, column in enumerate(table.schema):
         if pa.types.is_dictionary(column.type):
             table = table.set_column(index, column.name, table.column(index).cast(column.type.value_type))
+    return table
+
+
+def _wide(rows: pa.RecordBatch) -> pa.Table:
+    """The same with numbers in lists of 64 bits: files of one table may have them of several widths."""
+    table = plain(rows)
+    for index, column in enumerate(table.schema):
+        if pa.types.is_list(column.type) and not pa.types.is_string(column.type.value_type):
+            kind = pa.int64() if pa.types.is_integer(column.type.value_type) else pa.float64()
+            table = table.set_column(index, column.name, table.column(index).cast(pa.list_(kind)))
     return table
 
 

@@ -85,7 +85,7 @@ def _network_alone(model: Path, scratch: Path) -> Path:
         return {name: value for name, value in call(**columns).items() if value.dtype != tf.string}
 
     module = tf.Module()
-    module.model_variables = loaded.model_variables
+    module.weights = loaded.weights
     tf.saved_model.save(module, str(scratch / "network"), signatures={SIGNATURE: numbers.get_concrete_function()})
     return scratch / "network"
 

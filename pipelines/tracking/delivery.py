@@ -5,6 +5,7 @@ lines of JSON that `upload` delivers later. Every entry may be delivered twice w
 for its step and time, and the last of equal tags and files.
 """
 
+import contextvars
 import json
 import tempfile
 import threading
@@ -66,7 +67,9 @@ class Delivery:
         self._refused: list[Entry] = []
         self._changed = threading.Condition()
         self._closing, self._given_up, self._failing_since = False, False, 0.0
-        self._thread = threading.Thread(target=self._work, name="emberline-delivery", daemon=True)
+        # In a copy of this context: what it says belongs to this step's run.
+        work = contextvars.copy_context().run
+        self._thread = threading.Thread(target=work, args=(self._work,), name="emberline-delivery", daemon=True)
         self._thread.start()
 
     def put(self, entry: Entry) -> None:

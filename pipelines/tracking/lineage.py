@@ -12,7 +12,7 @@ from mlflow.exceptions import MlflowException
 from features.errors import BadInputError
 from pipelines.tracking.registry import Registry
 
-STEPS = ("etl", "train", "evaluate", "register", "score")
+STEPS = ("validate", "etl", "train", "evaluate", "register", "score", "drift")
 
 
 @dataclass(frozen=True)
@@ -134,6 +134,8 @@ def _link(run: Any) -> Link:
     model = f"models:/{tags['emberline.model']}" if "emberline.model" in tags else ""
     source, training = tags.get("emberline.source", ""), tags.get("emberline.training", "")
     ways = {
+        "validate": (source, "a report"),
+        "drift": (f"{source} with {model}", "a report"),
         "etl": (source, dataset),
         "train": (dataset, model or training),
         "evaluate": (training or tags.get("emberline.training_run", ""), "metrics"),

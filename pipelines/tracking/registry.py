@@ -13,6 +13,7 @@ from features import storage
 from features.errors import BadInputError
 from features.schema import Schema
 from pipelines import mlflow_flavor
+from pipelines.model_digest import TAG, model_digest, require_unchanged
 from pipelines.tracking.turns import Turns
 
 CHAMPION, CHALLENGER = "champion", "challenger"
@@ -63,11 +64,10 @@ class Registry(Turns):
         # The flavour logs into the current experiment, wherever the run is: its files would land elsewhere.
         mlflow.set_experiment(experiment_id=self._client.get_run(run_id).info.experiment_id)
         info = mlflow_flavor.log(saved_model, schema, run_id, examples)
+        tags = {**tags, TAG: model_digest(saved_model)}
         with suppress(MlflowException):  # it exists already
             self._client.create_registered_model(name)
-        version = self._client.create_model_version(
-            name, info.model_uri, run_id, tags=dict(tags), model_id=info.model_id
-        )
+        version = self._client.create_model_version(name, info.model_uri, run_id, tags=tags, model_id=info.model_id)
         return self.version(name, int(version.version))
 
     def version(self, name: str, version: int) -> ModelVersion:
@@ -187,20 +187,27 @@ class Registry(Turns):
         return self.version(name, int(number))
 
     def _of_run(self, uri: str) -> ModelVersion:
-        run_id = uri.removeprefix("runs:/").partition("/")[0]
+        run_id = storage.below("runs:/", uri.removeprefix("runs:/")).removeprefix("runs:/").partition("/")[0]
         try:
             found = self._client.search_model_versions(f"run_id = '{run_id}'", max_results=1)
-            self._client.get_run(run_id)
+            tags = self._client.get_run(run_id).data.tags
         except MlflowException as error:
             raise BadInputError(f"No run {run_id!r} in {self.uri}; expected runs:/ID/model.") from error
         if found:
             return self.version(found[0].name, int(found[0].version))
-        return ModelVersion(uri, 0, run_id, uri, {})
+        return ModelVersion(uri, 0, run_id, uri, {TAG: tags.get(TAG, "")})
 
     def fetch(self, version: ModelVersion, folder: str) -> str:
-        """Downloads a version and returns the folder of its SavedModel."""
+        """Downloads a version and returns the folder of its SavedModel.
+
+        Raises:
+            ModelChangedError: if its files are not those that were registered.
+        """
         local = mlflow.artifacts.download_artifacts(artifact_uri=version.source, dst_path=folder)
-        return str(Path(local) / mlflow_flavor.SAVED_MODEL)
+        saved_model = str(Path(local) / mlflow_flavor.SAVED_MODEL)
+        called = f"{version.name} version {version.version}" if version.version else version.name
+        require_unchanged(saved_model, version.tags.get(TAG, ""), called)
+        return saved_model
 
     def _known_models(self) -> str:
         names = [model.name for model in self._client.search_registered_models(max_results=20)]

@@ -3,7 +3,7 @@
 import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, Literal
@@ -11,8 +11,12 @@ from typing import TYPE_CHECKING, Any, Literal
 import mlflow
 from mlflow.entities import Param, RunStatus
 from mlflow.exceptions import MlflowException
+from py4j.protocol import Py4JError
+from pyspark.errors import PySparkException
 
 from features.errors import BadInputError
+from pipelines import logs
+from pipelines.outcome import note
 from pipelines.progress import Progress
 from pipelines.recipe import Recipe, flatten
 from pipelines.tracking.delivery import Delivery, Uploaded, upload
@@ -122,6 +126,25 @@ class TrackedRun:
     metrics: dict[str, float]
 
 
+@contextmanager
+def _told_to_tasks(spark: "SparkSession | None", run_id: str) -> Iterator[None]:
+    """Spark's tasks of the block can ask which run they work for; those of Spark Connect cannot."""
+    try:
+        context = spark.sparkContext if spark else None
+        before = context.getLocalProperty(logs.RUN) if context else None
+    except (AttributeError, PySparkException, Py4JError):
+        context = None
+    if context is None:
+        yield
+        return
+    context.setLocalProperty(logs.RUN, run_id)
+    try:
+        yield
+    finally:
+        with suppress(AttributeError, PySparkException, Py4JError):  # the session may be stopped by now
+            context.setLocalProperty(logs.RUN, before or "")
+
+
 class Runs(Store):
     """The runs of a store."""
 
@@ -171,7 +194,12 @@ class Runs(Store):
             run_id = self._create(
                 recipe, name or f"{step} {self._key}".strip(), params or {}, facts, parent or self._parent
             )
-        delivery = Delivery(self, Progress(step), keep, run_id)
+        note(mlflow_run=run_id)
+        with logs.about(run=run_id), _told_to_tasks(spark, run_id):
+            yield from self._delivered(Delivery(self, Progress(step), keep, run_id), run_id, spark)
+
+    def _delivered(self, delivery: Delivery, run_id: str, spark: "SparkSession | None") -> Iterator[Run]:
+        """The run for the block of `step`, and how it ends."""
         run = Run(run_id, delivery)
         status: Literal["FINISHED", "FAILED", "KILLED"] = "FINISHED"
         try:

@@ -15,6 +15,8 @@ class Assignment:
         output: URI of the training's folder: checkpoints and the exported model.
         threads: CPU threads TensorFlow may use in one worker; 0 for all.
         feed_secret: What opens the ranks' inboxes to the feeders of `training.input=spark`.
+        weights: URI of the weights to start from; empty for random ones.
+        run: The training's MLflow run, for logs.
     """
 
     recipe: str
@@ -23,6 +25,8 @@ class Assignment:
     output: str
     threads: int
     feed_secret: str = ""
+    weights: str = ""
+    run: str = ""
 
     def to_json(self) -> str:
         return json.dumps(asdict(self))

@@ -213,39 +213,3 @@ def restore(checkpoint: str, variables: Mapping[str, tf.Variable]) -> Position:
             variable.assign(reader.get_tensor(name))
         position = json.loads((Path(scratch) / COMPLETE).read_text())
     return Position.from_json(position)
-
-
-def take_over(folder: str, variables: Mapping[str, tf.Variable]) -> list[str]:
-    """Gives a new network what the last checkpoint of another training has under the same names.
-
-    Args:
-        folder: URI of the other training's checkpoints.
-        variables: By name; optimizers and counters keep what they have.
-
-    Returns:
-        Names of the variables that were assigned. Where the other training kept moving averages, they got these.
-
-    Raises:
-        BadInputError: if there is no checkpoint, or nothing in it has the name and shape of a variable.
-    """
-    found = complete(folder)
-    if not found:
-        raise BadInputError(f"training.start_from: there is no checkpoint in {folder}. Give the URI of a training.")
-    taken = []
-    with tempfile.TemporaryDirectory() as scratch:
-        storage.copy_folder(found[-1], scratch)
-        reader = tf.train.load_checkpoint(str(Path(scratch) / PREFIX))
-        saved = reader.get_variable_to_shape_map()
-        for name, variable in variables.items():
-            kind, _, path = name.partition("/")
-            sources = [f"{prefix}/{path}" for prefix in ("average", "model") if kind in ("model", "average")]
-            fits = [source for source in sources if saved.get(source) == variable.shape.as_list()]
-            if fits:
-                variable.assign(reader.get_tensor(fits[0]))
-                taken.append(name)
-    if not taken:
-        raise BadInputError(
-            f"training.start_from: no variable in {found[-1]} has the name and shape of one of the network: it has "
-            f"{', '.join(sorted(name for name in saved if name.startswith('model/')))}."
-        )
-    return taken

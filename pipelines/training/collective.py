@@ -1,8 +1,13 @@
 """What the workers of a training tell each other in numbers, outside of the steps."""
 
+from collections.abc import Sequence
+
+import keras
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
+
+MOVING = ("moving_mean", "moving_variance")
 
 
 class SumOverWorkers:
@@ -30,3 +35,19 @@ class SumOverWorkers:
             return context.all_reduce(tf.distribute.ReduceOp.SUM, value * first)
 
         return self._strategy.run(share)
+
+
+def moving_averages(model: keras.Model) -> list[tf.Variable]:
+    """What batch normalisation learns of the rows of its own worker: no weights, and summed by nobody."""
+    return [variable.value for variable in model.non_trainable_variables if variable.path.endswith(MOVING)]
+
+
+def agree(variables: Sequence[tf.Variable], total: SumOverWorkers, workers: int) -> None:
+    """Variables that differ from worker to worker become their means, the same on all. All workers must call it."""
+    if workers == 1 or not variables:
+        return
+    mine = [np.array(tf.convert_to_tensor(variable), np.float64).ravel() for variable in variables]
+    means = total(np.concatenate(mine)) / workers
+    ends = np.cumsum([len(values) for values in mine])[:-1]
+    for variable, mean in zip(variables, np.split(means, ends), strict=True):
+        variable.assign(mean.reshape(variable.shape).astype(np.float32))

@@ -72,6 +72,7 @@ class CoordinatedLoop(Loop):
         output: URI of the training's folder.
         strategy: A parameter server strategy, made in this process.
         report: Called with progress events.
+        weights: URI of the weights to start from; empty for random ones.
     """
 
     def __init__(
@@ -81,6 +82,7 @@ class CoordinatedLoop(Loop):
         output: str,
         strategy: tf.distribute.ParameterServerStrategy,
         report: Report,
+        weights: str = "",
     ) -> None:
         training = recipe.training
         names = [column.name for column in stored(recipe.model.columns)]
@@ -92,7 +94,7 @@ class CoordinatedLoop(Loop):
             seed=training.seed,
             weight=training.weight,
         )
-        super().__init__(recipe, version, output, strategy, 0, report, epochs)
+        super().__init__(recipe, version, output, strategy, 0, report, epochs, weights)
         self._shares = epochs.shares
         with strategy.scope():
             self._done = tf.Variable(tf.zeros(training.workers, tf.int64), trainable=False, name="done")

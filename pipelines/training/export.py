@@ -12,9 +12,11 @@ from features import storage
 from features.columns import stored
 from features.dataset_version import DatasetVersion
 from features.transform import TransformGraph
+from pipelines.model_digest import model_digest
 from pipelines.recipe import Recipe
 from pipelines.tasks import task_of
 from pipelines.tasks.task import Task
+from pipelines.training.step import named_variables
 
 
 class Scorer(tf.Module):
@@ -24,13 +26,16 @@ class Scorer(tf.Module):
         transform: Raw columns to model inputs.
         model: Model inputs to the network's outputs.
         task: Outputs to predictions.
+        weights: The network's variables by name, as `take_weights` looks for them.
     """
 
-    def __init__(self, transform: TransformGraph, model: keras.Model, task: Task) -> None:
+    def __init__(
+        self, transform: TransformGraph, model: keras.Model, task: Task, weights: dict[str, tf.Variable]
+    ) -> None:
         super().__init__(name="emberline")
         self.transform = transform
         self._task = task
-        self.model_variables = [variable.value for variable in model.variables]
+        self.weights = weights
         self._model = model
 
     def score_transformed(self, inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
@@ -50,14 +55,17 @@ class Scorer(tf.Module):
         return self.score_raw(self.transform.parse(examples))
 
 
-def export(recipe: Recipe, version: DatasetVersion, trained: keras.Model, target: str) -> None:
-    """Writes the SavedModel, `features.json` and `recipe.json`.
+def export(recipe: Recipe, version: DatasetVersion, trained: keras.Model, target: str) -> str:
+    """Writes the SavedModel, `features.json` with its vocabularies, and `recipe.json`.
 
     Args:
         recipe: What was trained.
         version: The dataset version it was trained on.
         trained: The trained network.
         target: URI of the model folder; replaced if there.
+
+    Returns:
+        Digest of its files.
     """
     columns = stored(recipe.model.columns)
     model = recipe.model_module.build(recipe.model, version.cardinalities)
@@ -68,6 +76,8 @@ def export(recipe: Recipe, version: DatasetVersion, trained: keras.Model, target
         TransformGraph(version.schema, columns, version.statistics),
         model,
         task_of(version.schema.label, version.statistics),
+        # Layers without a name are called otherwise in a second network: the trained one's names are those that count.
+        dict(zip(named_variables(trained), (variable.value for variable in model.variables), strict=True)),
     )
     signatures = _signatures(scorer, model)
     with tempfile.TemporaryDirectory() as scratch:
@@ -75,8 +85,11 @@ def export(recipe: Recipe, version: DatasetVersion, trained: keras.Model, target
         tf.saved_model.save(scorer, str(folder), signatures=signatures)
         (folder / "features.json").write_text(storage.read_bytes(version.features_uri).decode())
         (folder / "recipe.json").write_text(json.dumps(recipe.to_json(), indent=2))
+        # The graphs have tables of their own; these are for a dataset version that takes over the statistics.
+        version.statistics.copy_vocabularies(str(folder))
         storage.delete(target)
         storage.copy_folder(str(folder), target)
+        return model_digest(folder)
 
 
 def _signatures(scorer: Scorer, model: keras.Model) -> dict[str, Any]:

@@ -23,8 +23,9 @@ from pipelines.tasks.task import Pictured, is_smaller_better
 from pipelines.training import checkpoints
 from pipelines.training.batches import Batches, ShardBatches
 from pipelines.training.board import Board
-from pipelines.training.collective import SumOverWorkers
+from pipelines.training.collective import SumOverWorkers, agree, moving_averages
 from pipelines.training.diagnosis import first_fault
+from pipelines.training.first_weights import take_weights
 from pipelines.training.interval import Interval
 from pipelines.training.pictures import grid
 from pipelines.training.position import Position
@@ -32,9 +33,6 @@ from pipelines.training.projector import words_of_tables
 from pipelines.training.step import TrainingStep
 
 Report = Callable[[dict[str, Any]], None]
-
-MOVING = ("moving_mean", "moving_variance")
-"""Variables of batch normalisation that are no weights."""
 
 SHOWN_ROWS = 100
 """Held-out rows of which pictures are drawn at the end of an epoch."""
@@ -54,6 +52,7 @@ class Loop:
         worker: This worker's rank.
         report: Called with progress events; rank 0's reach the driver's records.
         batches: Where this worker's rows come from; the shards of the dataset version if not given.
+        weights: URI of the weights to start from; empty for random ones.
     """
 
     def __init__(
@@ -65,8 +64,9 @@ class Loop:
         worker: int,
         report: Report,
         batches: Batches | None = None,
+        weights: str = "",
     ) -> None:
-        training = recipe.training
+        training, self._weights = recipe.training, weights
         self.recipe, self.output, self.worker, self.report = recipe, output, worker, report
         self.strategy, self._version = strategy, version
         names = [column.name for column in stored(recipe.model.columns)]
@@ -110,10 +110,9 @@ class Loop:
         position = Position()
         if existing := checkpoints.complete(self._checkpoints):
             position = checkpoints.restore(existing[-1], self.step.variables)
-        elif training.start_from:
-            taken = checkpoints.take_over(storage.join(training.start_from, "checkpoints"), self.step.variables)
-            self.report({"event": "note", "text": f"{len(taken)} variables start from {training.start_from}"})
         self.report({"event": "start", "step": position.step, "epoch": position.epoch, "steps": self.total_steps})
+        if self._weights and not existing:
+            self.report({"event": "warm start", "metrics": self._evaluate()})
         writer = checkpoints.Writer(
             self._checkpoints, self.step.variables,
             keep=training.keep_checkpoints, every=Interval.parse(training.checkpoint_every),
@@ -163,14 +162,14 @@ class Loop:
 
     def _draw(self, epoch: int) -> None:
         """Writes what the network makes of a few held-out rows, where its task has anything to look at."""
-        task = self.step.task
+        step, task = self._here, self._here.task
         if self.worker or not isinstance(task, Pictured):
             return
-        with self.step.averaged():
+        with step.averaged():
             features, *_ = next(iter(self.batches.evaluation()))
             few = {name: value[:SHOWN_ROWS] for name, value in features.items()}
             uri = storage.join(self.output, "pictures", f"epoch-{epoch:04}.png")
-            storage.write_bytes_atomic(uri, grid(task.pictures(self.step.say(few)).numpy()))
+            storage.write_bytes_atomic(uri, grid(task.pictures(step.say(few)).numpy()))
         self.report({"event": "pictures", "uri": uri})
 
     @property
@@ -308,25 +307,16 @@ class Loop:
 
     def _make_step(self) -> TrainingStep:
         with self.strategy.scope():
-            return TrainingStep(self.recipe, self._version, self.total_steps)
+            step = TrainingStep(self.recipe, self._version, self.total_steps)
+        if self._weights:
+            take_weights(self._weights, step.variables, transfer=self.recipe.training.transfer)
+        return step
 
     def _evaluate(self) -> dict[str, float]:
         """The task's metrics on the held-out split, every row counted once over all workers."""
-        self._agree()
+        agree(moving_averages(self.step.model), self._sum_over_workers, self.recipe.training.workers)
         sums = self.step.empty_tally()
         with self.step.averaged():
             for features, label, *_ in self.batches.evaluation():
                 sums += self.step.tally(features, label)
         return self.step.task.held_out(self._sum_over_workers(sums))
-
-    def _agree(self) -> None:
-        """What batch normalisation learns of each worker's own rows becomes the same on all of them: the mean."""
-        workers, variables = self.recipe.training.workers, self.step.model.non_trainable_variables
-        learned = [variable.value for variable in variables if variable.path.endswith(MOVING)]
-        if workers == 1 or not learned:
-            return
-        mine = [np.array(tf.convert_to_tensor(value), np.float64).ravel() for value in learned]
-        means = self._sum_over_workers(np.concatenate(mine)) / workers
-        ends = np.cumsum([len(values) for values in mine])[:-1]
-        for value, mean in zip(learned, np.split(means, ends), strict=True):
-            value.assign(mean.reshape(value.shape).astype(np.float32))

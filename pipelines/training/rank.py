@@ -14,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from features.errors import BadInputError
 from pipelines.recipe import Training
 from pipelines.training.assignment import Assignment
 from pipelines.training.interval import Interval
@@ -38,7 +39,8 @@ def main() -> None:
     try:
         _train(Assignment.from_json(sys.stdin.readline()), report)
     except Exception as error:
-        report({"event": "error", "traceback": traceback.format_exc(), "transient": _may_pass(error)})
+        said = {"traceback": traceback.format_exc(), "transient": _may_pass(error)}
+        report({"event": "error"} | said | ({"bad_input": str(error)} if isinstance(error, BadInputError) else {}))
         traceback.print_exc()
         code = 1
     events.close()
@@ -117,7 +119,7 @@ def _train(assignment: Assignment, report: Any) -> None:
     strategy = make_strategy(training)
     loop: Loop | CoordinatedLoop
     if training.mode == "async":
-        loop = CoordinatedLoop(recipe, version, assignment.output, strategy, report)
+        loop = CoordinatedLoop(recipe, version, assignment.output, strategy, report, assignment.weights)
     else:
         batches = None
         if training.input == "spark":
@@ -125,11 +127,12 @@ def _train(assignment: Assignment, report: Any) -> None:
                 recipe, version, worker=rank, host=address_of_this_process(), secret=assignment.feed_secret,
                 report=report, sum_over_workers=SumOverWorkers(strategy, training.workers),
             )  # fmt: skip
-        loop = Loop(recipe, version, assignment.output, strategy, rank, report, batches)
+        loop = Loop(recipe, version, assignment.output, strategy, rank, report, batches, assignment.weights)
     model = loop.run()
     if rank == 0:
         report({"event": "exporting"})
-        export(recipe, version, model, storage.join(assignment.output, "model"))
+        digest = export(recipe, version, model, storage.join(assignment.output, "model"))
+        report({"event": "exported", "digest": digest})
     report({"event": "trained"})
     # A rank that left now would break the collective under a slower one. The driver hears from all of them and
     # then has the worker close our stdin, which ends this process.

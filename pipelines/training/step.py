@@ -226,18 +226,23 @@ class TrainingStep:
         return self.task.predict(self._outputs(features, training=False))
 
     def _named(self) -> dict[str, tf.Variable]:
-        """All variables by names that another process gives them too.
-
-        Keras counts the random generators of a process, not those of a network.
-        """
-        draws = [variable for variable in self.model.variables if variable.path.endswith(SEED_STATE)]
-        names = {id(variable): f"{SEED_STATE}_{number}" for number, variable in enumerate(draws)}
-        found = {f"model/{names.get(id(item), item.path)}": item.value for item in self.model.variables}
+        """All variables by names that another process gives them too."""
+        found = {f"model/{name}": variable for name, variable in named_variables(self.model).items()}
         for index, optimizer in enumerate(self.optimizers):
             found |= {f"optimizer-{index}/{item.path}": item.value for item in optimizer.variables}
         paths = [weight.path for weight in self.model.trainable_variables]
         found |= {f"average/{path}": average for path, average in zip(paths, self._averages, strict=False)}
         return found | {"steps": self.steps}
+
+
+def named_variables(model: keras.Model) -> dict[str, tf.Variable]:
+    """A network's variables by names that another process gives them too.
+
+    Keras counts the random generators of a process, not those of a network.
+    """
+    draws = [variable for variable in model.variables if variable.path.endswith(SEED_STATE)]
+    names = {id(variable): f"{SEED_STATE}_{number}" for number, variable in enumerate(draws)}
+    return {names.get(id(item), item.path): item.value for item in model.variables}
 
 
 def _assign(variables: Sequence[tf.Variable], values: Sequence[tf.Variable | np.ndarray]) -> None:

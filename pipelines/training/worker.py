@@ -15,6 +15,7 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from pipelines import logs
 from pipelines.training.control import ControlClient
 
 EVENTS_FD = "EMBERLINE_EVENTS_FD"
@@ -87,8 +88,10 @@ def work(
             start_new_session=True,
         )
         os.close(writing)
-        trained, failure = _follow(child, events, assignment, control, release_port)
-        code = child.wait()
+        with logs.about(role="chief" if rank == 0 else "executor", rank=rank, run=json.loads(assignment).get("run")):
+            trained, failure = _follow(child, events, assignment, control, release_port)
+            code = child.wait()
+            logs.tell("the training process has ended", code=code)
         # Once its work is done, how a process leaves the collective is its own affair.
         if failure or not (trained or dismissed.is_set()):
             stderr.seek(0)
@@ -140,6 +143,8 @@ def _follow(
             elif event["event"] == "error":
                 failure = event["traceback"]
             trained = trained or event["event"] == "trained"
+            if event["event"] != "alive":
+                logs.tell(event["event"], **{name: value for name, value in event.items() if name != "event"})
             control.send(event)
     except BrokenPipeError:
         pass  # the child died early; its exit code and stderr say why

@@ -31,6 +31,7 @@ class Airflow:
     """An Airflow with a home folder of its own."""
 
     home: Path
+    python_program: Path = PYTHON
 
     def environment(self, extra: dict[str, str]) -> dict[str, str]:
         """Nothing of the test's own environment but where programs and Java are: no PYTHONPATH, no SPARK_HOME."""

@@ -5,7 +5,7 @@ import pyarrow as pa
 import pytest
 import tensorflow as tf
 
-from features.batches import padded, raw_tensors, stored_array, stored_tensor
+from features.batches import encoded_tensors, padded, raw_tensors, stored_array, stored_tensor
 from features.errors import BadInputError
 from features.schema import Field, Label, Schema
 
@@ -36,6 +36,20 @@ def test_numbers() -> None:
 def test_arrays(kind: pa.DataType) -> None:
     found = tensor([[1, 2, 3, 4], None, [5, None, 7, 8]], kind, Field("x", "float", shape=(2, 2)))
     np.testing.assert_array_equal(found, [[[1, 2], [3, 4]], [[np.nan] * 2] * 2, [[5, np.nan], [7, 8]]])
+
+
+@pytest.mark.parametrize("kind", [pa.list_(pa.float32()), pa.list_(pa.float64(), 2), pa.list_(pa.int32())])
+@pytest.mark.parametrize("whole", [True, False])
+def test_arrays_of_the_width_a_graph_takes(kind: pa.DataType, whole: bool) -> None:
+    values = pa.array([[1, 2], [3, 4] if whole else [3, None], [5, 6] if whole else None], kind)
+    schema = Schema((Field("x", "float", shape=(2,)),), LABEL, "key")
+    expected = values.cast(pa.list_(pa.float64())).to_pylist()
+    for dtype in (tf.float32, tf.float64):
+        spec = {"x": tf.TensorSpec([None, 2], dtype, "x")}
+        found = encoded_tensors(pa.RecordBatch.from_pydict({"x": values}), schema, spec)["x"]
+        assert found.dtype == dtype
+        rows = [row or [None, None] for row in expected]
+        np.testing.assert_array_equal(found, [[np.nan if one is None else one for one in row] for row in rows])
 
 
 def test_an_array_of_another_size_is_refused() -> None:

@@ -7,6 +7,7 @@ import pyarrow.fs as pafs
 import pytest
 
 from features import storage
+from features.errors import BadInputError
 
 
 @pytest.fixture(params=["plain", "file:", "file://", "memory:/"])
@@ -115,3 +116,25 @@ def test_moving_between_file_systems_is_refused(tmp_path: Path) -> None:
     storage.write_bytes_atomic("memory:/m", b"x")
     with pytest.raises(storage.StorageError, match="not the same file system"):
         storage.move("memory:/m", str(tmp_path / "m"))
+
+
+@pytest.mark.parametrize("path", ["../x", "a/../../x", "/etc/passwd", "\\x", "a\\..\\x", "s3://other/x", "..", ""])
+def test_a_named_path_does_not_lead_out_of_its_folder(path: str) -> None:
+    with pytest.raises(BadInputError, match="leads out of its folder 's3://bucket/folder'"):
+        storage.below("s3://bucket/folder", path)
+    assert storage.below("s3://bucket/folder", "a/..b/c") == "s3://bucket/folder/a/..b/c"
+
+
+def test_many_files_are_moved_at_once_and_a_failure_is_heard(base: str) -> None:
+    names = [f"{index:03d}" for index in range(200)]
+    for name in names:
+        storage.write_text_atomic(f"{base}/from/{name}", name)
+
+    def move(name: str) -> None:
+        storage.move(f"{base}/from/{name}", f"{base}/to/{name}")
+
+    storage.each_at_once(move, names)
+    assert [storage.read_text(entry.uri) for entry in storage.list_files(f"{base}/to")] == names
+    assert not storage.list_files(f"{base}/from")
+    with pytest.raises(OSError, match="000"):
+        storage.each_at_once(move, names)

@@ -17,7 +17,8 @@ from pipelines.recipe import load_recipe
 from pipelines.score import score
 from pipelines.scoring.model import require_columns
 from pipelines.tracking import Tracker, TrackingError
-from pipelines.train import open_training, train
+from pipelines.train import train
+from pipelines.training_state import open_training
 
 RECIPE = load_recipe("census_wide_deep")
 

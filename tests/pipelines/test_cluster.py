@@ -14,7 +14,9 @@ from pathlib import Path
 import pyspark
 import pytest
 
+from benchmarks.iris import split, write_split
 from pipelines.bundle import bundle
+from pipelines.environment_archive import pack
 
 ROOT = Path(__file__).parents[2]
 SPARK_HOME = Path(pyspark.__file__).parent
@@ -157,3 +159,49 @@ def test_a_standalone_cluster_without_room_is_refused(master: str, census_run, t
     assert "has 2 executors of 2 cores together, which with spark.task.cpus=1 is 2 slots" in result["reason"]
     assert "training.workers=2" in result["reason"]
     assert not (tmp_path / "training").exists()
+
+
+PROBE = """
+import json, sys
+import pyarrow as pa
+from pipelines.etl import etl
+from pipelines.recipe import load_recipe
+from pipelines.session import session
+from pipelines.version import code_version
+
+def where(batches):
+    import tensorflow
+    for batch in batches:
+        yield pa.RecordBatch.from_pydict({"python": [sys.executable], "tensorflow": [tensorflow.__file__]})
+
+with session("probe") as spark:
+    found = spark.range(1).mapInArrow(where, "python string, tensorflow string").collect()[0].asDict()
+    made = etl(spark, load_recipe("iris_dnn"), sys.argv[1], sys.argv[2])
+    print(json.dumps(found | {"rows": made.rows_read, "version": code_version(), "driver": sys.executable}))
+"""
+
+
+@pytest.mark.slow
+def test_executors_without_our_packages_take_the_environment_from_an_archive(master: str, tmp_path: Path) -> None:
+    """Spark unpacks it where the executor runs; its Python transforms rows there, with the code of the bundle."""
+    code, environment = bundle(str(tmp_path / "emberline.zip")), pack(str(tmp_path), compress_level=1)
+    write_split(str(tmp_path / "raw"), split())
+    (tmp_path / "probe.py").write_text(PROBE)
+    variables = {name: value for name, value in outside(tmp_path).items() if not name.startswith("PYSPARK")}
+    done = subprocess.run(
+        [str(SPARK_HOME / "bin" / "spark-submit"), "--master", master, "--py-files", str(code),
+         "--archives", f"{environment}#env", "--conf", "spark.pyspark.python=env/bin/python",
+         "--conf", f"spark.pyspark.driver.python={sys.executable}", "--conf", "spark.ui.enabled=false",
+         "--executor-memory", "512m", "--total-executor-cores", "1", "--conf", "spark.driver.host=127.0.0.1",
+         "--conf", "spark.driver.bindAddress=127.0.0.1",
+         str(tmp_path / "probe.py"), str(tmp_path / "raw"), str(tmp_path / "dataset")],
+        capture_output=True, text=True, cwd=tmp_path, env=variables, timeout=SUBMIT_SECONDS, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-3000:]
+    found = json.loads(done.stdout.strip().splitlines()[-1])
+    assert "/worker-" in found["python"], "unpacked below the standalone worker's folder"
+    assert "/env/bin/" in found["python"]
+    assert "/env/lib/" in found["tensorflow"]
+    assert found["driver"] == sys.executable
+    assert found["rows"] == 150
+    assert re.fullmatch(r"\d+\.\d+\.\d+\+[0-9a-f]{12}", found["version"])

@@ -17,7 +17,7 @@ from pipelines.evaluate import evaluate
 from pipelines.evaluation.result import EvaluateResult, open_evaluation
 from pipelines.recipe import load_recipe
 from pipelines.tracking import Tracker
-from pipelines.train import open_training
+from pipelines.training_state import open_training
 
 SETTINGS = {"evaluation.slices": "('gender', 'native_country', 'age:30,50')", "evaluation.threshold": "0.4"}
 

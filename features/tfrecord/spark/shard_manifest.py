@@ -84,10 +84,13 @@ def load_shards(folder: str) -> list[Shard] | None:
         content = json.loads(storage.read_text(place))
         if not isinstance(content, dict) or "shards" not in content:
             return None
-        return [
+        shards = [
             Shard(**{**shard, "blocks": tuple((int(n), int(size)) for n, size in shard.get("blocks", []))})
             for shard in content["shards"]
         ]
+        for shard in shards:
+            storage.below(folder, shard.path)
+        return shards
     except (KeyError, TypeError, ValueError) as error:
         raise ManifestError(
             f"{place} is not usable ({type(error).__name__}: {error}); delete it to read the files without it"

@@ -1,8 +1,9 @@
 """A stack of denoising autoencoders, each of which draws what the one before it says.
 
 TensorLayer book, "Stacked denoising autoencoder": two layers of 800, whose weights `digits.mlp` then starts from
-(`training.start_from`). There the layers are trained one after the other; here all in the same steps, each by a loss of
-its own that no other layer feels: give `training.optimizers` one of scope `hidden_0` and one of scope `hidden_1`.
+(`--warm-start`, `training.transfer`). There the layers are trained one after the other; here all in the same steps,
+each by a loss of its own that no other layer feels: give `training.optimizers` one of scope `hidden_0` and one of
+scope `hidden_1`.
 """
 
 from dataclasses import dataclass

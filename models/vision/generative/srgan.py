@@ -2,7 +2,7 @@
 
 Ledig and others, "Photo-Realistic Single Image Super-Resolution Using a Generative Adversarial Network", as the
 TensorLayer book's chapter on super-resolution has it, whose discriminator has 48,153,921 weights at 384 x 384. Trained
-twice: by the squared error alone (`adversarial=0`), and from there (`training.start_from`) with a critic.
+twice: by the squared error alone (`adversarial=0`), and from there (`--warm-start`) with a critic.
 """
 
 from dataclasses import dataclass, field

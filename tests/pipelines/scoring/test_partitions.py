@@ -72,6 +72,7 @@ def test_a_partition_is_replaced_and_others_stay(
 
 HALTING = textwrap.dedent("""
     import sys, time
+    from pyspark import TaskContext
     from pipelines.score import score
     from pipelines.session import session
     from pipelines.tracking import Tracker
@@ -80,23 +81,22 @@ HALTING = textwrap.dedent("""
 
     def halting(batches):
         for number, batch in enumerate(batches):
-            if number == 1000:  # of some 1200
+            if TaskContext.get().partitionId() == 1 and number == 500:  # of some 600; the other task goes on
                 open(sign, "w").close()
                 time.sleep(600)
             yield batch
 
     with session("halting", "local[2]") as spark:
         spark.conf.set("spark.sql.execution.arrow.maxRecordsPerBatch", "50")
-        # Of more days than two, Spark sorts all rows before it writes one.
         frame = spark.read.parquet(rows).where("day <= '2026-11-02'").crossJoin(spark.range(30)).drop("id")
-        stops = frame.coalesce(1).mapInArrow(halting, frame.schema)
+        stops = frame.repartition(2).mapInArrow(halting, frame.schema)
         score(spark, None, model, stops, out, Tracker(store), partition_by="day", batch_rows=50)
 """)
 
 
 def written(folder: Path) -> list[Path]:
     """Files of predictions that are out of sight so far."""
-    return [path for path in folder.glob("out.staging-*/predictions/**/*.parquet") if path.is_file()]
+    return [path for path in folder.glob("out.staging-*/attempts/**/*.parquet") if path.is_file()]
 
 
 @pytest.mark.slow

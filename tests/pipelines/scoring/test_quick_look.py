@@ -92,6 +92,21 @@ def test_a_good_batch_is_good_at_a_glance() -> None:
     assert pa.types.is_dictionary(found.column("word").type)
 
 
+@pytest.mark.parametrize("kind", [pa.list_(pa.float32()), pa.list_(pa.float32(), 2), pa.large_list(pa.float32())])
+@pytest.mark.parametrize(
+    ("value", "good"), [(0.1, False), (0.0999, True), (INF, False), (NAN, False), (None, False), (-3e38, True)]
+)
+def test_arrays_stay_as_wide_as_they_are(kind: pa.DataType, value: float | None, good: bool) -> None:
+    """Of 32 bits, 0.1 is above the limit that is 0.1."""
+    schema = Schema((Field("pair", "float", maximum=0.1, shape=(2,)),), Label("label"), "key")
+    pairs = pa.array([[-3e38, value], [-3e38, -3e38]], kind)
+    found, sure = look(pa.RecordBatch.from_pydict({"pair": pairs, "key": ["a", "b"]}), schema)
+    assert (True if sure is None else bool(sure[0])) == good
+    assert sure is None or sure[1]
+    assert found.column("pair").type.value_type == pa.float32()
+    assert found.column("pair").to_pylist()[1] == pairs.to_pylist()[1]
+
+
 @pytest.mark.parametrize(
     ("name", "kind"),
     [

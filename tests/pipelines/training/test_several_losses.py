@@ -18,8 +18,7 @@ from models.vision.digits import mlp
 from models.vision.generative import dcgan
 from pipelines.recipe import Optimizer, Recipe, Training
 from pipelines.tasks.task import LOSS
-from pipelines.training import checkpoints
-from pipelines.training.position import Position
+from pipelines.training.first_weights import take_weights
 from pipelines.training.step import TrainingStep
 
 IMAGE = Image("image", 8, 8, 1)
@@ -105,13 +104,14 @@ def test_a_training_starts_from_the_weights_of_another(tmp_path: Path) -> None:
         (Optimizer("sgd", RATE, "hidden_0"), Optimizer("sgd", RATE, "hidden_1")), stacked.Config(IMAGE, (6, 5)),
         "reconstruction",
     )  # fmt: skip
-    checkpoints.save(str(tmp_path / "checkpoints"), source.variables, Position(), keep=1)
+    exported = tf.Module()
+    exported.weights = {name.removeprefix("model/"): value for name, value in source.variables.items()}
+    tf.saved_model.save(exported, str(tmp_path))
     fresh = step_of((Optimizer("sgd", RATE),), mlp.Config(IMAGE, (6, 7), outputs=1), "")
     before = {name: value.numpy() for name, value in fresh.variables.items()}
-    taken = checkpoints.take_over(str(tmp_path / "checkpoints"), fresh.variables)
-    assert taken == ["model/hidden_0/kernel", "model/hidden_0/bias"]
+    with pytest.raises(BadInputError, match="hidden_1/kernel is"):
+        take_weights(str(tmp_path / "variables"), fresh.variables)
+    take_weights(str(tmp_path / "variables"), fresh.variables, transfer=True)
     for name, value in fresh.variables.items():
-        expected = source.variables[name] if name in taken else before[name]
+        expected = source.variables[name] if name.startswith("model/hidden_0") else before[name]
         np.testing.assert_array_equal(value.numpy(), np.asarray(expected), err_msg=name)
-    with pytest.raises(BadInputError, match="there is no checkpoint"):
-        checkpoints.take_over(str(tmp_path / "nothing"), fresh.variables)

@@ -71,7 +71,7 @@ def by_hand(
         ({"clip_value": 0.01}, lambda gradients: [tf.clip_by_value(one, -0.01, 0.01) for one in gradients]),
         ({"jit_compile": True}, lambda gradients: gradients),
     ],
-    ids=str,
+    ids=["plain", "accumulate", "clip_norm", "clip_value", "jit_compile"],
 )
 def test_steps_are_those_of_plain_gradient_descent(
     recipe: Make, version: DatasetVersion, training: dict[str, Any], change: Any

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pyspark.sql import types as T
 
+from features import storage
 from features.tfrecord.spark.partitions import (
     DataFile,
     PartitionError,
@@ -39,6 +40,14 @@ def test_values_are_spelled_as_spark_does():
         "a=__HIVE_DEFAULT_PARTITION__", "b=__HIVE_DEFAULT_PARTITION__", "c=true", "d=7", "e=2024-01-02",
         "f=a%2Fb%3Dc%25", "g=2024-01-02 01%3A04%3A05",
     ]  # fmt: skip
+
+
+def test_no_value_leads_out_of_the_table():
+    """A value becomes part of one component of a path, whatever it is."""
+    for value in ("..", "../../etc", "/etc/passwd", "a/../..", "\\..\\x", "."):
+        assert "/" not in directory(["day"], [value])
+        assert directory(["day"], [value]).startswith("day=")
+        assert storage.below("/table", directory(["day", "../x"], [value, value])).startswith("/table/day=")
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,24 @@
+"""Census income: are a day's rows still like those that the champion was trained on?
+
+### What
+`champion_known >> drift >> drifted` for each day that passed the check. `drift` compares its statistics with those in
+the champion's `features.json`; if they differ, `drifted` starts `emberline_census_wide_deep_retrain`, and is skipped
+otherwise. Trigger with `day` (and `model`, `input`) to compare any day with any model.
+
+### Re-run
+Always safe: nothing is written but the finding. Clearing `drifted` of a day that drifted starts one more retrain.
+
+### Triage
+Failed without a retry: the day or the model cannot be read (exit code 2). What drifted stands in the last line of the
+job (XCom `return_value` of `drift`).
+"""
+
+from airflow.sdk import DAG, PartitionedAssetTimetable
+from recipe_assets import day
+from recipe_tasks import MODEL, PARAMS, SETTINGS, RecipeTasks
+
+RECIPE = RecipeTasks("census_wide_deep", data="census")
+
+with DAG("emberline_census_wide_deep_drift", params=PARAMS | {"model": MODEL}, tags=["emberline", "census"],
+         schedule=PartitionedAssetTimetable(assets=day("census")), doc_md=__doc__, **SETTINGS):  # fmt: skip
+    RECIPE.champion_known() >> RECIPE.drift() >> RECIPE.drifted()

@@ -1,0 +1,26 @@
+# Airflow with the DAGs, the jobs, and a Python environment for the driver in client mode, from which spark-submit comes.
+#
+#   docker build -f docs/docker/airflow.Dockerfile -t REGISTRY/emberline-airflow:0.1.0 .
+#
+# Airflow's own packages and ours never meet: the second environment is the driver's alone.
+FROM apache/airflow:slim-3.3.2-python3.11
+USER root
+RUN apt-get update \
+    && apt-get install --yes --no-install-recommends libgomp1 openjdk-17-jre-headless procps \
+    && rm -rf /var/lib/apt/lists/* \
+    && mkdir --parents /opt/emberline \
+    && chown airflow /opt/emberline
+USER airflow
+COPY requirements-airflow.lock requirements.lock /opt/emberline/
+RUN pip install --no-cache-dir --requirement /opt/emberline/requirements-airflow.lock
+RUN python -m venv /opt/emberline/venv \
+    && /opt/emberline/venv/bin/pip install --no-cache-dir --requirement /opt/emberline/requirements.lock
+COPY features /opt/emberline/features
+COPY models /opt/emberline/models
+COPY pipelines /opt/emberline/pipelines
+COPY jobs /opt/emberline/jobs
+COPY airflow_dags /opt/airflow/dags
+RUN cd /opt/emberline && python -m pipelines.bundle /opt/emberline
+ENV PATH=/opt/emberline/venv/lib/python3.11/site-packages/pyspark/bin:${PATH} \
+    PYSPARK_DRIVER_PYTHON=/opt/emberline/venv/bin/python \
+    AIRFLOW_VAR_EMBERLINE_CODE=/opt/emberline

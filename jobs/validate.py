@@ -1,0 +1,50 @@
+"""Raw files looked at as etl looks at them, and a report; no dataset version is made. Exit code 2: the data is bad.
+
+    spark-submit --master spark://HOST:7077 --py-files emberline.zip jobs/validate.py \\
+        --pipeline census_wide_deep --input hdfs:///raw/census --output hdfs:///reports/census/today
+"""
+
+import argparse
+import sys
+
+
+def parser() -> argparse.ArgumentParser:
+    from pipelines import arguments
+
+    parser = arguments.job_parser("validate", __doc__)
+    parser.add_argument("--input", required=True, type=arguments.location, metavar="URI", help="raw files")
+    parser.add_argument("--output", required=True, type=arguments.location, metavar="URI", help="folder of the report")
+    parser.add_argument(
+        "--previous", type=arguments.location, metavar="URI", help="dataset version to compare the data with"
+    )
+    arguments.add_overwrite(parser, "a report")
+    arguments.add_pipeline_run(parser)
+    arguments.add_master(parser)
+    return parser
+
+
+def main(argv: list[str] | None = None) -> int:
+    from pipelines.outcome import conclude
+
+    given = parser().parse_args(argv)
+
+    def work() -> object:
+        from pipelines.arguments import tracking_uri
+        from pipelines.recipe import load_recipe
+        from pipelines.session import session
+        from pipelines.tracking import Tracker
+        from pipelines.validate import validate_data
+
+        recipe = load_recipe(given.pipeline, given.overrides)
+        tracker = Tracker(tracking_uri(given.tracking_uri))
+        runs = tracker.pipeline_run(recipe, given.pipeline_run)
+        with session(f"validate {recipe.name}", given.master) as spark, runs:
+            return validate_data(
+                spark, recipe, given.input, given.output, tracker, overwrite=given.overwrite, previous=given.previous
+            )
+
+    return conclude("validate", work, given.submission)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""Networks over texts: sequences of words."""
