@@ -15,8 +15,9 @@ from features.columns import Column, Image
 from features.dataset_version import open_version
 from features.tfrecord.layouts import read_shard
 from features.validation.expectations import Expectations
-from pipelines import etl as etl_module
+from pipelines import data_check
 from pipelines.datasets.image_folder import ImageFolder
+from pipelines.etl import etl
 from pipelines.recipe import Optimizer, Preparation, Recipe, Training
 from pipelines.shards import BLOCK_BYTES, fitted
 
@@ -60,9 +61,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def version(spark: SparkSession, folder: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
     output = f"file://{tmp_path_factory.mktemp('etl')}/version"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(etl_module, "load_dataset", lambda _: ImageFolder("pets", tuple(COLOURS)))
+        patch.setattr(data_check, "load_dataset", lambda _: ImageFolder("pets", tuple(COLOURS)))
         accepted = Expectations(rejected=0.5)
-        found = etl_module.etl(spark, recipe(Image("image", 32, 24), expectations=accepted), f"file://{folder}", output)
+        found = etl(spark, recipe(Image("image", 32, 24), expectations=accepted), f"file://{folder}", output)
     assert (found.rows_read, found.rows_rejected, found.records) == (57, 1, {"train": 40, "eval": 16})
     assert found.reasons == {"image: is not an image that can be read: it is no JPEG, PNG, GIF, BMP or WebP file": 1}
     return output
