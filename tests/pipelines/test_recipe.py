@@ -13,7 +13,7 @@ def test_every_recipe_is_called_like_its_module_and_is_plain_data(name: str) -> 
     recipe = load_recipe(name)
     assert recipe.name == name
     assert recipe.source
-    assert json.loads(json.dumps(recipe.to_json()))["family"] in {"tabular", "vision"}
+    assert json.loads(json.dumps(recipe.to_json()))["family"] in {"tabular", "text", "vision"}
 
 
 def test_overrides_take_the_fields_type() -> None:
