@@ -142,6 +142,7 @@ def test_lines_of_digits_that_are_wrong_are_rejected(spark: SparkSession, tmp_pa
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("dataset", "rows"), [(mnist, (4000, 1000)), (cifar10, (4000, 1000)), (digits, (3000, 1000))])
 def test_stand_ins_have_the_official_format_and_a_known_best_score(
     spark: SparkSession, tmp_path: Path, dataset: Any, rows: tuple[int, int]
@@ -310,6 +311,7 @@ def test_a_table_of_addresses(spark: SparkSession, tmp_path: Path, server: str) 
         dataset.read(spark, str(tmp_path / "other.csv"))
 
 
+@pytest.mark.slow
 def test_made_up_shapes_are_a_folder_with_a_known_best_score(
     spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -88,6 +88,7 @@ def test_an_executor_scores_files_and_pixels_and_puts_the_rest_aside(
     assert not (tmp_path / "sample").exists(), "images are not compared"
 
 
+@pytest.mark.slow
 def test_mlflow_alone_takes_bytes(
     schema: Schema, model: Path, pixels: list[bytes], expected: np.ndarray, tmp_path: Path
 ) -> None:
