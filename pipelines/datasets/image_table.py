@@ -1,4 +1,4 @@
-"""Tables of addresses: a column `image` with URLs or paths, and a column `label`; executors fetch what they point to.
+"""Tables of images: a column `image` with URLs or paths, which executors fetch, or with bytes; and a column `label`.
 
 The table is Parquet, ORC, CSV with a header, or JSON lines. Addresses are `http:` and `https:` URLs, or paths of any
 storage that emberline reads, relative ones from the table's folder. What cannot be fetched is a rejected row.
@@ -13,13 +13,15 @@ from functools import cached_property
 from typing import Any
 
 import pyarrow as pa
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
+from pyspark.sql.types import BinaryType
 
 from features import storage
 from features.errors import BadInputError, nearest
 from features.validation.rows import FAULT, RAW, SOURCE
 from pipelines.datasets.image_folder import image_schema
+from pipelines.datasets.raw_table import named_rows
 from pipelines.datasets.splits import held_out
 from pipelines.datasets.synthetic import Synthetic, read_facts
 from pipelines.infer_schema import read_table
@@ -45,13 +47,13 @@ class ImageTable:
         self.name, self.schema = name, image_schema(classes)
 
     def read(self, spark: SparkSession, uri: str, split: str | None = None) -> DataFrame:
-        """Raw rows of one split, or of the whole table; the key is the address.
+        """Raw rows of one split, or of the whole table; the key is the address, or a hash of the row.
 
         Args:
             spark: The session.
             uri: The table.
             split: `train` or `eval`: rows with this text in a column `split`, if there is one, else a tenth of the
-                rows is held out, by a hash of their addresses.
+                rows is held out, by a hash of their keys.
 
         Raises:
             BadInputError: if there is no table, or it has no column `image`.
@@ -59,11 +61,13 @@ class ImageTable:
         table = read_table(spark, uri)
         if "image" not in table.columns:
             raise BadInputError(f"{uri!r} has no column 'image'. {nearest('image', table.columns)}")
-        address = F.col("image").cast("string")
         if split and "split" in table.columns:
-            table = table.where(F.lower(F.col("split").cast("string")) == split)
-        elif split:
-            table = table.where(held_out(address) if split == "eval" else ~held_out(address))
+            table, split = table.where(F.lower(F.col("split").cast("string")) == split), None
+        if isinstance(table.schema["image"].dataType, BinaryType):
+            rows = named_rows(table, self.schema, F.lit(uri))
+            return _share(rows, F.col(self.schema.key), split)
+        address = F.col("image").cast("string")
+        table = _share(table, address, split)
         label = F.col("label").cast("string") if "label" in table.columns else F.lit(None).cast("string")
         # A table is one file, and fetching is what takes time.
         tasks = table.select(address.alias("path"), label.alias("label")).repartition(_tasks(spark))
@@ -82,6 +86,12 @@ class ImageTable:
     def synthetic(self, uri: str) -> Synthetic | None:
         """Facts about generated data, None for real data."""
         return read_facts(uri)
+
+
+def _share(rows: DataFrame, key: Column, split: str | None) -> DataFrame:
+    if split is None:
+        return rows
+    return rows.where(held_out(key) if split == "eval" else ~held_out(key))
 
 
 def _tasks(spark: SparkSession) -> int:

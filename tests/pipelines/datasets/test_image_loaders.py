@@ -311,6 +311,16 @@ def test_a_table_of_addresses(spark: SparkSession, tmp_path: Path, server: str) 
         dataset.read(spark, str(tmp_path / "other.csv"))
 
 
+def test_a_table_of_bytes(spark: SparkSession, tmp_path: Path) -> None:
+    dataset = ImageTable("pets", CLASSES)
+    rows = [(photograph(), "cat", "train"), (photograph("PNG"), "dog", "eval"), (b"nothing", "dog", "train")]
+    spark.createDataFrame(rows, "image binary, label string, split string").write.parquet(f"{tmp_path}/pets")
+    found = checked(dataset.read(spark, f"{tmp_path}/pets", "train"), dataset, (8, 8, 3))
+    assert sorted((row["label"], row["reason"]) for row in found.values() if not row["reason"]) == [(0.0, None)]
+    assert [row["reason"] for row in found.values() if row["reason"]] == [FAULTS["dog/text.png"]]
+    assert dataset.read(spark, f"{tmp_path}/pets", "eval").count() == 1
+
+
 @pytest.mark.slow
 def test_made_up_shapes_are_a_folder_with_a_known_best_score(
     spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
