@@ -64,6 +64,12 @@ class DatasetVersion:
         return Schema.from_json(self.features["schema"])
 
     @property
+    def images(self) -> dict[str, tuple[int, ...]]:
+        """Height, width and channels of its images, by field."""
+        fields = self.features["schema"].get("fields", [])
+        return {field["name"]: tuple(field["shape"]) for field in fields if field["kind"] == "image"}
+
+    @property
     def statistics(self) -> Statistics:
         """What Spark learned from the training split."""
         return Statistics.from_json(self.features["statistics"], self.uri)

@@ -76,7 +76,7 @@ class ShardBatches:
         self._global_batch, self._worker, self._workers, self._seed = global_batch, worker, workers, seed
         self._targets = [version.label, weight] if weight else [version.label]
         self._wanted = [*columns, *self._targets]
-        self._images = {field.name: field.shape for field in version.schema.fields if field.kind == "image"}
+        self._images = version.images
         self.steps_per_epoch = version.split("train").plan(workers, global_batch).steps_per_epoch
 
     def training(self, position: Position) -> tf.data.Dataset:

@@ -10,7 +10,7 @@ import pyarrow as pa
 import tensorflow as tf
 
 from features.batches import stored_tensor
-from features.columns import Image, Transformed, arrow_schema, stored
+from features.columns import Transformed, arrow_schema, stored
 from features.dataset_version import DatasetVersion
 from features.errors import BadInputError
 from pipelines.recipe import Recipe
@@ -56,7 +56,7 @@ class FedBatches:
     ) -> None:
         columns = recipe.stored_columns
         self._inputs = [column.name for column in stored(recipe.model.columns)]
-        self._images = {column.name: column.stored_shape for column in columns if isinstance(column, Image)}
+        self._images = version.images
         weight = recipe.training.weight
         self._targets = [version.label, weight] if weight else [version.label]
         self._specs = {column.name: _spec(column) for column in columns if column.name in self._inputs}
