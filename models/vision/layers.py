@@ -125,10 +125,14 @@ class Noise(keras.layers.Layer):
         self.seed_generator = keras.random.SeedGenerator()
 
     def call(self, rows: keras.KerasTensor, training: bool = False) -> keras.KerasTensor:
-        shape, seed = (ops.shape(rows)[0], self.width), self.seed_generator if training else 1
+        import tensorflow as tf
+
+        shape, seed = (ops.shape(rows)[0], self.width), _own_seed(self.seed_generator) if training else (1, 0)
         if self.uniform:
-            return keras.random.uniform(shape, -1.0, 1.0, dtype=self.compute_dtype, seed=seed)
-        return keras.random.normal(shape, dtype=self.compute_dtype, seed=seed)
+            drawn = tf.random.stateless_uniform(shape, seed, -1.0, 1.0)
+        else:
+            drawn = tf.random.stateless_normal(shape, seed)
+        return ops.cast(drawn, self.compute_dtype)
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         return (input_shape[0], self.width)
@@ -151,10 +155,13 @@ class DrawnClass(keras.layers.Layer):
         self.seed_generator = keras.random.SeedGenerator()
 
     def call(self, rows: keras.KerasTensor, training: bool = False) -> keras.KerasTensor:
+        import tensorflow as tf
+
         number = ops.shape(rows)[0]
         if not training:
             return ops.cast(ops.arange(number) % self.classes, "int64")
-        return ops.cast(keras.random.randint((number,), 0, self.classes, seed=self.seed_generator), "int64")
+        seed = _own_seed(self.seed_generator)
+        return tf.random.stateless_uniform((number,), seed, 0, self.classes, dtype=tf.int64)
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         return (input_shape[0],)
@@ -219,3 +226,12 @@ class Clipped(keras.constraints.Constraint):
 
     def get_config(self) -> dict[str, Any]:
         return {"limit": self.limit}
+
+
+def _own_seed(generator: keras.random.SeedGenerator) -> keras.KerasTensor:
+    """The next seed of a generator, in each replica another one: their generators are in step."""
+    import tensorflow as tf
+
+    context = tf.distribute.get_replica_context()
+    replica = tf.cast(context.replica_id_in_sync_group if context else 0, tf.int64)
+    return tf.cast(generator.next(), tf.int64) + tf.stack([replica, tf.zeros_like(replica)])

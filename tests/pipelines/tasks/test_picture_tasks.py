@@ -129,7 +129,7 @@ def test_pairs_are_verified_by_their_cosine() -> None:
 
 def test_spark_verifies_each_row_with_one_of_its_label_and_one_of_the_next(spark: SparkSession) -> None:
     label = np.arange(60) % 3
-    places = np.eye(3)[label] + DRAW.normal(0, 0.4, (60, 3))
+    places = np.eye(3)[label] + DRAW.normal(0, 0.15, (60, 3))
     places /= np.linalg.norm(places, axis=1, keepdims=True)
     rows = [(places[row].tolist(), float(label[row])) for row in range(60)]
     scored = spark.createDataFrame(rows, "embedding array<float>, digit float")

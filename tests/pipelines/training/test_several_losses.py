@@ -2,6 +2,7 @@
 
 import dataclasses
 from pathlib import Path
+from types import SimpleNamespace
 
 import keras
 import numpy as np
@@ -16,6 +17,7 @@ from features.statistics import Statistics
 from models.vision.autoencoders import dense, stacked
 from models.vision.digits import mlp
 from models.vision.generative import dcgan
+from models.vision.layers import Noise
 from pipelines.recipe import Optimizer, Recipe, Training
 from pipelines.tasks.task import LOSS
 from pipelines.training.first_weights import take_weights
@@ -66,6 +68,20 @@ def test_each_part_of_a_gan_makes_its_own_loss_smaller() -> None:
         gradient = tape.gradient(losses[path.split("_")[0]], step.weights[index])
         np.testing.assert_allclose(change, RATE * gradient.numpy(), rtol=1e-3, atol=1e-6, err_msg=path)
     assert {path.split("_")[0] for path in paths} == {"generator", "discriminator"}
+
+
+def test_replicas_draw_noise_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Their generators are in step: the same state gives each replica another noise, and the same one again."""
+    noise, drawn = Noise(4), []
+    for replica in (0, 1, 0):
+        context = SimpleNamespace(replica_id_in_sync_group=replica)
+        monkeypatch.setattr(tf.distribute, "get_replica_context", lambda context=context: context)
+        noise.seed_generator.state.assign([7, 0])
+        drawn.append(noise(np.zeros((3, 1)), training=True).numpy())
+    np.testing.assert_array_equal(drawn[0], drawn[2])
+    assert not np.isclose(drawn[0], drawn[1]).any()
+    still = [noise(np.zeros((3, 1))).numpy() for _ in range(2)]
+    np.testing.assert_array_equal(*still)
 
 
 def test_a_layer_of_a_stack_learns_nothing_from_those_above_it() -> None:
