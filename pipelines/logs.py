@@ -58,7 +58,9 @@ def about(**facts: Any) -> Iterator[None]:
 def tell(message: str, level: str = "info", **facts: Any) -> None:
     """Writes a line if lines are for machines."""
     if as_json():
-        print(line(message, level, **facts), file=sys.stderr, flush=True)
+        # With its end in one write: other processes write to the same place.
+        sys.stderr.write(line(message, level, **facts) + "\n")
+        sys.stderr.flush()
 
 
 def line(message: str, level: str, **facts: Any) -> str:

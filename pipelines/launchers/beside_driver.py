@@ -17,7 +17,7 @@ END_SECONDS = 30
 class _Children:
     def __init__(self, node: Node, on_failure: Callable[[str], None]) -> None:
         self._failure = ""
-        ports = [socket.create_server(("", 0)) for _ in node.roles]
+        ports = [socket.create_server(("127.0.0.1", 0)) for _ in node.roles]
         addresses = [f"127.0.0.1:{port.getsockname()[1]}" for port in ports]
 
         def run(rank: int) -> None:

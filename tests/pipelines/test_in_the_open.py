@@ -14,7 +14,6 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 SECRETS = {
-    "MLFLOW_TRACKING_USERNAME": "planted-user-4711",
     "MLFLOW_TRACKING_PASSWORD": "planted-password-0815",
     "AWS_ACCESS_KEY_ID": "planted-key-1234",
     "AWS_SECRET_ACCESS_KEY": "planted-secret-5678",
