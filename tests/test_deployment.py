@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from pipelines.version import VERSION
 
@@ -146,3 +147,9 @@ def test_the_guides_name_the_present_version() -> None:
     for guide in GUIDES:
         for version in re.findall(r"emberline(?:-environment)?-(\d+\.\d+\.\d+)\.(?:zip|tar)", guide.read_text()):
             assert version == VERSION, guide.name
+
+
+def test_the_network_policy_closes_what_the_guide_says() -> None:
+    policy = yaml.safe_load((ROOT / "docs" / "docker" / "network-policy.yaml").read_text())
+    assert (policy["kind"], policy["spec"]["policyTypes"]) == ("NetworkPolicy", ["Ingress"])
+    assert policy["spec"]["podSelector"] == policy["spec"]["ingress"][0]["from"][0]["podSelector"]

@@ -4,6 +4,7 @@ A pass sees the rows as `Chunk`s and asks each for one column at a time. From Pa
 and nothing else: no row is put together in the JVM and sent to Python.
 """
 
+import pickle
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -109,17 +110,36 @@ class Part:
     stop: int
 
 
+class Splits(Sequence[tuple[Part, ...]]):
+    """What each task reads. All of them travel to every task, so each is packed by itself: a task of a hundred thousand
+    unpacks its own, not those of the others.
+
+    Args:
+        splits: The parts of each task.
+    """
+
+    def __init__(self, splits: Iterable[tuple[Part, ...]] = ()) -> None:
+        self._packed = tuple(map(pickle.dumps, splits))
+
+    def __len__(self) -> int:
+        return len(self._packed)
+
+    def __getitem__(self, number: Any) -> Any:
+        found: tuple[Part, ...] = pickle.loads(self._packed[number])
+        return found
+
+
 @dataclass(frozen=True)
 class _OnFiles:
     step: Pass
-    splits: tuple[tuple[Part, ...], ...]
+    splits: Sequence[tuple[Part, ...]]
 
     def __call__(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         numbers = [number for batch in batches for number in batch.column(0).to_pylist()]
         return self.step(chunk for number in numbers for part in self.splits[number] for chunk in _row_groups(part))
 
 
-def file_splits(files: Sequence[storage.FileEntry], largest: int = 0) -> tuple[tuple[Part, ...], ...]:
+def file_splits(files: Sequence[storage.FileEntry], largest: int = 0) -> Splits:
     """What each task of a pass over Parquet files reads: `largest` bytes, less where that would leave cores idle."""
     largest = largest or _SPLIT_BYTES
     wanted = min(largest, max(_LEAST_SPLIT_BYTES, sum(file.size for file in files) // _SPLITS))
@@ -136,7 +156,7 @@ def file_splits(files: Sequence[storage.FileEntry], largest: int = 0) -> tuple[t
                 waiting, size = [], 0
     if waiting:
         splits.append(tuple(waiting))
-    return tuple(splits)
+    return Splits(splits)
 
 
 def _row_groups(part: Part) -> Iterator["_RowGroup"]:

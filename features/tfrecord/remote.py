@@ -17,6 +17,7 @@ from features.tfrecord.manifest import ShardSet
 from features.tfrecord.pieces import Share
 
 _READ_AHEAD = 4  # blocks requested at the same time
+_OPEN_FILES = 256  # of thousands of shards: an open one may hold a connection
 Piece = tuple[list[bytes], npt.NDArray[np.int64], npt.NDArray[np.int64]]
 
 
@@ -44,9 +45,9 @@ def _blocks(paths: list[str], shard_set: ShardSet, share: Share) -> Iterator[Pie
     files: dict[int, pa.NativeFile] = {}
     block = shard_set.layout == "block"
 
-    def fetch(index: int) -> Piece:
+    def fetch(index: int, file: pa.NativeFile) -> Piece:
         shard, offset, size, first, low, high = (int(column[index]) for column in vars(share).values())
-        data: Any = files[shard].read_at(size, offset)
+        data: Any = file.read_at(size, offset)
         number = first // shard_set.rows_per_block if block else first
         return _piece(scan_buffer(data, uri=paths[shard], first_record=number, offset=offset), low, high, block)
 
@@ -55,11 +56,12 @@ def _blocks(paths: list[str], shard_set: ShardSet, share: Share) -> Iterator[Pie
             waiting: deque[Any] = deque()
             for index in range(len(share)):
                 shard = int(share.shard[index])
-                if shard not in files:
-                    files[shard] = storage.open_random(paths[shard])
-                waiting.append(pool.submit(fetch, index))
+                file = files[shard] = files.pop(shard, None) or storage.open_random(paths[shard])
+                waiting.append(pool.submit(fetch, index, file))
                 if len(waiting) > _READ_AHEAD:
                     yield waiting.popleft().result()
+                if len(files) > max(_OPEN_FILES, len(waiting)):
+                    files.pop(next(iter(files))).close()  # the longest unused: nobody waits for it any more
             while waiting:
                 yield waiting.popleft().result()
     finally:

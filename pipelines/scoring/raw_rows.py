@@ -41,7 +41,7 @@ class RawRows:
     frame: DataFrame
     columns: tuple[str, ...]
     typed: bool
-    splits: tuple[tuple[Part, ...], ...] = ()
+    splits: Sequence[tuple[Part, ...]] = ()
 
     def types(self, names: Sequence[str]) -> list[DataType]:
         """Spark's types of some columns."""
@@ -131,7 +131,7 @@ def _typed(table: DataFrame, schema: Schema) -> bool:
 
 def _splits(
     uri: str, files: Sequence[str], rows: RawRows, schema: Schema, carried: Sequence[str]
-) -> tuple[tuple[Part, ...], ...]:
+) -> Sequence[tuple[Part, ...]]:
     """Parts of the files, if each of them has all columns in itself."""
     below = [file.removeprefix(storage.join(uri, "")) for file in files]
     if not rows.typed or any("=" in path or any(map(hidden, path.split("/")[:-1])) for path in below):

@@ -93,7 +93,7 @@ class OfFiles:
     """
 
     columns: tuple[str, ...]
-    splits: tuple[tuple[Part, ...], ...]
+    splits: Sequence[tuple[Part, ...]]
     score: Scorer
 
     def __call__(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:

@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 import tensorflow as tf
 
 from features import storage
+from features.tfrecord import remote
 from features.tfrecord.input import read_epoch, read_rest
 from features.tfrecord.layouts import shard_name, write_shard
 from features.tfrecord.manifest import LAYOUTS, Layout, ShardSet
@@ -231,3 +233,24 @@ def test_arguments_are_checked(tmp_path: Path) -> None:
     ):
         with pytest.raises(ValueError, match=message):
             read_epoch(str(tmp_path), shards, **options)
+
+
+def test_of_many_remote_shards_few_are_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Blocks of 12 shards in a random order; at most 5 files are open beside the one that is being opened."""
+    monkeypatch.setattr(remote, "_OPEN_FILES", 3)
+    shards = write("memory:/many", "block", None, 600, tuple(range(50, 600, 50)))
+    opened: list[Any] = []
+    most = 0
+
+    def counted(uri: str) -> Any:
+        nonlocal most
+        opened.append(storage.open_random(uri))
+        most = max(most, sum(not file.closed for file in opened))
+        return opened[-1]
+
+    monkeypatch.setattr(remote, "storage", SimpleNamespace(open_random=counted))
+    rows = [row for batch in read_epoch("memory:/many", shards, batch_size=60, seed=1) for row in batch["id"].numpy()]
+    assert sorted(rows) == list(range(600))
+    assert len(opened) >= 12
+    assert most <= remote._READ_AHEAD + 2
+    assert all(file.closed for file in opened)
