@@ -45,6 +45,7 @@ def pack(folder: str, python_prefix: str | None = None, compress_level: int = 4)
     for pattern in LEFT_OUT:
         environment = environment.exclude(pattern)
     environment.pack(str(path), python_prefix=python_prefix, compress_level=compress_level, force=True)
+    path.chmod(0o644)  # it was made as a temporary file, for its owner's eyes
     return path
 
 

@@ -184,7 +184,7 @@ with session("probe") as spark:
 @pytest.mark.slow
 def test_executors_without_our_packages_take_the_environment_from_an_archive(master: str, tmp_path: Path) -> None:
     """Spark unpacks it where the executor runs; its Python transforms rows there, with the code of the bundle."""
-    code, environment = bundle(str(tmp_path / "emberline.zip")), pack(str(tmp_path), compress_level=1)
+    code, environment = bundle(str(tmp_path / "emberline.zip")), pack(str(tmp_path), compress_level=0)
     write_split(str(tmp_path / "raw"), split())
     (tmp_path / "probe.py").write_text(PROBE)
     variables = {name: value for name, value in outside(tmp_path).items() if not name.startswith("PYSPARK")}
