@@ -87,6 +87,9 @@ def test_another_secret_opens_nothing(server: ControlServer) -> None:
 
 def test_a_rank_connects_once(server: ControlServer) -> None:
     first = ControlClient(server.address, server.secret, 0, on_stop=nothing, on_finish=nothing)
+    # The server lets several ranks in at the same time: wait until it has let in the first.
+    first.send({"event": "here"})
+    assert server.events.get(timeout=5) == (0, {"event": "here"})
     refused = threading.Event()
     ControlClient(server.address, server.secret, 0, on_stop=refused.set, on_finish=nothing)
     assert refused.wait(5)
