@@ -82,7 +82,7 @@ def register(spark: SparkSession, recipe: Recipe, training: str, tracker: Tracke
         for place in (run, run.at(trained.run_id)):
             _tell(place, result, verdict)
         storage.write_bytes_atomic(done, json.dumps(asdict(result), indent=2).encode())
-    progress.say(f"{result.name} version {result.version}: {verdict.text}")
+        progress.say(f"{result.name} version {result.version}: {verdict.text}")
     return result
 
 
