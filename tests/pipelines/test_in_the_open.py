@@ -124,4 +124,5 @@ def test_driver_executors_and_chief_write_objects_that_name_their_run(seen: Seen
     assert (epoch["run"], epoch["rank"]) == (json.loads(seen.stdout.splitlines()[-1])["run_id"], 0)
     steps = {line["step"] for line in lines if line["role"] == "driver" and "run" in line}
     assert {"etl", "train", "evaluate", "register", "score"} <= steps
-    assert len(others) < 0.2 * len(lines), others[:20]
+    # Spark and TensorFlow greet as they like; of ours, every line is an object.
+    assert not [line for line in others if line.split(maxsplit=1)[:1] in [[step] for step in steps]]
