@@ -1,4 +1,4 @@
-"""The last layer of a network that tells classes apart."""
+"""The last layer of a network that tells classes apart, and how layers like it begin."""
 
 from typing import Any
 
@@ -16,3 +16,19 @@ def class_logits(features: keras.KerasTensor, outputs: int, **dense: Any) -> ker
     """
     logits = keras.layers.Dense(outputs, name="logits", **dense)(features)
     return ops.squeeze(logits, -1) if outputs == 1 else logits
+
+
+def first_values(biases: bool, deviation: float, bias: float) -> dict[str, Any]:
+    """Arguments of dense and convolutional layers that say what their weights are at the start.
+
+    Args:
+        biases: Whether there are any.
+        deviation: Of the truncated normal distribution of the kernels; 0 for Keras's own (Glorot).
+        bias: Every bias.
+    """
+    kernels = keras.initializers.TruncatedNormal(stddev=deviation) if deviation else "glorot_uniform"
+    return {
+        "use_bias": biases,
+        "kernel_initializer": kernels,
+        "bias_initializer": keras.initializers.Constant(bias),
+    }

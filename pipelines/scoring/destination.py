@@ -2,7 +2,6 @@
 
 import uuid
 from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -13,9 +12,6 @@ from features.errors import BadInputError
 
 SUCCESS = "_SUCCESS"
 """As Spark marks a folder that is whole."""
-
-RENAMES = 16
-"""Files renamed at a time: an object store copies them."""
 
 LAYOUTS = ("parquet", "tfrecord", "delta")
 REJECTED = "_rejected"
@@ -76,13 +72,11 @@ class Destination:
 
     def stage_files(self, names: Iterable[str]) -> None:
         """Takes in files of `attempts`, or further ones; all others there are never seen."""
-        with ThreadPoolExecutor(RENAMES) as pool:
-            moves = [
-                pool.submit(storage.move, storage.join(self.attempts, name), storage.join(self._staged, name))
-                for name in names
-            ]
-            for move in moves:
-                move.result()
+
+        def take_in(name: str) -> None:
+            storage.move(storage.join(self.attempts, name), storage.join(self._staged, name))
+
+        storage.each_at_once(take_in, names)
         storage.write_bytes_atomic(storage.join(self._staged, SUCCESS), b"")
 
     def stage(self, predictions: DataFrame) -> None:

@@ -54,17 +54,11 @@ def build(config: Config, cardinalities: "Mapping[str, int]") -> "keras.Model":
     """A model from images to a logit per class, `[batch, outputs]`."""
     import keras
 
-    from models.vision.heads import class_logits
+    from models.vision.heads import class_logits, first_values
     from models.vision.image_input import model_input, scaled
 
     layers = keras.layers
-    options = {
-        "use_bias": config.biases,
-        "kernel_initializer": keras.initializers.TruncatedNormal(stddev=config.deviation)
-        if config.deviation
-        else "glorot_uniform",
-        "bias_initializer": keras.initializers.Constant(config.bias),
-    }
+    options = first_values(config.biases, config.deviation, config.bias)
     pixels = model_input(config.image)
     hidden = layers.Flatten(name="flat")(scaled(pixels))
     if config.input_dropout:
