@@ -200,6 +200,11 @@ def padded(value: tf.Tensor | tf.RaggedTensor, shape: Sequence[int] = ()) -> tf.
     return value.to_tensor(_pad(value.dtype.is_floating))
 
 
+def behind_the_end(value: tf.Tensor) -> tf.Tensor:
+    """Where a padded batch of rows of many values has none: bool, its shape. A missing number counts as none, too."""
+    return tf.math.is_nan(value) if value.dtype.is_floating else value == PAD
+
+
 def _pad(floating: bool) -> int | float:
     return float("nan") if floating else PAD
 

@@ -9,9 +9,12 @@ import tensorflow as tf
 from features import storage
 from features.batches import padded
 from features.dataset_version import DatasetVersion
-from features.errors import BadInputError
+from features.errors import BadInputError, nearest
+from features.tfrecord.buckets import Buckets, boundaries_of
 from features.tfrecord.input import read_epoch, read_rest
+from features.tfrecord.layouts import Groups
 from features.tfrecord.manifest import ManifestError, ShardSet
+from pipelines.recipe import Training
 from pipelines.training.position import Position
 
 EVALUATION_BATCH = 4096
@@ -57,6 +60,7 @@ class ShardBatches:
         workers: How many there are.
         seed: The order of rows follows from it and the epoch.
         weight: Stored column of the rows' weights, empty for none.
+        buckets: Batches of rows similarly long; None for rows as they come.
     """
 
     repeatable = True
@@ -71,19 +75,21 @@ class ShardBatches:
         workers: int,
         seed: int,
         weight: str = "",
+        buckets: Buckets | None = None,
     ) -> None:
         self._version, self._columns = version, tuple(columns)
         self._global_batch, self._worker, self._workers, self._seed = global_batch, worker, workers, seed
         self._targets = [version.label, weight] if weight else [version.label]
         self._wanted = [*columns, *self._targets]
         self._images = version.images
+        self._buckets = buckets
         self.steps_per_epoch = version.split("train").plan(workers, global_batch).steps_per_epoch
 
     def training(self, position: Position) -> tf.data.Dataset:
         """See `Batches`. Of an epoch that other numbers of workers began, exactly the rows they did not see."""
         place: dict[str, Any] = {
             "worker": self._worker, "workers": self._workers, "epoch": position.epoch, "seed": self._seed,
-            "columns": self._wanted,
+            "columns": self._wanted, "buckets": self._buckets,
         }  # fmt: skip
         if any(leg.workers != self._workers for leg in position.legs):
             done = [(leg.workers, leg.steps) for leg in position.legs]
@@ -131,3 +137,33 @@ class ShardBatches:
             return inputs, *(row[name] for name in self._targets)
 
         return rows.map(tensors).prefetch(2)
+
+
+def buckets_of(training: Training, columns: Sequence[str], version: DatasetVersion) -> Buckets | None:
+    """By what the batches of a training are sorted, if they are.
+
+    Args:
+        training: What the recipe asks for.
+        columns: Stored columns that the network takes.
+        version: The dataset version.
+
+    Raises:
+        BadInputError: if the column is no list that the network takes, or nobody counted its lengths.
+    """
+    if not training.bucket_by:
+        return None
+    shards = version.split("train")
+    lists = [name for name, _ in Groups.of(shards.schema).lists if name in columns]
+    if training.bucket_by not in lists:
+        raise BadInputError(
+            f"training.bucket_by={training.bucket_by!r} is no column of many values that the network takes. "
+            f"{nearest(training.bucket_by, lists)}"
+        )
+    if training.bucket_boundaries:
+        return Buckets(training.bucket_by, training.bucket_boundaries)
+    if training.bucket_by not in shards.lengths:
+        raise BadInputError(
+            f"The dataset version {version.uri!r} does not say how long the rows of {training.bucket_by!r} are: it was "
+            "written by an earlier version. Run etl again, or set training.bucket_boundaries."
+        )
+    return Buckets(training.bucket_by, boundaries_of(shards.lengths[training.bucket_by], training.buckets))
