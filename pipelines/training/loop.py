@@ -76,6 +76,7 @@ class Loop:
         self.batches = batches or ShardBatches(
             version, names, global_batch=training.global_batch, worker=worker, workers=training.workers,
             seed=training.seed, weight=training.weight, buckets=buckets_of(training, names, version),
+            unroll=training.unroll,
         )  # fmt: skip
         self.steps_per_epoch = self.batches.steps_per_epoch
         self.total_steps = self.steps_per_epoch * training.epochs
