@@ -18,6 +18,7 @@ from pipelines.recipe import Recipe
 from pipelines.tasks import task_of
 from pipelines.tasks.task import Task
 from pipelines.tasks.vectors import Vectors
+from pipelines.text_generation import NEXT_WORD
 from pipelines.training.projector import words_of
 from pipelines.training.step import named_variables
 from pipelines.word_vectors import VECTORS, WordVectors
@@ -41,6 +42,7 @@ class Scorer(tf.Module):
         self._task = task
         self.weights = weights
         self._model = model
+        self.carried: keras.Model | None = None
 
     def score_transformed(self, inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         """The prediction, column by column, from stored columns."""
@@ -85,6 +87,9 @@ def export(recipe: Recipe, version: DatasetVersion, trained: keras.Model, target
         dict(zip(named_variables(trained), (variable.value for variable in model.variables), strict=True)),
     )
     signatures = _signatures(scorer, model)
+    if hasattr(recipe.model_module, "carried"):
+        scorer.carried = recipe.model_module.carried(recipe.model, model)
+        signatures[NEXT_WORD] = _next_word(scorer.carried)
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch) / "model"
         tf.saved_model.save(scorer, str(folder), signatures=signatures)
@@ -97,6 +102,18 @@ def export(recipe: Recipe, version: DatasetVersion, trained: keras.Model, target
         storage.delete(target)
         storage.copy_folder(str(folder), target)
         return model_digest(folder)
+
+
+def _next_word(carried: keras.Model) -> Any:
+    """What may follow the words so far, and the state behind them: what text is made with, word by word."""
+    spec = {item.name: tf.TensorSpec(item.shape, tf.as_dtype(item.dtype), item.name) for item in carried.inputs}
+
+    @tf.function(input_signature=[spec])
+    def next_word(inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        said = carried(inputs, training=False)
+        return {name: said[name] for name in ("logits", *(name for name in said if name in spec))}
+
+    return next_word.get_concrete_function()
 
 
 def _write_vectors(folder: str, recipe: Recipe, version: DatasetVersion, model: keras.Model) -> None:

@@ -145,8 +145,7 @@ def test_passages_follow_the_text(raw: tuple[Path, float]) -> None:
 
     lines = (raw[0] / "ptb.valid.txt").read_text().splitlines()
     batches = [
-        pa.RecordBatch.from_pydict({"_raw": lines[a:b], "_source": ["one"] * (b - a)})
-        for a, b in ((0, 90), (90, 150))
+        pa.RecordBatch.from_pydict({"_raw": lines[a:b], "_source": ["one"] * (b - a)}) for a, b in ((0, 90), (90, 150))
     ]
     cut = [text for batch in CutPassages(31, 1, ptb.END)(iter(batches)) for text in batch.column("text").to_pylist()]
     tokens = [word for line in lines[:150] for word in (*line.split(), ptb.END)]
