@@ -76,6 +76,9 @@ class Tokens:
         import pyarrow.compute as pc
         import tensorflow as tf
 
+        from features.python_worker import keep_out_of_collections
+
+        keep_out_of_collections()
         lists = []
         for chunk in column.chunks:
             texts = pc.fill_null(chunk.cast(pa.large_string()), "")

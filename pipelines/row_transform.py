@@ -8,6 +8,7 @@ from typing import Any
 import pyarrow as pa
 
 from features.columns import Transformed
+from features.python_worker import keep_out_of_collections
 from features.schema import Schema
 from features.statistics import Statistics
 
@@ -53,4 +54,5 @@ class RowTransform:
             graph = TransformGraph(self.schema, self.columns, self.statistics)
             _traced.clear()
             _traced[self._name] = tf.function(graph.__call__, input_signature=[graph.raw_spec])
+            keep_out_of_collections()
         return _traced[self._name]
