@@ -59,9 +59,8 @@ def main() -> None:
         tracker = Tracker(f"sqlite:///{folder}/mlflow.db")
         with session("benchmark digits", "local[2]") as spark:
             etl(spark, load_recipe("mnist_softmax"), str(Path(given.data).resolve()), f"{folder}/dataset")
-            for name in given.recipes:
-                found[name] = []
-                for seed in range(1, 2 if given.quick else given.seeds + 1):
+            for seed in range(1, 2 if given.quick else given.seeds + 1):
+                for name in given.recipes:
                     overrides = {"training.seed": str(seed), "training.workers": "1"} | CHANGED.get(name, {})
                     if given.quick:
                         overrides["training.epochs"] = "1"
@@ -69,7 +68,8 @@ def main() -> None:
                     training = f"{folder}/{name.replace(' ', '-')}-{seed}"
                     train(spark, recipe, overrides, f"{folder}/dataset", training, tracker)
                     metrics = evaluate(spark, recipe, training, tracker).metrics
-                    found[name].append({"accuracy": metrics["accuracy"], "log_loss": metrics["log_loss"]})
+                    found.setdefault(name, []).append({key: metrics[key] for key in ("accuracy", "log_loss")})
+                    print(f"{name}, seed {seed}: {metrics['accuracy']:.4f}", file=sys.stderr, flush=True)
     show(found)
     print(json.dumps({"benchmark": "digits", "ratios": summary(ratios(found)), "runs": found}))
 
