@@ -5,7 +5,7 @@ A data set of one's own is a module in this folder with one line: `DATASET = Ima
 
 from urllib.parse import urlsplit
 
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from features import storage
@@ -58,13 +58,8 @@ class ImageFolder:
         if uri.endswith(".parquet"):
             return read_named(spark, uri, self.schema)
         folder = uri if storage.is_folder(uri) else uri.rpartition("/")[0]
-        rows = _files(spark, uri, urlsplit(folder).path.rstrip("/") + "/")
-        if split is None:
-            return rows
-        key = F.col(self.schema.key)
-        if any(storage.exists(storage.join(uri, word)) for words in NAMES.values() for word in words):
-            return rows.where(F.lower(F.element_at(F.split(key, "/"), 1)).isin(*NAMES[split]))
-        return rows.where(held_out(key) if split == "eval" else ~held_out(key))
+        rows = image_files(spark, uri, urlsplit(folder).path.rstrip("/") + "/")
+        return rows if split is None else rows.where(in_split(uri, F.col(self.schema.key), split))
 
     def generate(self, directory: str, *, seed: int) -> Synthetic:
         """There is no stand-in for images of one's own.
@@ -79,7 +74,23 @@ class ImageFolder:
         return read_facts(uri)
 
 
-def _files(spark: SparkSession, uri: str, root: str) -> DataFrame:
+def in_split(uri: str, key: Column, split: str) -> Column:
+    """Whether a file is of a split: it lies in a folder of that name, or a hash of its path says so.
+
+    Args:
+        uri: The folder of all files.
+        key: A file's path below it.
+        split: `train` or `eval`.
+    """
+    if any(storage.exists(storage.join(uri, word)) for words in NAMES.values() for word in words):
+        return F.lower(F.element_at(F.split(key, "/"), 1)).isin(*NAMES[split])
+    return held_out(key) if split == "eval" else ~held_out(key)
+
+
+def image_files(spark: SparkSession, uri: str, root: str) -> DataFrame:
+    """Every image file at `uri`: its path below `root` (`path`), its bytes (`image`) and the folder it lies in
+    (`label`), with what raw rows have besides.
+    """
     glob = f"*.{{{','.join([*ENDINGS, *map(str.upper, ENDINGS)])}}}"
     files = spark.read.format("binaryFile").option("pathGlobFilter", glob).option("recursiveFileLookup", "true")
     found = files.load(uri)

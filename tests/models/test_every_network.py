@@ -120,6 +120,7 @@ def test_the_linear_logit_is_a_sum_of_weights() -> None:
         ("mnist_autoencoder", 468_368),
         ("mnist_dcgan", 424_322),
         ("shapes_super_resolution", 630_339),
+        ("shapes_unet", 134_265),
         ("mnist_embedding", 122_704),
         ("cifar10_small", 1_068_298),
         ("cifar10_resnet", 269_722),

@@ -56,3 +56,15 @@ def test_pictures_are_made_shown_and_scored(
     runs = client.search_runs([experiment.experiment_id], "tags.`emberline.step` = 'train'")
     pictures = [file.path for file in client.list_artifacts(runs[0].info.run_id, "pictures")]
     assert pictures == ["pictures/epoch-0001.png", "pictures/epoch-0002.png"]
+
+
+def test_a_u_net_finds_the_marked_pixels(tmp_path: Path, emberline: Any) -> None:
+    finished = emberline(
+        "run", "shapes_unet", "--workspace", tmp_path, "--master", "local-cluster[2,1,1024]",
+        "--set", "training.epochs=4", "--set", "gate.limit=0.5",
+    )  # fmt: skip
+    assert finished.code == 0, finished.stderr[-4000:]
+    assert finished.result["metrics"]["dice"] > 0.5
+    predictions = pq.read_table(Path(finished.result["predictions"].removeprefix("file://")))
+    assert np.mean(predictions["dice"]) > 0.5
+    assert all(len(mask) == 48 * 48 for mask in predictions["mask"].to_pylist()[:5])
