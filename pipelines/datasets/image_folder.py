@@ -10,7 +10,7 @@ from pyspark.sql import functions as F
 
 from features import storage
 from features.errors import BadInputError
-from features.schema import Field, Label, Schema
+from features.schema import Field, Label, Purpose, Schema
 from features.validation.rows import FAULT, RAW, SOURCE
 from pipelines.datasets.raw_table import hidden, read_named
 from pipelines.datasets.splits import NAMES, held_out
@@ -21,11 +21,11 @@ MOST_BYTES = 256 << 20
 """A larger file is not read at all."""
 
 
-def image_schema(classes: tuple[str, ...]) -> Schema:
-    """One image and its class."""
+def image_schema(classes: tuple[str, ...], purpose: Purpose = "") -> Schema:
+    """One image and its class; `purpose` as of `Label`."""
     return Schema(
         fields=(Field("image", "image", required=True),),
-        label=Label("label", classes=tuple((name,) for name in classes)),
+        label=Label("label", classes=tuple((name,) for name in classes), purpose=purpose),
         key="path",
     )
 
@@ -36,10 +36,11 @@ class ImageFolder:
     Args:
         name: Of the data set: that of its module.
         classes: Names of the folders, by class id.
+        purpose: Of models, where they do not predict the class; as of `Label`.
     """
 
-    def __init__(self, name: str, classes: tuple[str, ...]) -> None:
-        self.name, self.schema = name, image_schema(classes)
+    def __init__(self, name: str, classes: tuple[str, ...], purpose: Purpose = "") -> None:
+        self.name, self.schema = name, image_schema(classes, purpose)
 
     def read(self, spark: SparkSession, uri: str, split: str | None = None) -> DataFrame:
         """Raw rows of one split, or of everything at `uri`; the key is the path below it.

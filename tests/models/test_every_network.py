@@ -122,6 +122,7 @@ def test_the_linear_logit_is_a_sum_of_weights() -> None:
         ("shapes_super_resolution", 630_339),
         ("shapes_unet", 134_265),
         ("mnist_embedding", 122_704),
+        ("mnist_vectors", 330),
         ("cifar10_small", 1_068_298),
         ("cifar10_resnet", 269_722),
         ("digits_mlp", 9_610),
