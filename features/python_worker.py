@@ -11,5 +11,8 @@ def keep_out_of_collections() -> None:
     PySpark collects garbage after every task (`pyspark/daemon.py`), which with the half a million objects of an
     imported TensorFlow takes a quarter of a second, as long as a task of some thousand rows.
     """
-    if TaskContext.get() is not None:
-        gc.freeze()
+    if TaskContext.get() is None:
+        return
+    gc.unfreeze()  # a model or a graph that another has replaced goes now
+    gc.collect()
+    gc.freeze()
