@@ -202,7 +202,17 @@ def padded(value: tf.Tensor | tf.RaggedTensor, shape: Sequence[int] = ()) -> tf.
         return _decoded(value, shape)
     if not isinstance(value, tf.RaggedTensor):
         return tf.reshape(value, [-1, *shape]) if shape else value
-    return value.to_tensor(_pad(value.dtype.is_floating))
+    return value.to_tensor(pad_of(value))
+
+
+def behind_the_end(value: tf.Tensor) -> tf.Tensor:
+    """Where a padded batch of rows of many values has none: bool, its shape. A missing number counts as none, too."""
+    return tf.math.is_nan(value) if value.dtype.is_floating else value == PAD
+
+
+def pad_of(value: tf.Tensor | tf.RaggedTensor) -> int | float:
+    """What stands behind the end of rows of many values."""
+    return _pad(value.dtype.is_floating)
 
 
 def _decoded(files: tf.Tensor, shape: Sequence[int]) -> tf.Tensor:

@@ -103,8 +103,18 @@ class Field:
         return (None,) if self.many else self.shape if self.array else ()
 
 
-Task = Literal["binary", "multiclass", "regression", "reconstruction", "generation", "segmentation", "embedding"]
-Purpose = Literal["", "reconstruction", "generation", "segmentation", "embedding"]
+Task = Literal[
+    "binary",
+    "multiclass",
+    "regression",
+    "reconstruction",
+    "generation",
+    "segmentation",
+    "embedding",
+    "vectors",
+    "language",
+]
+Purpose = Literal["", "reconstruction", "generation", "segmentation", "embedding", "vectors", "language"]
 
 
 @dataclass(frozen=True)
@@ -118,8 +128,9 @@ class Label:
         minimum: Smallest good number, inclusive.
         maximum: Largest good number, inclusive.
         purpose: What a model does where it does not predict the label: `reconstruction` of what it reads, `generation`
-            of more of it, `segmentation` into parts that the data marks, or an `embedding` in which rows of a label
-            are close together. Empty: it predicts the label.
+            of more of it, `segmentation` into parts that the data marks, an `embedding` in which rows of a label are
+            close together, `vectors` of the words of texts, or the `language` that they are written in. Empty: it
+            predicts the label.
 
     Raises:
         BadInputError: for a single class, or a text that stands for two.

@@ -81,6 +81,12 @@ class Training:
             step in less memory.
         weight: Raw number field that says how much a row counts in training: the loss is the mean of weight times loss.
             Metrics count all rows alike. Empty for none.
+        unroll: Rows are read in parts of so many values each, a step for every part; the network's state is carried
+            from one to the next, its gradient is not. 0 for whole rows.
+        bucket_by: Stored column of many values: batches are made of rows in which it is similarly long, so that less of
+            a step is spent on padding. Empty for rows as they come.
+        buckets: Of `bucket_by`: as many, bounded so that the training split's lengths leave the least padding.
+        bucket_boundaries: Of `bucket_by`, instead: the longest row of each bucket but the last.
         precision: `float32`, or half precision for layers and gradients over variables of float32; `mixed_float16`
             scales the loss.
         jit_compile: Compile the network and its gradients with XLA.
@@ -115,6 +121,10 @@ class Training:
     clip_value: float = 0.0
     accumulate: int = 1
     weight: str = ""
+    unroll: int = 0
+    bucket_by: str = ""
+    buckets: int = 10
+    bucket_boundaries: tuple[int, ...] = ()
     precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"
     jit_compile: bool = False
     steps_per_call: int = 50
@@ -133,7 +143,7 @@ class Training:
     def __post_init__(self) -> None:
         for name in (
             "epochs", "global_batch", "workers", "parameter_servers", "steps_per_call", "keep_checkpoints",
-            "accumulate",
+            "accumulate", "buckets",
         ):  # fmt: skip
             if getattr(self, name) < 1:
                 raise BadInputError(f"training.{name} must be at least 1, got {getattr(self, name)}.")
@@ -154,12 +164,32 @@ class Training:
                 f"training.accumulate={self.accumulate} does not divide the {self.global_batch // self.workers} rows "
                 "of one worker's step."
             )
+        self._check_unrolled()
+        if self.bucket_by and self.input == "spark":
+            raise BadInputError(
+                f"training.bucket_by={self.bucket_by!r} sorts rows of shards; rows that Spark feeds come as they come. "
+                "Set training.input=tensorflow, or leave bucket_by empty."
+            )
+        if list(self.bucket_boundaries) != sorted(set(self.bucket_boundaries)):
+            raise BadInputError(f"training.bucket_boundaries={self.bucket_boundaries} do not rise.")
         Interval.parse(self.checkpoint_every)
         if self.profile_steps and (len(self.profile_steps) != 2 or self.profile_steps[0] >= self.profile_steps[1]):
             raise BadInputError(f"training.profile_steps={self.profile_steps}: expected a first and a later last step.")
         if self.patience and not self.best_metric:
             raise BadInputError(
                 f"training.patience={self.patience} waits for a better metric: name it in training.best_metric."
+            )
+
+    def _check_unrolled(self) -> None:
+        if self.unroll < 0:
+            raise BadInputError(f"training.unroll must be 0 or more, got {self.unroll}.")
+        odd = {"mode": self.mode == "async", "input": self.input == "spark", "accumulate": self.accumulate > 1,
+               "bucket_by": bool(self.bucket_by)}  # fmt: skip
+        if self.unroll and any(odd.values()):
+            name = next(name for name, found in odd.items() if found)
+            raise BadInputError(
+                f"training.unroll={self.unroll} carries state from step to step of the same rows, which "
+                f"training.{name}={getattr(self, name)!r} does not allow. Leave either out."
             )
 
 

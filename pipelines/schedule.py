@@ -20,6 +20,7 @@ class Schedule:
     | `piecewise` | factors[number of boundaries that are smaller than s] |
     | `cosine` | end + (1 - end) (1 + cos(pi min(s / S, 1))) / 2 |
     | `polynomial` | end + (1 - end) (1 - min(s / S, 1)) ^ power |
+    | `epochs` | factor ^ max(0, epochs begun - held) |
 
     The formulas are those of `keras.optimizers.schedules`. In a warm-up the factor rises from 0 in equal parts, so that
     the step that follows the warm-up is the first of the schedule itself.
@@ -28,23 +29,30 @@ class Schedule:
         kind: The curve.
         steps: Its length; 0 for all steps behind the warm-up.
         warmup_steps: Steps of the warm-up in front of it.
-        factor: Of `exponential` and `staircase`, per `steps`.
+        factor: Of `exponential` and `staircase`, per `steps`; of `epochs`, per epoch.
+        held: Epochs of `epochs` before the rate falls.
         end: Share of the learning rate at the end of `cosine` and `polynomial`.
         power: Of `polynomial`.
         boundaries: Last steps of the parts of `piecewise`, the last part aside.
         factors: Of the parts of `piecewise`, one more than boundaries.
     """
 
-    kind: Literal["constant", "exponential", "staircase", "piecewise", "cosine", "polynomial"] = "constant"
+    kind: Literal["constant", "exponential", "staircase", "piecewise", "cosine", "polynomial", "epochs"] = "constant"
     steps: int = 0
     warmup_steps: int = 0
     factor: float = 0.99
+    held: int = 1
     end: float = 0.0
     power: float = 1.0
     boundaries: tuple[int, ...] = ()
     factors: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
+        if self.kind == "epochs" and (self.steps or self.warmup_steps or self.held < 0):
+            raise BadInputError(
+                f"Schedule epochs counts epochs alone, the first `held` at the full rate; got steps={self.steps}, "
+                f"warmup_steps={self.warmup_steps}, held={self.held}."
+            )
         if self.steps < 0 or self.warmup_steps < 0:
             raise BadInputError(
                 f"Schedule {self.kind}: steps={self.steps}, warmup_steps={self.warmup_steps}; expected 0 or more."

@@ -2,19 +2,22 @@
 
 import json
 import uuid
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from math import prod
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from pyspark import TaskContext
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from features import storage
 from features.columns import Transformed
-from features.tfrecord.layouts import shard_name, write_shard
+from features.tfrecord.layouts import Groups, shard_name, write_shard
 from features.tfrecord.manifest import Shard, ShardSet
 from pipelines.logs import tell
 from pipelines.recipe import Preparation
@@ -23,8 +26,12 @@ from pipelines.row_transform import RowTransform
 BLOCK_BYTES = 4 << 20
 """A reader holds the blocks of some windows in memory."""
 
-SHARD_REPORT = "partition int, shard string"
-"""What `ShardWriter` answers: the partition, and its `Shard` as JSON."""
+SHARD_REPORT = "partition int, shard string, lengths string"
+"""What `ShardWriter` answers: the partition, its `Shard`, and by list column how many rows have how many elements; the
+latter two as JSON."""
+
+RANKS = 100
+"""Parts of equally many rows, between which a manifest tells lengths."""
 
 
 def fitted(preparation: Preparation, columns: Iterable[Transformed]) -> Preparation:
@@ -54,9 +61,12 @@ class ShardWriter:
         # The attempt is in the name: a retried or speculative task never touches another's file, and the
         # driver publishes only the file whose name came back.
         name = f"attempt-{uuid.uuid4().hex}.tfrecord"
+        lengths: dict[str, Counter[int]] = {
+            name: Counter() for name, _ in Groups.of(self.transform.stored_schema).lists
+        }
         shard = write_shard(
             storage.join(self.folder, name),
-            self.transform(batches),
+            _counted(self.transform(batches), lengths),
             schema=self.transform.stored_schema,
             layout="block",
             codec=self.codec,
@@ -64,9 +74,18 @@ class ShardWriter:
         )
         tell("shard written", rows=shard.rows, bytes=shard.bytes, folder=self.folder)
         yield pa.RecordBatch.from_pylist(
-            [{"partition": partition, "shard": json.dumps(asdict(shard))}],
-            schema=pa.schema([("partition", pa.int32()), ("shard", pa.string())]),
+            [{"partition": partition, "shard": json.dumps(asdict(shard)), "lengths": json.dumps(lengths)}],
+            schema=pa.schema([("partition", pa.int32()), ("shard", pa.string()), ("lengths", pa.string())]),
         )
+
+
+def _counted(batches: Iterator[pa.RecordBatch], lengths: Mapping[str, Counter[int]]) -> Iterator[pa.RecordBatch]:
+    """The same batches; how long their lists are is added to `lengths`."""
+    for batch in batches:
+        for name, counts in lengths.items():
+            for one in pc.value_counts(batch.column(name).value_lengths()).to_pylist():
+                counts[one["values"]] += one["counts"]
+        yield batch
 
 
 def write_split(rows: DataFrame, job: ShardWriter) -> ShardSet:
@@ -82,15 +101,31 @@ def write_split(rows: DataFrame, job: ShardWriter) -> ShardSet:
     shuffled = rows.repartition(job.preparation.shards, order).sortWithinPartitions(order, schema.key)
     wanted = [*(field.name for field in schema.fields), schema.label.name, schema.key]
     reports = shuffled.select(*wanted).mapInArrow(job, SHARD_REPORT).collect()
-    return publish(job, [json.loads(row["shard"]) for row in sorted(reports, key=lambda row: int(row["partition"]))])
+    lengths: dict[str, Counter[int]] = {}
+    for row in reports:
+        for name, counts in json.loads(row["lengths"]).items():
+            lengths.setdefault(name, Counter()).update({int(length): rows for length, rows in counts.items()})
+    written = [json.loads(row["shard"]) for row in sorted(reports, key=lambda row: int(row["partition"]))]
+    return publish(job, written, {name: at_ranks(counts) for name, counts in sorted(lengths.items()) if counts})
 
 
-def publish(job: ShardWriter, written: Sequence[dict[str, Any]]) -> ShardSet:
+def at_ranks(counts: Mapping[int, int]) -> tuple[int, ...]:
+    """The smallest of counted numbers, and those at each hundredth of their ranks: the one at rank ceil(n i / 100)."""
+    numbers = sorted(counts)
+    ends = np.cumsum([counts[number] for number in numbers])
+    ranks = -(-int(ends[-1]) * np.arange(RANKS + 1) // RANKS)
+    return tuple(int(numbers[place]) for place in np.searchsorted(ends, np.maximum(ranks, 1)))
+
+
+def publish(
+    job: ShardWriter, written: Sequence[dict[str, Any]], lengths: Mapping[str, tuple[int, ...]] | None = None
+) -> ShardSet:
     """Gives the files that tasks reported their final names; what other attempts left is deleted.
 
     Args:
         job: Who wrote them.
         written: `Shard`s as plain values, in the order of their partitions.
+        lengths: Of the `ShardSet`.
     """
     kept = [shard for shard in written if shard["rows"]]
     finals = [shard_name(index, len(kept), job.codec) for index in range(len(kept))]
@@ -105,4 +140,5 @@ def publish(job: ShardWriter, written: Sequence[dict[str, Any]]) -> ShardSet:
     ]
     left = [entry.uri for entry in storage.list_files(job.folder)]
     storage.each_at_once(storage.delete, [uri for uri in left if uri.rpartition("/")[2].startswith("attempt-")])
-    return ShardSet(job.transform.stored_schema, "block", job.codec, job.preparation.rows_per_block, tuple(shards))
+    rows_per_block = job.preparation.rows_per_block
+    return ShardSet(job.transform.stored_schema, "block", job.codec, rows_per_block, tuple(shards), lengths or {})

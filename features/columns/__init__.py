@@ -1,9 +1,9 @@
 """Feature columns: declarations of how raw fields become model inputs.
 
 The names and the meaning are those of `tf.feature_column`. *Transformed* columns (`Numeric`, `Bucketized`,
-`Identity`, `Vocabulary`, `HashBucket`, `Crossed`, and `Segments` and `Image`, which have no counterpart there) are
-computed by the ETL and stored. *Dense views* (`Indicator`, `Embedding`) and `Weighted` say how a network reads them,
-and store nothing of their own.
+`Identity`, `Vocabulary`, `HashBucket`, `Crossed`, and `Segments`, `Frequency` and `Image`, which have no counterpart
+there) are computed by the ETL and stored. *Dense views* (`Indicator`, `Embedding`) and `Weighted` say how a network
+reads them, and store nothing of their own.
 
 TensorFlow is imported inside the methods: a declaration costs milliseconds. `docs/feature_columns.md` is the guide.
 """
@@ -14,6 +14,7 @@ from features.columns.categorical import HashBucket, Identity
 from features.columns.contract import NO_ID, PAD, Categorical, Column, Transform, Transformed, View
 from features.columns.crossed import Crossed
 from features.columns.dense import Embedding, Indicator, shared_embeddings
+from features.columns.frequency import Frequency
 from features.columns.image import Image
 from features.columns.numeric import Normalizer, Numeric
 from features.columns.segments import Segments
@@ -28,6 +29,7 @@ __all__ = [
     "Column",
     "Crossed",
     "Embedding",
+    "Frequency",
     "HashBucket",
     "Identity",
     "Image",

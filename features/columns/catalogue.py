@@ -61,7 +61,10 @@ def needs(columns: Iterable[Column]) -> tuple[Need, ...]:
 
 def describe(column: Column) -> dict[str, Any]:
     """A plain description, for `features.json`: kind, name, fields and parameters, columns inside it described too."""
-    parameters = {key: _plain(value) for key, value in vars(column).items() if key not in ("field", "initial")}
+    values = {key: value for key, value in vars(column).items() if key != "field"}
+    if not isinstance(values.get("initial"), str) or not values["initial"]:
+        values.pop("initial", None)  # whole tables; a URI is worth telling
+    parameters = {key: _plain(value) for key, value in values.items()}
     return {"kind": type(column).__name__, "name": column.name, "fields": list(column.fields), **parameters}
 
 

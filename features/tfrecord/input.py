@@ -12,6 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from features import storage
+from features.tfrecord.buckets import Buckets
 from features.tfrecord.layouts import Group, Groups
 from features.tfrecord.manifest import ShardSet
 from features.tfrecord.pieces import Share, bounds_of, rest_of, share_of
@@ -39,6 +40,7 @@ def read_epoch(
     drop_remainder: bool = True,
     columns: Sequence[str] | None = None,
     shuffle_window_blocks: int = 16,
+    buckets: Buckets | None = None,
 ) -> tf.data.Dataset:
     """The batches of one worker in one epoch.
 
@@ -57,6 +59,8 @@ def read_epoch(
         columns: only these; fewer string columns make reading much cheaper.
         shuffle_window_blocks: rows are shuffled among this many blocks of the permuted sequence. Memory: the rows of
             about four such windows.
+        buckets: batches of rows similarly long; with a seed only. Memory: the rows of a pool more. `skip_batches` then
+            costs a pool, too.
 
     Returns:
         A dataset of {column: tensor}: [batch] for scalars (int64, float32, string), [batch, n] for fixed-size lists, a
@@ -65,10 +69,10 @@ def read_epoch(
     Raises:
         ValueError: arguments out of range, or unknown columns.
     """
-    _check(shard_set, batch_size, worker, workers, skip_batches, shuffle_window_blocks, columns)
+    _check(shard_set, batch_size, worker, workers, skip_batches, shuffle_window_blocks, columns, buckets, seed)
     low, high = bounds_of(shard_set.rows, batch_size, worker, workers, drop_remainder)
     batches = (high - low) // batch_size if drop_remainder else -(-(high - low) // batch_size)
-    order = _Order(base_uri, shard_set, columns, seed, epoch, shuffle_window_blocks)
+    order = _Order(base_uri, shard_set, columns, seed, epoch, shuffle_window_blocks, buckets, batch_size)
     # Interleaved compressed files have no position to jump to: what was consumed is read again and dropped.
     late = skip_batches if seed is not None and shard_set.codec is not None else 0
     rows = order.rows(low, high, worker, workers, skip=(skip_batches - late) * batch_size)
@@ -88,11 +92,14 @@ def read_rest(
     epoch: int,
     columns: Sequence[str] | None = None,
     shuffle_window_blocks: int = 16,
+    buckets: Buckets | None = None,
 ) -> tf.data.Dataset:
     """The rest of an epoch that other numbers of workers began: exactly the rows that they did not see, each once.
 
     Args:
         base_uri, shard_set, worker, workers, seed, epoch, columns, shuffle_window_blocks: as in `read_epoch`.
+        buckets: as in `read_epoch`, for the number of workers that began the epoch; a batch of another number of
+            workers may hold rows of two of its batches.
         global_batch: rows of a step over all workers, the same for every number of workers.
         done: the steps of this epoch in order, as (number of workers, steps).
 
@@ -103,10 +110,12 @@ def read_rest(
         ValueError: arguments out of range, or unknown columns.
     """
     batch = global_batch // workers
-    _check(shard_set, batch, worker, workers, 0, shuffle_window_blocks, columns)
+    _check(shard_set, batch, worker, workers, 0, shuffle_window_blocks, columns, buckets, seed)
     first = done[0][0] if done else workers
     pieces = rest_of(shard_set.rows, global_batch, done, worker, workers)
-    order = _Order(base_uri, shard_set, columns, seed, epoch, shuffle_window_blocks)
+    order = _Order(
+        base_uri, shard_set, columns, seed, epoch, shuffle_window_blocks, buckets, global_batch // first
+    )  # fmt: skip
     dataset = None
     for share, skip, take in pieces:
         low, high = bounds_of(shard_set.rows, global_batch // first, share, first, drop_remainder=True)
@@ -140,13 +149,26 @@ class _Order:
     seed: int | None
     epoch: int
     window_blocks: int
+    buckets: Buckets | None
+    batch: int
 
     @property
     def wanted(self) -> list[str]:
         return [name for name in self.shard_set.schema.names if self.columns is None or name in self.columns]
 
     def rows(self, low: int, high: int, worker: int, workers: int, *, skip: int) -> tf.data.Dataset:
-        """A worker's share without its first `skip` rows, as tables of a window each."""
+        """A worker's share without its first `skip` rows, as tables of a window or a pool each."""
+        if self.buckets is None or self.seed is None:
+            return self._windows(low, high, worker, workers, skip=skip)
+        return self.buckets.sorted_rows(
+            lambda row: self._windows(low, high, worker, workers, skip=row),
+            _row_lengths(self.shard_set, self.buckets.column),
+            self.batch,
+            _seeds(self.seed, self.epoch, worker, workers, self.batch),
+            skip=skip,
+        )
+
+    def _windows(self, low: int, high: int, worker: int, workers: int, *, skip: int) -> tf.data.Dataset:
         shard_set, size = self.shard_set, self.window_blocks
         share = share_of(shard_set, low, high, seed=self.seed, epoch=self.epoch)
         seeds = None if self.seed is None else _seeds(self.seed, self.epoch, worker, workers)
@@ -188,6 +210,8 @@ def _check(
     skip: int,
     window: int,
     columns: Sequence[str] | None,
+    buckets: Buckets | None,
+    seed: int | None,
 ) -> None:
     if batch_size < 1 or skip < 0 or window < 1:
         raise ValueError(
@@ -200,6 +224,13 @@ def _check(
         raise ValueError(
             f"columns {', '.join(unknown)} are not in the dataset; it has {', '.join(shard_set.schema.names)}"
         )
+    if buckets is None:
+        return
+    lists = [name for name, _ in Groups.of(shard_set.schema).lists if columns is None or name in columns]
+    if buckets.column not in lists:
+        raise ValueError(f"buckets need one of the list columns that are read ({', '.join(lists)}): {buckets.column}")
+    if seed is None or list(buckets.boundaries) != sorted(set(buckets.boundaries)):
+        raise ValueError(f"buckets need a seed and boundaries that rise, got seed {seed}, {buckets.boundaries}")
 
 
 def _seeds(*values: int) -> list[int]:
@@ -316,6 +347,20 @@ def _block_window(shard_set: ShardSet, wanted: Sequence[str]) -> Callable[..., T
 
 def _row_window(order: Order, records: tf.Tensor) -> Tensors:
     return {"records": tf.gather(records, order(tf.range(tf.size(records))))}
+
+
+def _row_lengths(shard_set: ShardSet, column: str) -> Callable[[Tensors], tf.Tensor]:
+    """How many elements each row of a table has in a list column: int64 `[rows]`."""
+    groups = Groups.of(shard_set.schema)
+    size = _TYPES[dict(groups.lists)[column]].size
+    feature = {column: _ragged_features(groups)[column]}
+
+    def lengths(table: Tensors) -> tf.Tensor:
+        if shard_set.layout == "block":
+            return tf.cast(tf.strings.length(table[f"/{column}"]) // size, tf.int64)
+        return tf.io.parse_example(table["records"], feature)[column].row_lengths()
+
+    return lengths
 
 
 def _split(shard_set: ShardSet, wanted: Sequence[str]) -> Callable[[Tensors], Tensors]:

@@ -5,7 +5,7 @@ Light on purpose (no TensorFlow, no numba): the driver, the trainer and the comm
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, get_args
 
 import pyarrow as pa
@@ -76,6 +76,8 @@ class ShardSet:
         codec: None, "gzip" or "zlib".
         rows_per_block: rows of a block record (and of a random access unit in the other layouts).
         shards: in the order of their rows.
+        lengths: of each list column, how many elements the rows have: the smallest number, and those at every
+            hundredth of the rows' ranks. Empty if nobody counted.
     """
 
     schema: pa.Schema
@@ -83,6 +85,7 @@ class ShardSet:
     codec: str | None
     rows_per_block: int
     shards: tuple[Shard, ...]
+    lengths: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
 
     @property
     def rows(self) -> int:
@@ -98,7 +101,7 @@ class ShardSet:
             "rows": self.rows,
             "schema": [{"name": item.name, "type": type_name(item.name, item.type)} for item in self.schema],
             "shards": [asdict(shard) | {"blocks": [list(run) for run in shard.blocks]} for shard in self.shards],
-        }
+        } | ({"lengths": {name: list(found) for name, found in self.lengths.items()}} if self.lengths else {})
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any] | str) -> "ShardSet":
@@ -119,7 +122,8 @@ class ShardSet:
                 raise ValueError(f"layout {content['layout']!r} is not one of {', '.join(LAYOUTS)}")
             schema = pa.schema([(item["name"], type_of(item["type"])) for item in content["schema"]])
             codec = None if content["codec"] in (None, "none") else str(content["codec"])
-            found = cls(schema, content["layout"], codec, int(content["rows_per_block"]), shards)
+            lengths = {name: tuple(map(int, found)) for name, found in content.get("lengths", {}).items()}
+            found = cls(schema, content["layout"], codec, int(content["rows_per_block"]), shards, lengths)
             if "rows" in content and content["rows"] != found.rows:
                 raise ValueError(f"rows is {content['rows']}, its shards add up to {found.rows}")
         except (KeyError, TypeError, ValueError) as error:

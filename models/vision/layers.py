@@ -5,6 +5,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from models.seeds import own_seed
+
 
 @keras.saving.register_keras_serializable("emberline")
 class LocalResponseNormalization(keras.layers.Layer):
@@ -127,7 +129,7 @@ class Noise(keras.layers.Layer):
     def call(self, rows: keras.KerasTensor, training: bool = False) -> keras.KerasTensor:
         import tensorflow as tf
 
-        shape, seed = (ops.shape(rows)[0], self.width), _own_seed(self.seed_generator) if training else (1, 0)
+        shape, seed = (ops.shape(rows)[0], self.width), own_seed(self.seed_generator) if training else (1, 0)
         if self.uniform:
             drawn = tf.random.stateless_uniform(shape, seed, -1.0, 1.0)
         else:
@@ -160,7 +162,7 @@ class DrawnClass(keras.layers.Layer):
         number = ops.shape(rows)[0]
         if not training:
             return ops.cast(ops.arange(number) % self.classes, "int64")
-        seed = _own_seed(self.seed_generator)
+        seed = own_seed(self.seed_generator)
         return tf.random.stateless_uniform((number,), seed, 0, self.classes, dtype=tf.int64)
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
@@ -226,12 +228,3 @@ class Clipped(keras.constraints.Constraint):
 
     def get_config(self) -> dict[str, Any]:
         return {"limit": self.limit}
-
-
-def _own_seed(generator: keras.random.SeedGenerator) -> keras.KerasTensor:
-    """The next seed of a generator, in each replica another one: their generators are in step."""
-    import tensorflow as tf
-
-    context = tf.distribute.get_replica_context()
-    replica = tf.cast(context.replica_id_in_sync_group if context else 0, tf.int64)
-    return tf.cast(generator.next(), tf.int64) + tf.stack([replica, tf.zeros_like(replica)])

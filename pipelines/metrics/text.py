@@ -8,7 +8,7 @@ import pyarrow as pa
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from pipelines.metrics.measured import Measured, require_rows
+from pipelines.metrics.measured import ALL, GROUP, Measured, groups_of, require_rows, spread
 
 BLEU_ORDER = 4
 """Longest n-grams that BLEU counts."""
@@ -23,32 +23,53 @@ _SUMS = {"length": "long", "closest": "long",
          "meteor": "double", "rows": "long"}  # fmt: skip
 
 
-def perplexity(texts: DataFrame, loss: str, tokens: str) -> Measured:
-    """exp of the mean loss per token.
+def loss_per_token(texts: DataFrame, loss: str, tokens: str) -> dict[int, Measured]:
+    """Mean loss of a token, by group of texts.
 
     Args:
-        texts: One row per text.
-        loss: Column of the sums, over a text's tokens, of -ln of the probability the model gave them.
+        texts: One row per text; with its groups, if it has more than one (see `pipelines.metrics.measured.spread`).
+        loss: Column of the sums of the losses of a text's tokens.
         tokens: Column of numbers of tokens.
 
     Returns:
-        `perplexity` (infinite from a mean loss of 300), `loss` per token, `tokens` and `rows`.
+        `loss`, `tokens` and `rows`; groups without tokens are left out.
 
     Raises:
-        BadInputError: if there are no tokens.
+        BadInputError: if there are no tokens at all.
     """
-    added = (F.sum(F.col(loss).cast("double")), F.sum(F.col(tokens).cast("long")), F.count(F.lit(1)))
-    sums = texts.agg(*added).collect()[0]
-    require_rows(sums[1] or 0)
-    mean = sums[0] / sums[1]
-    return Measured(
-        {
-            "perplexity": math.exp(mean) if mean < LARGEST_LOSS else math.inf,
-            "loss": mean,
-            "tokens": float(sums[1]),
-            "rows": float(sums[2]),
-        }
-    )
+    rows = spread(texts.select(loss, tokens, *groups_of(texts)))
+    sums = rows.groupBy(GROUP).agg(
+        F.sum(F.col(loss).cast("double")).alias("loss"), F.sum(F.col(tokens).cast("double")).alias("tokens"),
+        F.count(F.lit(1)).alias("rows"),
+    )  # fmt: skip
+    found = {row[GROUP]: row for row in sums.collect() if row["tokens"]}
+    require_rows(found[ALL]["tokens"] if ALL in found else 0)
+    return {
+        group: Measured({"loss": row["loss"] / row["tokens"], "tokens": row["tokens"], "rows": float(row["rows"])})
+        for group, row in sorted(found.items())
+    }
+
+
+def perplexities(texts: DataFrame, loss: str, tokens: str) -> dict[int, Measured]:
+    """`perplexity`, exp of the mean loss of a token (infinite from a loss of 300), beside what `loss_per_token` gives.
+
+    Args:
+        texts: As there.
+        loss: Column of the sums, over a text's tokens, of -ln of the probability the model gave them.
+        tokens: As there.
+
+    Raises:
+        BadInputError: if there are no tokens at all.
+    """
+    return {
+        group: Measured({"perplexity": perplexity_of(found.metrics["loss"])} | found.metrics)
+        for group, found in loss_per_token(texts, loss, tokens).items()
+    }
+
+
+def perplexity_of(loss: float) -> float:
+    """exp of a mean loss, infinite from 300."""
+    return math.exp(loss) if loss < LARGEST_LOSS else math.inf
 
 
 def text_metrics(texts: DataFrame, written: str, references: str, stem: Stem | None = None) -> Measured:

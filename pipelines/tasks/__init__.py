@@ -12,11 +12,13 @@ from pipelines.recipe import Recipe
 from pipelines.tasks.binary import Binary
 from pipelines.tasks.embedding import Embedding
 from pipelines.tasks.generation import Generation
+from pipelines.tasks.language import Language
 from pipelines.tasks.multiclass import Multiclass
 from pipelines.tasks.reconstruction import Reconstruction
 from pipelines.tasks.regression import Regression
 from pipelines.tasks.segmentation import Segmentation
 from pipelines.tasks.task import Task
+from pipelines.tasks.vectors import Vectors
 
 
 def task_of(label: Label, statistics: Statistics | None = None) -> Task:
@@ -41,6 +43,10 @@ def task_of(label: Label, statistics: Statistics | None = None) -> Task:
             return Segmentation()
         case "embedding":
             return Embedding(len(label.classes))
+        case "vectors":
+            return Vectors()
+        case "language":
+            return Language()
 
 
 def require_fit(recipe: Recipe, schema: Schema) -> None:

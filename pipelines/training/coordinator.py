@@ -14,8 +14,9 @@ import tensorflow as tf
 
 from features.columns import stored
 from features.dataset_version import DatasetVersion
+from features.tfrecord.buckets import Buckets
 from pipelines.recipe import Recipe
-from pipelines.training.batches import ShardBatches
+from pipelines.training.batches import ShardBatches, buckets_of
 from pipelines.training.checkpoints import Writer
 from pipelines.training.loop import Loop, Report
 from pipelines.training.position import Position
@@ -35,6 +36,7 @@ class EpochShares(ShardBatches):
         workers: How many shares.
         seed: The order of rows follows from it and the epoch.
         weight: Stored column of the rows' weights, empty for none.
+        buckets: Batches of rows similarly long; None for rows as they come.
     """
 
     def __init__(
@@ -46,6 +48,7 @@ class EpochShares(ShardBatches):
         workers: int,
         seed: int,
         weight: str,
+        buckets: Buckets | None = None,
     ) -> None:
         super().__init__(version, columns, global_batch=global_batch, worker=0, workers=1, seed=seed, weight=weight)
         self.shares = [
@@ -57,6 +60,7 @@ class EpochShares(ShardBatches):
                 workers=workers,
                 seed=seed,
                 weight=weight,
+                buckets=buckets,
             )
             for worker in range(workers)
         ]
@@ -93,6 +97,7 @@ class CoordinatedLoop(Loop):
             workers=training.workers,
             seed=training.seed,
             weight=training.weight,
+            buckets=buckets_of(training, names, version),
         )
         super().__init__(recipe, version, output, strategy, 0, report, epochs, weights)
         self._shares = epochs.shares

@@ -63,7 +63,7 @@ def first_fault(
             if not (np.isfinite(loss) and np.all(gradients) and all(values)):
                 found = [
                     f"the loss is {float(loss):g}" if not np.isfinite(loss) else "",
-                    _listed("inputs with infinite values", list(step.model.input), inputs),
+                    _listed("inputs with infinite values", list(rows.element_spec[0]), inputs),
                     _listed("gradients that are not finite", names, gradients),
                     _listed("variables that are not finite", names, values) if np.all(gradients) else "",
                 ]

@@ -6,17 +6,22 @@ from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from features import storage
-from features.columns import stored
+from features.columns import Embedding, Segments, Vocabulary, stored
 from features.dataset_version import DatasetVersion
 from features.transform import TransformGraph
 from pipelines.model_digest import model_digest
 from pipelines.recipe import Recipe
 from pipelines.tasks import task_of
 from pipelines.tasks.task import Task
+from pipelines.tasks.vectors import Vectors
+from pipelines.text_generation import NEXT_WORD
+from pipelines.training.projector import words_of
 from pipelines.training.step import named_variables
+from pipelines.word_vectors import VECTORS, WordVectors
 
 
 class Scorer(tf.Module):
@@ -37,6 +42,7 @@ class Scorer(tf.Module):
         self._task = task
         self.weights = weights
         self._model = model
+        self.carried: keras.Model | None = None
 
     def score_transformed(self, inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         """The prediction, column by column, from stored columns."""
@@ -56,7 +62,7 @@ class Scorer(tf.Module):
 
 
 def export(recipe: Recipe, version: DatasetVersion, trained: keras.Model, target: str) -> str:
-    """Writes the SavedModel, `features.json` with its vocabularies, and `recipe.json`.
+    """Writes the SavedModel, `features.json` with its vocabularies, and `recipe.json`; of word vectors the table.
 
     Args:
         recipe: What was trained.
@@ -72,14 +78,18 @@ def export(recipe: Recipe, version: DatasetVersion, trained: keras.Model, target
     # A model of its own: variables of a distribution strategy do not belong in a file.
     for mine, its in zip(model.variables, trained.variables, strict=True):
         mine.assign(its.value.numpy() if not hasattr(its.value, "values") else its.value.values[0].numpy())
+    task = task_of(version.schema.label, version.statistics)
     scorer = Scorer(
         TransformGraph(version.schema, columns, version.statistics),
         model,
-        task_of(version.schema.label, version.statistics),
+        task,
         # Layers without a name are called otherwise in a second network: the trained one's names are those that count.
         dict(zip(named_variables(trained), (variable.value for variable in model.variables), strict=True)),
     )
     signatures = _signatures(scorer, model)
+    if hasattr(recipe.model_module, "carried"):
+        scorer.carried = recipe.model_module.carried(recipe.model, model)
+        signatures[NEXT_WORD] = _next_word(scorer.carried)
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch) / "model"
         tf.saved_model.save(scorer, str(folder), signatures=signatures)
@@ -87,9 +97,32 @@ def export(recipe: Recipe, version: DatasetVersion, trained: keras.Model, target
         (folder / "recipe.json").write_text(json.dumps(recipe.to_json(), indent=2))
         # The graphs have tables of their own; these are for a dataset version that takes over the statistics.
         version.statistics.copy_vocabularies(str(folder))
+        if isinstance(task, Vectors):
+            _write_vectors(str(folder / VECTORS), recipe, version, model)
         storage.delete(target)
         storage.copy_folder(str(folder), target)
         return model_digest(folder)
+
+
+def _next_word(carried: keras.Model) -> Any:
+    """What may follow the words so far, and the state behind them: what text is made with, word by word."""
+    spec = {item.name: tf.TensorSpec(item.shape, tf.as_dtype(item.dtype), item.name) for item in carried.inputs}
+
+    @tf.function(input_signature=[spec])
+    def next_word(inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        said = carried(inputs, training=False)
+        return {name: said[name] for name in ("logits", *(name for name in said if name in spec))}
+
+    return next_word.get_concrete_function()
+
+
+def _write_vectors(folder: str, recipe: Recipe, version: DatasetVersion, model: keras.Model) -> None:
+    """The rows of every table whose ids are words."""
+    for column in recipe.model.columns:
+        if isinstance(column, Embedding) and isinstance(column.source, Vocabulary | Segments):
+            (table,) = (layer for layer in model.layers if layer.name.endswith(column.table or column.name))
+            words = words_of(column.source, version.statistics)
+            WordVectors(tuple(words), np.array(table.embeddings)).write(folder, column.source.name)
 
 
 def _signatures(scorer: Scorer, model: keras.Model) -> dict[str, Any]:

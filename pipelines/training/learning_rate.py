@@ -7,17 +7,21 @@ import tensorflow as tf
 from pipelines.schedule import Schedule
 
 
-def factor(schedule: Schedule, step: tf.Tensor, total_steps: int) -> tf.Tensor:
+def factor(schedule: Schedule, step: tf.Tensor, total_steps: int, epochs: int = 1) -> tf.Tensor:
     """What the learning rate is multiplied by.
 
     Args:
         schedule: As declared.
         step: Steps done, a scalar of any number type.
         total_steps: Steps of the whole training.
+        epochs: Of the whole training, all of as many steps.
 
     Returns:
         float32 scalar.
     """
+    if schedule.kind == "epochs":
+        done = tf.cast(step, tf.int64) * epochs // max(total_steps, 1)
+        return tf.pow(schedule.factor, tf.cast(tf.maximum(done + 1 - schedule.held, 0), tf.float32))
     warmup = schedule.warmup_steps
     done = tf.maximum(tf.cast(step, tf.float32) - warmup, 0.0)
     length = schedule.steps or max(total_steps - warmup, 1)

@@ -15,13 +15,14 @@ import numpy as np
 import tensorflow as tf
 
 from features import storage
+from features.batches import behind_the_end
 from features.columns import stored
 from features.dataset_version import DatasetVersion
 from features.errors import BadInputError, nearest
 from pipelines.recipe import Recipe
 from pipelines.tasks.task import Pictured, is_smaller_better
 from pipelines.training import checkpoints
-from pipelines.training.batches import Batches, ShardBatches
+from pipelines.training.batches import Batches, ShardBatches, buckets_of
 from pipelines.training.board import Board
 from pipelines.training.collective import SumOverWorkers, agree, moving_averages
 from pipelines.training.diagnosis import first_fault
@@ -69,10 +70,13 @@ class Loop:
         training, self._weights = recipe.training, weights
         self.recipe, self.output, self.worker, self.report = recipe, output, worker, report
         self.strategy, self._version = strategy, version
-        names = [column.name for column in stored(recipe.model.columns)]
+        columns = stored(recipe.model.columns)
+        names = [column.name for column in columns]
+        self._lists = [column.name for column in columns if column.stored_shape == (None,)]
         self.batches = batches or ShardBatches(
             version, names, global_batch=training.global_batch, worker=worker, workers=training.workers,
-            seed=training.seed, weight=training.weight,
+            seed=training.seed, weight=training.weight, buckets=buckets_of(training, names, version),
+            unroll=training.unroll,
         )  # fmt: skip
         self.steps_per_epoch = self.batches.steps_per_epoch
         self.total_steps = self.steps_per_epoch * training.epochs
@@ -211,9 +215,11 @@ class Loop:
         training = self.recipe.training
         batches = iter(self._per_replica(self.batches.training(position)))
         total, waited, done, began = 0.0, 0.0, 0, time.perf_counter()
+        places = np.zeros(2)
         while count := self.batches.steps_ahead(position, writer.steps_until(position, training.steps_per_call)):
             called = time.perf_counter()
-            losses, stepped, waiting = self._run_steps(batches, tf.constant(count))
+            losses, stepped, waiting, seen = self._run_steps(batches, tf.constant(count))
+            places += seen.numpy()
             loss, seconds = float(losses) / count, time.perf_counter() - called
             waited += float(waiting)
             done += count
@@ -237,7 +243,7 @@ class Loop:
             "loss": total / done,
             "examples_per_second": done * training.global_batch / seconds,
             "input_wait": waited / seconds,
-        }
+        } | ({"padding": float(places[0] / places[1])} if places[1] else {})
         return position.next_epoch(), metrics
 
     def _per_replica(self, batches: tf.data.Dataset) -> Any:
@@ -257,26 +263,38 @@ class Loop:
             )
         return self.strategy.distribute_datasets_from_function(lambda _: batches.rebatch(rows, drop_remainder=True))
 
-    def _steps(self, batches: Iterator[Any], count: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    def _steps(self, batches: Iterator[Any], count: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor]:
         """`count` steps in one graph call, fewer once the loss is not finite.
 
         Returns:
-            Sum of the mean losses of the global batches, steps done, and seconds for which a step that was over waited
-            for the next batch. (On a GPU a step counts as over once its work is queued.)
+            Sum of the mean losses of the global batches, steps done, seconds for which a step that was over waited for
+            the next batch (on a GPU a step counts as over once its work is queued), and of the places of this worker's
+            rows of many values those that are padding, and all.
         """
         total, done, waited = tf.constant(0.0), tf.constant(0), tf.constant(0.0, tf.float64)
+        places = tf.zeros(2, tf.float64)
         ended = tf.timestamp()
         while done < count and tf.math.is_finite(total):
             batch = next(batches)
             with tf.control_dependencies(tf.nest.flatten(batch, expand_composites=True)):
                 waited += tf.maximum(tf.timestamp() - ended, 0.0)
+            places += self._padding(batch[0])
             losses = self.strategy.run(self.step.replica_step, args=batch)
             total += self.strategy.experimental_local_results(losses)[0]
             done += 1
             # The gradient of the first layer is the last one known; the loss is known long before.
             with tf.control_dependencies([total, tf.convert_to_tensor(self.step.weights[0])]):
                 ended = tf.timestamp()
-        return total, done, waited
+        return total, done, waited, places
+
+    def _padding(self, features: Any) -> tf.Tensor:
+        """Places of rows of many values that are padding, and all of them: float64 `[2]`."""
+        parts = [
+            tf.stack([tf.reduce_sum(tf.cast(behind_the_end(part), tf.float64)), tf.cast(tf.size(part), tf.float64)])
+            for name in self._lists
+            for part in self.strategy.experimental_local_results(features[name])
+        ]
+        return tf.add_n(parts) if parts else tf.zeros(2, tf.float64)
 
     def _explain(self, step: int, writer: checkpoints.Writer) -> None:
         """Ends the training at a loss that is not finite.

@@ -11,17 +11,18 @@ from pipelines.recipe import Optimizer
 from pipelines.training.learning_rate import factor
 
 
-def make(declared: Optimizer, steps: tf.Variable, total_steps: int) -> keras.optimizers.Optimizer:
+def make(declared: Optimizer, steps: tf.Variable, total_steps: int, epochs: int = 1) -> keras.optimizers.Optimizer:
     """The Keras optimizer of one declaration. It takes gradients that are summed over the replicas already.
 
     Args:
         declared: Kind and settings.
         steps: Steps done, which the schedule follows.
         total_steps: Steps of the whole training; the length of a schedule.
+        epochs: Of the whole training.
     """
     rate: Any = declared.learning_rate
     if declared.schedule.changes:
-        rate = lambda: declared.learning_rate * factor(declared.schedule, steps, total_steps)  # noqa: E731
+        rate = lambda: declared.learning_rate * factor(declared.schedule, steps, total_steps, epochs)  # noqa: E731
     made = _keras(declared, rate)
     # Keras clips before it sums, and sums once per optimizer; our step does both itself, in the right order.
     made._all_reduce_sum_gradients = list

@@ -6,7 +6,7 @@ import keras
 import tensorflow as tf
 
 from features import storage
-from features.columns import Column, Embedding, Vocabulary
+from features.columns import Column, Embedding, Segments, Vocabulary
 from features.statistics import Statistics
 
 ROWS = 10_000
@@ -19,13 +19,22 @@ def words_of_tables(columns: Iterable[Column], statistics: Statistics) -> Words:
     """The words behind the first ids of tables whose ids come from a vocabulary, by the name of column or table."""
     found: dict[str, Sequence[str]] = {}
     for column in columns:
-        if isinstance(column, Embedding) and isinstance(column.source, Vocabulary):
-            found.setdefault(column.table or column.name, _words(column.source, statistics))
+        if isinstance(column, Embedding) and isinstance(column.source, Vocabulary | Segments):
+            found.setdefault(column.table or column.name, words_of(column.source, statistics, ROWS))
     return found
 
 
-def _words(vocabulary: Vocabulary, statistics: Statistics) -> list[str]:
-    count = min(vocabulary.word_count(statistics), ROWS)
+def words_of(source: Vocabulary | Segments, statistics: Statistics, at_most: int = 0) -> list[str]:
+    """The words of the first ids of a vocabulary.
+
+    Args:
+        source: The vocabulary.
+        statistics: What was learned of it.
+        at_most: So many words; 0 for all.
+    """
+    vocabulary = source.words if isinstance(source, Segments) else source
+    count = vocabulary.word_count(statistics)
+    count = min(count, at_most) if at_most else count
     if vocabulary.words:
         return [str(word) for word in vocabulary.words[:count]]
     if vocabulary.file:

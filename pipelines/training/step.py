@@ -14,6 +14,7 @@ from pipelines.recipe import Recipe
 from pipelines.tasks import task_of
 from pipelines.tasks.task import Outputs, Sums
 from pipelines.training import optimizers
+from pipelines.training.batches import BEGINS
 
 Features = Mapping[str, tf.Tensor]
 Gradients = list[tf.Tensor]
@@ -42,6 +43,7 @@ class TrainingStep:
 
     def __init__(self, recipe: Recipe, version: DatasetVersion, total_steps: int) -> None:
         training = self._training = recipe.training
+        self._recipe = recipe
         self.task = task_of(version.schema.label, version.statistics)
         keras.utils.set_random_seed(training.seed)
         with _precision(training.precision):
@@ -50,7 +52,9 @@ class TrainingStep:
         self._groups = optimizers.assign(training.optimizers, self.model.trainable_variables)
         # Every replica counts for itself: all count alike.
         self.steps = tf.Variable(0, trainable=False, dtype=tf.int64, name="steps")
-        self.optimizers = [optimizers.make(one, self.steps, total_steps) for one in training.optimizers]
+        self.optimizers = [
+            optimizers.make(one, self.steps, total_steps, training.epochs) for one in training.optimizers
+        ]
         if training.precision == "mixed_float16":
             self.optimizers = [keras.optimizers.LossScaleOptimizer(one, name="scaled") for one in self.optimizers]
         for optimizer, group in zip(self.optimizers, self._groups, strict=True):
@@ -59,6 +63,10 @@ class TrainingStep:
             tf.Variable(weight.read_value(), trainable=False, name="average")
             for weight in (self.weights if training.average_decay else ())
         ]
+        self._carried: keras.Model | None = None
+        self._state: dict[str, tf.Variable] = {}
+        if training.unroll:
+            self._carried, self._state = self._carry()
         self.variables = self._named()
         # Only the arithmetic of a replica is compiled: sums over workers are not for XLA on CPUs.
         self._compute = tf.function(self._gradients, jit_compile=True) if training.jit_compile else self._gradients
@@ -156,7 +164,51 @@ class TrainingStep:
 
     def _outputs(self, features: Features, *, training: bool) -> Outputs:
         """What the network says, in full precision."""
-        return tf.nest.map_structure(lambda value: tf.cast(value, tf.float32), self.model(features, training=training))
+        carried = self._carried if training else None
+        said = self._next_window(carried, features) if carried else self.model(features, training=training)
+        return tf.nest.map_structure(lambda value: tf.cast(value, tf.float32), said)
+
+    def _carry(self) -> tuple[keras.Model, dict[str, tf.Variable]]:
+        """The network with its state going in and coming out, and variables that keep it from step to step.
+
+        Raises:
+            BadInputError: if it has none.
+        """
+        module = self._recipe.model_module
+        if not hasattr(module, "carried"):
+            raise BadInputError(
+                f"training.unroll={self._training.unroll}: the network {module.__name__} carries no state from one "
+                "part of a row to the next. Set training.unroll=0."
+            )
+        replicas = tf.distribute.get_strategy().num_replicas_in_sync // self._training.workers
+        if replicas > 1:
+            raise BadInputError(
+                f"training.unroll={self._training.unroll}: the rows of a step are cut among {replicas} GPUs of a "
+                "worker, in another way each time. Give each worker one GPU (training.gpus_per_worker=1), or set "
+                "training.unroll=0."
+            )
+        carried: keras.Model = module.carried(self._recipe.model, self.model)
+        rows = self._training.global_batch // self._training.workers
+        # Each replica has its own: the rows that it reads.
+        own = {"synchronization": tf.VariableSynchronization.ON_READ, "trainable": False,
+               "aggregation": tf.VariableAggregation.ONLY_FIRST_REPLICA}  # fmt: skip
+        return carried, {
+            item.name: tf.Variable(tf.zeros([rows, *item.shape[1:]]), name=item.name, **own)
+            for item in carried.inputs if item.name not in self.model.input
+        }  # fmt: skip
+
+    def _next_window(self, carried: keras.Model, features: Features) -> Outputs:
+        """What the network says of the next part of each row; where a row begins, its state is zero."""
+        begins = features[BEGINS]
+        window = {name: value for name, value in features.items() if name != BEGINS}
+        state = {
+            name: tf.where(begins[:, tf.newaxis], 0.0, tf.convert_to_tensor(value))
+            for name, value in self._state.items()
+        }
+        said: Outputs = carried(window | state, training=True)
+        for name, variable in self._state.items():
+            variable.assign(said[name])
+        return said
 
     def _penalty(self) -> tf.Tensor:
         """What is added to every loss: L1 and L2 of the optimizers, and what layers of the network add themselves."""
@@ -231,6 +283,7 @@ class TrainingStep:
         for index, optimizer in enumerate(self.optimizers):
             found |= {f"optimizer-{index}/{item.path}": item.value for item in optimizer.variables}
         paths = [weight.path for weight in self.model.trainable_variables]
+        found |= self._state
         found |= {f"average/{path}": average for path, average in zip(paths, self._averages, strict=False)}
         return found | {"steps": self.steps}
 

@@ -10,7 +10,8 @@ from nltk.translate import bleu_score, meteor_score
 from pyspark.sql import SparkSession
 
 from features.errors import BadInputError
-from pipelines.metrics.text import meteor, perplexity, text_metrics
+from pipelines.metrics.measured import GROUPS
+from pipelines.metrics.text import meteor, perplexities, text_metrics
 
 VOCABULARY = ["the", "cat", "cats", "sat", "on", "a", "mat", "mats", "and", "sitting", "sits", "quickly"]
 
@@ -81,13 +82,12 @@ def test_what_fits_nowhere(spark: SparkSession) -> None:
 
 
 def test_perplexity(spark: SparkSession) -> None:
-    rows = spark.createDataFrame([(4.0, 2), (8.0, 4)], "loss double, tokens int")
-    assert perplexity(rows, "loss", "tokens").metrics == {
-        "perplexity": pytest.approx(math.e**2), "loss": 2.0, "tokens": 6.0, "rows": 2.0,
-    }  # fmt: skip
-    assert (
-        perplexity(spark.createDataFrame([(600.0, 2)], "loss double, tokens int"), "loss", "tokens").metrics[
-            "perplexity"
-        ]
-        == math.inf
+    rows = spark.createDataFrame(
+        [(4.0, 2, [0, 1]), (8.0, 4, [0]), (600.0, 2, [2])], f"loss double, tokens int, {GROUPS} array<int>"
     )
+    found = perplexities(rows, "loss", "tokens")
+    assert found[0].metrics == {"perplexity": pytest.approx(math.e**2), "loss": 2.0, "tokens": 6.0, "rows": 2.0}
+    assert found[1].metrics["rows"] == 1.0
+    assert found[2].metrics["perplexity"] == math.inf
+    with pytest.raises(BadInputError):
+        perplexities(spark.createDataFrame([(0.0, 0)], "loss double, tokens int"), "loss", "tokens")

@@ -1,6 +1,8 @@
 """A dataset version of a few hundred rows and the loop over it, in this process and without Spark."""
 
-from collections.abc import Callable, Mapping
+import hashlib
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,14 +11,17 @@ import pyarrow as pa
 import pytest
 import tensorflow as tf
 
-from features.columns import Numeric, describe
+from features.batches import stored_array
+from features.columns import Column, Numeric, arrow_schema, cardinalities, describe, stored
 from features.dataset_version import DatasetVersion
 from features.schema import Field, Label, Schema
-from features.statistics import FieldStatistics, Statistics
+from features.statistics import FieldStatistics, Statistics, VocabularyFile
 from features.tfrecord.layouts import write_shard
 from features.tfrecord.manifest import ShardSet
+from features.transform import TransformGraph
 from models.tabular import dnn
 from pipelines.recipe import Optimizer, Recipe, Training
+from pipelines.shards import at_ranks
 from pipelines.training.loop import Loop
 
 COLUMNS = tuple(Numeric(name) for name in ("a", "b"))
@@ -76,5 +81,55 @@ def start(version: DatasetVersion) -> Callable[..., tuple[Loop, list[dict[str, A
                 raise KeyboardInterrupt("killed")  # nothing in the loop catches it
 
         return Loop(recipe, version, str(output), tf.distribute.get_strategy(), 0, report), events
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def text_version() -> Callable[..., DatasetVersion]:
+    """A dataset version of texts without Spark: vocabularies counted here, the rows through the same transform."""
+
+    def make(
+        folder: Path, schema: Schema, columns: Sequence[Column], splits: Mapping[str, Mapping[str, Sequence[Any]]]
+    ) -> DatasetVersion:
+        facts = {}
+        for field in schema.fields:
+            assert field.tokens
+            texts = tf.constant(list(splits["train"][field.name]))
+            words = Counter(word.decode() for row in field.tokens.split(texts).numpy() for word in row)
+            lines = "".join(
+                f"{word}\t{count}\n" for word, count in sorted(words.items(), key=lambda one: (-one[1], one[0]))
+            )
+            path = f"vocabularies/{field.name}.txt"
+            (folder / path).parent.mkdir(parents=True, exist_ok=True)
+            (folder / path).write_text(lines)
+            learned = VocabularyFile(path, len(words), sha256=hashlib.sha256(lines.encode()).hexdigest())
+            facts[field.name] = FieldStatistics(len(texts), 0, values=sum(words.values()), vocabulary=learned)
+        rows = len(splits["train"][schema.label.name])
+        statistics = Statistics(rows, (), FieldStatistics(rows, 0, mean=1.0, deviation=1.0), facts, str(folder))
+        transformed = stored(columns)
+        graph = TransformGraph(schema, transformed, statistics)
+        kept = arrow_schema(transformed)
+        written = {}
+        for split, raw in splits.items():
+            found = graph({name: tf.constant(list(raw[name])) for name in graph.raw_spec})
+            arrays = {column.name: stored_array(found[column.name], column.stored_shape) for column in transformed}
+            arrays[schema.label.name] = pa.array(raw[schema.label.name], pa.float32())
+            table = pa.RecordBatch.from_pydict(
+                arrays | {schema.key: pa.array(map(str, range(len(raw[schema.label.name]))))}
+            )
+            shard = write_shard(f"{folder}/{split}/part-0", [table], schema=table.schema, rows_per_block=20)
+            lengths = {
+                item.name: at_ranks(Counter(table.column(item.name).value_lengths().to_pylist()))
+                for item in kept if pa.types.is_list(item.type)
+            }  # fmt: skip
+            written[split] = ShardSet(table.schema, "block", None, 20, (shard,), lengths).to_json()
+        features = {
+            "schema": schema.to_json(),
+            "columns": [describe(column) for column in transformed],
+            "cardinalities": cardinalities(transformed, statistics),
+            "statistics": statistics.to_json(),
+        }
+        return DatasetVersion(str(folder), {"splits": written}, features)
 
     return make

@@ -1,0 +1,149 @@
+"""The layers of skip-gram: words thinned out, the loss of neighbours, and the mean vector of a text."""
+
+import math
+from typing import Any, TypeAlias
+
+import keras
+import tensorflow as tf
+from keras import ops
+
+from features.columns import PAD
+from models.seeds import own_seed
+
+Shape: TypeAlias = tuple[int | None, ...]
+
+EVALUATED_WORDS = 20
+"""Of a text that is not trained on, the first so many words say how well its neighbours are told."""
+
+
+@keras.saving.register_keras_serializable("emberline")
+class Thinned(keras.layers.Layer):
+    """The words of a text without those that have no id, and in training with fewer of the frequent ones.
+
+    Args:
+        threshold: See `subsample` of `models.text.skip_gram`.
+    """
+
+    def __init__(self, threshold: float, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.threshold = threshold
+        self.seed_generator = keras.random.SeedGenerator()
+
+    def call(self, ids: tf.Tensor, frequency: tf.Tensor, training: bool = False) -> tf.Tensor:
+        """Ids, `[batch, fewer words]`; `PAD` behind the end of a row."""
+        kept = ids >= 0
+        if not training:
+            return _closed_up(ids, kept)[:, :EVALUATED_WORDS]
+        if self.threshold:
+            share = self.threshold / tf.maximum(frequency, 1e-12)
+            drawn = tf.random.stateless_uniform(tf.shape(ids), own_seed(self.seed_generator))
+            kept &= drawn < tf.sqrt(share) + share  # NaN, behind the end, is no share at all
+        return _closed_up(ids, kept)
+
+    def compute_output_shape(self, ids_shape: Shape, frequency_shape: Shape) -> Shape:
+        return (ids_shape[0], None)
+
+    def get_config(self) -> dict[str, Any]:
+        return super().get_config() | {"threshold": self.threshold}
+
+
+def _closed_up(ids: tf.Tensor, kept: tf.Tensor) -> tf.Tensor:
+    return tf.ragged.boolean_mask(ids, kept).to_tensor(tf.constant(PAD, ids.dtype))
+
+
+@keras.saving.register_keras_serializable("emberline")
+class NeighbourLoss(keras.layers.Layer):
+    """How badly the vector of each word tells its neighbours from words drawn at random.
+
+    A neighbour n of a word w has the score s(n) = v(w)·c(n) + b(n) - log(K q(n)), K negatives being drawn with
+    probabilities q. The loss of the pair is softplus(-s(n)) + sum of softplus(s(k)) over the negatives k (`nce`), or
+    -log(exp(s(n)) / (exp(s(n)) + sum of exp(s(k)))) (`sampled_softmax`): what `tf.nn.nce_loss` and
+    `tf.nn.sampled_softmax_loss` compute of negatives that may repeat and may hit the neighbour.
+
+    Args:
+        size: Number of words.
+        window: Places to either side, at most; each word draws its own reach in training.
+        negatives: How many, drawn for each text; all pairs of a text share them.
+        loss: `nce` or `sampled_softmax`.
+    """
+
+    def __init__(self, size: int, window: int, negatives: int, loss: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.size, self.window, self.negatives, self.loss = size, window, negatives, loss
+        self.seed_generator = keras.random.SeedGenerator()
+
+    def build(self, ids_shape: Shape, vectors_shape: Shape) -> None:
+        # The first values of TensorFlow's tutorial: contexts of this spread, biases zero.
+        spread = keras.initializers.TruncatedNormal(stddev=1 / math.sqrt(vectors_shape[-1] or 1))
+        self.contexts = self.add_weight((self.size, vectors_shape[-1]), spread, name="contexts")
+        self.biases = self.add_weight((self.size,), "zeros", name="biases")
+
+    def call(self, ids: tf.Tensor, vectors: tf.Tensor, training: bool = False) -> tuple[tf.Tensor, tf.Tensor]:
+        """Sum of the losses of a text's pairs, and how many these are, both float32 `[batch]`.
+
+        Args:
+            ids: Words `[batch, words]`, negative behind the end of a row.
+            vectors: Theirs, `[batch, words, dimension]`.
+            training: Whether reach and negatives are drawn anew.
+        """
+        shape = tf.shape(ids)
+        if training:
+            reach = tf.random.stateless_uniform(
+                shape, own_seed(self.seed_generator), 1, self.window + 1, dtype=tf.int32
+            )
+            seed = own_seed(self.seed_generator)
+        else:
+            reach, seed = tf.fill(shape, self.window), tf.constant([1, 0], tf.int64)
+        drawn = tf.random.stateless_uniform([shape[0], self.negatives], seed)
+        # The inverse of the distribution function log(k + 1) / log(V + 1).
+        negatives = tf.cast(tf.exp(drawn * math.log(self.size + 1)), tf.int64) - 1
+        negatives = tf.clip_by_value(negatives, 0, self.size - 1)
+        contexts, biases = tf.convert_to_tensor(self.contexts), tf.convert_to_tensor(self.biases)
+        others = tf.einsum("bwd,bkd->bwk", vectors, tf.gather(contexts, negatives))
+        others += (tf.gather(biases, negatives) - self._expected(negatives))[:, tf.newaxis]
+        own, own_bias = tf.gather(contexts, tf.maximum(ids, 0)), tf.gather(biases, tf.maximum(ids, 0))
+        own_bias -= self._expected(tf.maximum(ids, 0))
+        # What a pair loses by the negatives depends on its first word alone.
+        if self.loss == "nce":
+            lost = tf.reduce_sum(tf.nn.softplus(others), axis=-1)
+        else:
+            lost = tf.reduce_logsumexp(others, axis=-1)
+        total, pairs = tf.zeros([shape[0]]), tf.zeros([shape[0]])
+        for places in range(1, self.window + 1):
+            # Each word with the one so many places behind it, and the other way round.
+            here, there = slice(0, tf.maximum(shape[1] - places, 0)), slice(places, None)
+            for word, context in ((here, there), (there, here)):
+                meant = (ids[:, places:] >= 0) & (reach[:, word] >= places)
+                score = tf.reduce_sum(vectors[:, word] * own[:, context], axis=-1) + own_bias[:, context]
+                if self.loss == "nce":
+                    loss = tf.nn.softplus(-score) + lost[:, word]
+                else:
+                    loss = tf.nn.softplus(lost[:, word] - score)
+                meant = tf.cast(meant, tf.float32)
+                total += tf.reduce_sum(loss * meant, axis=1)
+                pairs += tf.reduce_sum(meant, axis=1)
+        return total, pairs
+
+    def _expected(self, ids: tf.Tensor) -> tf.Tensor:
+        """Log of how often a word is drawn for a text, in the mean."""
+        place = tf.cast(ids, tf.float32)
+        return tf.math.log(tf.math.log((place + 2) / (place + 1)) * (self.negatives / math.log(self.size + 1)))
+
+    def compute_output_shape(self, ids_shape: Shape, vectors_shape: Shape) -> tuple[Shape, Shape]:
+        return (ids_shape[0],), (ids_shape[0],)
+
+    def get_config(self) -> dict[str, Any]:
+        own = {"size": self.size, "window": self.window, "negatives": self.negatives, "loss": self.loss}
+        return super().get_config() | own
+
+
+@keras.saving.register_keras_serializable("emberline")
+class MeanVector(keras.layers.Layer):
+    """The mean of the vectors of a text's words, of length 1; zeros for a text without any."""
+
+    def call(self, ids: tf.Tensor, vectors: tf.Tensor) -> tf.Tensor:
+        there = ops.cast(ids >= 0, "float32")
+        return tf.math.l2_normalize(tf.einsum("bwd,bw->bd", vectors, there), axis=-1)
+
+    def compute_output_shape(self, ids_shape: Shape, vectors_shape: Shape) -> Shape:
+        return (ids_shape[0], vectors_shape[-1])

@@ -1,0 +1,101 @@
+"""Networks over texts, from files to a registered model and predictions, each on a small slice."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from pipelines.datasets import antispam, ptb, text8
+
+pytestmark = pytest.mark.slow
+
+
+@dataclass(frozen=True)
+class Slice:
+    """A recipe and what makes it small.
+
+    Args:
+        columns: Of its predictions.
+        metrics: That it is measured by.
+        settings: `--set` values.
+    """
+
+    columns: set[str]
+    metrics: set[str]
+    settings: tuple[str, ...]
+
+
+SLICES = {
+    "word2vec": Slice({"vector", "loss", "pairs"}, {"loss"}, ("model.words.dimension=16",)),
+    "ptb_small": Slice({"loss", "tokens", "perplexity"}, {"perplexity", "loss"}, ("model.words.dimension=16",)),
+}
+
+
+@pytest.fixture(scope="module")
+def raw(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """A few hundred lines of each data set in its own format."""
+    folders = {}
+    for dataset in (text8.DATASET, ptb.DATASET, antispam.DATASET):
+        folder = tmp_path_factory.mktemp(dataset.name)
+        dataset.generate(str(folder / "whole"), seed=1)
+        (folder / "slice").mkdir()
+        for file in (folder / "whole").iterdir():
+            if file.suffix != ".json":
+                lines = file.read_text().splitlines(keepends=True)[:1500]
+                (folder / "slice" / file.name).write_text("".join(lines))
+        folders[dataset.name] = folder / "slice"
+    return folders
+
+
+def run(emberline: Any, recipe: str, source: Path, workspace: Path, *settings: str) -> dict[str, Any]:
+    chosen = ["training.mode=local", "training.epochs=1", "training.global_batch=10", *settings]
+    given = [argument for setting in chosen for argument in ("--set", setting)]
+    finished = emberline("run", recipe, "--input", source, "--workspace", workspace, "--master", "local[2]", *given)
+    assert finished.code == 0, finished.stderr[-4000:]
+    summary: dict[str, Any] = finished.result
+    return summary
+
+
+@pytest.mark.parametrize("recipe", SLICES)
+def test_it_runs_from_files_to_predictions(recipe: str, raw: dict[str, Path], tmp_path: Path, emberline: Any) -> None:
+    small, dataset = SLICES[recipe], {"word2vec": "text8", "ptb_small": "ptb"}[recipe]
+    summary = run(emberline, recipe, raw[dataset], tmp_path, *small.settings)
+    assert small.metrics <= set(summary["metrics"])
+    assert all(np.isfinite(summary["metrics"][name]) for name in small.metrics)
+    predictions = pq.read_table(summary["predictions"].removeprefix("file://"))
+    assert small.columns <= set(predictions.schema.names)
+    assert predictions.num_rows == summary["rows_scored"] == sum(summary["records"].values())
+    manifest = json.loads(Path(summary["dataset"].removeprefix("file://"), "manifest.json").read_text())
+    lengths = manifest["splits"]["train"]["lengths"]["text"]
+    assert len(lengths) == 101
+    assert lengths[-1] == (1401 if recipe == "ptb_small" else 200)
+
+
+def test_filters_start_from_the_vectors_of_their_messages(raw: dict[str, Path], tmp_path: Path, emberline: Any) -> None:
+    learned = run(emberline, "antispam_word2vec", raw["antispam"], tmp_path, "model.words.dimension=16")
+    vectors = learned["training"].removeprefix("file://") + "/model/vectors/message"
+    summary = run(
+        emberline, "antispam_cnn", raw["antispam"], tmp_path, "model.words.dimension=16", "gate.limit=0.3",
+        f"model.words.initial={vectors}.npy", "model.words.trainable=false",
+    )  # fmt: skip
+    features = [
+        json.loads(Path(one["dataset"].removeprefix("file://"), "features.json").read_text())
+        for one in (learned, summary)
+    ]
+    digests = [one["statistics"]["fields"]["message"]["vocabulary"]["sha256"] for one in features]
+    assert digests[0] == digests[1], "ids mean the same words"
+    recipe = json.loads(Path(summary["training"].removeprefix("file://"), "model", "recipe.json").read_text())
+    assert recipe["model"]["words"]["initial"] == f"{vectors}.npy"
+    finished = emberline(
+        "neighbours",
+        "--vectors",
+        f"{vectors}.parquet",
+        "--words",
+        features[0]["statistics"]["fields"]["message"]["top"][0][0],
+    )
+    assert finished.code == 0, finished.stderr[-2000:]
+    assert len(next(iter(finished.result["neighbours"].values()))) == 8
