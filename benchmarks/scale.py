@@ -149,11 +149,12 @@ PIECES = (
 
 @dataclass(frozen=True)
 class Measured:
-    """One piece at one size: seconds of every turn, and the peak of Python's memory in MiB."""
+    """One piece at one size: seconds of every turn, the peak of Python's memory, what is left in the JVM's (MiB)."""
 
     size: int
     seconds: tuple[float, ...]
     peak: float
+    heap: float | None = None
 
     @property
     def median(self) -> float:
@@ -187,8 +188,15 @@ def tasks_with_a_row(partitions: int) -> list[Measured]:
             took = seconds(partial(write_split, rows, job))
             _, peak = tracemalloc.get_traced_memory()
             tracemalloc.stop()
-            found.append(Measured(size, (took,), peak / 2**20))
+            found.append(Measured(size, (took,), peak / 2**20, live_heap(spark)))
     return found[1:]
+
+
+def live_heap(spark: Any) -> float:
+    """MiB in the driver's JVM that something still holds."""
+    spark._jvm.System.gc()
+    runtime = spark._jvm.Runtime.getRuntime()
+    return float(runtime.totalMemory() - runtime.freeMemory()) / 2**20
 
 
 def manifest_bytes(shards: int) -> float:
@@ -224,25 +232,33 @@ def growth(found: list[Measured]) -> float:
     return math.log(found[-1].median / found[0].median) / math.log(found[-1].size / found[0].size)
 
 
+def show(name: str, found: list[Measured]) -> None:
+    for one in found:
+        last = f"{growth(found):6.2f}" if one is found[-1] else ""
+        heap = f"  (heap {one.heap:.0f} MiB)" if one.heap else ""
+        line = f"{name:<28} {one.size:>8,} {one.median:>9.3f} {one.peak:>9.1f}  {last}{heap}"
+        print(line, file=sys.stderr, flush=True)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="a tenth of everything")
     given = parser.parse_args()
     part = 10 if given.quick else 1
-    measured = {piece.name: [measure(piece, piece.most // part // cut) for cut in (4, 2, 1)] for piece in PIECES}
-    measured["tasks with a row"] = tasks_with_a_row(PARTITIONS // part)
     print(f"{'':<28} {'items':>8} {'seconds':>9} {'peak MiB':>9}  growth", file=sys.stderr)
-    for name, found in measured.items():
-        for one in found:
-            last = f"{growth(found):6.2f}" if one is found[-1] else ""
-            print(f"{name:<28} {one.size:>8,} {one.median:>9.3f} {one.peak:>9.1f}  {last}", file=sys.stderr)
+    measured = {}
+    for piece in PIECES:
+        measured[piece.name] = [measure(piece, piece.most // part // cut) for cut in (4, 2, 1)]
+        show(piece.name, measured[piece.name])
+    measured["tasks with a row"] = tasks_with_a_row(PARTITIONS // part)
+    show("tasks with a row", measured["tasks with a row"])
     ratios = {}
     for name, found in measured.items():
         base = found[0].median / found[0].size
         per_turn = [base / (took / found[-1].size) for took in found[-1].seconds]
         ratios[f"{name.replace(' ', '_')}_linear"] = per_turn
     pieces = {
-        name: [{"items": one.size, "seconds": one.median, "peak_mib": one.peak} for one in found]
+        name: [{"items": one.size, "seconds": one.median, "peak_mib": one.peak, "heap_mib": one.heap} for one in found]
         for name, found in measured.items()
     }
     constants = {
