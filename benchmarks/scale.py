@@ -1,7 +1,8 @@
-"""How the driver's work grows: 10,000 shards, 5,000 partitions of next to no work, through the code of a real run.
+"""How the driver's work grows: 10,000 shards, 5,000 partitions of empty work, through the code of a real run.
 
 `python -m benchmarks.scale [--quick]` measures each piece at a quarter, a half and the whole of its size: seconds, and
-the peak of Python's memory. `growth` is the exponent between the smallest and the largest: 1 is linear, 2 quadratic.
+the peak of Python's memory; of Spark's tasks also what is left in the heap of its JVM. `growth` is the exponent between
+the smallest and the largest: 1 is linear, 2 quadratic.
 The ratios in the JSON line are (seconds per item at a quarter) / (seconds per item at the whole), 1 for linear work.
 """
 
@@ -13,14 +14,16 @@ import subprocess
 import sys
 import tempfile
 import tracemalloc
-from collections.abc import Callable
-from dataclasses import dataclass
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pyarrow as pa
+from pyspark import TaskContext
 
 from benchmarks.ratios import print_json, seconds
 from features import storage
@@ -175,15 +178,31 @@ def measure(piece: Piece, size: int) -> Measured:
     return Measured(size, tuple(times), peak / 2**20)
 
 
-def tasks_with_a_row(partitions: int) -> list[Measured]:
-    """So many tasks with about a row each, through the transform graph into a shard, published by the driver."""
+class EmptyWork(ShardWriter):
+    """A task that reads its rows and writes a file without any: what is left is Spark's work and the driver's."""
+
+    def __call__(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        rows = sum(batch.num_rows for batch in batches)
+        context = TaskContext.get()
+        name = f"attempt-{uuid.uuid4().hex}.tfrecord"
+        storage.write_bytes_atomic(storage.join(self.folder, name), b"")
+        shard = asdict(Shard(name, max(rows, 1), 1, 0, 0, ((1, max(rows, 1)),)))
+        yield pa.RecordBatch.from_pylist(
+            [{"partition": context.partitionId() if context else 0, "shard": json.dumps(shard)}],
+            schema=pa.schema([("partition", pa.int32()), ("shard", pa.string())]),
+        )
+
+
+def tasks_of_empty_work(partitions: int) -> list[Measured]:
+    """So many tasks, of some rows each, that report a shard; the driver collects the reports and publishes."""
     from pipelines.session import session
 
     found = []
     with session("scale", "local[2]") as spark, tempfile.TemporaryDirectory() as scratch:
         for number, size in enumerate((16, partitions // 4, partitions // 2, partitions)):  # the first starts Python
-            rows = spark.range(size).selectExpr("double(id) amount", "0f label", "string(id) row")
-            job = writer(Path(scratch) / str(number), size)
+            rows = spark.range(8 * size).selectExpr("double(id) amount", "0f label", "string(id) row")
+            job = EmptyWork(RowTransform(SCHEMA, COLUMNS, STATISTICS, STORED), Preparation(shards=size),
+                            str(Path(scratch) / str(number)))  # fmt: skip
             tracemalloc.start()
             took = seconds(partial(write_split, rows, job))
             _, peak = tracemalloc.get_traced_memory()
@@ -250,8 +269,8 @@ def main() -> None:
     for piece in PIECES:
         measured[piece.name] = [measure(piece, piece.most // part // cut) for cut in (4, 2, 1)]
         show(piece.name, measured[piece.name])
-    measured["tasks with a row"] = tasks_with_a_row(PARTITIONS // part)
-    show("tasks with a row", measured["tasks with a row"])
+    measured["tasks of empty work"] = tasks_of_empty_work(PARTITIONS // part)
+    show("tasks of empty work", measured["tasks of empty work"])
     ratios = {}
     for name, found in measured.items():
         base = found[0].median / found[0].size
