@@ -33,6 +33,13 @@ INCREMENTAL, SCORE, DRIFT, RETRAIN, TUNE = (
 COMPARE = "emberline_census_compare"
 MODEL = "emberline-census_wide_deep"
 TRAIN_ROWS, TEST_ROWS = 1500, 600
+SECRETS = {
+    "MLFLOW_TRACKING_PASSWORD": "planted-password-0815",
+    "AWS_ACCESS_KEY_ID": "planted-key-1234",
+    "AWS_SECRET_ACCESS_KEY": "planted-secret-5678",
+}
+CONNECTION_PASSWORD = "planted-connection-9012"
+"""What Airflow's workers know, and nobody may write down."""
 OVERRIDES = ["training.epochs=2", "training.global_batch=64", "preparation.shards=2", "training.tensorboard=False"]
 
 
@@ -256,31 +263,37 @@ def open_world(folder: Path, airflow_program: str) -> Iterator[World]:
         "SPARK_LOCAL_IP": "127.0.0.1", "SPARK_NO_DAEMONIZE": "1", "SPARK_CONF_DIR": str(folder / "conf"),
         "PYSPARK_PYTHON": sys.executable, "PYSPARK_DRIVER_PYTHON": sys.executable,
     }  # fmt: skip
-    of_airflow = of_spark | {
-        "AIRFLOW_HOME": str(airflow_home),
-        "AIRFLOW__CORE__DAGS_FOLDER": str(dags),
-        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
-        "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"http://127.0.0.1:{api}/execution/",
-        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
-        "AIRFLOW__CORE__PARALLELISM": "2",
-        "AIRFLOW__CORE__DEFAULT_TASK_RETRY_DELAY": "3",
-        "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "3600",
-        "AIRFLOW__API__HOST": "127.0.0.1",
-        "AIRFLOW__API__PORT": str(api),
-        "AIRFLOW__API__WORKERS": "1",
-        "AIRFLOW__API__BASE_URL": f"http://127.0.0.1:{api}",
-        "AIRFLOW__API_AUTH__JWT_SECRET": "only-for-this-test-and-long-enough-for-it" * 2,
-        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{airflow_home / 'airflow.db'}",
-        "AIRFLOW__SCHEDULER__SCHEDULER_HEALTH_CHECK_THRESHOLD": "15",
-        "AIRFLOW__SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "10",
-        "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "30",
-        "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "5",
-        "AIRFLOW_CONN_EMBERLINE_SPARK": json.dumps({"conn_type": "spark", "host": f"spark://127.0.0.1:{spark}"}),
-        "AIRFLOW_VAR_EMBERLINE_CODE": str(code),
-        "AIRFLOW_VAR_EMBERLINE_ROOT": str(folder / "root"),
-        "AIRFLOW_VAR_EMBERLINE_MLFLOW": f"http://127.0.0.1:{tracking}",
-        "AIRFLOW_VAR_EMBERLINE_CENSUS_RAW": str(folder / "raw"),
-    }
+    of_airflow = (
+        of_spark
+        | SECRETS
+        | {
+            "AIRFLOW_HOME": str(airflow_home),
+            "AIRFLOW__CORE__DAGS_FOLDER": str(dags),
+            "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+            "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"http://127.0.0.1:{api}/execution/",
+            "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
+            "AIRFLOW__CORE__PARALLELISM": "2",
+            "AIRFLOW__CORE__DEFAULT_TASK_RETRY_DELAY": "3",
+            "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "3600",
+            "AIRFLOW__API__HOST": "127.0.0.1",
+            "AIRFLOW__API__PORT": str(api),
+            "AIRFLOW__API__WORKERS": "1",
+            "AIRFLOW__API__BASE_URL": f"http://127.0.0.1:{api}",
+            "AIRFLOW__API_AUTH__JWT_SECRET": "only-for-this-test-and-long-enough-for-it" * 2,
+            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{airflow_home / 'airflow.db'}",
+            "AIRFLOW__SCHEDULER__SCHEDULER_HEALTH_CHECK_THRESHOLD": "15",
+            "AIRFLOW__SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "10",
+            "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "30",
+            "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "5",
+            "AIRFLOW_CONN_EMBERLINE_SPARK": json.dumps(
+                {"conn_type": "spark", "host": f"spark://127.0.0.1:{spark}", "password": CONNECTION_PASSWORD}
+            ),
+            "AIRFLOW_VAR_EMBERLINE_CODE": str(code),
+            "AIRFLOW_VAR_EMBERLINE_ROOT": str(folder / "root"),
+            "AIRFLOW_VAR_EMBERLINE_MLFLOW": f"http://127.0.0.1:{tracking}",
+            "AIRFLOW_VAR_EMBERLINE_CENSUS_RAW": str(folder / "raw"),
+        }
+    )
     processes = Processes(folder)
     world = World(folder, processes, f"http://127.0.0.1:{api}", f"http://127.0.0.1:{tracking}")
     try:

@@ -12,11 +12,13 @@ import pytest
 
 from tests.airflow_dags.airflow_world import (
     COMPARE,
+    CONNECTION_PASSWORD,
     DRIFT,
     INCREMENTAL,
     MODEL,
     RETRAIN,
     SCORE,
+    SECRETS,
     TEST_ROWS,
     TRAIN_ROWS,
     TUNE,
@@ -176,3 +178,13 @@ def test_three_recipes_are_compared_on_one_page(world: World) -> None:
     assert all(recipe in page.read_text() for recipe in recipes)
     assert all(0.5 < value < 1 for value in told["metrics"]["accuracy"])
     assert (world.champion(), world.versions()) == (champion, versions)
+
+
+def test_nobody_wrote_down_a_secret(world: World) -> None:
+    """Logs, XComs, parameters and rendered commands of Airflow, MLflow's store and artifacts, Spark's logs, outputs."""
+    files = [path for path in world.folder.rglob("*") if path.is_file() and not path.is_symlink()]
+    texts = {path: path.read_bytes() for path in files}
+    told = [path for path, text in texts.items() if MODEL.encode() in text]
+    assert {"airflow.db", "mlflow.db", "registered.json"} <= {path.name for path in told}, "not looked at"
+    secrets = [secret.encode() for secret in (*SECRETS.values(), CONNECTION_PASSWORD)]
+    assert [path for path, text in texts.items() if any(secret in text for secret in secrets)] == []
