@@ -180,6 +180,21 @@ def test_three_recipes_are_compared_on_one_page(world: World) -> None:
     assert (world.champion(), world.versions()) == (champion, versions)
 
 
+@pytest.mark.parametrize(
+    ("dag", "node", "nodes"), [(RETRAIN, "evaluate", 5), (DRIFT, "retrain", 4), (COMPARE, "compare", 4)]
+)
+def test_people_see_grid_and_graph(world: World, browser: Any, dag: str, node: str, nodes: int) -> None:
+    """Groups count as one until somebody opens them."""
+    page = f"{world.api}/dags/{dag}"
+    for view, shown in (
+        ("grid", f"document.querySelector('a[href*=\"/tasks/{node}\"]')"),
+        ("graph", f"document.querySelectorAll('.react-flow__node').length == {nodes}"),
+    ):
+        chosen = f"localStorage.setItem('default_dag_view', JSON.stringify('{view}')) === undefined"
+        browser.see("airflow", page, f"document.body.innerText.includes('{dag}')", chosen)
+        assert node in browser.see(f"{dag}-{view}", page, shown)
+
+
 def test_nobody_wrote_down_a_secret(world: World) -> None:
     """Logs, XComs, parameters and rendered commands of Airflow, MLflow's store and artifacts, Spark's logs, outputs."""
     files = [path for path in world.folder.rglob("*") if path.is_file() and not path.is_symlink()]
