@@ -43,6 +43,7 @@ from pipelines.version import code_version
 SHARDS, PARTITIONS, EXECUTORS, WORKERS = 10_000, 5_000, 1_000, 64
 BLOCKS_PER_SHARD, ROWS_PER_BLOCK, GLOBAL_BATCH = 100, 50_000, 65_536
 TURNS = 3
+TASKS = "tasks of empty work"
 
 SCHEMA = Schema((Field("amount", "float"),), Label("label", (("0",), ("1",))), "row")
 COLUMNS = (Numeric("amount"),)
@@ -197,9 +198,9 @@ def tasks_of_empty_work(partitions: int) -> list[Measured]:
     """So many tasks, of some rows each, that report a shard; the driver collects the reports and publishes."""
     from pipelines.session import session
 
-    found = []
+    found: list[Measured] = []
     with session("scale", "local[2]") as spark, tempfile.TemporaryDirectory() as scratch:
-        for number, size in enumerate((16, partitions // 4, partitions // 2, partitions)):  # the first starts Python
+        for number, size in enumerate((16, partitions // 4, partitions)):  # the first starts Python
             rows = spark.range(8 * size).selectExpr("double(id) amount", "0f label", "string(id) row")
             job = EmptyWork(RowTransform(SCHEMA, COLUMNS, STATISTICS, STORED), Preparation(shards=size),
                             str(Path(scratch) / str(number)))  # fmt: skip
@@ -207,8 +208,10 @@ def tasks_of_empty_work(partitions: int) -> list[Measured]:
             took = seconds(partial(write_split, rows, job))
             _, peak = tracemalloc.get_traced_memory()
             tracemalloc.stop()
-            found.append(Measured(size, (took,), peak / 2**20, live_heap(spark)))
-    return found[1:]
+            if number:
+                found.append(Measured(size, (took,), peak / 2**20, live_heap(spark)))
+                show(TASKS, found)
+    return found
 
 
 def live_heap(spark: Any) -> float:
@@ -252,11 +255,12 @@ def growth(found: list[Measured]) -> float:
 
 
 def show(name: str, found: list[Measured]) -> None:
-    for one in found:
-        last = f"{growth(found):6.2f}" if one is found[-1] else ""
-        heap = f"  (heap {one.heap:.0f} MiB)" if one.heap else ""
-        line = f"{name:<28} {one.size:>8,} {one.median:>9.3f} {one.peak:>9.1f}  {last}{heap}"
-        print(line, file=sys.stderr, flush=True)
+    """A line about what was measured last."""
+    one = found[-1]
+    grown = f"{growth(found):6.2f}" if len(found) > 1 else " " * 6
+    heap = f"  heap {one.heap:.0f} MiB" if one.heap else ""
+    line = f"{name:<28} {one.size:>8,} {one.median:>9.3f} {one.peak:>9.1f}  {grown}{heap}"
+    print(line, file=sys.stderr, flush=True)
 
 
 def main() -> None:
@@ -265,12 +269,13 @@ def main() -> None:
     given = parser.parse_args()
     part = 10 if given.quick else 1
     print(f"{'':<28} {'items':>8} {'seconds':>9} {'peak MiB':>9}  growth", file=sys.stderr)
-    measured = {}
+    measured: dict[str, list[Measured]] = {}
     for piece in PIECES:
-        measured[piece.name] = [measure(piece, piece.most // part // cut) for cut in (4, 2, 1)]
-        show(piece.name, measured[piece.name])
-    measured["tasks of empty work"] = tasks_of_empty_work(PARTITIONS // part)
-    show("tasks of empty work", measured["tasks of empty work"])
+        found = measured.setdefault(piece.name, [])
+        for cut in (4, 2, 1):
+            found.append(measure(piece, piece.most // part // cut))
+            show(piece.name, found)
+    measured[TASKS] = tasks_of_empty_work(PARTITIONS // part)
     ratios = {}
     for name, found in measured.items():
         base = found[0].median / found[0].size
