@@ -36,7 +36,7 @@ from pipelines.row_transform import RowTransform
 from pipelines.shards import ShardWriter, write_split
 
 WIDTHS = (10, 40, 160)
-ROWS, QUICK_ROWS = 400_000, 100_000
+ROWS, QUICK_ROWS = 100_000, 20_000
 MARKER = f"EMBERLINE_MEMORY={os.getpid()}"
 
 
@@ -143,7 +143,7 @@ def _import(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
 def main() -> None:
     """Print the table and one JSON line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="a quarter of the rows")
+    parser.add_argument("--quick", action="store_true", help="a fifth of the rows")
     os.environ.update([MARKER.split("=")])
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     rows = QUICK_ROWS if parser.parse_args().quick else ROWS
