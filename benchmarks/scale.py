@@ -31,6 +31,7 @@ from features import storage
 from features.analysis.sources import file_splits
 from features.columns import Numeric
 from features.dataset_version import FEATURES, FORMAT, MANIFEST, SUCCESS, content_digest, open_version
+from features.python_worker import keep_out_of_collections
 from features.schema import Field, Label, Schema
 from features.statistics import FieldStatistics, Statistics
 from features.tfrecord.manifest import Shard, ShardSet
@@ -184,7 +185,8 @@ class EmptyWork(ShardWriter):
     """A task that reads its rows and writes a file without any: what is left is Spark's work and the driver's."""
 
     def __call__(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        gc.freeze()  # PySpark collects garbage after every task: all that is imported, in 50 ms and more
+        if not gc.get_freeze_count():
+            keep_out_of_collections()
         rows = sum(batch.num_rows for batch in batches)
         context = TaskContext.get()
         name = f"attempt-{uuid.uuid4().hex}.tfrecord"
