@@ -3,9 +3,7 @@
 from features.schema import Field, Label, Schema
 from pipelines.datasets import mnist
 from pipelines.datasets.named_table import NamedTable
-
-WIDTH = 32
-"""Numbers of a vector, as the recipe `mnist_embedding` says."""
+from pipelines.recipes.mnist_embedding import WIDTH
 
 SCHEMA = Schema(
     (Field("embedding", "float", required=True, shape=(WIDTH,)),), Label("digit", mnist.SCHEMA.label.classes), "row"

@@ -6,8 +6,8 @@ are the predictions of `mnist_embedding` here: `emberline score` writes a vector
 
 from features.columns import Numeric
 from models.tabular import dnn
-from pipelines.datasets.mnist_vectors import WIDTH
 from pipelines.recipe import Gate, Optimizer, Recipe, Training
+from pipelines.recipes.mnist_embedding import WIDTH
 
 RECIPE = Recipe(
     name="mnist_vectors",
