@@ -113,8 +113,9 @@ Task = Literal[
     "embedding",
     "vectors",
     "language",
+    "translation",
 ]
-Purpose = Literal["", "reconstruction", "generation", "segmentation", "embedding", "vectors", "language"]
+Purpose = Literal["", "reconstruction", "generation", "segmentation", "embedding", "vectors", "language", "translation"]
 
 
 @dataclass(frozen=True)
@@ -129,8 +130,9 @@ class Label:
         maximum: Largest good number, inclusive.
         purpose: What a model does where it does not predict the label: `reconstruction` of what it reads, `generation`
             of more of it, `segmentation` into parts that the data marks, an `embedding` in which rows of a label are
-            close together, `vectors` of the words of texts, or the `language` that they are written in. Empty: it
-            predicts the label.
+            close together, `vectors` of the words of texts, the `language` that they are written in, or a `translation`
+            of one text into another. Empty: it predicts the label.
+        writes: Of a `translation`, the text field that a model writes.
 
     Raises:
         BadInputError: for a single class, or a text that stands for two.
@@ -141,8 +143,14 @@ class Label:
     minimum: float | None = None
     maximum: float | None = None
     purpose: Purpose = ""
+    writes: str = ""
 
     def __post_init__(self) -> None:
+        if bool(self.writes) != (self.purpose == "translation"):
+            raise BadInputError(
+                f"Label {self.name!r}: a translation, and nothing else, writes a field; got purpose={self.purpose!r}, "
+                f"writes={self.writes!r}."
+            )
         texts = [text for names in self.classes for text in names]
         if len(self.classes) == 1 or len(set(texts)) != len(texts) or not all(self.classes):
             raise BadInputError(
@@ -212,6 +220,8 @@ class Schema:
     def to_json(self) -> dict[str, Any]:
         """A plain description, for `features.json`; `from_json` reads it back."""
         plain = asdict(self)
+        if not self.label.writes:
+            del plain["label"]["writes"]
         for field in plain["fields"]:
             if field["kind"] != "image":
                 del field["resize"]

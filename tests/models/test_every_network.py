@@ -112,6 +112,8 @@ def test_the_linear_logit_is_a_sum_of_weights() -> None:
         ("ptb_small", None),
         ("ptb_medium", None),
         ("ptb_large", None),
+        ("translation", None),
+        ("movie_dialogs", None),
         ("mnist_softmax", 7_850),
         ("mnist_linear", 7_850),
         ("mnist_fourier", 20_010),

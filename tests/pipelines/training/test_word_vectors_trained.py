@@ -38,8 +38,8 @@ def version(tmp_path_factory: pytest.TempPathFactory, text_version: Callable[...
 
 def recipe(loss: Any = "nce", **settings: Any) -> Recipe:
     base = load_recipe("word2vec")
-    given: dict[str, Any] = {"epochs": 4, "workers": 1, "tensorboard": False}
-    optimizers = (Optimizer("adagrad", 0.3),)
+    given: dict[str, Any] = {"epochs": 8, "global_batch": 8, "workers": 1, "tensorboard": False}
+    optimizers = (Optimizer("adam", 0.01),)
     training = replace(base.training, **given | {"optimizers": optimizers} | settings)
     return replace(base, model=skip_gram.Config(WORDS, window=5, negatives=32, loss=loss), training=training)
 
