@@ -17,6 +17,8 @@ from features.columns.dense import Embedding, Indicator, shared_embeddings
 from features.columns.image import Image
 from features.columns.numeric import Normalizer, Numeric
 from features.columns.segments import Segments
+from features.columns.sound import Spectrum, Waveform
+from features.columns.strokes import Strokes
 from features.columns.vocabulary import Vocabulary
 from features.columns.weighted import Weighted, Weights
 
@@ -35,10 +37,13 @@ __all__ = [
     "Normalizer",
     "Numeric",
     "Segments",
+    "Spectrum",
+    "Strokes",
     "Transform",
     "Transformed",
     "View",
     "Vocabulary",
+    "Waveform",
     "Weighted",
     "Weights",
     "arrow_schema",
