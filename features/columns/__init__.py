@@ -1,9 +1,9 @@
 """Feature columns: declarations of how raw fields become model inputs.
 
 The names and the meaning are those of `tf.feature_column`. *Transformed* columns (`Numeric`, `Bucketized`,
-`Identity`, `Vocabulary`, `HashBucket`, `Crossed`, and `Segments` and `Image`, which have no counterpart there) are
-computed by the ETL and stored. *Dense views* (`Indicator`, `Embedding`) and `Weighted` say how a network reads them,
-and store nothing of their own.
+`Identity`, `Vocabulary`, `HashBucket`, `Crossed`, and `Segments`, `Image`, `Spectrum`, `Waveform` and `Strokes`, which
+have no counterpart there) are computed by the ETL and stored. *Dense views* (`Indicator`, `Embedding`) and `Weighted`
+say how a network reads them, and store nothing of their own.
 
 TensorFlow is imported inside the methods: a declaration costs milliseconds. `docs/feature_columns.md` is the guide.
 """
