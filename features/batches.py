@@ -181,6 +181,8 @@ def stored_tensor(array: pa.Array, shape: Sequence[int] = ()) -> tf.Tensor:
         array: The stored column.
         shape: Of one row, where it is not flat: that of an image.
     """
+    if pa.types.is_binary(array.type):
+        return _decoded(_words(array), shape)
     if pa.types.is_fixed_size_list(array.type):
         return tf.constant(_numpy(array.flatten()).reshape(-1, *(shape or [array.type.list_size])))
     if not pa.types.is_list(array.type):
@@ -190,15 +192,26 @@ def stored_tensor(array: pa.Array, shape: Sequence[int] = ()) -> tf.Tensor:
 
 
 def padded(value: tf.Tensor | tf.RaggedTensor, shape: Sequence[int] = ()) -> tf.Tensor:
-    """What a network takes, from what `read_epoch` yields: rows of many values padded, all else as it is.
+    """What a network takes, from what `read_epoch` yields: rows of many values padded, images that are stored as files
+    decoded, all else as it is.
 
     Args:
         value: A batch of one stored column.
         shape: Of one row, where it is not flat: that of an image.
     """
+    if value.dtype == tf.string:
+        return _decoded(value, shape)
     if not isinstance(value, tf.RaggedTensor):
         return tf.reshape(value, [-1, *shape]) if shape else value
     return value.to_tensor(_pad(value.dtype.is_floating))
+
+
+def _decoded(files: tf.Tensor, shape: Sequence[int]) -> tf.Tensor:
+    """Images that are stored as files, which all have this shape."""
+    from features.images.decoding import pixels
+
+    height, width, channels = shape
+    return pixels(files, (height, width, channels), "stretch")
 
 
 def _pad(floating: bool) -> int | float:

@@ -15,6 +15,12 @@ MOST_BYTES = 256 << 20
 """A larger file is not read at all."""
 
 
+def root_of(uri: str) -> str:
+    """Path of a folder, or of the folder of a file, with a slash at its end: what `file_rows` takes."""
+    folder = uri if storage.is_folder(uri) else uri.rpartition("/")[0]
+    return urlsplit(folder).path.rstrip("/") + "/"
+
+
 def require_files(uri: str, what: str) -> None:
     """Refuses a path that does not exist.
 
@@ -25,17 +31,16 @@ def require_files(uri: str, what: str) -> None:
         raise BadInputError(f"No input at {uri!r}: the path does not exist. Give a folder of {what} that does.")
 
 
-def file_rows(spark: SparkSession, uri: str, field: str, endings: tuple[str, ...]) -> DataFrame:
+def file_rows(spark: SparkSession, uri: str, root: str, field: str, endings: tuple[str, ...]) -> DataFrame:
     """A row per file: `path`, its bytes, the name of the `folder` it lies in, `_raw`, `_source` and `_fault`.
 
     Args:
         spark: The session.
         uri: The folder, or one file.
+        root: Path of the folder that `path` is below, with a slash at its end.
         field: Name of the column of bytes.
         endings: Of the files to take, in small letters without the dot.
     """
-    folder = uri if storage.is_folder(uri) else uri.rpartition("/")[0]
-    root = urlsplit(folder).path.rstrip("/") + "/"
     glob = f"*.{{{','.join([*endings, *map(str.upper, endings)])}}}"
     files = spark.read.format("binaryFile").option("pathGlobFilter", glob).option("recursiveFileLookup", "true")
     found = files.load(uri)

@@ -3,12 +3,12 @@
 A data set of one's own is a module in this folder with one line: `DATASET = ImageFolder("pets", ("cat", "dog"))`.
 """
 
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from features.errors import BadInputError
-from features.schema import Field, Label, Schema
-from pipelines.datasets.file_folder import file_rows, folder_of_split, require_files
+from features.schema import Field, Label, Purpose, Schema
+from pipelines.datasets.file_folder import file_rows, folder_of_split, require_files, root_of
 from pipelines.datasets.raw_table import read_named
 from pipelines.datasets.splits import held_out
 from pipelines.datasets.synthetic import Synthetic, read_facts
@@ -16,11 +16,11 @@ from pipelines.datasets.synthetic import Synthetic, read_facts
 ENDINGS = ("jpg", "jpeg", "png", "gif", "bmp", "webp")
 
 
-def image_schema(classes: tuple[str, ...]) -> Schema:
-    """One image and its class."""
+def image_schema(classes: tuple[str, ...], purpose: Purpose = "") -> Schema:
+    """One image and its class; `purpose` as of `Label`."""
     return Schema(
         fields=(Field("image", "image", required=True),),
-        label=Label("label", classes=tuple((name,) for name in classes)),
+        label=Label("label", classes=tuple((name,) for name in classes), purpose=purpose),
         key="path",
     )
 
@@ -31,10 +31,11 @@ class ImageFolder:
     Args:
         name: Of the data set: that of its module.
         classes: Names of the folders, by class id.
+        purpose: Of models, where they do not predict the class; as of `Label`.
     """
 
-    def __init__(self, name: str, classes: tuple[str, ...]) -> None:
-        self.name, self.schema = name, image_schema(classes)
+    def __init__(self, name: str, classes: tuple[str, ...], purpose: Purpose = "") -> None:
+        self.name, self.schema = name, image_schema(classes, purpose)
 
     def read(self, spark: SparkSession, uri: str, split: str | None = None) -> DataFrame:
         """Raw rows of one split, or of everything at `uri`; the key is the path below it.
@@ -51,14 +52,8 @@ class ImageFolder:
         require_files(uri, "images")
         if uri.endswith(".parquet"):
             return read_named(spark, uri, self.schema)
-        rows = file_rows(spark, uri, "image", ENDINGS).withColumnRenamed("folder", "label")
-        if split is None:
-            return rows
-        key = F.col(self.schema.key)
-        in_folder = folder_of_split(uri, key, split)
-        if in_folder is not None:
-            return rows.where(in_folder)
-        return rows.where(held_out(key) if split == "eval" else ~held_out(key))
+        rows = image_files(spark, uri, root_of(uri))
+        return rows if split is None else rows.where(in_split(uri, F.col(self.schema.key), split))
 
     def generate(self, directory: str, *, seed: int) -> Synthetic:
         """There is no stand-in for images of one's own.
@@ -71,3 +66,24 @@ class ImageFolder:
     def synthetic(self, uri: str) -> Synthetic | None:
         """Facts about generated data, None for real data."""
         return read_facts(uri)
+
+
+def in_split(uri: str, key: Column, split: str) -> Column:
+    """Whether a file is of a split: it lies in a folder of that name, or a hash of its path says so.
+
+    Args:
+        uri: The folder of all files.
+        key: A file's path below it.
+        split: `train` or `eval`.
+    """
+    inside = folder_of_split(uri, key, split)
+    if inside is not None:
+        return inside
+    return held_out(key) if split == "eval" else ~held_out(key)
+
+
+def image_files(spark: SparkSession, uri: str, root: str) -> DataFrame:
+    """Every image file at `uri`: its path below `root` (`path`), its bytes (`image`) and the folder it lies in
+    (`label`), with what raw rows have besides.
+    """
+    return file_rows(spark, uri, root, "image", ENDINGS).withColumnRenamed("folder", "label")

@@ -11,7 +11,7 @@ from pyspark.sql import functions as F
 
 from features.errors import BadInputError
 from features.schema import Field, Label, Schema
-from pipelines.datasets.file_folder import file_rows, folder_of_split, require_files
+from pipelines.datasets.file_folder import file_rows, folder_of_split, require_files, root_of
 from pipelines.datasets.raw_table import read_named
 from pipelines.datasets.splits import held_out
 from pipelines.datasets.synthetic import Synthetic, read_facts
@@ -74,7 +74,7 @@ class SoundFolder:
         require_files(uri, "WAV files")
         if uri.endswith(".parquet"):
             return read_named(spark, uri, self.schema)
-        rows = self._named(file_rows(spark, uri, "sound", ENDINGS))
+        rows = self._named(file_rows(spark, uri, root_of(uri), "sound", ENDINGS))
         if split is None:
             return rows
         in_folder = folder_of_split(uri, F.col(self.schema.key), split)
