@@ -59,7 +59,7 @@ def check_the_exported_model(summary: dict[str, Any], raw: Path, known: dict[str
     model = Path(summary["training"].removeprefix("file://")) / "model"
     signature = tf.saved_model.load(str(model)).signatures["serving_default"]
     assert list(signature.structured_input_signature[1]) == ["sound"]
-    np.testing.assert_allclose(signature(sound=tf.constant(files))["probabilities"], expected, atol=1e-5)
+    np.testing.assert_allclose(signature(sound=tf.constant(files))["probabilities"], expected, atol=1e-3)
     mlflow.set_tracking_uri(summary["tracking_uri"])
     mlflow.set_registry_uri(summary["tracking_uri"])
     loaded = mlflow.pyfunc.load_model(f"models:/{summary['model']['name']}/1")
@@ -67,4 +67,4 @@ def check_the_exported_model(summary: dict[str, Any], raw: Path, known: dict[str
         ("sound", "DataType.binary")
     ]
     said = loaded.predict(pd.DataFrame({"sound": files}))
-    np.testing.assert_allclose(np.stack(list(said["probabilities"])), expected, atol=1e-5)
+    np.testing.assert_allclose(np.stack(list(said["probabilities"])), expected, atol=1e-3)
