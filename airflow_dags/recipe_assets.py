@@ -26,10 +26,5 @@ def predictions(recipe: str) -> Asset:
     return _asset("predictions", recipe)
 
 
-def drift(recipe: str) -> Asset:
-    """The rows of a day that differ from those the champion was trained on."""
-    return _asset("drift", recipe)
-
-
 def _asset(kind: str, of: str) -> Asset:
     return Asset(name=f"emberline_{kind}_{of}", uri=f"emberline://{kind}/{of}", group="emberline")

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import recipe_assets
+from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
 from airflow.sdk import Param, task
 from airflow.sdk.exceptions import AirflowSkipException
 from failure_report import report_failure
@@ -142,15 +143,28 @@ class RecipeTasks:
         return champion_known()
 
     def drifted(self) -> Any:
-        """Tells everybody who waits for drift; skipped if there is none."""
-        found = recipe_assets.drift(self.recipe)
+        """Skips what comes after it if the day's rows are like those that the model was trained on."""
 
-        @task(task_id="drifted", outlets=[found])
-        def drifted(*, ti: Any) -> None:
-            if not ti.xcom_pull(task_ids="drift")["drifted"]:
-                raise AirflowSkipException("The day's rows are like those that the model was trained on.")
+        @task.short_circuit(task_id="drifted")
+        def drifted(*, ti: Any) -> bool:
+            return bool(ti.xcom_pull(task_ids="drift")["drifted"])
 
         return drifted()
+
+    def retrain(self, dag: str) -> TriggerDagRunOperator:
+        """Starts a full training, once for a day that drifted; if it makes a champion, that scores the day again.
+
+        Not by an asset: the events of a run that was started for a day carry the day, and Airflow starts nothing with
+        those that could also be started by the clock.
+
+        Args:
+            dag: The DAG that trains.
+        """
+        day = f"{{{{ {DAY} }}}}"
+        return TriggerDagRunOperator(
+            task_id="retrain", trigger_dag_id=dag, trigger_run_id=f"drift__{day}", conf={"day": day},
+            skip_when_already_exists=True, fail_when_dag_is_paused=True,
+        )  # fmt: skip
 
     def _place(self, kind: str) -> str:
         return f"{ROOT}/{kind}/{{{{ dag.dag_id }}}}/{self.recipe}/{PARTITION}"

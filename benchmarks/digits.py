@@ -41,7 +41,8 @@ CHANGED = {
     "mnist_mlp_ema without averages": {"training.average_decay": "0"},
     "mnist_mlp_ema without L2": {"training.optimizers.0.l2": "0"},
     "mnist_mlp_ema without decay": {"training.optimizers.0.schedule.kind": "constant"},
-    "mnist_mlp_ema without rectifiers": {"model.activation": "linear"},
+    # At the textbook's rate of 0.8 two linear layers diverge.
+    "mnist_mlp_ema without rectifiers": {"model.activation": "linear", "training.optimizers.0.learning_rate": "0.1"},
     "mnist_mlp_ema without hidden layer": {"model.hidden_units": "()"},
 }
 """Recipes with a field or two set otherwise: nearer to the kernel, and the ablation of the textbook itself."""
@@ -59,9 +60,8 @@ def main() -> None:
         tracker = Tracker(f"sqlite:///{folder}/mlflow.db")
         with session("benchmark digits", "local[2]") as spark:
             etl(spark, load_recipe("mnist_softmax"), str(Path(given.data).resolve()), f"{folder}/dataset")
-            for name in given.recipes:
-                found[name] = []
-                for seed in range(1, 2 if given.quick else given.seeds + 1):
+            for seed in range(1, 2 if given.quick else given.seeds + 1):
+                for name in given.recipes:
                     overrides = {"training.seed": str(seed), "training.workers": "1"} | CHANGED.get(name, {})
                     if given.quick:
                         overrides["training.epochs"] = "1"
@@ -69,7 +69,8 @@ def main() -> None:
                     training = f"{folder}/{name.replace(' ', '-')}-{seed}"
                     train(spark, recipe, overrides, f"{folder}/dataset", training, tracker)
                     metrics = evaluate(spark, recipe, training, tracker).metrics
-                    found[name].append({"accuracy": metrics["accuracy"], "log_loss": metrics["log_loss"]})
+                    found.setdefault(name, []).append({key: metrics[key] for key in ("accuracy", "log_loss")})
+                    print(f"{name}, seed {seed}: {metrics['accuracy']:.4f}", file=sys.stderr, flush=True)
     show(found)
     print(json.dumps({"benchmark": "digits", "ratios": summary(ratios(found)), "runs": found}))
 

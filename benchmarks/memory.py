@@ -148,15 +148,16 @@ def main() -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     rows = QUICK_ROWS if parser.parse_args().quick else ROWS
     found = []
+    print(f"{'columns':>8} {'raw B':>7} {'stored B':>9} {'rows/s':>9} {'idle MiB':>9} {'peak MiB':>9}", file=sys.stderr)
     for columns in WIDTHS:
         with tempfile.TemporaryDirectory() as folder:
-            found.append(measure(columns, rows, folder))
-    print(f"{'columns':>8} {'raw B':>7} {'stored B':>9} {'rows/s':>9} {'idle MiB':>9} {'peak MiB':>9}", file=sys.stderr)
-    for one in found:
+            one = measure(columns, rows, folder)
+        found.append(one)
         print(
             f"{one.columns:>8} {one.raw_bytes:>7.0f} {one.stored_bytes:>9.0f} {one.rows_per_second:>9,.0f} "
             f"{one.worker_idle_mib:>9.0f} {one.worker_peak_mib:>9.0f}",
             file=sys.stderr,
+            flush=True,
         )
     per_column = [(one.worker_peak_mib - one.worker_idle_mib) / one.columns for one in found]
     ratios = {f"memory_follows_width_{one.columns}": [per_column[0] / mine]

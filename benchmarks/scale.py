@@ -1,11 +1,13 @@
-"""How the driver's work grows: 10,000 shards, 5,000 partitions of next to no work, through the code of a real run.
+"""How the driver's work grows: 10,000 shards, 5,000 partitions of empty work, through the code of a real run.
 
 `python -m benchmarks.scale [--quick]` measures each piece at a quarter, a half and the whole of its size: seconds, and
-the peak of Python's memory. `growth` is the exponent between the smallest and the largest: 1 is linear, 2 quadratic.
+the peak of Python's memory; of Spark's tasks also what is left in the heap of its JVM. `growth` is the exponent between
+the smallest and the largest: 1 is linear, 2 quadratic.
 The ratios in the JSON line are (seconds per item at a quarter) / (seconds per item at the whole), 1 for linear work.
 """
 
 import argparse
+import gc
 import json
 import math
 import statistics
@@ -13,20 +15,23 @@ import subprocess
 import sys
 import tempfile
 import tracemalloc
-from collections.abc import Callable
-from dataclasses import dataclass
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pyarrow as pa
+from pyspark import TaskContext
 
 from benchmarks.ratios import print_json, seconds
 from features import storage
 from features.analysis.sources import file_splits
 from features.columns import Numeric
 from features.dataset_version import FEATURES, FORMAT, MANIFEST, SUCCESS, content_digest, open_version
+from features.python_worker import keep_out_of_collections
 from features.schema import Field, Label, Schema
 from features.statistics import FieldStatistics, Statistics
 from features.tfrecord.manifest import Shard, ShardSet
@@ -40,6 +45,7 @@ from pipelines.version import code_version
 SHARDS, PARTITIONS, EXECUTORS, WORKERS = 10_000, 5_000, 1_000, 64
 BLOCKS_PER_SHARD, ROWS_PER_BLOCK, GLOBAL_BATCH = 100, 50_000, 65_536
 TURNS = 3
+TASKS = "tasks of empty work"
 
 SCHEMA = Schema((Field("amount", "float"),), Label("label", (("0",), ("1",))), "row")
 COLUMNS = (Numeric("amount"),)
@@ -149,11 +155,12 @@ PIECES = (
 
 @dataclass(frozen=True)
 class Measured:
-    """One piece at one size: seconds of every turn, and the peak of Python's memory in MiB."""
+    """One piece at one size: seconds of every turn, the peak of Python's memory, what is left in the JVM's (MiB)."""
 
     size: int
     seconds: tuple[float, ...]
     peak: float
+    heap: float | None = None
 
     @property
     def median(self) -> float:
@@ -174,21 +181,48 @@ def measure(piece: Piece, size: int) -> Measured:
     return Measured(size, tuple(times), peak / 2**20)
 
 
-def tasks_with_a_row(partitions: int) -> list[Measured]:
-    """So many tasks with about a row each, through the transform graph into a shard, published by the driver."""
+class EmptyWork(ShardWriter):
+    """A task that reads its rows and writes a file without any: what is left is Spark's work and the driver's."""
+
+    def __call__(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        if not gc.get_freeze_count():
+            keep_out_of_collections()
+        rows = sum(batch.num_rows for batch in batches)
+        context = TaskContext.get()
+        name = f"attempt-{uuid.uuid4().hex}.tfrecord"
+        storage.write_bytes_atomic(storage.join(self.folder, name), b"")
+        shard = asdict(Shard(name, max(rows, 1), 1, 0, 0, ((1, max(rows, 1)),)))
+        yield pa.RecordBatch.from_pylist(
+            [{"partition": context.partitionId() if context else 0, "shard": json.dumps(shard)}],
+            schema=pa.schema([("partition", pa.int32()), ("shard", pa.string())]),
+        )
+
+
+def tasks_of_empty_work(partitions: int) -> list[Measured]:
+    """So many tasks, of some rows each, that report a shard; the driver collects the reports and publishes."""
     from pipelines.session import session
 
-    found = []
+    found: list[Measured] = []
     with session("scale", "local[2]") as spark, tempfile.TemporaryDirectory() as scratch:
-        for number, size in enumerate((16, partitions // 4, partitions // 2, partitions)):  # the first starts Python
-            rows = spark.range(size).selectExpr("double(id) amount", "0f label", "string(id) row")
-            job = writer(Path(scratch) / str(number), size)
+        for number, size in enumerate((16, partitions // 4, partitions)):  # the first starts Python
+            rows = spark.range(8 * size).selectExpr("double(id) amount", "0f label", "string(id) row")
+            job = EmptyWork(RowTransform(SCHEMA, COLUMNS, STATISTICS, STORED), Preparation(shards=size),
+                            str(Path(scratch) / str(number)))  # fmt: skip
             tracemalloc.start()
             took = seconds(partial(write_split, rows, job))
             _, peak = tracemalloc.get_traced_memory()
             tracemalloc.stop()
-            found.append(Measured(size, (took,), peak / 2**20))
-    return found[1:]
+            if number:
+                found.append(Measured(size, (took,), peak / 2**20, live_heap(spark)))
+                show(TASKS, found)
+    return found
+
+
+def live_heap(spark: Any) -> float:
+    """MiB in the driver's JVM that something still holds."""
+    spark._jvm.System.gc()
+    runtime = spark._jvm.Runtime.getRuntime()
+    return float(runtime.totalMemory() - runtime.freeMemory()) / 2**20
 
 
 def manifest_bytes(shards: int) -> float:
@@ -224,25 +258,35 @@ def growth(found: list[Measured]) -> float:
     return math.log(found[-1].median / found[0].median) / math.log(found[-1].size / found[0].size)
 
 
+def show(name: str, found: list[Measured]) -> None:
+    """A line about what was measured last."""
+    one = found[-1]
+    grown = f"{growth(found):6.2f}" if len(found) > 1 else " " * 6
+    heap = f"  heap {one.heap:.0f} MiB" if one.heap else ""
+    line = f"{name:<28} {one.size:>8,} {one.median:>9.3f} {one.peak:>9.1f}  {grown}{heap}"
+    print(line, file=sys.stderr, flush=True)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="a tenth of everything")
     given = parser.parse_args()
     part = 10 if given.quick else 1
-    measured = {piece.name: [measure(piece, piece.most // part // cut) for cut in (4, 2, 1)] for piece in PIECES}
-    measured["tasks with a row"] = tasks_with_a_row(PARTITIONS // part)
     print(f"{'':<28} {'items':>8} {'seconds':>9} {'peak MiB':>9}  growth", file=sys.stderr)
-    for name, found in measured.items():
-        for one in found:
-            last = f"{growth(found):6.2f}" if one is found[-1] else ""
-            print(f"{name:<28} {one.size:>8,} {one.median:>9.3f} {one.peak:>9.1f}  {last}", file=sys.stderr)
+    measured: dict[str, list[Measured]] = {}
+    for piece in PIECES:
+        found = measured.setdefault(piece.name, [])
+        for cut in (4, 2, 1):
+            found.append(measure(piece, piece.most // part // cut))
+            show(piece.name, found)
+    measured[TASKS] = tasks_of_empty_work(PARTITIONS // part)
     ratios = {}
     for name, found in measured.items():
         base = found[0].median / found[0].size
         per_turn = [base / (took / found[-1].size) for took in found[-1].seconds]
         ratios[f"{name.replace(' ', '_')}_linear"] = per_turn
     pieces = {
-        name: [{"items": one.size, "seconds": one.median, "peak_mib": one.peak} for one in found]
+        name: [{"items": one.size, "seconds": one.median, "peak_mib": one.peak, "heap_mib": one.heap} for one in found]
         for name, found in measured.items()
     }
     constants = {

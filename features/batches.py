@@ -30,6 +30,7 @@ def missing_mark(kind: Kind) -> int | float | str:
         "float": float("nan"),
         "string": "",
         "image": "",
+        "sound": "",
     }
     return marks[kind]
 
@@ -78,7 +79,7 @@ def _column(batch: pa.RecordBatch, name: str) -> pa.Array:
 
 def _raw_tensor(array: pa.Array, field: Field, kind: np.dtype[Any] | None = None) -> tf.Tensor:
     """The tensor of a field; of numbers, as `kind`, or as graphs of raw columns take them."""
-    if field.kind == "image":  # hardly ever twice the same: looking for that would only cost
+    if field.is_file:  # hardly ever twice the same: looking for that would only cost
         return _words(array.fill_null(b""))
     if not field.array:
         return tf.constant(_numbers(array, field, kind)) if field.kind != "string" else _texts(array)
@@ -180,6 +181,8 @@ def stored_tensor(array: pa.Array, shape: Sequence[int] = ()) -> tf.Tensor:
         array: The stored column.
         shape: Of one row, where it is not flat: that of an image.
     """
+    if pa.types.is_binary(array.type):
+        return _decoded(_words(array), shape)
     if pa.types.is_fixed_size_list(array.type):
         return tf.constant(_numpy(array.flatten()).reshape(-1, *(shape or [array.type.list_size])))
     if not pa.types.is_list(array.type):
@@ -189,12 +192,15 @@ def stored_tensor(array: pa.Array, shape: Sequence[int] = ()) -> tf.Tensor:
 
 
 def padded(value: tf.Tensor | tf.RaggedTensor, shape: Sequence[int] = ()) -> tf.Tensor:
-    """What a network takes, from what `read_epoch` yields: rows of many values padded, all else as it is.
+    """What a network takes, from what `read_epoch` yields: rows of many values padded, images that are stored as files
+    decoded, all else as it is.
 
     Args:
         value: A batch of one stored column.
         shape: Of one row, where it is not flat: that of an image.
     """
+    if value.dtype == tf.string:
+        return _decoded(value, shape)
     if not isinstance(value, tf.RaggedTensor):
         return tf.reshape(value, [-1, *shape]) if shape else value
     return value.to_tensor(pad_of(value))
@@ -208,6 +214,14 @@ def behind_the_end(value: tf.Tensor) -> tf.Tensor:
 def pad_of(value: tf.Tensor | tf.RaggedTensor) -> int | float:
     """What stands behind the end of rows of many values."""
     return _pad(value.dtype.is_floating)
+
+
+def _decoded(files: tf.Tensor, shape: Sequence[int]) -> tf.Tensor:
+    """Images that are stored as files, which all have this shape."""
+    from features.images.decoding import pixels
+
+    height, width, channels = shape
+    return pixels(files, (height, width, channels), "stretch")
 
 
 def _pad(floating: bool) -> int | float:

@@ -5,6 +5,7 @@ a sentence has the same tokens everywhere. Imports nothing heavy.
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Literal
 
 from features.errors import BadInputError
@@ -76,6 +77,7 @@ class Tokens:
         import pyarrow.compute as pc
         import tensorflow as tf
 
+        _keep_tensorflow()
         lists = []
         for chunk in column.chunks:
             texts = pc.fill_null(chunk.cast(pa.large_string()), "")
@@ -86,3 +88,13 @@ class Tokens:
             offsets = pa.array(found.row_splits.numpy()).cast(pa.int32())
             lists.append(pa.ListArray.from_arrays(offsets, flat))
         return pa.chunked_array(lists, pa.list_(pa.string()))
+
+
+@lru_cache(maxsize=1)
+def _keep_tensorflow() -> None:
+    """Once per process."""
+    import tensorflow  # noqa: F401
+
+    from features.python_worker import keep_out_of_collections
+
+    keep_out_of_collections()

@@ -12,11 +12,17 @@ from pipelines.recipe import Training
 from pipelines.training.roles import described, roles_of
 
 STANDALONE_SECONDS, MANAGED_SECONDS = 20, 300
-"""How long the next executor is waited for: standalone workers start one at once, others may have to find machines."""
+"""How long the next executor is waited for: standalone workers start one at once, others may have to find machines.
+
+For the first one standalone workers are given as long: while none comes, other applications have all of them."""
 
 
 class ClusterSizeError(BadInputError):
     """The cluster cannot hold the training, however often it is tried."""
+
+
+class ClusterBusyError(RuntimeError):
+    """The cluster gave no executor at all; another time it may."""
 
 
 @dataclass(frozen=True)
@@ -46,11 +52,17 @@ def _feeders(training: Training) -> int:
     return int(training.input == "spark")
 
 
-def require_room(spark: SparkSession, training: Training) -> None:
+def require_room(spark: SparkSession, training: Training, *, first_within: float = MANAGED_SECONDS) -> None:
     """Refuses a cluster that cannot hold all ranks at once, before anything starts.
+
+    Args:
+        spark: The session.
+        training: What is to run.
+        first_within: Seconds that a cluster has for its first executor.
 
     Raises:
         ClusterSizeError: with the arithmetic.
+        ClusterBusyError: if no executor came, which says nothing about how many there might be.
     """
     if training.input == "spark" and spark.conf.get("spark.speculation", "false") == "true":
         raise ClusterSizeError("A speculative task would feed its rows twice: set spark.speculation=false.")
@@ -60,7 +72,7 @@ def require_room(spark: SparkSession, training: Training) -> None:
         raise ClusterSizeError("Training holds its executors: set spark.dynamicAllocation.enabled=false.")
     _require_gpus(spark, training)
     ranks, feeders = len(roles_of(training)), _feeders(training)
-    found = _registered(spark, training)
+    found = _registered(spark, training, first_within)
     if found is None or found.holds(training):
         return
     master = spark.conf.get("spark.master", "")
@@ -107,7 +119,7 @@ def _require_gpus(spark: SparkSession, training: Training) -> None:
         )
 
 
-def _registered(spark: SparkSession, training: Training) -> Capacity | None:
+def _registered(spark: SparkSession, training: Training, first_within: float) -> Capacity | None:
     """The executors there are, or None where nobody can say; those of a cluster are given time to come up."""
     master = str(spark.conf.get("spark.master", ""))
     if cluster := re.fullmatch(r"local-cluster\[\s*(\d+)\s*,\s*(\d+)\s*,.*\]", master):
@@ -120,7 +132,7 @@ def _registered(spark: SparkSession, training: Training) -> Capacity | None:
     if master.startswith("local"):
         return _capacity(spark, [context.defaultParallelism])
     store = context._jsc.sc().statusStore()
-    patience = STANDALONE_SECONDS if master.startswith("spark://") else MANAGED_SECONDS
+    next_within = STANDALONE_SECONDS if master.startswith("spark://") else MANAGED_SECONDS
     known, heard = -1, time.monotonic()
     while True:
         executors = store.executorList(True)
@@ -128,7 +140,14 @@ def _registered(spark: SparkSession, training: Training) -> Capacity | None:
         found = _capacity(spark, [item.totalCores() for item in summaries if item.id() != "driver"])
         if found.executors != known:
             known, heard = found.executors, time.monotonic()
-        if found.holds(training) or time.monotonic() - heard > patience:
+        if found.holds(training):
+            return found
+        if time.monotonic() - heard > (next_within if found.executors else first_within):
+            if not found.executors:
+                raise ClusterBusyError(
+                    f"{master} gave no executor in {first_within:.0f} s: others have all of its cores or memory, or "
+                    "it has no workers. Try again when they are done; look at the cluster's own page."
+                )
             return found
         time.sleep(0.5)
 

@@ -23,7 +23,7 @@ from pipelines.tasks import task_of
 
 SAVED_MODEL = "saved_model"
 NAME = "model"
-TYPES = {"integer": "long", "float": "double", "string": "string", "image": "binary"}
+TYPES = {"integer": "long", "float": "double", "string": "string", "image": "binary", "sound": "binary"}
 PREDICTION_TYPES: dict[str, DataType | Array] = {
     "float": DataType.float,
     "long": DataType.long,

@@ -81,6 +81,8 @@ class Training:
             step in less memory.
         weight: Raw number field that says how much a row counts in training: the loss is the mean of weight times loss.
             Metrics count all rows alike. Empty for none.
+        mix_up: Every row is mixed with another of its batch in training, and so are their losses, by shares drawn from
+            Beta(mix_up, mix_up); for networks over images and numbers. 0 for none.
         unroll: Rows are read in parts of so many values each, a step for every part; the network's state is carried
             from one to the next, its gradient is not. 0 for whole rows.
         bucket_by: Stored column of many values: batches are made of rows in which it is similarly long, so that less of
@@ -121,6 +123,7 @@ class Training:
     clip_value: float = 0.0
     accumulate: int = 1
     weight: str = ""
+    mix_up: float = 0.0
     unroll: int = 0
     bucket_by: str = ""
     buckets: int = 10
@@ -147,6 +150,8 @@ class Training:
         ):  # fmt: skip
             if getattr(self, name) < 1:
                 raise BadInputError(f"training.{name} must be at least 1, got {getattr(self, name)}.")
+        if self.mix_up < 0:
+            raise BadInputError(f"training.mix_up must be 0 or more, got {self.mix_up}.")
         if self.gpus_per_worker < 0:
             raise BadInputError(f"training.gpus_per_worker must be 0 or more, got {self.gpus_per_worker}.")
         if self.input == "spark" and self.mode == "async":
@@ -330,6 +335,14 @@ class Recipe:
         """What a row of a dataset version holds besides label and key: the model's columns, and its weight."""
         weight = (Numeric(self.training.weight),) if self.training.weight else ()
         return stored((*self.model.columns, *weight))
+
+    @property
+    def only_in_training(self) -> tuple[str, ...]:
+        """Names of columns that its network reads while it trains, and an exported model does without: inputs that are
+        optional in Keras. A model's config names them as `only_in_training`, if there are any.
+        """
+        names: tuple[str, ...] = getattr(self.model, "only_in_training", ())
+        return names
 
     @property
     def family(self) -> str:

@@ -3,13 +3,17 @@
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from features.columns import Transformed
+from features.columns import Image, Transformed
+from features.python_worker import keep_out_of_collections
 from features.schema import Schema
 from features.statistics import Statistics
+
+if TYPE_CHECKING:
+    import tensorflow as tf
 
 _traced: dict[str, Callable[..., Any]] = {}
 """The graph of the transform used last: Spark's Python workers live on, and tracing takes longer than a small task."""
@@ -34,13 +38,13 @@ class RowTransform:
 
     def __call__(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """Batches of stored columns, one for each of raw rows."""
-        from features.batches import raw_tensors, stored_array
+        from features.batches import raw_tensors
 
         transform = self._graph()
         used = self.schema.subset({field for column in self.columns for field in column.fields})
         for batch in batches:
             inputs = transform(raw_tensors(batch, used))
-            arrays = [stored_array(inputs[column.name], column.stored_shape) for column in self.columns]
+            arrays = [_stored(inputs[column.name], column) for column in self.columns]
             arrays += [batch.column(name) for name in self.stored_schema.names[len(self.columns) :]]
             yield pa.RecordBatch.from_arrays(arrays, schema=self.stored_schema)
 
@@ -53,4 +57,14 @@ class RowTransform:
             graph = TransformGraph(self.schema, self.columns, self.statistics)
             _traced.clear()
             _traced[self._name] = tf.function(graph.__call__, input_signature=[graph.raw_spec])
+            keep_out_of_collections()
         return _traced[self._name]
+
+
+def _stored(tensor: "tf.Tensor", column: Transformed) -> pa.Array:
+    from features.batches import stored_array
+    from features.images.encoding import files
+
+    if isinstance(column, Image) and column.stored_as != "pixels":
+        return files(tensor, column.stored_as)
+    return stored_array(tensor, column.stored_shape)

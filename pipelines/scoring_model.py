@@ -15,6 +15,7 @@ import pyarrow as pa
 from pyspark import SparkFiles, TaskContext
 from pyspark.sql import SparkSession
 
+from features.python_worker import keep_out_of_collections
 from features.statistics import VOCABULARIES
 from pipelines.launchers.gpus import visible_gpus
 from pipelines.model_digest import model_digest
@@ -76,7 +77,9 @@ def load(archive: str, threads: int) -> Any:
             tf.config.experimental.set_memory_growth(gpu, True)
     except RuntimeError:
         pass  # this worker ran TensorFlow before; its threads and devices are set
-    return tf.saved_model.load(SparkFiles.get(archive))
+    model = tf.saved_model.load(SparkFiles.get(archive))
+    keep_out_of_collections()
+    return model
 
 
 def task_threads() -> int:

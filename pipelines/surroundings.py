@@ -97,7 +97,7 @@ def _mlflow(uri: str) -> Check:
 
 
 def _cluster(master: str) -> Check:
-    from pipelines.capacity import require_room
+    from pipelines.capacity import MANAGED_SECONDS, STANDALONE_SECONDS, require_room
     from pipelines.recipe import Training
     from pipelines.session import session
     from pipelines.tracking.facts import cluster_facts
@@ -105,7 +105,8 @@ def _cluster(master: str) -> Check:
     advice = "Start more workers, or train with fewer: --set training.workers=N."
     try:
         with session("doctor", master) as spark:
-            require_room(spark, Training((), epochs=1, global_batch=1, workers=1))
+            patience = STANDALONE_SECONDS if master.startswith("spark://") else MANAGED_SECONDS  # a person waits
+            require_room(spark, Training((), epochs=1, global_batch=1, workers=1), first_within=patience)
             spark.range(1000).count()  # a cluster that takes applications need not run them
             facts = cluster_facts(spark)
     except Exception as error:  # whatever the JVM says about a master that it cannot reach

@@ -137,3 +137,15 @@ def census_run(
     )  # fmt: skip
     assert finished.code == 0, finished.stderr[-4000:]
     return CensusRun(workspace, finished)
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """A `tests.browser.Browser`, if there is Chromium."""
+    from tests.browser import CHROMIUM, Browser
+
+    if not CHROMIUM:
+        pytest.skip("no Chromium on the PATH: install chromium to look at pages")
+    browser = Browser(tmp_path_factory.mktemp("browser"))
+    yield browser
+    browser.close()

@@ -100,6 +100,8 @@ def arrow_schema(columns: Iterable[Transformed]) -> "pa.Schema":
 def _arrow_type(column: Transformed) -> "pa.DataType":
     import pyarrow as pa
 
+    if isinstance(column, Image) and column.stored_as != "pixels":
+        return pa.binary()
     leaf = {"float32": pa.float32(), "int64": pa.int64(), "uint8": pa.uint8()}[column.stored_type]
     match column.stored_shape:
         case ():

@@ -1,7 +1,7 @@
 """Images: bytes of a file, or bare pixels, to a picture of one size."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
 from features.columns.contract import Transform, check_field
 from features.errors import BadInputError
@@ -13,10 +13,12 @@ if TYPE_CHECKING:
 
     from features.transform import RawTensors
 
+StoredAs: TypeAlias = Literal["pixels", "png", "jpeg"]
+
 
 @dataclass(frozen=True)
 class Image:
-    """A picture, upright and of one size, stored as bytes of 0 to 255: never as floats, which take four times as much.
+    """A picture, upright and of one size, stored as bytes or as a file: never as floats, which take four times as much.
 
     Args:
         field: Raw image field: a JPEG, PNG, GIF, BMP or WebP file, or bare pixels of exactly this height, width and
@@ -26,6 +28,9 @@ class Image:
         channels: 3 for red, green and blue, 1 for grey; a picture that has others is converted.
         resize: How a picture of another shape is made to fit: `crop` keeps its middle, `pad` keeps all of it within
             black bars, `stretch` distorts it.
+        stored_as: `pixels` are a byte each and cost nothing to read. A `png` is smaller and the same to the bit; a
+            `jpeg` is far smaller, and not quite the picture that the exported model sees. Both are decoded in every
+            epoch.
     """
 
     field: str
@@ -33,6 +38,7 @@ class Image:
     width: int
     channels: int = 3
     resize: Resize = "crop"
+    stored_as: StoredAs = "pixels"
 
     def __post_init__(self) -> None:
         if min(self.height, self.width) < 1 or self.channels not in (1, 3):
@@ -42,6 +48,10 @@ class Image:
             )
         if self.resize not in ("crop", "pad", "stretch"):
             raise BadInputError(f"Image {self.field!r}: resize is crop, pad or stretch, got {self.resize!r}.")
+        if self.stored_as not in get_args(StoredAs):
+            raise BadInputError(
+                f"Image {self.field!r}: it is stored as {', '.join(get_args(StoredAs))}, got {self.stored_as!r}."
+            )
 
     @property
     def name(self) -> str:

@@ -10,6 +10,7 @@ import pyarrow as pa
 from pyspark import TaskContext
 
 from features.images.header import ImageError, is_file, read_header
+from features.python_worker import keep_out_of_collections
 from features.schema import Field
 
 if TYPE_CHECKING:
@@ -121,6 +122,7 @@ def _decoder(shape: tuple[int, int, int], resize: str) -> Callable[[Any], Any]:
     def decode(contents: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         return pixels(contents, shape, resize), orientations(contents)
 
+    keep_out_of_collections()
     return decode
 
 

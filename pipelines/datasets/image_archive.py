@@ -18,7 +18,9 @@ from pyspark.sql import DataFrame, SparkSession
 
 from features import storage
 from features.errors import BadInputError
-from pipelines.datasets.image_folder import ENDINGS, MOST_BYTES, image_schema
+from features.schema import Purpose
+from pipelines.datasets.file_folder import MOST_BYTES
+from pipelines.datasets.image_folder import ENDINGS, image_schema
 from pipelines.datasets.parts import ImageRow, image_rows
 from pipelines.datasets.raw_table import file_name, read_named, require_input
 from pipelines.datasets.splits import is_held_out, named_split
@@ -33,10 +35,11 @@ class ImageArchive:
     Args:
         name: Of the data set: that of its module.
         classes: By class id, the texts of the archives.
+        purpose: Of models, where they do not predict the class; as of `Label`.
     """
 
-    def __init__(self, name: str, classes: tuple[str, ...]) -> None:
-        self.name, self.schema = name, image_schema(classes)
+    def __init__(self, name: str, classes: tuple[str, ...], purpose: Purpose = "") -> None:
+        self.name, self.schema = name, image_schema(classes, purpose)
 
     def read(self, spark: SparkSession, uri: str, split: str | None = None) -> DataFrame:
         """Raw rows of one split, or of everything at `uri`; the key is the archive's name and that of the members.

@@ -13,16 +13,17 @@ from functools import cached_property
 from typing import Any
 
 import pyarrow as pa
-from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import BinaryType
 
 from features import storage
 from features.errors import BadInputError, nearest
+from features.schema import Purpose
 from features.validation.rows import FAULT, RAW, SOURCE
 from pipelines.datasets.image_folder import image_schema
 from pipelines.datasets.raw_table import named_rows
-from pipelines.datasets.splits import held_out
+from pipelines.datasets.splits import rows_of
 from pipelines.datasets.synthetic import Synthetic, read_facts
 from pipelines.infer_schema import read_table
 
@@ -41,10 +42,11 @@ class ImageTable:
     Args:
         name: Of the data set: that of its module.
         classes: By class id, the texts of the column `label`.
+        purpose: Of models, where they do not predict the class; as of `Label`.
     """
 
-    def __init__(self, name: str, classes: tuple[str, ...]) -> None:
-        self.name, self.schema = name, image_schema(classes)
+    def __init__(self, name: str, classes: tuple[str, ...], purpose: Purpose = "") -> None:
+        self.name, self.schema = name, image_schema(classes, purpose)
 
     def read(self, spark: SparkSession, uri: str, split: str | None = None) -> DataFrame:
         """Raw rows of one split, or of the whole table; the key is the address, or a hash of the row.
@@ -61,13 +63,11 @@ class ImageTable:
         table = read_table(spark, uri)
         if "image" not in table.columns:
             raise BadInputError(f"{uri!r} has no column 'image'. {nearest('image', table.columns)}")
-        if split and "split" in table.columns:
-            table, split = table.where(F.lower(F.col("split").cast("string")) == split), None
         if isinstance(table.schema["image"].dataType, BinaryType):
             rows = named_rows(table, self.schema, F.lit(uri))
-            return _share(rows, F.col(self.schema.key), split)
+            return rows_of(split, rows, F.col(self.schema.key))
         address = F.col("image").cast("string")
-        table = _share(table, address, split)
+        table = rows_of(split, table, address)
         label = F.col("label").cast("string") if "label" in table.columns else F.lit(None).cast("string")
         # A table is one file, and fetching is what takes time.
         tasks = table.select(address.alias("path"), label.alias("label")).repartition(_tasks(spark))
@@ -86,12 +86,6 @@ class ImageTable:
     def synthetic(self, uri: str) -> Synthetic | None:
         """Facts about generated data, None for real data."""
         return read_facts(uri)
-
-
-def _share(rows: DataFrame, key: Column, split: str | None) -> DataFrame:
-    if split is None:
-        return rows
-    return rows.where(held_out(key) if split == "eval" else ~held_out(key))
 
 
 def _tasks(spark: SparkSession) -> int:

@@ -33,7 +33,8 @@ class Shapes(ImageFolder):
             folders = np.where(anew, generator.integers(0, len(CLASSES), files), shapes)
             for index, (shape, folder) in enumerate(zip(shapes, folders, strict=True)):
                 name = storage.join(directory, split, CLASSES[folder], f"{index:04d}.png")
-                storage.write_bytes_atomic(name, png_bytes(_picture(int(shape), generator)))
+                picture, _ = draw(int(shape), generator)
+                storage.write_bytes_atomic(name, png_bytes(picture))
             best = {"accuracy": float(np.mean(shapes == folders))}
         return write_facts(directory, Synthetic(best, seed))
 
@@ -41,7 +42,8 @@ class Shapes(ImageFolder):
 DATASET = Shapes("shapes", CLASSES)
 
 
-def _picture(shape: int, generator: np.random.Generator) -> NDArray[np.uint8]:
+def draw(shape: int, generator: np.random.Generator) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+    """A picture `[height, width, 3]` of the shape with this class id, and which pixels are the shape's."""
     height, width = generator.integers(40, 81, 2)
     down, across = np.meshgrid(np.arange(height), np.arange(width), indexing="ij")
     reach = min(height, width) * generator.uniform(0.28, 0.42)
@@ -55,4 +57,4 @@ def _picture(shape: int, generator: np.random.Generator) -> NDArray[np.uint8]:
     ][shape]
     ground, ink = generator.uniform(0, 110, 3), generator.uniform(145, 255, 3)
     values = np.where(inside[..., np.newaxis], ink, ground) + generator.normal(0, 12, (height, width, 3))
-    return np.clip(values, 0, 255).astype(np.uint8)
+    return np.clip(values, 0, 255).astype(np.uint8), inside

@@ -9,13 +9,9 @@ from pipelines.datasets.synthetic import Synthetic, write_facts
 class ShapesReconstruction(Shapes):
     """Reads what `shapes` reads; the class goes along and is not learned."""
 
-    def __init__(self, name: str, classes: tuple[str, ...]) -> None:
-        super().__init__(name, classes)
-        self.schema = replace(self.schema, label=replace(self.schema.label, purpose="reconstruction"))
-
     def generate(self, directory: str, *, seed: int) -> Synthetic:
         """Writes made-up shapes; which folder they are in says nothing here."""
         return write_facts(directory, replace(super().generate(directory, seed=seed), best={}))
 
 
-DATASET = ShapesReconstruction("shapes_reconstruction", CLASSES)
+DATASET = ShapesReconstruction("shapes_reconstruction", CLASSES, "reconstruction")

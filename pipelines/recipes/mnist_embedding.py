@@ -11,11 +11,13 @@ from features.columns import Image
 from models.vision.faces import embedding
 from pipelines.recipe import Gate, Optimizer, Recipe, Training
 
+WIDTH = 32
+
 RECIPE = Recipe(
     name="mnist_embedding",
     source="Schroff, Kalenichenko, Philbin, FaceNet",
     dataset="mnist_embedding",
-    model=embedding.Config(Image("image", 28, 28, 1), width=32, filters=(16, 32, 64)),
+    model=embedding.Config(Image("image", 28, 28, 1), width=WIDTH, filters=(16, 32, 64)),
     training=Training(
         optimizers=(Optimizer("adam", learning_rate=0.001),),
         epochs=8,

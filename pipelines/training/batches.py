@@ -188,7 +188,8 @@ class ShardBatches:
             inputs = {name: padded(row[name], self._images.get(name, ())) for name in self._columns}
             return inputs, *(row[name] for name in self._targets)
 
-        return rows.map(tensors).prefetch(2)
+        # Images that are stored as files are decoded there, while the step before is computed.
+        return rows.map(tensors, tf.data.AUTOTUNE if self._images else None).prefetch(2)
 
 
 def buckets_of(training: Training, columns: Sequence[str], version: DatasetVersion) -> Buckets | None:

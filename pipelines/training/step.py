@@ -8,11 +8,12 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from features.columns import stored
 from features.dataset_version import DatasetVersion
 from features.errors import BadInputError
 from pipelines.recipe import Recipe
 from pipelines.tasks import task_of
-from pipelines.tasks.task import Outputs, Sums
+from pipelines.tasks.task import Losses, Outputs, Sums
 from pipelines.training import optimizers
 from pipelines.training.batches import BEGINS
 
@@ -67,6 +68,8 @@ class TrainingStep:
         self._state: dict[str, tf.Variable] = {}
         if training.unroll:
             self._carried, self._state = self._carry()
+        if training.mix_up:
+            self._require_numbers(version)
         self.variables = self._named()
         # Only the arithmetic of a replica is compiled: sums over workers are not for XLA on CPUs.
         self._compute = tf.function(self._gradients, jit_compile=True) if training.jit_compile else self._gradients
@@ -129,7 +132,10 @@ class TrainingStep:
         training = self._training
         replicas = tf.distribute.get_replica_context().num_replicas_in_sync
         with tf.GradientTape(persistent=True) as tape:
-            losses = self.task.losses(self._outputs(features, training=True), label)
+            if training.mix_up:
+                losses = self._mixed_up(features, label)
+            else:
+                losses = self.task.losses(self._outputs(features, training=True), label)
             penalty = self._penalty() / (replicas * training.accumulate)
             # Shares of the global mean, which add up over replicas and slices.
             shares = {
@@ -162,11 +168,46 @@ class TrainingStep:
             )
         return [found[index] for index in range(len(self.weights))]
 
+    def _mixed_up(self, features: Features, label: tf.Tensor) -> Losses:
+        """Losses of rows that are each mixed with the one as far from the batch's end as it is from its beginning.
+
+        Zhang and others, "mixup: Beyond Empirical Risk Minimization"; the larger share stays a row's own.
+        """
+        alpha, rows = self._training.mix_up, tf.shape(label)
+        drawn = tf.random.stateless_gamma(
+            [2, rows[0]], [self._training.seed, tf.cast(self.steps, tf.int32)], tf.constant(alpha)
+        )
+        share = tf.math.divide_no_nan(tf.reduce_max(drawn, axis=0), tf.reduce_sum(drawn, axis=0))
+
+        def mixed(value: tf.Tensor) -> tf.Tensor:
+            own = tf.cast(value, tf.float32)
+            by_row = tf.reshape(share, [-1] + [1] * (len(value.shape) - 1))
+            both = by_row * own + (1 - by_row) * tf.reverse(own, [0])
+            return tf.cast(both if value.dtype.is_floating else tf.round(both), value.dtype)
+
+        outputs = self._outputs({name: mixed(value) for name, value in features.items()}, training=True)
+        own, other = (self.task.losses(outputs, truth) for truth in (label, tf.reverse(label, [0])))
+        return tf.nest.map_structure(lambda one, two: share * one + (1 - share) * two, own, other)
+
     def _outputs(self, features: Features, *, training: bool) -> Outputs:
         """What the network says, in full precision."""
         carried = self._carried if training else None
         said = self._next_window(carried, features) if carried else self.model(features, training=training)
         return tf.nest.map_structure(lambda value: tf.cast(value, tf.float32), said)
+
+    def _require_numbers(self, version: DatasetVersion) -> None:
+        """Checks that rows can be mixed.
+
+        Raises:
+            BadInputError: if a column has ids, or any number of values.
+        """
+        columns = stored(self._recipe.model.columns)
+        odd = [item.name for item in columns if item.stored_type == "int64" or None in item.stored_shape]
+        if odd or version.schema.label.purpose:
+            raise BadInputError(
+                f"training.mix_up={self._training.mix_up}: only images and numbers that a label is predicted from can "
+                f"be mixed, and {', '.join(odd) or 'this label'} is none. Set training.mix_up=0."
+            )
 
     def _carry(self) -> tuple[keras.Model, dict[str, tf.Variable]]:
         """The network with its state going in and coming out, and variables that keep it from step to step.

@@ -39,6 +39,7 @@ def _told(dag: Any) -> dict[str, Any]:
         "doc": dag.doc_md,
         "catchup": dag.catchup,
         "max_active_runs": dag.max_active_runs,
+        "timetable": type(dag.timetable).__name__,
         "timeout": dag.dagrun_timeout.total_seconds(),
         "params": sorted(dag.params),
         "tasks": {

@@ -6,11 +6,14 @@ import os
 import signal
 import subprocess
 import uuid
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.airflow_dags.airflow_world import World, open_world
 
 ROOT = Path(__file__).parents[2]
 DAGS = ROOT / "airflow_dags"
@@ -88,3 +91,12 @@ def airflow(tmp_path_factory: pytest.TempPathFactory) -> Airflow:
     if not PYTHON.exists():
         pytest.skip(f"no Airflow at {PYTHON}: run `make setup-airflow`, or set EMBERLINE_AIRFLOW_PYTHON")
     return Airflow(tmp_path_factory.mktemp("airflow"))
+
+
+@pytest.fixture(scope="module")
+def world(airflow: Airflow, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """One that the tests of a file share."""
+    # A world that outlives its tests can be looked at, and gone on with: `-k` chooses the next day.
+    folder = Path(os.environ.get("EMBERLINE_TEST_WORLD") or tmp_path_factory.mktemp("world"))
+    with open_world(folder, str(airflow.python_program.with_name("airflow"))) as world:
+        yield world

@@ -12,8 +12,10 @@ FILES = sorted(path.name for path in DAGS.glob("*.py") if path.name not in IGNOR
 CHAPTERS = ("### What", "### Re-run", "### Triage")
 MOST_LINES = 40
 HOUR = 3600
-DECIDE = {"champion", "champion_known", "drifted"}
-"""Tasks that look at what a job said, and submit none."""
+DECIDE = {"champion", "champion_known", "drifted", "retrain"}
+"""Tasks that look at what a job said, or start another DAG, and submit none."""
+TIMETABLES = {"CronTriggerTimetable", "NullTimetable", "PartitionedAssetTimetable"}
+"""The clock, nobody, or events that carry a day: Airflow drops such an event on its way to any other timetable."""
 
 
 @pytest.fixture(scope="module")
@@ -58,6 +60,10 @@ def test_dag_has_tags_and_owner(dag: dict[str, Any]) -> None:
 def test_dag_neither_makes_up_for_the_past_nor_overtakes_itself(dag: dict[str, Any]) -> None:
     assert dag["catchup"] is False
     assert dag["max_active_runs"] == 1
+
+
+def test_events_that_carry_a_day_can_start_it(dag: dict[str, Any]) -> None:
+    assert dag["timetable"] in TIMETABLES
 
 
 def test_a_person_can_trigger_it_with_other_settings(dag: dict[str, Any]) -> None:

@@ -130,11 +130,18 @@ def test_the_linear_logit_is_a_sum_of_weights() -> None:
         ("mnist_autoencoder", 468_368),
         ("mnist_dcgan", 424_322),
         ("shapes_super_resolution", 630_339),
+        ("shapes_unet", 134_265),
         ("mnist_embedding", 122_704),
+        ("mnist_vectors", 330),
         ("cifar10_small", 1_068_298),
         ("cifar10_resnet", 269_722),
         ("digits_mlp", 9_610),
+        ("drawings_conv_lstm", 1_055_142),
         ("shapes_cnn", 136_419),
+        ("sine_lstm", 12_271),
+        ("speech_commands_conv", 926_860),
+        ("speech_commands_low_latency", 949_862),
+        ("spoken_digits_lstm", 108_298),
     ],
 )
 def test_parameter_counts_are_the_documented_ones(name: str, expected: int | None) -> None:

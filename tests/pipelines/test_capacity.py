@@ -4,7 +4,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from pipelines.capacity import ClusterSizeError, require_room
+from pipelines import capacity
+from pipelines.capacity import ClusterBusyError, ClusterSizeError, require_room
 from pipelines.recipe import Training, load_recipe
 
 
@@ -90,3 +91,40 @@ def test_what_fits_is_not(master: str, settings: dict[str, str], overrides: dict
 def test_a_session_that_shows_no_executors_is_left_to_spark() -> None:
     """As Spark Connect does: a barrier stage that does not fit is refused by Spark."""
     require_room(session("sc://somewhere"), training(workers="4"))
+
+
+class Executors:
+    """Those of a standalone cluster that others use: each look at it shows the next number, and the last for ever."""
+
+    def __init__(self, *counts: int) -> None:
+        self.counts, self.looks = list(counts), 0
+
+    def executorList(self, active: bool) -> SimpleNamespace:
+        count = self.counts[min(self.looks, len(self.counts) - 1)]
+        self.looks += 1
+        items = [SimpleNamespace(id=lambda: "driver", totalCores=lambda: 0)]
+        items += [SimpleNamespace(id=lambda: "1", totalCores=lambda: 1)] * count
+        return SimpleNamespace(size=lambda: len(items), apply=items.__getitem__)
+
+
+def shared_cluster(executors: Executors) -> SimpleNamespace:
+    found = session("spark://master:7077")
+    scala = SimpleNamespace(statusStore=lambda: executors)
+    found.sparkContext = SimpleNamespace(_jsc=SimpleNamespace(sc=lambda: scala))
+    return found
+
+
+def test_a_cluster_that_others_use_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(capacity, "STANDALONE_SECONDS", 0)
+    executors = Executors(0, 0, 0, 2)
+    require_room(shared_cluster(executors), training(workers="2"))
+    assert executors.looks == 4
+
+
+def test_a_cluster_that_gives_nothing_may_give_something_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ClusterBusyError, match="gave no executor in 0 s"):
+        require_room(shared_cluster(Executors(0)), training(workers="2"), first_within=0)
+    # One executor is an answer, whatever the first was given: too small.
+    monkeypatch.setattr(capacity, "STANDALONE_SECONDS", 0)
+    with pytest.raises(ClusterSizeError, match=r"needs 2 slots .* has 1 executor of 1 cores"):
+        require_room(shared_cluster(Executors(0, 1)), training(workers="2"))

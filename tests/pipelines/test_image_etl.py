@@ -11,6 +11,7 @@ from PIL import Image as Picture
 from pyspark.sql import SparkSession
 
 from features import storage
+from features.batches import stored_tensor
 from features.columns import Column, Image
 from features.dataset_version import open_version
 from features.tfrecord.layouts import read_shard
@@ -88,6 +89,32 @@ def test_shards_hold_the_pixels_a_byte_each(version: str) -> None:
                     keys.add(key)
         assert shards.rows == 2 * count
     assert len(keys) == 56
+
+
+def test_stored_as_files_they_are_the_same_and_smaller(
+    spark: SparkSession, folder: Path, version: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(data_check, "load_dataset", lambda _: ImageFolder("pets", tuple(COLOURS)))
+    wanted = recipe(Image("image", 32, 24, stored_as="png"), expectations=Expectations(rejected=0.5))
+    output = f"file://{tmp_path}/version"
+    etl(spark, wanted, f"file://{folder}", output)
+    assert str(open_version(output).split("train").schema.field("image").type) == "binary"
+    pixels, files = (_pictures(uri) for uri in (version, output))
+    assert pixels.keys() == files.keys()
+    for key, picture in pixels.items():
+        np.testing.assert_array_equal(picture, files[key])
+    sizes = [sum(shard.bytes for shard in open_version(uri).split("train").shards) for uri in (version, output)]
+    assert sizes[1] < sizes[0] / 4  # of one colour each
+
+
+def _pictures(uri: str) -> dict[str, np.ndarray]:
+    shards = open_version(uri).split("train")
+    found = {}
+    for shard in shards.shards:
+        for rows in read_shard(storage.join(uri, "train"), shards, shard):
+            pictures = stored_tensor(rows.column("image"), (32, 24, 3)).numpy()
+            found |= dict(zip(rows.column("path").to_pylist(), pictures, strict=True))
+    return found
 
 
 def test_statistics_and_the_page_tell_sizes_and_channels(version: str) -> None:

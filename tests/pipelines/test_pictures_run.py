@@ -56,3 +56,33 @@ def test_pictures_are_made_shown_and_scored(
     runs = client.search_runs([experiment.experiment_id], "tags.`emberline.step` = 'train'")
     pictures = [file.path for file in client.list_artifacts(runs[0].info.run_id, "pictures")]
     assert pictures == ["pictures/epoch-0001.png", "pictures/epoch-0002.png"]
+
+
+def test_a_u_net_finds_the_marked_pixels(tmp_path: Path, emberline: Any) -> None:
+    finished = emberline(
+        "run", "shapes_unet", "--workspace", tmp_path, "--master", "local-cluster[2,1,1024]",
+        "--set", "training.epochs=4", "--set", "gate.limit=0.5",
+    )  # fmt: skip
+    assert finished.code == 0, finished.stderr[-4000:]
+    assert finished.result["metrics"]["dice"] > 0.5
+    predictions = pq.read_table(Path(finished.result["predictions"].removeprefix("file://")))
+    assert np.mean(predictions["dice"]) > 0.5
+    assert all(len(mask) == 48 * 48 for mask in predictions["mask"].to_pylist()[:5])
+
+
+def test_a_model_is_trained_on_what_another_says(raw: Path, tmp_path: Path, emberline: Any) -> None:
+    """Transfer learning: each image is read once, by a scoring job, whatever is trained on the vectors."""
+    master = ("--master", "local-cluster[2,1,1024]")
+    changes = ("--set", "training.epochs=4", "--set", "training.global_batch=50", "--set", "gate.limit=0.5")
+    trunk = emberline("run", "mnist_embedding", "--input", raw, "--workspace", tmp_path, *master, *changes)
+    assert trunk.code == 0, trunk.stderr[-4000:]
+    vectors = tmp_path / "vectors"
+    model = f"models:/{trunk.result['scored_with']['name']}/{trunk.result['scored_with']['version']}"
+    scored = emberline(
+        "score", "--pipeline", "mnist_embedding", "--model", model, "--input", raw, "--output", vectors,
+        "--keys", "row,digit", "--master", "local[2]", "--tracking-uri", f"sqlite:///{tmp_path}/mlflow.db",
+    )  # fmt: skip
+    assert scored.code == 0, scored.stderr[-4000:]
+    head = emberline("run", "mnist_vectors", "--input", vectors, "--workspace", tmp_path, *master)
+    assert head.code == 0, head.stderr[-4000:]
+    assert head.result["metrics"]["accuracy"] > 0.8

@@ -22,11 +22,12 @@ from features.columns import sized
 from features.errors import BadInputError
 from features.validation.images import SIZE
 from features.validation.rows import check_rows
-from pipelines.datasets import cifar10, digits, mnist, shapes
+from pipelines.datasets import cifar10, digits, mnist, shapes, shapes_segmentation
 from pipelines.datasets.idx import read_idx, write_idx
 from pipelines.datasets.image_archive import ImageArchive
 from pipelines.datasets.image_folder import ImageFolder
 from pipelines.datasets.image_table import ImageTable
+from pipelines.datasets.mask_folder import MaskFolder
 from pipelines.datasets.splits import is_held_out
 
 CLASSES = ("cat", "dog")
@@ -331,3 +332,40 @@ def test_made_up_shapes_are_a_folder_with_a_known_best_score(
     found = checked(shapes.DATASET.read(spark, str(tmp_path), "eval"), shapes.DATASET, (32, 32, 3))
     assert len(found) == 10
     assert {row["reason"] for row in found.values()} == {None}
+
+
+def test_a_folder_of_images_and_masks(spark: SparkSession, tmp_path: Path) -> None:
+    masks = MaskFolder("tumours")
+    for split, names in (("train", ("a", "b.c")), ("test", ("a",))):
+        for name in names:
+            (tmp_path / split / "images" / "deep").mkdir(parents=True, exist_ok=True)
+            (tmp_path / split / "masks" / "deep").mkdir(parents=True, exist_ok=True)
+            (tmp_path / split / "images" / "deep" / f"{name}.jpg").write_bytes(photograph())
+            (tmp_path / split / "masks" / "deep" / f"{name}.png").write_bytes(photograph("PNG", (len(name),) * 3))
+    (tmp_path / "train" / "images" / "alone.jpg").write_bytes(photograph())
+    found = masks.read(spark, str(tmp_path), "train").collect()
+    assert {row["path"]: row["marked"] for row in found} == {
+        "train/images/deep/a.jpg": "1", "train/images/deep/b.c.jpg": "1", "train/images/alone.jpg": None,
+    }  # fmt: skip
+    for row in found:
+        if row["marked"]:
+            name = row["path"].removeprefix("train/images/").removesuffix(".jpg")
+            assert bytes(row["mask"]) == (tmp_path / "train" / "masks" / f"{name}.png").read_bytes()
+    assert [row["path"] for row in masks.read(spark, str(tmp_path), "eval").collect()] == ["test/images/deep/a.jpg"]
+    assert masks.read(spark, str(tmp_path)).count() == 4
+    columns = (ImageColumn("image", 30, 40), ImageColumn("mask", 30, 40, 1))
+    rows = check_rows(masks.read(spark, str(tmp_path), "train"), sized(columns, masks.schema), labelled=True).collect()
+    assert sorted(row["reason"] or "" for row in rows) == ["", "", "marked: no value, and one is required"]
+    with pytest.raises(BadInputError, match=r"masks/0001\.png"):
+        masks.read(spark, str(tmp_path / "nowhere"))
+
+
+def test_made_up_masks_are_where_the_shapes_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shapes_segmentation, "FILES", {"train": 2, "eval": 1})
+    shapes_segmentation.DATASET.generate(str(tmp_path), seed=1)
+    for file in sorted(tmp_path.glob("*/images/*.png")):
+        with Image.open(file) as picture, Image.open(str(file).replace("images", "masks")) as mask:
+            inside, bright = np.asarray(mask) > 0, np.asarray(picture).astype(float).mean(axis=-1)
+        assert 0.05 < inside.mean() < 0.7
+        assert bright[inside].mean() > bright[~inside].mean() + 30
+    assert len(list(tmp_path.glob("*/images/*.png"))) == 3

@@ -13,8 +13,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from features.columns import Identity, Indicator, Numeric
 from features.dataset_version import DatasetVersion
 from features.errors import BadInputError
+from models.tabular import dnn
 from pipelines.recipe import Optimizer, Recipe
 from pipelines.training.batches import ShardBatches
 from pipelines.training.position import Position
@@ -110,6 +112,46 @@ def test_a_weight_of_two_is_a_row_seen_twice(recipe: Make, version: DatasetVersi
     loss = step.replica_step(features, label, weight)
     assert float(loss) == pytest.approx(float(np.mean(weight * losses)), rel=1e-6)
     assert 0.5 <= float(tf.reduce_min(weight)) < float(tf.reduce_max(weight)) <= 2.0
+
+
+def test_mixed_rows_have_mixed_labels(recipe: Make, version: DatasetVersion) -> None:
+    """The loss of a mixture is that of its label, mixed in the same way: cross entropy is linear in labels."""
+    step = step_of(recipe(SGD, mix_up=0.4), version)
+    features, label = batches(version)[0]
+    drawn = tf.random.stateless_gamma([2, 30], [1, 0], 0.4)
+    share = tf.reduce_max(drawn, axis=0) / tf.reduce_sum(drawn, axis=0)
+    assert 0.5 <= float(tf.reduce_min(share)) < 0.8 < float(tf.reduce_max(share)) <= 1
+
+    def mixed(value: tf.Tensor) -> tf.Tensor:
+        return share * value + (1 - share) * value[::-1]
+
+    logits = step.model({name: mixed(value) for name, value in features.items()})
+    expected = keras.losses.BinaryCrossentropy(from_logits=True)(mixed(label), logits)
+    assert float(step.replica_step(features, label)) == pytest.approx(float(expected), rel=1e-5)
+    drawn_later = tf.random.stateless_gamma([2, 30], [1, 1], 0.4)
+    assert not np.allclose(drawn, drawn_later), "every step draws anew"
+
+
+def test_pixels_are_mixed_as_pixels(version: DatasetVersion, recipe: Make) -> None:
+    step = step_of(recipe(SGD, mix_up=1.0), version)
+    seen: list[tf.Tensor] = []
+    step._outputs = lambda features, training: seen.append(features["image"]) or tf.zeros([4])  # type: ignore[assignment]
+    pixels = np.array([0, 255, 10, 100], np.uint8).reshape(4, 1, 1, 1)
+    step._mixed_up({"image": tf.constant(pixels)}, tf.constant([0.0, 1.0, 0.0, 1.0]))
+    drawn = tf.random.stateless_gamma([2, 4], [1, 0], 1.0).numpy()
+    share = (drawn.max(axis=0) / drawn.sum(axis=0)).reshape(4, 1, 1, 1)
+    assert seen[0].dtype == tf.uint8
+    np.testing.assert_allclose(seen[0], share * pixels + (1 - share) * pixels[::-1], atol=0.51)
+
+
+def test_ids_are_not_mixed(recipe: Make, version: DatasetVersion) -> None:
+    columns = (Numeric("a"), Indicator(Identity("b", 3)))
+    chosen = recipe(SGD, mix_up=0.2)
+    with_ids = dataclasses.replace(version, features=version.features | {"cardinalities": {"b": 3}})
+    with pytest.raises(BadInputError, match="and b is none"):
+        TrainingStep(dataclasses.replace(chosen, model=dnn.Config(columns, (2,))), with_ids, 20)
+    with pytest.raises(BadInputError, match="mix_up must be 0 or more"):
+        recipe(SGD, mix_up=-1.0)
 
 
 def test_averages_follow_tensorflows_rule(recipe: Make, version: DatasetVersion) -> None:
