@@ -4,8 +4,8 @@ A fifth of the messages is held out by a hash of their text, so no message is on
 linear support vector machine over tf-idf weights of the same words, on the same rows; and the "more than 0.97" that the
 book reports for each of its three networks (0.93 for its SVM).
 
-With `--vectors`, vectors of words are learned of the same messages first (`antispam_word2vec`), and each filter is trained
-three times: with vectors of its own, with those, and with those left as they are.
+With `--vectors`, vectors of words are learned of the same messages first (`antispam_word2vec`), and each filter is
+trained three times: with vectors of its own, with those, and with those left as they are.
 """
 
 import argparse
