@@ -1,6 +1,7 @@
 """Words of raw texts with their counts, for columns that cut texts into them.
 
-emberline learn-words --input hdfs:///texts --by jieba --output hdfs:///words.txt
+    spark-submit --master spark://HOST:7077 --py-files emberline.zip jobs/learn_words.py \\
+        --input hdfs:///texts --by jieba --output hdfs:///words.txt
 """
 
 import argparse
@@ -22,7 +23,7 @@ def parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     parser.add_argument("--size", type=int, default=0, metavar="N", help="at most N words; 0 for all")
     parser.add_argument("--minimum-count", type=int, default=1, metavar="N", help="words seen N times or more")
-    parser.add_argument("--master", metavar="URL", help="Spark master")
+    arguments.add_master(parser)
     return parser
 
 
