@@ -76,8 +76,10 @@ def build(config: Config, cardinalities: "Mapping[str, int]") -> "keras.Model":
         )
         for column in config.columns
     }  # fmt: skip
-    disturbed = Disturbed(config.shift, config.volume, config.share, name="disturbed")(*inputs.values())
-    frames = standardised(Heard(spectrum, name="heard")(disturbed))
+    # Samples are of full precision, whatever the layers compute in.
+    full = {"dtype": "float32"}
+    disturbed = Disturbed(config.shift, config.volume, config.share, name="disturbed", **full)(*inputs.values())
+    frames = standardised(Heard(spectrum, name="heard", **full)(disturbed))
     maps = layers.Reshape((spectrum.frames, spectrum.width, 1), name="map")(frames)
     if config.layers == "conv":
         maps = layers.Conv2D(64, (20, 8), padding="same", activation="relu", name="conv_0")(maps)

@@ -32,9 +32,7 @@ class Heard(keras.layers.Layer):
 
     def call(self, samples: keras.KerasTensor) -> keras.KerasTensor:
         lengths = ops.full(ops.shape(samples)[:1], self.spectrum.samples, dtype="int32")
-        # Spectra are of full precision whatever the layers compute in.
-        flat = self.spectrum.of(ops.cast(samples, "float32"), lengths)
-        return ops.cast(ops.reshape(flat, (-1, self.spectrum.frames, self.spectrum.width)), self.compute_dtype)
+        return ops.reshape(self.spectrum.of(samples, lengths), (-1, self.spectrum.frames, self.spectrum.width))
 
     def get_config(self) -> dict[str, Any]:
         return super().get_config() | {"spectrum": asdict(self.spectrum)}

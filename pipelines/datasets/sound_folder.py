@@ -84,10 +84,10 @@ class SoundFolder:
         return rows.where(aside if split == "eval" else ~aside)
 
     def _named(self, rows: DataFrame) -> DataFrame:
-        if self.names is None or "label" not in self.names.parts:
-            rows = rows.withColumnRenamed("folder", self.schema.label.name)
         if self.names is None:
-            return rows
+            return rows.withColumnRenamed("folder", self.schema.label.name)
+        told = "label" in self.names.parts
+        rows = rows.drop("folder") if told else rows.withColumnRenamed("folder", self.schema.label.name)
         name = F.element_at(F.split("path", "/"), -1)
         for number, part in enumerate(self.names.parts, start=1):
             said = F.regexp_extract(name, self.names.pattern, number)

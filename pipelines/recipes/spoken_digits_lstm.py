@@ -2,6 +2,10 @@
 
 Reproduces the speech recognition of a TensorFlow textbook (108,298 weights, Adam, batches of 64), which reports 0.98
 "within a minute" on other recordings, a batch of which it trains and tests on.
+
+Expect an accuracy of 0.953 on the 150 held-out takes of three speakers of the Free Spoken Digit Dataset, after training
+on 1,350; four minutes on two busy cores, of which training takes one.
+`--set dataset=spoken_digits_by_speaker` holds a speaker out instead.
 """
 
 from features.columns import Spectrum

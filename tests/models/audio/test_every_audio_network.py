@@ -31,6 +31,7 @@ CONFIGS: dict[str, Any] = {
     "convolutional": convolutional.Config(SHORT, "noise", shift=100, outputs=3),
     "low latency": convolutional.Config(SHORT, "", "low_latency", outputs=3),
 }
+QUICK = ("recurrent", "convolutional")
 LABEL = Label("word", (("low",), ("middle",), ("high",)))
 DRAW = np.random.default_rng(1)
 
@@ -71,7 +72,9 @@ def version_of(config: Any, folder: Path) -> tuple[DatasetVersion, list[bytes]]:
     return version, files[32:]
 
 
-@pytest.mark.parametrize("name", CONFIGS)
+@pytest.mark.parametrize(
+    "name", [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in CONFIGS]
+)
 def test_it_trains_and_reads_files(name: str, tmp_path: Path) -> None:
     config = CONFIGS[name]
     version, files = version_of(config, tmp_path)

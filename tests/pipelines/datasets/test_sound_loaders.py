@@ -41,6 +41,7 @@ def test_names_say_digit_speaker_and_take(spark: SparkSession, tmp_path: Path) -
     rows = {row["path"]: row for row in dataset.read(spark, str(tmp_path)).collect()}
     assert rows["7_mary_ann_0.wav"].asDict().items() >= {"digit": "7", "speaker": "mary_ann", "take": "0"}.items()
     assert rows["whatever.wav"]["digit"] is None
+    assert "folder" not in rows["whatever.wav"].asDict()
     held = {row["path"] for row in dataset.read(spark, str(tmp_path), "eval").collect()}
     assert held == {"3_george_4.wav", "7_mary_ann_0.wav"}
     held = {row["path"] for row in spoken_digits_by_speaker.DATASET.read(spark, str(tmp_path), "eval").collect()}
