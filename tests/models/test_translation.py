@@ -70,11 +70,10 @@ def every_text(model: keras.Model) -> dict[tuple[int, ...], float]:
     return found
 
 
-@pytest.mark.parametrize("cell", ["gru", "lstm"])
-@pytest.mark.parametrize("power", [0.0, 0.6, 2.0])
+@pytest.mark.parametrize(("cell", "power"), [("gru", 0.0), ("gru", 2.0), ("lstm", 0.6)])
 def test_wide_beams_find_the_best_of_all_texts(cell: Any, power: float) -> None:
     """As many beams as there are texts leave none out; one beam finds what is likeliest word by word."""
-    for seed in (3, 4, 5):
+    for seed in (3, 4):
         model = network(seed, cell=cell, beams=85, length_penalty=power)
         scores = {text: chance / ((5 + len(text)) / 6) ** power for text, chance in every_text(model).items()}
         assert len(scores) == 1 + 4 + 16 + 64
@@ -86,7 +85,7 @@ def test_wide_beams_find_the_best_of_all_texts(cell: Any, power: float) -> None:
 
 
 def test_a_word_without_a_name_is_never_written() -> None:
-    for seed in range(4):
+    for seed in range(2):
         assert model_words(network(seed=seed, scale=6.0)) <= {0, 1, 2, 3, PAD}
 
 

@@ -39,6 +39,7 @@ def train(chosen: Recipe, version: DatasetVersion, folder: Path) -> tuple[Loop, 
     return loop, [event["metrics"] for event in events if event["event"] == "epoch"]
 
 
+@pytest.mark.slow
 def test_an_exported_model_writes_what_the_trained_one_wrote(
     tmp_path: Path, text_version: Callable[..., DatasetVersion]
 ) -> None:

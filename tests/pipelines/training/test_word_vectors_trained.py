@@ -69,6 +69,7 @@ def test_analogies_of_the_text_are_solved(loss: str, version: DatasetVersion, tm
     assert table.nearest("a3", 1)[0][0][0] in "abt"
 
 
+@pytest.mark.slow
 def test_a_stopped_training_draws_the_same_pairs(version: DatasetVersion, tmp_path: Path) -> None:
     whole, _ = train(version, recipe(epochs=2, global_batch=200), tmp_path / "whole")
     train(version, recipe(epochs=1, global_batch=200), tmp_path / "parts")
