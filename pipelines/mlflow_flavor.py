@@ -51,7 +51,7 @@ def log(saved_model: str, schema: Schema, run_id: str, examples: str) -> ModelIn
         run_id=run_id,
         saved_model=saved_model,
         signature=ModelSignature(inputs, outputs),
-        input_example=pq.read_table(examples).to_pandas(),
+        input_example=pq.read_table(examples).select([field.name for field in schema.fields]).to_pandas(),
         validate_serving_input=False,  # it would load TensorFlow into the driver
     )
 

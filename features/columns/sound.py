@@ -45,7 +45,8 @@ class Spectrum:
     scale: Literal["slaney", "htk"] = "slaney"
 
     def __post_init__(self) -> None:
-        if min(self.rate, self.window, self.hop, self.mels) < 1 or self.frames < 0 or self.scale not in _SCALES:
+        sizes = (self.rate, self.window, self.hop, self.mels)
+        if min(sizes) < 1 or self.frames < 0 or self.scale not in ("slaney", "htk"):
             raise BadInputError(
                 f"Spectrum {self.field!r}: expected a rate, window, hop and mels of at least 1, frames of at least 0 "
                 f"and the scale slaney or htk, got {self.rate}, {self.window}, {self.hop}, {self.mels}, {self.frames} "
@@ -127,13 +128,8 @@ class Spectrum:
         if not self.frames:
             there = tf.sequence_mask(frame_count(lengths, self.window, self.hop), tf.shape(found)[1])
             found = tf.where(there[..., tf.newaxis], found, float("nan"))
-        return tf.reshape(
-            found,
-            [-1, self.frames * self.width] if self.frames else [tf.shape(found)[0], tf.shape(found)[1] * self.width],
-        )
-
-
-_SCALES = ("slaney", "htk")
+        frames = self.frames or tf.shape(found)[1]
+        return tf.reshape(found, [tf.shape(found)[0], frames * self.width])
 
 
 @dataclass(frozen=True)
