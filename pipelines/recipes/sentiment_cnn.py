@@ -12,7 +12,7 @@ RECIPE = Recipe(
     name="sentiment_cnn",
     source="Kim, Convolutional Neural Networks for Sentence Classification",
     dataset="reviews",
-    model=convolutional.Config(Embedding(WORDS, 100), length=400, filters=64, width=3, pool=100, dropout=0.5),
+    model=convolutional.Config(Embedding(WORDS, 100), length=400, filters=64, width=3, pool=20, dropout=0.3),
     training=TRAINING,
     gate=Gate("accuracy", 0.6),
 )
