@@ -59,7 +59,7 @@ class Translation:
         if statistics is None:
             return cls()
         lines = storage.read_text(statistics.vocabulary_uri(name)).splitlines()
-        return cls(tuple(line.partition("\t")[0] for line in lines))
+        return cls(tuple(line.rpartition("\t")[0] for line in lines))
 
     def losses(self, outputs: "Mapping[str, tf.Tensor]", label: "tf.Tensor") -> "Losses":
         """The network's own."""

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from pipelines.datasets import antispam, ptb, sentence_pairs, text8
+from pipelines.datasets import antispam, ptb, reviews, sentence_pairs, text8
 
 pytestmark = pytest.mark.slow
 
@@ -37,6 +37,7 @@ PAIRS = Slice(
     {"bleu", "perplexity", "loss", "exact", "meteor"},
     ("model.units=8", "model.layers=1", "model.longest=8", "model.beams=2", "gate.metric=perplexity", "gate.limit=1e6"),
 )
+OPINION = Slice(reviews.DATASET, {"score", "class_name"}, {"accuracy", "auc"}, ("gate.limit=0.3",))
 SLICES = {
     "word2vec": Slice(text8.DATASET, {"vector", "loss", "pairs"}, {"loss"}, ("model.words.dimension=16",)),
     "ptb_small": Slice(
@@ -44,6 +45,9 @@ SLICES = {
     ),
     "translation": PAIRS,
     "movie_dialogs": PAIRS,
+    "sentiment_nbow": OPINION,
+    "sentiment_cnn": OPINION,
+    "sentiment_bilstm": OPINION,
 }
 
 
@@ -60,6 +64,13 @@ def raw(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
                 lines = file.read_text().splitlines(keepends=True)[:1500]
                 (folder / "slice" / file.name).write_text("".join(lines))
         folders[dataset.name] = folder / "slice"
+    folder = tmp_path_factory.mktemp("reviews")
+    reviews.DATASET.generate(str(folder), seed=1)
+    for file in folder.glob("*/*/*.txt"):
+        if int(file.stem) >= 400:
+            file.unlink()
+    (folder / "synthetic.json").unlink()
+    folders["reviews"] = folder
     return folders
 
 

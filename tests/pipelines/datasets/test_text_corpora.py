@@ -1,14 +1,16 @@
 """Corpora in their official formats, read by Spark: plain text, the Penn Treebank, pairs of sentences, films."""
 
+import itertools
 import tarfile
 from pathlib import Path
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from pyspark.sql import SparkSession
 
 from features.errors import BadInputError
-from pipelines.datasets import movie_dialogs, ptb, sentence_pairs, text8
+from pipelines.datasets import movie_dialogs, ptb, reviews, sentence_pairs, text8
 
 
 def test_one_long_line_is_cut_into_passages(spark: SparkSession, tmp_path: Path) -> None:
@@ -38,7 +40,7 @@ def test_the_treebank_is_read_from_its_files_and_their_archive(spark: SparkSessi
     (tmp_path / "archive").mkdir()
     with tarfile.open(tmp_path / "archive" / "simple-examples.tgz", "w:gz") as archive:
         archive.add(tmp_path / "simple-examples", arcname="./simple-examples")
-    tokens = "the cat <unk> <eos> sat N times <eos>".split() * 700
+    tokens = ["the", "cat", "<unk>", "<eos>", "sat", "N", "times", "<eos>"] * 700
     expected = [" ".join(tokens[start : start + 1401]) for start in range(0, len(tokens) - 1, 1400)]
     for place in (folder, tmp_path / "archive"):
         assert [row["text"] for row in ptb.DATASET.read(spark, str(place), "train").collect()] == expected
@@ -55,7 +57,7 @@ def test_the_best_perplexity_is_that_of_the_language(tmp_path: Path) -> None:
     best = ptb.DATASET.generate(str(tmp_path), seed=5).best["perplexity"]
     text = [word for line in (tmp_path / "ptb.train.txt").read_text().splitlines() for word in (*line.split(), ptb.END)]
     pairs: dict[tuple[str, str], int] = {}
-    for pair in zip(text, text[1:], strict=False):
+    for pair in itertools.pairwise(text):
         pairs[pair] = pairs.get(pair, 0) + 1
     before: dict[str, int] = {}
     for (first, _), count in pairs.items():
@@ -87,8 +89,8 @@ def test_made_up_pairs_follow_their_rule(tmp_path: Path) -> None:
 
 
 def test_lines_of_films_are_answered_by_the_next(spark: SparkSession, tmp_path: Path) -> None:
-    lines = ["L1 +++$+++ u0 +++$+++ m0 +++$+++ BIANCA +++$+++ They do not!", "L2 +++$+++ u1 +++$+++ m0 +++$+++ CAMERON +++$+++ They do to! Caf\xe9.",
-             "L3 +++$+++ u0 +++$+++ m0 +++$+++ BIANCA +++$+++ I hope so.", "L4 +++$+++ u0 +++$+++ m7 +++$+++ X +++$+++ ", "L5 +++$+++ u1 +++$+++ m7 +++$+++ Y +++$+++ Yes."]  # fmt: skip
+    said = {"L1": "They do not!", "L2": "They do to! Caf\xe9.", "L3": "I hope so.", "L4": "", "L5": "Yes."}
+    lines = [f"{line} +++$+++ u0 +++$+++ m0 +++$+++ BIANCA +++$+++ {text}" for line, text in said.items()]
     conversations = [
         "u0 +++$+++ u1 +++$+++ m0 +++$+++ ['L1', 'L2', 'L3']",
         "u0 +++$+++ u1 +++$+++ m7 +++$+++ ['L4', 'L5']",
@@ -104,3 +106,19 @@ def test_lines_of_films_are_answered_by_the_next(spark: SparkSession, tmp_path: 
     assert all(len(row["row"]) == 16 and row["_fault"] is None for row in rows)
     parts = [movie_dialogs.DATASET.read(spark, str(tmp_path), split).count() for split in ("train", "eval")]
     assert sorted(parts) == [0, 2], "a film lies on one side"
+
+
+def test_the_folder_of_a_review_tells_its_opinion(spark: SparkSession, tmp_path: Path) -> None:
+    for split, kind, number in (("train", "pos", 1), ("train", "neg", 2), ("test", "pos", 3), ("train", "unsup", 4)):
+        folder = tmp_path / split / kind
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / f"{number}_9.txt").write_text(f"Film {number}.<br />\nTwo lines.\n")
+    (tmp_path / "test" / "neg").mkdir()
+    (tmp_path / "test" / "neg" / "5_1.txt").write_text("Bad.")
+    rows = {row["opinion"]: row["review"] for row in reviews.DATASET.read(spark, str(tmp_path), "train").collect()}
+    assert rows == {"pos": "Film 1.<br />\nTwo lines.", "neg": "Film 2.<br />\nTwo lines."}
+    assert reviews.DATASET.read(spark, str(tmp_path)).count() == 4
+    words = reviews.TOKENS.split(tf.constant([rows["pos"]])).to_list()[0]
+    assert words == [b"film", b"1", b"two", b"lines"]
+    with pytest.raises(BadInputError, match=r"no folder .*/test/neg"):
+        reviews.DATASET.read(spark, str(tmp_path / "train"), "eval")
