@@ -5,8 +5,8 @@ weights for 345 words), which reports an accuracy of about 0.70 after a million 
 The page's code loses the column that says where strokes end, and its text says that this column marks where they begin;
 here it is kept, and marks the last point.
 
-Expect an accuracy of 0.98 on the 170 held-out drawings of the stand-in, six shapes of which one drawing in fifty has the
-wrong name; two minutes of training on one busy core.
+Expect an accuracy of 0.98 on the 170 held-out drawings of the stand-in, six shapes of which one drawing in fifty has
+the wrong name; two minutes of training on one busy core.
 """
 
 from features.columns import Strokes
