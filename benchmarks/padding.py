@@ -83,7 +83,8 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help=f"{QUICK_ROWS} rows instead of {ROWS}, one turn")
     given = parser.parse_args()
     recipe = load_recipe("antispam_rnn")
-    training = replace(recipe.training, epochs=2, workers=1, tensorboard=False, checkpoint_every="9 epochs")
+    settings = {"epochs": 2, "workers": 1, "tensorboard": False, "checkpoint_every": "9 epochs", "bucket_by": ""}
+    training = replace(recipe.training, **settings)
     kinds = {"as they come": training, "similarly long": replace(training, bucket_by="message")}
     found: dict[str, list[dict[str, float]]] = {name: [] for name in kinds}
     lengths = lengths_at(given.data, QUICK_ROWS if given.quick else ROWS)

@@ -30,6 +30,7 @@ def missing_mark(kind: Kind) -> int | float | str:
         "float": float("nan"),
         "string": "",
         "image": "",
+        "sound": "",
     }
     return marks[kind]
 
@@ -78,7 +79,7 @@ def _column(batch: pa.RecordBatch, name: str) -> pa.Array:
 
 def _raw_tensor(array: pa.Array, field: Field, kind: np.dtype[Any] | None = None) -> tf.Tensor:
     """The tensor of a field; of numbers, as `kind`, or as graphs of raw columns take them."""
-    if field.kind == "image":  # hardly ever twice the same: looking for that would only cost
+    if field.is_file:  # hardly ever twice the same: looking for that would only cost
         return _words(array.fill_null(b""))
     if not field.array:
         return tf.constant(_numbers(array, field, kind)) if field.kind != "string" else _texts(array)

@@ -11,9 +11,17 @@ from typing import Any, Literal
 from features.errors import BadInputError, nearest
 from features.tokens import Tokens
 
-Kind = Literal["integer", "float", "string", "image"]
+Kind = Literal["integer", "float", "string", "image", "sound"]
 
 Resize = Literal["crop", "pad", "stretch"]
+
+SPARK_TYPES: dict[Kind, str] = {
+    "integer": "bigint",
+    "float": "double",
+    "string": "string",
+    "image": "binary",
+    "sound": "binary",
+}
 
 MISSING_INTEGER = -1
 """How a missing integer enters a graph; TensorFlow's own convention for dense integer features."""
@@ -25,8 +33,8 @@ class Field:
 
     Args:
         name: Its name in tables, graphs and signatures.
-        kind: `integer` (int64), `float` (float64), `string`, or `image`: the bytes of a JPEG, PNG, GIF, BMP or WebP
-            file, or bare pixels.
+        kind: `integer` (int64), `float` (float64), `string`, `image`: the bytes of a JPEG, PNG, GIF, BMP or WebP
+            file, or bare pixels, or `sound`: the bytes of a WAV file.
         missing: Texts that stand for "no value" in files, besides the empty text.
         default: Value that takes a missing one's place inside the transform graph; `None` keeps it missing.
         minimum: Smallest value of a good row, inclusive; numbers only.
@@ -42,13 +50,13 @@ class Field:
         resize: How an image is made to fit its shape: `crop` keeps the middle, `pad` all of it within black bars,
             `stretch` distorts it.
 
-    In a graph a missing string or image is `""`, a missing float NaN and a missing integer -1. A field in which -1 is
-    a value of its own is declared `float`. A field of `many` values is a `[batch, longest]` tensor in which those
+    In a graph a missing string, image or sound is `""`, a missing float NaN and a missing integer -1. A field in which
+    -1 is a value of its own is declared `float`. A field of `many` values is a `[batch, longest]` tensor in which those
     marks fill up short rows, as TensorFlow's own columns take them.
 
     Raises:
-        BadInputError: for a shape that is not positive, of a string, or together with `many`; for several images in
-            a row, or one with a default.
+        BadInputError: for a shape that is not positive, of a string, or together with `many`; for several images or
+            sounds in a row, or one with a default.
     """
 
     name: str
@@ -70,6 +78,11 @@ class Field:
                 f"Field {self.name!r}: an image is one per row, without a default, and its shape is height, width and "
                 f"channels; got shape={self.shape}, many={self.many}, default={self.default!r}."
             )
+        if self.kind == "sound" and (self.many or self.default is not None or self.shape):
+            raise BadInputError(
+                f"Field {self.name!r}: a sound is one per row, without a default and of any length; got "
+                f"shape={self.shape}, many={self.many}, default={self.default!r}."
+            )
         if self.shape and (self.many or self.kind == "string" or min(self.shape) < 1):
             raise BadInputError(
                 f"Field {self.name!r}: a shape holds sizes of at least 1 and is for numbers without `many`, got "
@@ -89,8 +102,13 @@ class Field:
     @property
     def spark_type(self) -> str:
         """The Spark SQL type of a checked column."""
-        single = {"integer": "bigint", "float": "double", "string": "string", "image": "binary"}[self.kind]
+        single = SPARK_TYPES[self.kind]
         return f"array<{single}>" if self.array else single
+
+    @property
+    def is_file(self) -> bool:
+        """Whether its value is the content of a file."""
+        return self.kind in ("image", "sound")
 
     @property
     def array(self) -> bool:
@@ -113,8 +131,9 @@ Task = Literal[
     "embedding",
     "vectors",
     "language",
+    "translation",
 ]
-Purpose = Literal["", "reconstruction", "generation", "segmentation", "embedding", "vectors", "language"]
+Purpose = Literal["", "reconstruction", "generation", "segmentation", "embedding", "vectors", "language", "translation"]
 
 
 @dataclass(frozen=True)
@@ -129,8 +148,9 @@ class Label:
         maximum: Largest good number, inclusive.
         purpose: What a model does where it does not predict the label: `reconstruction` of what it reads, `generation`
             of more of it, `segmentation` into parts that the data marks, an `embedding` in which rows of a label are
-            close together, `vectors` of the words of texts, or the `language` that they are written in. Empty: it
-            predicts the label.
+            close together, `vectors` of the words of texts, the `language` that they are written in, or a `translation`
+            of one text into another. Empty: it predicts the label.
+        writes: Of a `translation`, the text field that a model writes.
 
     Raises:
         BadInputError: for a single class, or a text that stands for two.
@@ -141,8 +161,14 @@ class Label:
     minimum: float | None = None
     maximum: float | None = None
     purpose: Purpose = ""
+    writes: str = ""
 
     def __post_init__(self) -> None:
+        if bool(self.writes) != (self.purpose == "translation"):
+            raise BadInputError(
+                f"Label {self.name!r}: a translation, and nothing else, writes a field; got purpose={self.purpose!r}, "
+                f"writes={self.writes!r}."
+            )
         texts = [text for names in self.classes for text in names]
         if len(self.classes) == 1 or len(set(texts)) != len(texts) or not all(self.classes):
             raise BadInputError(
@@ -201,8 +227,8 @@ class Schema:
 
     @property
     def values(self) -> "Schema":
-        """The same without its images."""
-        return self.subset({field.name for field in self.fields if field.kind != "image"})
+        """The same without its images and sounds."""
+        return self.subset({field.name for field in self.fields if not field.is_file})
 
     def with_images_of(self, other: "Schema") -> "Schema":
         """The same, with its images in the size that `other` has them in."""
@@ -212,6 +238,8 @@ class Schema:
     def to_json(self) -> dict[str, Any]:
         """A plain description, for `features.json`; `from_json` reads it back."""
         plain = asdict(self)
+        if not self.label.writes:
+            del plain["label"]["writes"]
         for field in plain["fields"]:
             if field["kind"] != "image":
                 del field["resize"]

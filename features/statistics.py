@@ -77,6 +77,21 @@ class ImageStatistics:
 
 
 @dataclass(frozen=True)
+class SoundStatistics:
+    """Facts about the sounds of a field, each smallest, mean and largest.
+
+    Args:
+        seconds: How long they last.
+        rates: Samples per second, as they came.
+        levels: Root of the mean square in decibels, 0 for a sound of nothing but the largest samples; -100 for silence.
+    """
+
+    seconds: tuple[float, float, float]
+    rates: tuple[float, float, float]
+    levels: tuple[float, float, float]
+
+
+@dataclass(frozen=True)
 class FieldStatistics:
     """Facts about one raw field of one split.
 
@@ -103,6 +118,7 @@ class FieldStatistics:
             with a learned vocabulary). Of a value longer than 200 characters the first 200 and `…`.
         vocabulary: The whole vocabulary, where a column asked for it.
         image: Sizes and channels (images only).
+        sound: Lengths, rates and levels (sounds only).
     """
 
     count: int
@@ -125,6 +141,7 @@ class FieldStatistics:
     top: tuple[tuple[str, int], ...] = ()
     vocabulary: VocabularyFile | None = None
     image: ImageStatistics | None = None
+    sound: SoundStatistics | None = None
 
 
 @dataclass(frozen=True)
@@ -228,11 +245,12 @@ def _facts(facts: FieldStatistics) -> dict[str, Any]:
 
 
 def _field_statistics(facts: dict[str, Any]) -> FieldStatistics:
-    vocabulary, image = facts.get("vocabulary"), facts.get("image")
-    plain = {key: _tuples(value) for key, value in facts.items() if key not in ("vocabulary", "image")}
+    vocabulary, image, sound = facts.get("vocabulary"), facts.get("image"), facts.get("sound")
+    plain = {key: _tuples(value) for key, value in facts.items() if key not in ("vocabulary", "image", "sound")}
     listed = VocabularyFile(**{key: _tuples(value) for key, value in vocabulary.items()}) if vocabulary else None
     seen = ImageStatistics(**{key: _tuples(value) for key, value in image.items()}) if image else None
-    return FieldStatistics(**plain, vocabulary=listed, image=seen)
+    heard = SoundStatistics(**{key: _tuples(value) for key, value in sound.items()}) if sound else None
+    return FieldStatistics(**plain, vocabulary=listed, image=seen, sound=heard)
 
 
 def _tuples(value: Any) -> Any:

@@ -12,8 +12,9 @@ from features.errors import BadInputError
 from features.schema import MISSING_INTEGER, Field, Schema
 from features.statistics import Statistics
 
-TENSOR_TYPES = {"integer": tf.int64, "float": tf.float64, "string": tf.string, "image": tf.string}
-_EXAMPLE_TYPES = {"integer": tf.int64, "float": tf.float32, "string": tf.string, "image": tf.string}
+_TEXTS = {"string": tf.string, "image": tf.string, "sound": tf.string}
+TENSOR_TYPES = {"integer": tf.int64, "float": tf.float64, **_TEXTS}
+_EXAMPLE_TYPES = {"integer": tf.int64, "float": tf.float32, **_TEXTS}
 
 
 class Encoded(NamedTuple):

@@ -23,7 +23,7 @@ from pipelines.tasks import task_of
 
 SAVED_MODEL = "saved_model"
 NAME = "model"
-TYPES = {"integer": "long", "float": "double", "string": "string", "image": "binary"}
+TYPES = {"integer": "long", "float": "double", "string": "string", "image": "binary", "sound": "binary"}
 PREDICTION_TYPES: dict[str, DataType | Array] = {
     "float": DataType.float,
     "long": DataType.long,
@@ -51,7 +51,7 @@ def log(saved_model: str, schema: Schema, run_id: str, examples: str) -> ModelIn
         run_id=run_id,
         saved_model=saved_model,
         signature=ModelSignature(inputs, outputs),
-        input_example=pq.read_table(examples).to_pandas(),
+        input_example=pq.read_table(examples).select([field.name for field in schema.fields]).to_pandas(),
         validate_serving_input=False,  # it would load TensorFlow into the driver
     )
 

@@ -337,6 +337,14 @@ class Recipe:
         return stored((*self.model.columns, *weight))
 
     @property
+    def only_in_training(self) -> tuple[str, ...]:
+        """Names of columns that its network reads while it trains, and an exported model does without: inputs that are
+        optional in Keras. A model's config names them as `only_in_training`, if there are any.
+        """
+        names: tuple[str, ...] = getattr(self.model, "only_in_training", ())
+        return names
+
+    @property
     def family(self) -> str:
         """The family of the network: its folder under `models`."""
         return type(self.model).__module__.split(".")[1]

@@ -8,8 +8,9 @@ from pathlib import Path
 from pyspark.sql import SparkSession
 
 from features import storage
-from features.dataset_version import EXAMPLES, DatasetVersion, open_version
+from features.dataset_version import EXAMPLES, FEATURES, DatasetVersion, open_version
 from features.errors import BadInputError, nearest
+from features.schema import Schema
 from pipelines.champion import champion_on
 from pipelines.evaluation.result import EvaluateResult, open_evaluation
 from pipelines.gate import Check, Standing, Verdict, judge, meets_limits
@@ -115,7 +116,8 @@ def _enter(
         "emberline.synthetic": str(bool(version.synthetic)).lower(),
     }
     name = model_name(recipe.name, synthetic=bool(version.synthetic))
-    return tracker.register(trained.run_id, name, folder, version.schema, tags, str(examples)), latency
+    schema = Schema.from_json(json.loads((Path(folder) / FEATURES).read_text())["schema"])
+    return tracker.register(trained.run_id, name, folder, schema, tags, str(examples)), latency
 
 
 def _promote(

@@ -12,6 +12,7 @@ from features.analysis.images import image_statistics
 from features.analysis.numbers import QUANTILES, found_in, number_statistics, plan, rounded, rows_and_classes
 from features.analysis.partials import PARTIAL, Merge, gather, gather_here
 from features.analysis.passes import ShapePass, merge_numbers
+from features.analysis.sounds import sound_statistics
 from features.analysis.sources import Pass, Rows, column_names, run_pass
 from features.analysis.words import ATTEMPT, VocabularyWriter, WordFacts, facts_of
 from features.errors import BadInputError, nearest
@@ -32,7 +33,7 @@ _STEPS = 20
 
 
 def analyze(rows: Rows, schema: Schema, folder: str, needs: Iterable[Need] = ()) -> Statistics:
-    """Statistics of checked rows, learned in two passes over them; pixels of images in one more.
+    """Statistics of checked rows, learned in two passes over them; images and sounds in one more each.
 
     Missing is what a transform graph takes as missing: null, NaN, the empty text, and -1 in an integer field.
 
@@ -82,6 +83,7 @@ def analyze(rows: Rows, schema: Schema, folder: str, needs: Iterable[Need] = ())
         for name, many in numbers.items()
     }
     facts |= image_statistics(rows, [field for field in schema.fields if field.kind == "image" and field.shape], total)
+    facts |= sound_statistics(rows, [field for field in schema.fields if field.kind == "sound"], total)
     numeric_label = facts.pop(label, None) if label not in {field.name for field in schema.fields} else None
     for index, field in enumerate(counted):
         learned = facts_of(answers[WORDS + index]) if WORDS + index in answers else WordFacts()
@@ -118,9 +120,9 @@ def _require_learnable(rows: Rows, schema: Schema, by_field: dict[str, tuple[Nee
     for name, asked in by_field.items():
         kind = schema.field(name).kind
         for need in asked:
-            if isinstance(need, LearnedQuantiles) and (kind in ("string", "image") or need.parts < 1):
+            if isinstance(need, LearnedQuantiles) and (kind in ("string", "image", "sound") or need.parts < 1):
                 raise BadInputError(f"{need} needs a number field and at least one part; field {name!r} is {kind}.")
-            if isinstance(need, LearnedVocabulary) and kind in ("float", "image"):
+            if isinstance(need, LearnedVocabulary) and kind in ("float", "image", "sound"):
                 raise BadInputError(f"{need}: field {name!r} is {kind} and has no vocabulary. Bucketize numbers.")
 
 

@@ -1,9 +1,9 @@
 """Feature columns: declarations of how raw fields become model inputs.
 
 The names and the meaning are those of `tf.feature_column`. *Transformed* columns (`Numeric`, `Bucketized`,
-`Identity`, `Vocabulary`, `HashBucket`, `Crossed`, and `Segments`, `Frequency` and `Image`, which have no counterpart
-there) are computed by the ETL and stored. *Dense views* (`Indicator`, `Embedding`) and `Weighted` say how a network
-reads them, and store nothing of their own.
+`Identity`, `Vocabulary`, `HashBucket`, `Crossed`, and `Segments`, `Frequency`, `Image`, `Spectrum`, `Waveform` and
+`Strokes`, which have no counterpart there) are computed by the ETL and stored. *Dense views* (`Indicator`, `Embedding`)
+and `Weighted` say how a network reads them, and store nothing of their own.
 
 TensorFlow is imported inside the methods: a declaration costs milliseconds. `docs/feature_columns.md` is the guide.
 """
@@ -18,6 +18,8 @@ from features.columns.frequency import Frequency
 from features.columns.image import Image
 from features.columns.numeric import Normalizer, Numeric
 from features.columns.segments import Segments
+from features.columns.sound import Spectrum, Waveform
+from features.columns.strokes import Strokes
 from features.columns.vocabulary import Vocabulary
 from features.columns.weighted import Weighted, Weights
 
@@ -37,10 +39,13 @@ __all__ = [
     "Normalizer",
     "Numeric",
     "Segments",
+    "Spectrum",
+    "Strokes",
     "Transform",
     "Transformed",
     "View",
     "Vocabulary",
+    "Waveform",
     "Weighted",
     "Weights",
     "arrow_schema",

@@ -4,10 +4,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
+from features import storage
 from features.columns.categorical import FieldIds
 from features.columns.contract import NO_ID, PAD, StoredShape, Transform, check_field
 from features.columns.vocabulary import Vocabulary
-from features.columns.vocabulary_file import words_table
+from features.columns.vocabulary_file import local_words, words_table
 from features.errors import BadInputError
 from features.schema import Schema
 from features.statistics import Need, Statistics
@@ -33,6 +34,8 @@ class Segments(FieldIds):
         size: Keep at most so many learned words; 0 keeps all.
         minimum_count: Leave out learned words rarer than this.
         longest: Characters of the longest word that a token is cut into.
+        file: URI of a file of words with their counts, as a learned vocabulary is; then nothing is learned of the
+            field, whose texts need not be segmented.
         called: Name of the stored column, where several columns read one field.
     """
 
@@ -40,6 +43,7 @@ class Segments(FieldIds):
     size: int = 0
     minimum_count: int = 1
     longest: int = 6
+    file: str = ""
     called: str = ""
 
     many = True
@@ -47,11 +51,15 @@ class Segments(FieldIds):
     def __post_init__(self) -> None:
         if self.longest < 1:
             raise BadInputError(f"Segments {self.field!r}: words have at least one character, got {self.longest}.")
+        if self.file and self.minimum_count > 1:
+            raise BadInputError(
+                f"Segments {self.field!r}: the words of a file are counted already; drop minimum_count."
+            )
 
     @property
     def words(self) -> Vocabulary:
         """The words; the id after the last is that of unknown ones."""
-        return Vocabulary(self.field, size=self.size, minimum_count=self.minimum_count, many=True)
+        return Vocabulary(self.field, size=self.size, minimum_count=self.minimum_count, file=self.file, many=True)
 
     @property
     def needs(self) -> tuple[Need, ...]:
@@ -82,10 +90,10 @@ class Segments(FieldIds):
                 f"Segments {self.name!r}: field {self.field!r} has no word that is seen {self.minimum_count} times. "
                 "Lower minimum_count, or give the etl more rows."
             )
-        uri = statistics.vocabulary_uri(self.field)
+        uri = self.file or statistics.vocabulary_uri(self.field)
+        total = _counted(uri, listed) if self.file else statistics.of(self.field).values
         places = words_table(uri, listed, counted=True)
         counts = words_table(uri, listed, counted=True, to_counts=True)
-        total = statistics.of(self.field).values
 
         def transform(raw: "RawTensors") -> "tf.Tensor":
             texts = raw.text(self.field)
@@ -104,6 +112,19 @@ class Segments(FieldIds):
 
         transform.resources = [places, counts]  # type: ignore[attr-defined]
         return transform
+
+
+def _counted(uri: str, words: int) -> int:
+    """Sum of the counts of the first words of a file.
+
+    Raises:
+        BadInputError: if a line has no count.
+    """
+    lines = storage.read_text(local_words(uri, words)).split("\n")[:words]
+    counts = [line.rpartition("\t")[2] for line in lines]
+    if odd := next((line for line, count in zip(lines, counts, strict=True) if not count.isdecimal()), None):
+        raise BadInputError(f"The file {uri!r} has the line {odd!r}; expected a word, a tab and its count.")
+    return sum(map(int, counts))
 
 
 def _cut(

@@ -182,6 +182,8 @@ def _gist(facts: FieldStatistics, listed: Sequence[_Bar]) -> str:
     if facts.image is not None:
         height, width = facts.image.heights, facts.image.widths
         return f"mean size {figure(width[1])} × {figure(height[1])}" if height and width else "images"
+    if facts.sound is not None:
+        return f"mean length {figure(facts.sound.seconds[1])} s"
     if facts.mean is not None:
         return f"{figure(facts.mean)} ± {figure(facts.deviation)}"
     return f"{listed[0].value} {share(next(iter(listed[0].shares.values())))}" if listed else "no value"
@@ -241,6 +243,9 @@ def _measures(
         ("characters", [facts.text_lengths for facts in columns]),
         ("height", [facts.image and facts.image.heights for facts in columns]),
         ("width", [facts.image and facts.image.widths for facts in columns]),
+        ("seconds", [facts.sound and facts.sound.seconds for facts in columns]),
+        ("samples per second", [facts.sound and facts.sound.rates for facts in columns]),
+        ("level in decibels", [facts.sound and facts.sound.levels for facts in columns]),
         ("mean of each channel", [facts.image and facts.image.means for facts in columns]),
         ("deviation of each channel", [facts.image and facts.image.deviations for facts in columns]),
     ):

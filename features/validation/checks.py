@@ -217,7 +217,9 @@ def _only(facts: FieldStatistics) -> str:
 
 
 def _article(item: Field) -> str:
-    single = {"integer": "integers", "float": "numbers", "string": "texts", "image": "images"}[item.kind]
+    single = {"integer": "integers", "float": "numbers", "string": "texts", "image": "images", "sound": "sounds"}[
+        item.kind
+    ]
     return f"arrays of {single}" if item.array else single
 
 
@@ -232,6 +234,6 @@ def _domain(item: Field) -> str:
     if item.allowed:
         words = ", ".join(map(repr, item.allowed[:8]))
         parts.append(words + (f" and {len(item.allowed) - 8} more" if len(item.allowed) > 8 else ""))
-    if item.kind == "image":
-        return "bytes of an image"
+    if item.is_file:
+        return f"bytes of {'an image' if item.kind == 'image' else 'a WAV file'}"
     return "; ".join(parts) or "finite numbers without gaps"

@@ -22,6 +22,7 @@ from pyspark.sql.types import (
 from features.errors import BadInputError, nearest
 from features.schema import Field, Label, Schema
 from features.validation.images import UNREADABLE, check_images
+from features.validation.sounds import UNHEARD, check_sounds
 
 RAW, SOURCE, FAULT, REASON = "_raw", "_source", "_fault", "reason"
 """Columns beside the fields: the row as it came, the file it came from, what a reader found wrong, the verdict."""
@@ -35,7 +36,7 @@ NO_ARRAY, NOT_SINGLE, LENGTH, GAP = "is not an array", "is not a single value", 
 
 KINDS = {
     NO_VALUE: "missing",
-    **dict.fromkeys((*NOT_A.values(), NO_ARRAY, NOT_SINGLE, NOT_BYTES, UNREADABLE), "type"),
+    **dict.fromkeys((*NOT_A.values(), NO_ARRAY, NOT_SINGLE, NOT_BYTES, UNREADABLE, UNHEARD), "type"),
     **dict.fromkeys((BELOW, ABOVE, UNKNOWN, INFINITE, NO_CLASS, LENGTH, GAP), "domain"),
 }
 """What each complaint is about; a reader's own complaints are about the `row`."""
@@ -75,7 +76,7 @@ def check_rows(rows: DataFrame, schema: Schema, *, labelled: bool, carried: Sequ
     values = [key.alias(schema.key)]
     checks = [F.when(key.isNull(), F.lit(f"{schema.key}: {NO_VALUE}"))]
     for field in schema.fields:
-        check = _check_image if field.kind == "image" else _check_array if field.array else _check_single
+        check = _check_file if field.is_file else _check_array if field.array else _check_single
         value, fault = check(field, types[field.name])
         values.append(value.alias(field.name))
         checks.append(fault)
@@ -88,7 +89,7 @@ def check_rows(rows: DataFrame, schema: Schema, *, labelled: bool, carried: Sequ
     reason = F.concat_ws("; ", *faults)
     others = [F.col(f"`{name}`") for name in carried]
     checked = rows.select(*values, *others, RAW, SOURCE, F.when(reason != "", reason).alias(REASON))
-    return check_images(checked, schema, REASON)
+    return check_images(check_sounds(checked, schema, REASON), schema, REASON)
 
 
 def masked_reason() -> Column:
@@ -134,8 +135,8 @@ def _check_single(field: Field, given: DataType) -> tuple[Column, Column]:
     return value, fault
 
 
-def _check_image(field: Field, given: DataType) -> tuple[Column, Column]:
-    """The same for an image, of which only the bytes are looked at here."""
+def _check_file(field: Field, given: DataType) -> tuple[Column, Column]:
+    """The same for an image or a sound, of which only the bytes are looked at here."""
     column = F.col(f"`{field.name}`")
     if not isinstance(given, BinaryType):
         text = F.when(column.isNotNull(), F.lit(given.simpleString()))

@@ -9,6 +9,7 @@ from keras import ops
 
 from features.columns import PAD
 from models.seeds import own_seed
+from models.text import sampling
 
 Shape: TypeAlias = tuple[int | None, ...]
 
@@ -94,15 +95,14 @@ class NeighbourLoss(keras.layers.Layer):
             seed = own_seed(self.seed_generator)
         else:
             reach, seed = tf.fill(shape, self.window), tf.constant([1, 0], tf.int64)
-        drawn = tf.random.stateless_uniform([shape[0], self.negatives], seed)
-        # The inverse of the distribution function log(k + 1) / log(V + 1).
-        negatives = tf.cast(tf.exp(drawn * math.log(self.size + 1)), tf.int64) - 1
-        negatives = tf.clip_by_value(negatives, 0, self.size - 1)
+        negatives = sampling.drawn((shape[0], self.negatives), self.size, seed)
         contexts, biases = tf.convert_to_tensor(self.contexts), tf.convert_to_tensor(self.biases)
         others = tf.einsum("bwd,bkd->bwk", vectors, tf.gather(contexts, negatives))
-        others += (tf.gather(biases, negatives) - self._expected(negatives))[:, tf.newaxis]
+        others += (tf.gather(biases, negatives) - sampling.expected(negatives, self.size, self.negatives))[
+            :, tf.newaxis
+        ]
         own, own_bias = tf.gather(contexts, tf.maximum(ids, 0)), tf.gather(biases, tf.maximum(ids, 0))
-        own_bias -= self._expected(tf.maximum(ids, 0))
+        own_bias -= sampling.expected(tf.maximum(ids, 0), self.size, self.negatives)
         # What a pair loses by the negatives depends on its first word alone.
         if self.loss == "nce":
             lost = tf.reduce_sum(tf.nn.softplus(others), axis=-1)
@@ -123,11 +123,6 @@ class NeighbourLoss(keras.layers.Layer):
                 total += tf.reduce_sum(loss * meant, axis=1)
                 pairs += tf.reduce_sum(meant, axis=1)
         return total, pairs
-
-    def _expected(self, ids: tf.Tensor) -> tf.Tensor:
-        """Log of how often a word is drawn for a text, in the mean."""
-        place = tf.cast(ids, tf.float32)
-        return tf.math.log(tf.math.log((place + 2) / (place + 1)) * (self.negatives / math.log(self.size + 1)))
 
     def compute_output_shape(self, ids_shape: Shape, vectors_shape: Shape) -> tuple[Shape, Shape]:
         return (ids_shape[0],), (ids_shape[0],)

@@ -10,7 +10,6 @@ machine, and equal messages always lie on the same side.
 
 from typing import ClassVar
 
-import numpy as np
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
@@ -18,8 +17,9 @@ from features.errors import BadInputError
 from features.schema import Field, Label, Schema
 from features.tokens import Tokens
 from features.validation.rows import FAULT, RAW, SOURCE
+from pipelines.datasets.opinions import opinionated_texts
 from pipelines.datasets.raw_table import file_name, read_named, require_input, row_key, text_lines
-from pipelines.datasets.synthetic import Synthetic, binary_scores, read_facts, write_facts, write_lines
+from pipelines.datasets.synthetic import Synthetic, read_facts, write_facts, write_lines
 
 SCHEMA = Schema(
     fields=(Field("message", "string", required=True, tokens=Tokens()),),
@@ -74,21 +74,14 @@ class Antispam:
 
         The best scores are those of the true probability of spam given all words.
         """
-        generator = np.random.default_rng(seed)
-        frequency = 1.0 / (np.arange(WORDS) + 10.0)
-        liking = generator.normal(0, 0.6, WORDS)
-        shares = np.stack([frequency * np.exp(-liking), frequency * np.exp(liking)])
-        shares /= shares.sum(axis=1, keepdims=True)
-        words = np.array([_word(number) for number in range(WORDS)])
-        verdict = np.arange(ROWS) % 2
-        lengths = 1 + generator.poisson(LENGTH - 1, ROWS)
-        chosen = [generator.choice(WORDS, size, p=shares[side]) for size, side in zip(lengths, verdict, strict=True)]
-        messages = [" ".join(words[one]) for one in chosen]
-        odds = np.log(shares[1]) - np.log(shares[0])
-        probability = 1 / (1 + np.exp(-np.array([odds[one].sum() for one in chosen])))
+        made = opinionated_texts([_word(number) for number in range(WORDS)], ROWS, LENGTH, seed)
         for side, name in enumerate(FILES.values()):
-            write_lines(directory, name, [messages[row] for row in np.flatnonzero(verdict == side)])
-        return write_facts(directory, Synthetic(binary_scores(verdict.astype(float), probability), seed))
+            write_lines(
+                directory,
+                name,
+                [text for text, verdict in zip(made.texts, made.verdicts, strict=True) if verdict == side],
+            )
+        return write_facts(directory, Synthetic(made.best, seed))
 
     def synthetic(self, uri: str) -> Synthetic | None:
         """Facts about generated data, None for real data."""

@@ -19,7 +19,8 @@ from pyspark.sql import DataFrame, SparkSession
 from features import storage
 from features.errors import BadInputError
 from features.schema import Purpose
-from pipelines.datasets.image_folder import ENDINGS, MOST_BYTES, image_schema
+from pipelines.datasets.file_folder import MOST_BYTES
+from pipelines.datasets.image_folder import ENDINGS, image_schema
 from pipelines.datasets.parts import ImageRow, image_rows
 from pipelines.datasets.raw_table import file_name, read_named, require_input
 from pipelines.datasets.splits import is_held_out, named_split

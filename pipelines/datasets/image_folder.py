@@ -3,22 +3,17 @@
 A data set of one's own is a module in this folder with one line: `DATASET = ImageFolder("pets", ("cat", "dog"))`.
 """
 
-from urllib.parse import urlsplit
-
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from features import storage
 from features.errors import BadInputError
 from features.schema import Field, Label, Purpose, Schema
-from features.validation.rows import FAULT, RAW, SOURCE
-from pipelines.datasets.raw_table import hidden, read_named
-from pipelines.datasets.splits import NAMES, held_out
+from pipelines.datasets.file_folder import file_rows, folder_of_split, require_files, root_of
+from pipelines.datasets.raw_table import read_named
+from pipelines.datasets.splits import held_out
 from pipelines.datasets.synthetic import Synthetic, read_facts
 
 ENDINGS = ("jpg", "jpeg", "png", "gif", "bmp", "webp")
-MOST_BYTES = 256 << 20
-"""A larger file is not read at all."""
 
 
 def image_schema(classes: tuple[str, ...], purpose: Purpose = "") -> Schema:
@@ -54,12 +49,10 @@ class ImageFolder:
         Raises:
             BadInputError: if there is no such folder.
         """
-        if not storage.exists(uri):
-            raise BadInputError(f"No input at {uri!r}: the path does not exist. Give a folder of images that does.")
+        require_files(uri, "images")
         if uri.endswith(".parquet"):
             return read_named(spark, uri, self.schema)
-        folder = uri if storage.is_folder(uri) else uri.rpartition("/")[0]
-        rows = image_files(spark, uri, urlsplit(folder).path.rstrip("/") + "/")
+        rows = image_files(spark, uri, root_of(uri))
         return rows if split is None else rows.where(in_split(uri, F.col(self.schema.key), split))
 
     def generate(self, directory: str, *, seed: int) -> Synthetic:
@@ -83,8 +76,9 @@ def in_split(uri: str, key: Column, split: str) -> Column:
         key: A file's path below it.
         split: `train` or `eval`.
     """
-    if any(storage.exists(storage.join(uri, word)) for words in NAMES.values() for word in words):
-        return F.lower(F.element_at(F.split(key, "/"), 1)).isin(*NAMES[split])
+    inside = folder_of_split(uri, key, split)
+    if inside is not None:
+        return inside
     return held_out(key) if split == "eval" else ~held_out(key)
 
 
@@ -92,35 +86,4 @@ def image_files(spark: SparkSession, uri: str, root: str) -> DataFrame:
     """Every image file at `uri`: its path below `root` (`path`), its bytes (`image`) and the folder it lies in
     (`label`), with what raw rows have besides.
     """
-    glob = f"*.{{{','.join([*ENDINGS, *map(str.upper, ENDINGS)])}}}"
-    files = spark.read.format("binaryFile").option("pathGlobFilter", glob).option("recursiveFileLookup", "true")
-    found = files.load(uri)
-    small, large = F.col("length") <= MOST_BYTES, F.col("length") > MOST_BYTES
-    nothing = F.lit(None).cast("string")
-    # Of two readings, because the bytes of a file are read unless nobody asks for them.
-    read = found.where(small).select("path", "content", nothing.alias(FAULT))
-    fault = F.concat(F.lit("the file has "), F.col("length").cast("string"), F.lit(f" bytes, more than {MOST_BYTES:,}"))
-    refused = found.where(large).select("path", F.lit(None).cast("binary").alias("content"), fault.alias(FAULT))
-    listed = read.unionByName(refused)
-    if empty := _empty_files(uri):  # which Spark's reader leaves out
-        rows = [(file, b"", None) for file in empty]
-        listed = listed.unionByName(spark.createDataFrame(rows, listed.select("path", "content", FAULT).schema))
-    path = F.col("path")
-    key = F.substring(path, F.instr(path, root) + len(root), F.length(path))
-    return listed.select(
-        key.alias("path"),
-        F.col("content").alias("image"),
-        F.try_element_at(F.split(key, "/"), F.lit(-2)).alias("label"),
-        path.alias(RAW),
-        path.alias(SOURCE),
-        F.col(FAULT),
-    )
-
-
-def _empty_files(uri: str) -> list[str]:
-    entries = storage.list_files(uri, recursive=True) if storage.is_folder(uri) else []
-    return [
-        entry.uri
-        for entry in entries
-        if entry.size == 0 and entry.uri.lower().rpartition(".")[2] in ENDINGS and not hidden(entry.uri)
-    ]
+    return file_rows(spark, uri, root, "image", ENDINGS).withColumnRenamed("folder", "label")

@@ -37,8 +37,8 @@ def require_sliceable(recipe: Recipe, schema: Schema) -> None:
     for declared in recipe.evaluation.slices:
         name, bounds = slice_bounds(declared)
         field = schema.field(name)
-        if field.kind == "image":
-            raise BadInputError(f"evaluation.slices has {name!r}, which is an image. Take a field of values.")
+        if field.is_file:
+            raise BadInputError(f"evaluation.slices has {name!r}, a field of {field.kind}s. Take a field of values.")
         if field.array:
             raise BadInputError(f"evaluation.slices has {name!r}, which holds several values per row. Take another.")
         if bounds and field.kind == "string":

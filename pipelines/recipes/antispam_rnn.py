@@ -17,7 +17,10 @@ RECIPE = Recipe(
     dataset="antispam",
     model=recurrent.Config(Embedding(WORDS, 200), units=64, dropout=0.2),
     training=Training(
-        optimizers=(Optimizer("adam", learning_rate=0.002, schedule=Schedule("cosine")),), epochs=4, global_batch=128
+        optimizers=(Optimizer("adam", learning_rate=0.002, schedule=Schedule("cosine")),),
+        epochs=4,
+        global_batch=128,
+        bucket_by="message",
     ),
     gate=Gate("accuracy", 0.9),
 )

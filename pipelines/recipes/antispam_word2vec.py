@@ -2,7 +2,7 @@
 
 Reproduces the word vectors of "Deep Learning with TensorLayer", chapter 14 (anti-spam): 200 numbers, five words to
 either side, 64 negatives, words seen fewer than three times unknown. The book takes plain gradient descent; here it is
-Adagrad, which needs fewer passes. Give the vectors to a filter with
+Adam, which needs fewer passes. Give the vectors to a filter with
 `--set model.words.initial=TRAINING/model/vectors/message.npy`, and `--set model.words.trainable=false` to freeze them.
 """
 
@@ -16,6 +16,6 @@ RECIPE = Recipe(
     source="Deep Learning with TensorLayer, chapter 14: anti-spam",
     dataset="antispam_vectors",
     model=skip_gram.Config(Embedding(WORDS, 200), subsample=1e-3),
-    training=Training(optimizers=(Optimizer("adagrad", learning_rate=0.2),), epochs=10, global_batch=64),
+    training=Training(optimizers=(Optimizer("adam", learning_rate=0.005),), epochs=8, global_batch=128),
     gate=Gate("loss", 1e6),
 )

@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 
 from features.images.reading import read_images
 from features.schema import Field, Schema
+from features.validation.sounds import sound_faults
 
 Sure = npt.NDArray[np.bool_]
 
@@ -45,8 +46,10 @@ def look(batch: pa.RecordBatch, schema: Schema) -> tuple[pa.RecordBatch, Sure | 
 
 
 def _fits(field: Field, given: pa.DataType) -> bool:
-    if field.kind == "image":
-        return bool(field.shape) and bool(pa.types.is_binary(given) or pa.types.is_large_binary(given))
+    if field.is_file:
+        return bool(field.shape or field.kind == "sound") and bool(
+            pa.types.is_binary(given) or pa.types.is_large_binary(given)
+        )
     if pa.types.is_list(given) or pa.types.is_large_list(given) or pa.types.is_fixed_size_list(given):
         if not field.array:
             return False
@@ -76,6 +79,8 @@ def _looked_at(array: pa.Array, field: Field, sure: Sure) -> pa.Array:
     """The column as the model takes it; clears `sure` where it is in doubt."""
     if field.kind == "image":
         return _pixels(array, field, sure)
+    if field.kind == "sound":
+        return _sounds(array, field, sure)
     if not field.array:
         if field.kind == "string":
             return _texts(array, field, sure)
@@ -98,6 +103,15 @@ def _pixels(array: pa.Array, field: Field, sure: Sure) -> pa.Array:
     if field.required:
         sure &= np.asarray(array.is_valid())
     return read.pixels
+
+
+def _sounds(array: pa.Array, field: Field, sure: Sure) -> pa.Array:
+    """Sounds as they are."""
+    sounds = array.cast(pa.binary())
+    sure &= np.array([fault is None for fault in sound_faults(sounds)], bool)
+    if field.required:
+        _doubt_nulls(sounds, sure)
+    return sounds
 
 
 def _lists(array: pa.Array, field: Field, sure: Sure) -> pa.Array:

@@ -16,10 +16,13 @@ by 0.011 at most among the fewest rows and by 0.0025 among the most, two times o
 NUMBER_BYTES, TEXT_BYTES, MANY = 8, 16, 8
 """A number; a text, and the values of a field of many values, as far as one may guess."""
 
+SOUND_SAMPLE_BYTES, SOUND_SAMPLES = 4, 16_000
+"""A sample of a sound once it is decoded, and how many a sound has, as far as one may guess."""
+
 
 def batch_rows_for(fields: Sequence[Field], training: Statistics) -> int:
     """Rows that the model takes at a time: some 16 MiB."""
-    fewest = 1 if any(field.kind == "image" for field in fields) else FEWEST
+    fewest = 1 if any(field.is_file for field in fields) else FEWEST
     return min(MOST, max(fewest, BATCH_BYTES // row_bytes(fields, training)))
 
 
@@ -45,6 +48,9 @@ def _field_bytes(field: Field, training: Statistics) -> float:
         values = facts.lengths[1] if facts and facts.lengths else MANY
     if field.kind == "image":
         return values
+    if field.kind == "sound":
+        known = facts.sound if facts else None
+        return SOUND_SAMPLE_BYTES * (known.seconds[1] * known.rates[1] if known else SOUND_SAMPLES)
     if field.kind != "string":
         return values * NUMBER_BYTES
     return values * (facts.text_lengths[1] if facts and facts.text_lengths else TEXT_BYTES)

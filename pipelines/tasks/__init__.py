@@ -18,6 +18,7 @@ from pipelines.tasks.reconstruction import Reconstruction
 from pipelines.tasks.regression import Regression
 from pipelines.tasks.segmentation import Segmentation
 from pipelines.tasks.task import Task
+from pipelines.tasks.translation import Translation
 from pipelines.tasks.vectors import Vectors
 
 
@@ -47,6 +48,8 @@ def task_of(label: Label, statistics: Statistics | None = None) -> Task:
             return Vectors()
         case "language":
             return Language()
+        case "translation":
+            return Translation.of(label.writes, statistics)
 
 
 def require_fit(recipe: Recipe, schema: Schema) -> None:

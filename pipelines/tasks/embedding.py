@@ -116,4 +116,5 @@ class Embedding:
         measured = pairs.select("same", cosine.alias("cosine"), fold.alias("fold"), *groups_of(scored))
         found = verification_metrics(measured, "same", "cosine")
         whole = found[ALL].metrics | fold_accuracy(measured, "same", "cosine", "fold")
+        whole |= {"rows": float(scored.count()), "pairs": whole["rows"]}
         return found | {ALL: Measured(whole, found[ALL].details)}

@@ -32,21 +32,33 @@ class Scorer(tf.Module):
         model: Model inputs to the network's outputs.
         task: Outputs to predictions.
         weights: The network's variables by name, as `take_weights` looks for them.
+        absent: Inputs that it does without.
     """
 
     def __init__(
-        self, transform: TransformGraph, model: keras.Model, task: Task, weights: dict[str, tf.Variable]
+        self,
+        transform: TransformGraph,
+        model: keras.Model,
+        task: Task,
+        weights: dict[str, tf.Variable],
+        absent: tuple[str, ...] = (),
     ) -> None:
         super().__init__(name="emberline")
         self.transform = transform
         self._task = task
         self.weights = weights
         self._model = model
+        self._absent = dict.fromkeys(absent)
         self.carried: keras.Model | None = None
+
+    @property
+    def absent(self) -> tuple[str, ...]:
+        """Inputs that it does without."""
+        return tuple(self._absent)
 
     def score_transformed(self, inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         """The prediction, column by column, from stored columns."""
-        return self._task.predict(self._model(inputs, training=False))
+        return self._task.predict(self._model({**self._absent, **inputs}, training=False))
 
     def score_raw(self, columns: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         """The same from raw columns."""
@@ -73,18 +85,20 @@ def export(recipe: Recipe, version: DatasetVersion, trained: keras.Model, target
     Returns:
         Digest of its files.
     """
-    columns = stored(recipe.model.columns)
+    columns = tuple(column for column in stored(recipe.model.columns) if column.name not in recipe.only_in_training)
+    schema = version.schema.subset({field for column in columns for field in column.fields})
     model = recipe.model_module.build(recipe.model, version.cardinalities)
     # A model of its own: variables of a distribution strategy do not belong in a file.
     for mine, its in zip(model.variables, trained.variables, strict=True):
         mine.assign(its.value.numpy() if not hasattr(its.value, "values") else its.value.values[0].numpy())
     task = task_of(version.schema.label, version.statistics)
     scorer = Scorer(
-        TransformGraph(version.schema, columns, version.statistics),
+        TransformGraph(schema, columns, version.statistics),
         model,
         task,
         # Layers without a name are called otherwise in a second network: the trained one's names are those that count.
         dict(zip(named_variables(trained), (variable.value for variable in model.variables), strict=True)),
+        recipe.only_in_training,
     )
     signatures = _signatures(scorer, model)
     if hasattr(recipe.model_module, "carried"):
@@ -93,7 +107,9 @@ def export(recipe: Recipe, version: DatasetVersion, trained: keras.Model, target
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch) / "model"
         tf.saved_model.save(scorer, str(folder), signatures=signatures)
-        (folder / "features.json").write_text(storage.read_bytes(version.features_uri).decode())
+        # What only training reads is asked of nobody who scores.
+        features = {**version.features, "schema": schema.to_json()}
+        (folder / "features.json").write_text(json.dumps(features, indent=2))
         (folder / "recipe.json").write_text(json.dumps(recipe.to_json(), indent=2))
         # The graphs have tables of their own; these are for a dataset version that takes over the statistics.
         version.statistics.copy_vocabularies(str(folder))
@@ -127,7 +143,11 @@ def _write_vectors(folder: str, recipe: Recipe, version: DatasetVersion, model: 
 
 def _signatures(scorer: Scorer, model: keras.Model) -> dict[str, Any]:
     raw = scorer.transform.raw_spec
-    stored_spec = {item.name: tf.TensorSpec(item.shape, tf.as_dtype(item.dtype), item.name) for item in model.inputs}
+    stored_spec = {
+        item.name: tf.TensorSpec(item.shape, tf.as_dtype(item.dtype), item.name)
+        for item in model.inputs
+        if item.name not in scorer.absent
+    }
 
     @tf.function(input_signature=[raw])
     def from_columns(columns: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:

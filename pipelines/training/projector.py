@@ -37,10 +37,9 @@ def words_of(source: Vocabulary | Segments, statistics: Statistics, at_most: int
     count = min(count, at_most) if at_most else count
     if vocabulary.words:
         return [str(word) for word in vocabulary.words[:count]]
-    if vocabulary.file:
-        return storage.read_text(vocabulary.file).split("\n")[:count]
-    lines = storage.read_text(statistics.vocabulary_uri(vocabulary.field)).split("\n")[:count]
-    return [line.partition("\t")[0] for line in lines]  # a learned one has counts
+    lines = storage.read_text(vocabulary.file or statistics.vocabulary_uri(vocabulary.field)).split("\n")[:count]
+    counted = not vocabulary.file or isinstance(source, Segments)
+    return [line.rpartition("\t")[0] if counted else line for line in lines]
 
 
 def write_tables(folder: str, model: keras.Model, words: Words) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from pipelines.datasets import antispam, ptb, text8
+from pipelines.datasets import antispam, ptb, reviews, sentence_pairs, text8
 
 pytestmark = pytest.mark.slow
 
@@ -19,27 +19,43 @@ class Slice:
     """A recipe and what makes it small.
 
     Args:
+        dataset: Whose rows it reads.
         columns: Of its predictions.
         metrics: That it is measured by.
         settings: `--set` values.
     """
 
+    dataset: Any
     columns: set[str]
     metrics: set[str]
-    settings: tuple[str, ...]
+    settings: tuple[str, ...] = ()
 
 
+PAIRS = Slice(
+    sentence_pairs.DATASET,
+    {"written", "reference", "loss", "tokens"},
+    {"bleu", "perplexity", "loss", "exact", "meteor"},
+    ("model.units=8", "model.layers=1", "model.longest=8", "model.beams=2", "gate.metric=perplexity", "gate.limit=1e6"),
+)
+OPINION = Slice(reviews.DATASET, {"score", "class_name"}, {"accuracy", "auc"}, ("gate.limit=0.3",))
 SLICES = {
-    "word2vec": Slice({"vector", "loss", "pairs"}, {"loss"}, ("model.words.dimension=16",)),
-    "ptb_small": Slice({"loss", "tokens", "perplexity"}, {"perplexity", "loss"}, ("model.words.dimension=16",)),
+    "word2vec": Slice(text8.DATASET, {"vector", "loss", "pairs"}, {"loss"}, ("model.words.dimension=16",)),
+    "ptb_small": Slice(
+        ptb.DATASET, {"loss", "tokens", "perplexity"}, {"perplexity", "loss"}, ("model.words.dimension=16",)
+    ),
+    "translation": PAIRS,
+    "movie_dialogs": PAIRS,
+    "sentiment_nbow": OPINION,
+    "sentiment_cnn": OPINION,
+    "sentiment_bilstm": OPINION,
 }
 
 
 @pytest.fixture(scope="module")
 def raw(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """A few hundred lines of each data set in its own format."""
+    """Some lines of each data set in its own format."""
     folders = {}
-    for dataset in (text8.DATASET, ptb.DATASET, antispam.DATASET):
+    for dataset in (text8.DATASET, ptb.DATASET, antispam.DATASET, sentence_pairs.DATASET):
         folder = tmp_path_factory.mktemp(dataset.name)
         dataset.generate(str(folder / "whole"), seed=1)
         (folder / "slice").mkdir()
@@ -48,6 +64,13 @@ def raw(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
                 lines = file.read_text().splitlines(keepends=True)[:1500]
                 (folder / "slice" / file.name).write_text("".join(lines))
         folders[dataset.name] = folder / "slice"
+    folder = tmp_path_factory.mktemp("reviews")
+    reviews.DATASET.generate(str(folder), seed=1)
+    for file in folder.glob("*/*/*.txt"):
+        if int(file.stem) >= 400:
+            file.unlink()
+    (folder / "synthetic.json").unlink()
+    folders["reviews"] = folder
     return folders
 
 
@@ -62,17 +85,27 @@ def run(emberline: Any, recipe: str, source: Path, workspace: Path, *settings: s
 
 @pytest.mark.parametrize("recipe", SLICES)
 def test_it_runs_from_files_to_predictions(recipe: str, raw: dict[str, Path], tmp_path: Path, emberline: Any) -> None:
-    small, dataset = SLICES[recipe], {"word2vec": "text8", "ptb_small": "ptb"}[recipe]
-    summary = run(emberline, recipe, raw[dataset], tmp_path, *small.settings)
+    small = SLICES[recipe]
+    summary = run(emberline, recipe, raw[small.dataset.name], tmp_path, *small.settings)
     assert small.metrics <= set(summary["metrics"])
     assert all(np.isfinite(summary["metrics"][name]) for name in small.metrics)
     predictions = pq.read_table(summary["predictions"].removeprefix("file://"))
     assert small.columns <= set(predictions.schema.names)
     assert predictions.num_rows == summary["rows_scored"] == sum(summary["records"].values())
     manifest = json.loads(Path(summary["dataset"].removeprefix("file://"), "manifest.json").read_text())
-    lengths = manifest["splits"]["train"]["lengths"]["text"]
-    assert len(lengths) == 101
-    assert lengths[-1] == (1401 if recipe == "ptb_small" else 200)
+    lengths = manifest["splits"]["train"]["lengths"]
+    assert all(len(found) == 101 for found in lengths.values())
+    if recipe == "ptb_small":
+        assert lengths["text"][-1] == 1401
+        written = emberline(
+            "generate", "--model", "models:/emberline-ptb_small@champion", "--begin", "w1 w2", "--words", "7",
+            "--top-k", "3", "--tracking-uri", summary["tracking_uri"],
+        )  # fmt: skip
+        assert written.code == 0, written.stderr[-2000:]
+        assert len(written.result["text"].split()) == 9
+    if small is PAIRS:
+        assert all(isinstance(text, str) for text in predictions["written"].to_pylist())
+        assert predictions["reference"][0].as_py().endswith(".")
 
 
 def test_filters_start_from_the_vectors_of_their_messages(raw: dict[str, Path], tmp_path: Path, emberline: Any) -> None:

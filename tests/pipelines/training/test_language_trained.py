@@ -105,6 +105,7 @@ def test_state_is_carried_through_a_row_and_no_further(short: DatasetVersion, tm
     assert all(state["state_0_h"].numpy().any() for state in states[1:])
 
 
+@pytest.mark.slow
 def test_a_training_killed_within_rows_ends_as_an_undisturbed_one(short: DatasetVersion, tmp_path: Path) -> None:
     """12 steps per epoch, a checkpoint every 4; killed at 20, taken up at 16: inside the rows of a batch."""
     chosen = recipe(checkpoint_every="4 steps")

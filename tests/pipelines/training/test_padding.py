@@ -80,6 +80,7 @@ def test_padding_is_counted_and_sorting_leaves_little(texts: DatasetVersion, tmp
     assert max(metrics["padding"] for metrics in epochs(found)) < 0.33
 
 
+@pytest.mark.slow
 def test_a_sorted_training_killed_in_mid_epoch_ends_as_an_undisturbed_one(
     texts: DatasetVersion, tmp_path: Path
 ) -> None:

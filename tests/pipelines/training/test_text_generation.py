@@ -37,11 +37,13 @@ def generator(tmp_path_factory: pytest.TempPathFactory, text_version: Callable[.
     return TextGenerator(str(folder / "model"))
 
 
+@pytest.mark.slow
 def test_a_text_goes_on_as_it_was_learned(generator: TextGenerator) -> None:
     assert generator.go_on("w2 w3", 12, temperature=0.2, seed=1) == [CYCLE[(4 + place) % 7] for place in range(12)]
     assert generator.go_on("w5", 9, top_k=1) == [CYCLE[(6 + place) % 7] for place in range(9)]
 
 
+@pytest.mark.slow
 def test_heat_makes_it_stray_and_a_seed_repeats_it(generator: TextGenerator) -> None:
     wild = [generator.go_on("w0", 40, temperature=50.0, seed=seed) for seed in (1, 1, 2)]
     assert wild[0] == wild[1] != wild[2]
@@ -49,6 +51,7 @@ def test_heat_makes_it_stray_and_a_seed_repeats_it(generator: TextGenerator) -> 
     assert len(set(wild[0])) > 4
 
 
+@pytest.mark.slow
 def test_what_cannot_be_gone_on_from_is_refused(generator: TextGenerator) -> None:
     for begin in ("odd w1", ""):
         with pytest.raises(BadInputError, match="at least one"):

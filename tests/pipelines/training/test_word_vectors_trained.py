@@ -38,8 +38,8 @@ def version(tmp_path_factory: pytest.TempPathFactory, text_version: Callable[...
 
 def recipe(loss: Any = "nce", **settings: Any) -> Recipe:
     base = load_recipe("word2vec")
-    given: dict[str, Any] = {"epochs": 4, "workers": 1, "tensorboard": False}
-    optimizers = (Optimizer("adagrad", 0.3),)
+    given: dict[str, Any] = {"epochs": 8, "global_batch": 8, "workers": 1, "tensorboard": False}
+    optimizers = (Optimizer("adam", 0.01),)
     training = replace(base.training, **given | {"optimizers": optimizers} | settings)
     return replace(base, model=skip_gram.Config(WORDS, window=5, negatives=32, loss=loss), training=training)
 
@@ -69,6 +69,7 @@ def test_analogies_of_the_text_are_solved(loss: str, version: DatasetVersion, tm
     assert table.nearest("a3", 1)[0][0][0] in "abt"
 
 
+@pytest.mark.slow
 def test_a_stopped_training_draws_the_same_pairs(version: DatasetVersion, tmp_path: Path) -> None:
     whole, _ = train(version, recipe(epochs=2, global_batch=200), tmp_path / "whole")
     train(version, recipe(epochs=1, global_batch=200), tmp_path / "parts")

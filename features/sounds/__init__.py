@@ -1,0 +1,1 @@
+"""Sounds: bytes of a WAV file to samples, and samples to spectra."""

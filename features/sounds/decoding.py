@@ -1,0 +1,147 @@
+"""Bytes of WAV files to samples of one rate, as a TensorFlow graph: the same in the ETL and in exported models.
+
+TensorFlow's own `decode_wav` reads 16 bits alone. Channels become their mean. Another rate is brought to the wanted one
+by a sinc under a Hann window, which is what leaves out frequencies that the wanted rate cannot have (Smith, "Digital
+Audio Resampling").
+"""
+
+from math import pi
+
+import tensorflow as tf
+
+from features.sounds.wav import EXTENSIBLE, PCM, WIDTHS
+
+CROSSINGS = 32
+"""Zeros of the sinc to either side."""
+
+PASSED = 0.95
+"""Share of the frequencies below half the smaller rate that is kept."""
+
+_AT_ONCE = 4096
+"""Samples that are computed together when the rate changes: a long recording would fill the memory."""
+
+
+def waveforms(contents: tf.Tensor, rate: int, samples: int = 0) -> tuple[tf.Tensor, tf.Tensor]:
+    """Sounds of a batch.
+
+    Args:
+        contents: string `[batch]`: WAV files; an empty one is a sound of no samples.
+        rate: Samples per second.
+        samples: Of each sound: longer ones are cut, shorter ones followed by silence; 0 for the longest of the batch.
+
+    Returns:
+        float32 `[batch, samples]` between -1 and 1, and how many samples each has of its own: int32 `[batch]`.
+    """
+    sounds = tf.map_fn(
+        lambda content: waveform(content, rate),
+        contents,
+        fn_output_signature=tf.RaggedTensorSpec([None], tf.float32, ragged_rank=0),
+    )
+    if samples:
+        sounds = sounds[:, :samples]
+    lengths = tf.cast(sounds.row_lengths(), tf.int32)
+    return sounds.to_tensor(0.0, shape=[None, samples or None]), lengths
+
+
+def waveform(content: tf.Tensor, rate: int) -> tf.Tensor:
+    """One sound: float32 `[samples]`, between -1 and 1, the mean of its channels.
+
+    Args:
+        content: A WAV file, string `[]`; the empty text is a sound of no samples.
+        rate: Samples per second of the result.
+    """
+    return tf.cond(tf.strings.length(content) == 0, lambda: tf.zeros([0]), lambda: _decoded(content, rate))
+
+
+def _decoded(content: tf.Tensor, rate: int) -> tf.Tensor:
+    form, begin, size = _chunks(content)
+    channels, given, step, bits = _form(content, form)
+    data = tf.strings.substr(content, begin, size // step * step)
+    which = tf.searchsorted(WIDTHS, [bits])[0]
+    values = tf.switch_case(which, [lambda width=width: _numbers(data, width) for width in WIDTHS])
+    mono = tf.reduce_mean(tf.reshape(values, [-1, channels]), axis=1)
+    return tf.cond(given == rate, lambda: mono, lambda: resampled(mono, given, rate))
+
+
+def _number(content: tf.Tensor, place: tf.Tensor, size: int) -> tf.Tensor:
+    """An unsigned number of so many bytes, the smallest first; bytes behind the end are 0."""
+    place = tf.minimum(place, tf.strings.length(content))
+    digits = tf.cast(tf.io.decode_raw(tf.strings.substr(content, place, size), tf.uint8, fixed_length=size), tf.int32)
+    return tf.reduce_sum(tf.bitwise.left_shift(digits, [8 * index for index in range(size)]))
+
+
+def _chunks(content: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    """Where the description begins, where the samples do, and how many bytes they have."""
+    length = tf.strings.length(content)
+
+    def is_called(place: tf.Tensor, name: str) -> tf.Tensor:
+        return tf.strings.substr(content, tf.minimum(place, length), 4) == name
+
+    def on(place: tf.Tensor, form: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        size = _number(content, place + 4, 4)
+        form = tf.where(is_called(place, "fmt ") & (form == 0), place + 8, form)
+        return place + 8 + size + size % 2, form
+
+    def is_before(place: tf.Tensor, form: tf.Tensor) -> tf.Tensor:
+        return (place >= 0) & (place + 8 <= length) & ~is_called(place, "data")
+
+    place, form = tf.while_loop(is_before, on, (tf.constant(12), tf.constant(0)))
+    size = _number(content, place + 4, 4)
+    good = (form > 0) & is_called(place, "data") & (size >= 0) & (place + 8 + size <= length)
+    with tf.control_dependencies([tf.debugging.Assert(good, ["a sound is no WAV file, or breaks off"])]):
+        return tf.identity(form), place + 8, size
+
+
+def _form(content: tf.Tensor, form: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor]:
+    """Channels, rate, bytes of a sample of all channels, bits of one."""
+    kind, inner = _number(content, form, 2), _number(content, form + 24, 2)
+    channels, rate = _number(content, form + 2, 2), _number(content, form + 4, 4)
+    step, bits = _number(content, form + 12, 2), _number(content, form + 14, 2)
+    is_pcm = tf.where(kind == EXTENSIBLE, inner, kind) == PCM
+    good = is_pcm & tf.reduce_any(bits == WIDTHS) & (rate > 0) & (channels > 0) & (step == channels * bits // 8)
+    with tf.control_dependencies([tf.debugging.Assert(good, ["a sound is not PCM of 8, 16, 24 or 32 bits"])]):
+        return tf.identity(channels), rate, step, bits
+
+
+def _numbers(data: tf.Tensor, bits: int) -> tf.Tensor:
+    """Samples between -1 and 1: whole numbers over half their range; those of 8 bits have no sign."""
+    if bits == 8:
+        return tf.cast(tf.io.decode_raw(data, tf.uint8), tf.float32) / 128 - 1
+    if bits == 24:
+        three = tf.cast(tf.reshape(tf.io.decode_raw(data, tf.uint8), [-1, 3]), tf.int32)
+        whole = tf.reduce_sum(tf.bitwise.left_shift(three, [8, 16, 24]), axis=1)
+        return tf.cast(whole, tf.float32) / 2**31
+    return tf.cast(tf.io.decode_raw(data, {16: tf.int16, 32: tf.int32}[bits]), tf.float32) / 2 ** (bits - 1)
+
+
+def resampled(samples: tf.Tensor, given: tf.Tensor, rate: int) -> tf.Tensor:
+    """The same sound at another rate: float32 `[ceil(samples * rate / given)]`.
+
+    Args:
+        samples: float32 `[samples]`.
+        given: Its rate, int32.
+        rate: The wanted one.
+    """
+    given, wanted = tf.cast(given, tf.int64), tf.constant(rate, tf.int64)
+    count = -(-tf.size(samples, tf.int64) * wanted // given)
+    # Frequencies are in shares of the given rate; the lower of the two rates says which of them are kept.
+    kept = PASSED * tf.minimum(1.0, tf.cast(wanted / given, tf.float32))
+    reach = tf.cast(tf.math.ceil(CROSSINGS / kept), tf.int64)
+    taps = tf.range(-reach + 1, reach + 1)
+    around = tf.pad(samples, [[reach, reach]])
+
+    def some(first: tf.Tensor) -> tf.Tensor:
+        places = (first + tf.range(_AT_ONCE, dtype=tf.int64)) * given
+        whole, part = places // wanted, tf.cast(places % wanted / wanted, tf.float32)
+        away = part[:, tf.newaxis] - tf.cast(taps, tf.float32)
+        hann = tf.where(
+            tf.abs(away) < tf.cast(reach, tf.float32), tf.cos(away * (pi / 2) / tf.cast(reach, tf.float32)) ** 2, 0
+        )
+        turns = pi * kept * away
+        sinc = tf.math.divide_no_nan(tf.sin(turns), turns) + tf.cast(turns == 0, tf.float32)
+        index = tf.minimum(whole[:, tf.newaxis] + taps + reach, tf.size(around, tf.int64) - 1)
+        return kept * tf.reduce_sum(tf.gather(around, index) * hann * sinc, axis=1)
+
+    firsts = tf.range(0, count, _AT_ONCE)
+    pieces = tf.map_fn(some, firsts, fn_output_signature=tf.TensorSpec([_AT_ONCE], tf.float32))
+    return tf.reshape(pieces, [-1])[:count]

@@ -1,0 +1,1 @@
+"""Networks that go on where a series of numbers ends."""

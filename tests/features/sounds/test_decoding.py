@@ -1,0 +1,62 @@
+"""The decoder in a graph against libsndfile, and its change of rate against soxr."""
+
+import librosa
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from features.sounds.decoding import resampled, waveform, waveforms
+from features.sounds.wav import SoundError, read_header, wav_bytes
+from tests.features.sounds.test_wav import GOOD, TONE, written
+
+NOISE = np.random.default_rng(1).uniform(-1, 1, (501, 2))
+
+
+@pytest.mark.parametrize("form", ["PCM_U8", "PCM_16", "PCM_24", "PCM_32"])
+@pytest.mark.parametrize("container", ["WAV", "WAVEX"])
+@pytest.mark.parametrize("samples", [NOISE, NOISE[:, 0]], ids=["stereo", "mono"])
+def test_samples_are_those_of_libsndfile(form: str, container: str, samples: np.ndarray) -> None:
+    import io
+
+    import soundfile
+
+    file = written(form, samples, 8000, container)
+    expected = soundfile.read(io.BytesIO(file), dtype="float64")[0].reshape(501, -1).mean(axis=1)
+    np.testing.assert_allclose(waveform(tf.constant(file), 8000), expected, atol=1e-6)
+
+
+def test_a_batch_is_cut_and_followed_by_silence() -> None:
+    files = tf.constant([GOOD, b"", wav_bytes(TONE[:30], 8000)])
+    samples, lengths = waveforms(files, 8000)
+    assert samples.shape == (3, 800)
+    assert lengths.numpy().tolist() == [800, 0, 30]
+    assert not samples[2, 30:].numpy().any()
+    cut, lengths = waveforms(files, 8000, 100)
+    np.testing.assert_array_equal(cut[0], samples[0, :100])
+    assert lengths.numpy().tolist() == [100, 0, 30]
+    assert waveforms(files, 8000, 1000)[0].shape == (3, 1000)
+
+
+@pytest.mark.parametrize(("given", "wanted"), [(44_100, 16_000), (8_000, 16_000), (16_000, 8_000), (11_025, 8_000)])
+def test_another_rate_sounds_alike(given: int, wanted: int) -> None:
+    """A mixture of tones well below half of either rate is what soxr makes of it, away from the ends."""
+    seconds = np.arange(given) / given
+    tones = sum(np.sin(2 * np.pi * hertz * seconds + hertz) for hertz in (200, 1111, 2500, 3000)) / 4
+    mine = resampled(tf.constant(tones, tf.float32), tf.constant(given), wanted).numpy()
+    theirs = librosa.resample(tones, orig_sr=given, target_sr=wanted, res_type="soxr_vhq")
+    assert mine.shape == theirs.shape
+    np.testing.assert_allclose(mine[500:-500], theirs[500:-500], atol=2e-3)
+
+
+def test_what_the_lower_rate_cannot_have_is_left_out() -> None:
+    high = np.sin(2 * np.pi * 6000 * np.arange(16_000) / 16_000)
+    low = resampled(tf.constant(high, tf.float32), tf.constant(16_000), 8000).numpy()
+    assert np.abs(low[200:-200]).max() < 2e-3
+
+
+@pytest.mark.parametrize("cut", [10, 30, 40, 700])
+def test_a_broken_file_stops_the_graph_that_the_check_would_have_kept_it_from(cut: int) -> None:
+    with pytest.raises(SoundError):
+        read_header(GOOD[:cut])
+    with pytest.raises(tf.errors.InvalidArgumentError):
+        waveform(tf.constant(GOOD[:cut]), 8000)
