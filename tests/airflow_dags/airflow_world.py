@@ -40,6 +40,7 @@ SECRETS = {
 }
 CONNECTION_PASSWORD = "planted-connection-9012"
 """What Airflow's workers know, and nobody may write down."""
+LOCKED_TRIES = 5
 OVERRIDES = ["training.epochs=2", "training.global_batch=64", "preparation.shards=2", "training.tensorboard=False"]
 
 
@@ -134,11 +135,16 @@ class World:
             token = json.loads(urllib.request.urlopen(f"{self.api}/auth/token", timeout=30).read())["access_token"]
             request.add_header("Authorization", f"Bearer {token}")
         data = json.dumps(body).encode() if body is not None else None
-        try:
-            with urllib.request.urlopen(request, data, timeout=60) as answer:
-                text = answer.read()
-        except urllib.error.HTTPError as error:
-            raise AssertionError(f"{method} {path}: {error.code} {error.read().decode()[:2000]}") from error
+        for tries_left in range(LOCKED_TRIES, -1, -1):
+            try:
+                with urllib.request.urlopen(request, data, timeout=60) as answer:
+                    text = answer.read()
+                break
+            except urllib.error.HTTPError as error:
+                if error.code == 500 and tries_left:  # Airflow's SQLite is locked by its scheduler
+                    time.sleep(2)
+                    continue
+                raise AssertionError(f"{method} {path}: {error.code} {error.read().decode()[:2000]}") from error
         return json.loads(text) if text else None
 
     def runs(self, dag: str, kind: str = "") -> list[dict[str, Any]]:
