@@ -16,6 +16,8 @@ RECIPE = Recipe(
     source="Deep Learning with TensorLayer, chapter 14: anti-spam",
     dataset="antispam_vectors",
     model=skip_gram.Config(Embedding(WORDS, 200), subsample=1e-3),
-    training=Training(optimizers=(Optimizer("adam", learning_rate=0.005),), epochs=8, global_batch=128),
+    training=Training(
+        optimizers=(Optimizer("adam", learning_rate=0.005),), epochs=8, global_batch=128, bucket_by="message"
+    ),
     gate=Gate("loss", 1e6),
 )
