@@ -37,7 +37,7 @@ PAIRS = Slice(
     {"bleu", "perplexity", "loss", "exact", "meteor"},
     ("model.units=8", "model.layers=1", "model.longest=8", "model.beams=2", "gate.metric=perplexity", "gate.limit=1e6"),
 )
-OPINION = Slice(reviews.DATASET, {"score", "class_name"}, {"accuracy", "auc"}, ("gate.limit=0.3",))
+OPINION = Slice(reviews.DATASET, {"score", "class"}, {"accuracy", "auc"}, ("gate.limit=0.3",))
 SLICES = {
     "word2vec": Slice(text8.DATASET, {"vector", "loss", "pairs"}, {"loss"}, ("model.words.dimension=16",)),
     "ptb_small": Slice(
