@@ -193,8 +193,8 @@ class EmptyWork(ShardWriter):
         storage.write_bytes_atomic(storage.join(self.folder, name), b"")
         shard = asdict(Shard(name, max(rows, 1), 1, 0, 0, ((1, max(rows, 1)),)))
         yield pa.RecordBatch.from_pylist(
-            [{"partition": context.partitionId() if context else 0, "shard": json.dumps(shard)}],
-            schema=pa.schema([("partition", pa.int32()), ("shard", pa.string())]),
+            [{"partition": context.partitionId() if context else 0, "shard": json.dumps(shard), "lengths": "{}"}],
+            schema=pa.schema([("partition", pa.int32()), ("shard", pa.string()), ("lengths", pa.string())]),
         )
 
 
