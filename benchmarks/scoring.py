@@ -5,8 +5,8 @@ runs the same registered model, whose transform graph is part of it, and writes 
 Parquet, for the same rows. Ours also checks every row, compares the rows with those of training, and records a run;
 that counts. Starts of Spark, Python and TensorFlow do not count on any side: an unmeasured turn goes first.
 `predict_batch_udf` runs at the best of a few batch sizes, tried with fewer rows. The bound of each model is what its
-SavedModel does with tensors that are ready, in one process on all cores, at the best of a few batch sizes; nobody who
-calls that SavedModel can be ahead of an opponent by more than the bound is.
+SavedModel does with tensors that are ready, in one process on all cores, at the best of a few batch sizes. It takes
+whole texts there; ours takes them encoded, which is less work, and may come out above.
 """
 
 import argparse

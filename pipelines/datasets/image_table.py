@@ -22,9 +22,9 @@ from features.errors import BadInputError, nearest
 from features.schema import Purpose
 from features.validation.rows import FAULT, RAW, SOURCE
 from pipelines.datasets.image_folder import image_schema
+from pipelines.datasets.named_table import NamedTable
 from pipelines.datasets.raw_table import named_rows
 from pipelines.datasets.splits import rows_of
-from pipelines.datasets.synthetic import Synthetic, read_facts
 from pipelines.infer_schema import read_table
 
 MOST_BYTES = 64 << 20
@@ -36,7 +36,7 @@ THREADS, ROWS = 16, 64
 CONNECT_SECONDS, READ_SECONDS, RETRIES = 5.0, 20.0, 3
 
 
-class ImageTable:
+class ImageTable(NamedTable):
     """Reads a table and fetches its images.
 
     Args:
@@ -46,7 +46,7 @@ class ImageTable:
     """
 
     def __init__(self, name: str, classes: tuple[str, ...], purpose: Purpose = "") -> None:
-        self.name, self.schema = name, image_schema(classes, purpose)
+        super().__init__(name, image_schema(classes, purpose))
 
     def read(self, spark: SparkSession, uri: str, split: str | None = None) -> DataFrame:
         """Raw rows of one split, or of the whole table; the key is the address, or a hash of the row.
@@ -74,18 +74,6 @@ class ImageTable:
         folder = uri if storage.is_folder(uri) else uri.rpartition("/")[0]
         answer = f"path string, image binary, label string, {RAW} string, {SOURCE} string, {FAULT} string"
         return tasks.mapInArrow(Fetch(folder), answer)
-
-    def generate(self, directory: str, *, seed: int) -> Synthetic:
-        """There is no stand-in for images of one's own.
-
-        Raises:
-            BadInputError: always.
-        """
-        raise BadInputError(f"The data set {self.name!r} has no synthetic stand-in: give its table with --input.")
-
-    def synthetic(self, uri: str) -> Synthetic | None:
-        """Facts about generated data, None for real data."""
-        return read_facts(uri)
 
 
 def _tasks(spark: SparkSession) -> int:
