@@ -8,14 +8,14 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from features.columns import stored
 from features.dataset_version import DatasetVersion
 from features.errors import BadInputError
 from pipelines.recipe import Recipe
 from pipelines.tasks import task_of
 from pipelines.tasks.task import Losses, Outputs, Sums
 from pipelines.training import optimizers
-from pipelines.training.batches import BEGINS
+from pipelines.training.carried_state import CarriedState
+from pipelines.training.mixed_rows import Mixture, require_numbers
 
 Features = Mapping[str, tf.Tensor]
 Gradients = list[tf.Tensor]
@@ -64,12 +64,9 @@ class TrainingStep:
             tf.Variable(weight.read_value(), trainable=False, name="average")
             for weight in (self.weights if training.average_decay else ())
         ]
-        self._carried: keras.Model | None = None
-        self._state: dict[str, tf.Variable] = {}
-        if training.unroll:
-            self._carried, self._state = self._carry()
+        self._carried = CarriedState(recipe, self.model) if training.unroll else None
         if training.mix_up:
-            self._require_numbers(version)
+            require_numbers(recipe, version.schema.label)
         self.variables = self._named()
         # Only the arithmetic of a replica is compiled: sums over workers are not for XLA on CPUs.
         self._compute = tf.function(self._gradients, jit_compile=True) if training.jit_compile else self._gradients
@@ -132,10 +129,7 @@ class TrainingStep:
         training = self._training
         replicas = tf.distribute.get_replica_context().num_replicas_in_sync
         with tf.GradientTape(persistent=True) as tape:
-            if training.mix_up:
-                losses = self._mixed_up(features, label)
-            else:
-                losses = self.task.losses(self._outputs(features, training=True), label)
+            losses = self._losses(features, label)
             penalty = self._penalty() / (replicas * training.accumulate)
             # Shares of the global mean, which add up over replicas and slices.
             shares = {
@@ -168,88 +162,21 @@ class TrainingStep:
             )
         return [found[index] for index in range(len(self.weights))]
 
-    def _mixed_up(self, features: Features, label: tf.Tensor) -> Losses:
-        """Losses of rows that are each mixed with the one as far from the batch's end as it is from its beginning.
-
-        Zhang and others, "mixup: Beyond Empirical Risk Minimization"; the larger share stays a row's own.
-        """
-        alpha, rows = self._training.mix_up, tf.shape(label)
-        drawn = tf.random.stateless_gamma(
-            [2, rows[0]], [self._training.seed, tf.cast(self.steps, tf.int32)], tf.constant(alpha)
-        )
-        share = tf.math.divide_no_nan(tf.reduce_max(drawn, axis=0), tf.reduce_sum(drawn, axis=0))
-
-        def mixed(value: tf.Tensor) -> tf.Tensor:
-            own = tf.cast(value, tf.float32)
-            by_row = tf.reshape(share, [-1] + [1] * (len(value.shape) - 1))
-            both = by_row * own + (1 - by_row) * tf.reverse(own, [0])
-            return tf.cast(both if value.dtype.is_floating else tf.round(both), value.dtype)
-
-        outputs = self._outputs({name: mixed(value) for name, value in features.items()}, training=True)
+    def _losses(self, features: Features, label: tf.Tensor) -> Losses:
+        """Of every row; of rows that are mixed, their labels' losses mixed in the same way."""
+        training = self._training
+        if not training.mix_up:
+            return self.task.losses(self._outputs(features, training=True), label)
+        mixture = Mixture(training.mix_up, tf.shape(label)[0], [training.seed, tf.cast(self.steps, tf.int32)])
+        outputs = self._outputs({name: mixture.values(value) for name, value in features.items()}, training=True)
         own, other = (self.task.losses(outputs, truth) for truth in (label, tf.reverse(label, [0])))
-        return tf.nest.map_structure(lambda one, two: share * one + (1 - share) * two, own, other)
+        return tf.nest.map_structure(mixture.mean, own, other)
 
     def _outputs(self, features: Features, *, training: bool) -> Outputs:
         """What the network says, in full precision."""
         carried = self._carried if training else None
-        said = self._next_window(carried, features) if carried else self.model(features, training=training)
+        said = carried(features) if carried else self.model(features, training=training)
         return tf.nest.map_structure(lambda value: tf.cast(value, tf.float32), said)
-
-    def _require_numbers(self, version: DatasetVersion) -> None:
-        """Checks that rows can be mixed.
-
-        Raises:
-            BadInputError: if a column has ids, or any number of values.
-        """
-        columns = stored(self._recipe.model.columns)
-        odd = [item.name for item in columns if item.stored_type == "int64" or None in item.stored_shape]
-        if odd or version.schema.label.purpose:
-            raise BadInputError(
-                f"training.mix_up={self._training.mix_up}: only images and numbers that a label is predicted from can "
-                f"be mixed, and {', '.join(odd) or 'this label'} is none. Set training.mix_up=0."
-            )
-
-    def _carry(self) -> tuple[keras.Model, dict[str, tf.Variable]]:
-        """The network with its state going in and coming out, and variables that keep it from step to step.
-
-        Raises:
-            BadInputError: if it has none.
-        """
-        module = self._recipe.model_module
-        if not hasattr(module, "carried"):
-            raise BadInputError(
-                f"training.unroll={self._training.unroll}: the network {module.__name__} carries no state from one "
-                "part of a row to the next. Set training.unroll=0."
-            )
-        replicas = tf.distribute.get_strategy().num_replicas_in_sync // self._training.workers
-        if replicas > 1:
-            raise BadInputError(
-                f"training.unroll={self._training.unroll}: the rows of a step are cut among {replicas} GPUs of a "
-                "worker, in another way each time. Give each worker one GPU (training.gpus_per_worker=1), or set "
-                "training.unroll=0."
-            )
-        carried: keras.Model = module.carried(self._recipe.model, self.model)
-        rows = self._training.global_batch // self._training.workers
-        # Each replica has its own: the rows that it reads.
-        own = {"synchronization": tf.VariableSynchronization.ON_READ, "trainable": False,
-               "aggregation": tf.VariableAggregation.ONLY_FIRST_REPLICA}  # fmt: skip
-        return carried, {
-            item.name: tf.Variable(tf.zeros([rows, *item.shape[1:]]), name=item.name, **own)
-            for item in carried.inputs if item.name not in self.model.input
-        }  # fmt: skip
-
-    def _next_window(self, carried: keras.Model, features: Features) -> Outputs:
-        """What the network says of the next part of each row; where a row begins, its state is zero."""
-        begins = features[BEGINS]
-        window = {name: value for name, value in features.items() if name != BEGINS}
-        state = {
-            name: tf.where(begins[:, tf.newaxis], 0.0, tf.convert_to_tensor(value))
-            for name, value in self._state.items()
-        }
-        said: Outputs = carried(window | state, training=True)
-        for name, variable in self._state.items():
-            variable.assign(said[name])
-        return said
 
     def _penalty(self) -> tf.Tensor:
         """What is added to every loss: L1 and L2 of the optimizers, and what layers of the network add themselves."""
@@ -324,7 +251,7 @@ class TrainingStep:
         for index, optimizer in enumerate(self.optimizers):
             found |= {f"optimizer-{index}/{item.path}": item.value for item in optimizer.variables}
         paths = [weight.path for weight in self.model.trainable_variables]
-        found |= self._state
+        found |= self._carried.variables if self._carried else {}
         found |= {f"average/{path}": average for path, average in zip(paths, self._averages, strict=False)}
         return found | {"steps": self.steps}
 

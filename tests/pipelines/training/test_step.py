@@ -137,7 +137,7 @@ def test_pixels_are_mixed_as_pixels(version: DatasetVersion, recipe: Make) -> No
     seen: list[tf.Tensor] = []
     step._outputs = lambda features, training: seen.append(features["image"]) or tf.zeros([4])  # type: ignore[assignment]
     pixels = np.array([0, 255, 10, 100], np.uint8).reshape(4, 1, 1, 1)
-    step._mixed_up({"image": tf.constant(pixels)}, tf.constant([0.0, 1.0, 0.0, 1.0]))
+    step._losses({"image": tf.constant(pixels)}, tf.constant([0.0, 1.0, 0.0, 1.0]))
     drawn = tf.random.stateless_gamma([2, 4], [1, 0], 1.0).numpy()
     share = (drawn.max(axis=0) / drawn.sum(axis=0)).reshape(4, 1, 1, 1)
     assert seen[0].dtype == tf.uint8
