@@ -2,7 +2,7 @@
 
 import re
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
@@ -97,6 +97,23 @@ def require_room(spark: SparkSession, training: Training, *, first_within: float
     if feeders:
         advice.insert(2, "--set training.input=tensorflow")
     raise ClusterSizeError(f"{needs}, and {exists}. Use {', '.join(advice[:-1])}, or {advice[-1]}.")
+
+
+def slots_for(spark: SparkSession, training: Training, *, beside: int) -> int | None:
+    """How many tasks the cluster runs at a time, or None where nobody can say; executors are given time to come up.
+
+    Args:
+        spark: The session.
+        training: What is to run.
+        beside: Slots that are wanted besides those of its ranks.
+
+    Raises:
+        ClusterSizeError: if `training` itself has no room.
+        ClusterBusyError: see `require_room`.
+    """
+    require_room(spark, training)
+    found = _registered(spark, replace(training, input="spark") if beside else training, MANAGED_SECONDS)
+    return found.slots if found else None
 
 
 def _require_gpus(spark: SparkSession, training: Training) -> None:
