@@ -1,19 +1,25 @@
 """Made-up pictures of two coloured shapes beside or above each other; a sentence tells what each shows.
 
-"a large red circle left of a small blue square": one of the two is large, the other small. The folder of an image file
-is called after what it shows, so that an encoder can learn to tell scenes apart, as encoders of photographs learn
-classes; networks that write captions go on from what it says of each picture (`scene_captions`).
+"a large red circle left of a small blue square": one of the two is large, the other small. `pictures/` has a table of
+images, their names and what they show, so that an encoder can learn to tell scenes apart, as encoders of photographs
+learn classes; networks that write captions go on from what it says of each picture (`scene_captions`).
 """
 
+import io
 import itertools
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 from numpy.typing import NDArray
+from pyspark.sql import DataFrame, SparkSession
 
 from features import storage
 from pipelines.datasets.captions import write_list
-from pipelines.datasets.image_folder import ImageFolder
+from pipelines.datasets.image_folder import image_schema
+from pipelines.datasets.named_table import NamedTable
 from pipelines.datasets.png import png_bytes
+from pipelines.datasets.splits import SPLIT, named_split
 from pipelines.datasets.synthetic import Synthetic, write_facts
 
 SIZES = {"large": 9.0, "small": 5.5}
@@ -26,6 +32,9 @@ SIDE = 40
 THINGS = tuple(itertools.product(COLOURS, SHAPES))
 SCENES = tuple(itertools.product(SIZES, THINGS, PLACES, THINGS))
 """Size of the first thing, itself, where it is, and the other thing, which has the other size."""
+
+PICTURES = "pictures"
+"""Folder of the table."""
 
 FILES = {"train": 20, "val": 2}
 """Pictures of each scene."""
@@ -60,23 +69,28 @@ def draw(scene: Scene, generator: np.random.Generator) -> NDArray[np.uint8]:
     return np.clip(values + generator.normal(0, 10, values.shape), 0, 255).astype(np.uint8)
 
 
-class Scenes(ImageFolder):
-    """Writes its files itself."""
+class Scenes(NamedTable):
+    """Reads `pictures/`, and writes it itself."""
+
+    def read(self, spark: SparkSession, uri: str, split: str | None = None) -> DataFrame:
+        """Raw rows of one split, or of all, of the table beside the captions; see `NamedTable`."""
+        return super().read(spark, storage.join(uri, PICTURES), split)
 
     def generate(self, directory: str, *, seed: int) -> Synthetic:
-        """Writes `train/SCENE/train_00000.png` and so on, and `captions_train.json` and `captions_val.json` beside."""
+        """Writes `pictures/train.parquet` and `pictures/val.parquet`, and `captions_train.json` and so on beside."""
         generator = np.random.default_rng(seed)
         for split, (names, scenes) in made_up().items():
-            for name, scene in zip(names, scenes, strict=True):
-                path = storage.join(directory, split, folder(scene), name)
-                storage.write_bytes_atomic(path, png_bytes(draw(scene, generator)))
+            rows = {
+                "path": names,
+                "image": [png_bytes(draw(scene, generator)) for scene in scenes],
+                "label": list(map(sentence, scenes)),
+                SPLIT: [named_split(split)] * len(names),
+            }
+            sink = io.BytesIO()
+            pq.write_table(pa.table(rows), sink)
+            storage.write_bytes_atomic(storage.join(directory, PICTURES, f"{split}.parquet"), sink.getvalue())
         write_captions(directory)
         return write_facts(directory, Synthetic({}, seed))
-
-
-def folder(scene: Scene) -> str:
-    """The name of a scene's folder."""
-    return sentence(scene).replace(" ", "-")
 
 
 def made_up() -> dict[str, tuple[list[str], list[Scene]]]:
@@ -93,4 +107,4 @@ def write_captions(directory: str) -> None:
         write_list(directory, split, {name: [sentence(scene)] for name, scene in zip(names, scenes, strict=True)})
 
 
-DATASET = Scenes("scenes", tuple(map(folder, SCENES)), "embedding")
+DATASET = Scenes("scenes", image_schema(tuple(map(sentence, SCENES)), "embedding"))
