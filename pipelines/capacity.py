@@ -99,21 +99,21 @@ def require_room(spark: SparkSession, training: Training, *, first_within: float
     raise ClusterSizeError(f"{needs}, and {exists}. Use {', '.join(advice[:-1])}, or {advice[-1]}.")
 
 
-def slots_for(spark: SparkSession, training: Training, *, beside: int) -> int | None:
-    """How many tasks the cluster runs at a time, or None where nobody can say; executors are given time to come up.
+def slots_beside(spark: SparkSession, training: Training) -> int | None:
+    """Task slots that a training leaves to other jobs, or None where nobody can say; executors get time to come up.
 
     Args:
         spark: The session.
         training: What is to run.
-        beside: Slots that are wanted besides those of its ranks.
 
     Raises:
-        ClusterSizeError: if `training` itself has no room.
+        ClusterSizeError: if the training itself has no room.
         ClusterBusyError: see `require_room`.
     """
     require_room(spark, training)
-    found = _registered(spark, replace(training, input="spark") if beside else training, MANAGED_SECONDS)
-    return found.slots if found else None
+    # One that is fed is waited for until there is a slot for another job too.
+    found = _registered(spark, replace(training, input="spark"), MANAGED_SECONDS)
+    return found.slots - len(roles_of(training)) if found else None
 
 
 def _require_gpus(spark: SparkSession, training: Training) -> None:

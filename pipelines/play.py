@@ -12,7 +12,7 @@ from pyspark.sql import SparkSession
 
 from features import storage
 from features.errors import BadInputError
-from pipelines.capacity import ClusterSizeError, slots_for
+from pipelines.capacity import ClusterSizeError, slots_beside
 from pipelines.cluster import ClusterError, train_on_cluster
 from pipelines.progress import Progress
 from pipelines.recipe import Training
@@ -31,7 +31,7 @@ LAST_WORDS_SECONDS = 30
 
 NO_GYMNASIUM = "Playing needs Gymnasium: pip install 'emberline[play]'"
 
-LEARNER = Training((), epochs=1, global_batch=1, workers=1, max_restarts=0)
+LEARNER = Training((), epochs=1, global_batch=1, workers=1, max_restarts=0, stall_seconds=3600)
 """One task of a barrier stage. What a learner knows is in its memory: if it is lost, the job has to begin again."""
 
 
@@ -98,11 +98,11 @@ def learn_by_trying(
     if storage.exists(policy) and not overwrite:
         raise BadInputError(f"{policy!r} is there already. Give another --output, or --overwrite.")
     size, actions = spaces_of(environment)
-    slots = slots_for(spark, LEARNER, beside=1)
-    if slots is not None and slots < 2:
+    slots = slots_beside(spark, LEARNER)
+    if slots == 0:
         raise ClusterSizeError(
-            f"The learner holds one task slot, and the players need another; {spark.conf.get('spark.master')} has "
-            f"{slots}. Use --master local[2], or a larger cluster."
+            f"The learner holds a task slot, and the players need another; {spark.conf.get('spark.master')} has one. "
+            "Use --master local[2], or a larger cluster."
         )
     progress, secret = Progress("play"), secrets.token_hex(32)
     lesson = Lesson(
@@ -113,7 +113,7 @@ def learn_by_trying(
         name: value for name, value in asdict(lesson).items() if name != "secret"
     }
     with tracker.step(environment, "play", spark=spark, keep=output, params=settings) as run:
-        players = Players(spark, environment, secret, tasks=max(1, (slots or 2) - 1))
+        players = Players(spark, environment, secret, tasks=slots or 1)
         report = Report(run, progress, players.on_event)
         try:
             train_on_cluster(spark, lesson, training=LEARNER, on_event=report)

@@ -141,7 +141,7 @@ def test_the_learner_is_on_an_executor_and_its_run_in_mlflow(started: Any, tmp_p
     assert "is there already" in again.stderr
     single = emberline(*CART, "--enough", "475", "--output", tmp_path / "other", "--master", "local[1]")
     assert single.code == 2
-    assert "The learner holds one task slot, and the players need another; local[1] has 1" in single.stderr
+    assert "The learner holds a task slot, and the players need another; local[1] has one." in single.stderr
 
 
 @pytest.mark.slow
