@@ -244,8 +244,9 @@ def test_a_float_is_not_cut_down_to_an_integer(spark: SparkSession) -> None:
 
 def test_a_label_may_have_a_thousand_classes(spark: SparkSession) -> None:
     label = Label("kind", tuple((f"k{number}", f"K{number}") for number in range(1000)))
-    rows = [("a", "k999", None, "", None), ("b", "K0", None, "", None), ("c", "k1000", None, "", None)]
+    rows = [(key, kind, None, "", "", None) for key, kind in (("a", "k999"), ("b", "K0"), ("c", "k1000"))]
     table = spark.createDataFrame(rows, f"key string, kind string, age string, {BESIDE}")
-    found = check_rows(table, Schema((Field("age", "string"),), label, "key"), labelled=True).collect()
-    assert {row["key"]: row["kind"] for row in found} == {"a": 999.0, "b": 0.0, "c": None}
-    assert found[2]["reason"].startswith("kind: 'k1000' is not one of 'k0', 'K0', 'k1'")
+    checked = check_rows(table, Schema((Field("age", "string"),), label, "key"), labelled=True)
+    found = {row["key"]: row for row in checked.collect()}
+    assert {key: row["kind"] for key, row in found.items()} == {"a": 999.0, "b": 0.0, "c": None}
+    assert found["c"]["reason"].startswith("kind: 'k1000' is not one of 'k0', 'K0', 'k1'")
