@@ -24,7 +24,7 @@ from pyspark.sql import SparkSession
 
 from benchmarks.ratios import summary
 from features.dataset_version import open_version
-from pipelines.datasets.antispam import FILES, HELD_OUT
+from pipelines.datasets.antispam import FILES, HELD_OUT, SCHEMA
 from pipelines.etl import etl
 from pipelines.evaluate import evaluate
 from pipelines.recipe import load_recipe
@@ -67,7 +67,7 @@ def main() -> None:
                     train(spark, recipe, overrides, f"{folder}/dataset", training, tracker)
                     evaluate(spark, recipe, training, tracker)
                     scores = pq.read_table(f"{training}/evaluation/scores.parquet")
-                    found[name].append(metrics(scores["label"].to_numpy(), scores["score"].to_numpy()))
+                    found[name].append(metrics(scores[SCHEMA.label.name].to_numpy(), scores["score"].to_numpy()))
     print(f"{'':<24}" + "".join(f"{metric:>22}" for metric in METRICS) + "   seeds' accuracy", file=sys.stderr)
     for name, runs in found.items():
         means = "".join(f"{statistics.mean(run[metric] for run in runs):>22.4f}" for metric in METRICS)

@@ -13,6 +13,10 @@ from models.text import sampling
 
 Shape: TypeAlias = tuple[int | None, ...]
 
+BLOCK = 32
+"""Words whose neighbours are looked up together: scores of a block with all words in sight are one product of matrices,
+of which those within the window count."""
+
 EVALUATED_WORDS = 20
 """Of a text that is not trained on, the first so many words say how well its neighbours are told."""
 
@@ -50,6 +54,18 @@ class Thinned(keras.layers.Layer):
 
 def _closed_up(ids: tf.Tensor, kept: tf.Tensor) -> tf.Tensor:
     return tf.ragged.boolean_mask(ids, kept).to_tensor(tf.constant(PAD, ids.dtype))
+
+
+def _blocks(values: tf.Tensor, margin: int) -> tf.Tensor:
+    """`[batch, words, ...]` as `[batch, blocks, BLOCK + 2 margin, ...]`: each block with so many words to either side.
+
+    What lies before and behind a text is `PAD`, or 0 of floats.
+    """
+    length = tf.shape(values)[1]
+    blocks = -(-length // BLOCK)
+    outside = [[0, 0], [margin, blocks * BLOCK - length + margin]] + [[0, 0]] * (len(values.shape) - 2)
+    filled = tf.pad(values, outside, constant_values=0 if values.dtype.is_floating else PAD)
+    return tf.signal.frame(filled, BLOCK + 2 * margin, BLOCK, axis=1)
 
 
 @keras.saving.register_keras_serializable("emberline")
@@ -101,28 +117,23 @@ class NeighbourLoss(keras.layers.Layer):
         others += (tf.gather(biases, negatives) - sampling.expected(negatives, self.size, self.negatives))[
             :, tf.newaxis
         ]
-        own, own_bias = tf.gather(contexts, tf.maximum(ids, 0)), tf.gather(biases, tf.maximum(ids, 0))
-        own_bias -= sampling.expected(tf.maximum(ids, 0), self.size, self.negatives)
         # What a pair loses by the negatives depends on its first word alone.
         if self.loss == "nce":
             lost = tf.reduce_sum(tf.nn.softplus(others), axis=-1)
         else:
             lost = tf.reduce_logsumexp(others, axis=-1)
-        total, pairs = tf.zeros([shape[0]]), tf.zeros([shape[0]])
-        for places in range(1, self.window + 1):
-            # Each word with the one so many places behind it, and the other way round.
-            here, there = slice(0, tf.maximum(shape[1] - places, 0)), slice(places, None)
-            for word, context in ((here, there), (there, here)):
-                meant = (ids[:, places:] >= 0) & (reach[:, word] >= places)
-                score = tf.reduce_sum(vectors[:, word] * own[:, context], axis=-1) + own_bias[:, context]
-                if self.loss == "nce":
-                    loss = tf.nn.softplus(-score) + lost[:, word]
-                else:
-                    loss = tf.nn.softplus(lost[:, word] - score)
-                meant = tf.cast(meant, tf.float32)
-                total += tf.reduce_sum(loss * meant, axis=1)
-                pairs += tf.reduce_sum(meant, axis=1)
-        return total, pairs
+        # Blocks of words, each with the words around it: [batch, blocks, words of a block, words in sight].
+        words, around = _blocks(ids, 0), _blocks(ids, self.window)
+        seen = tf.maximum(around, 0)
+        score = tf.einsum("bnwd,bnvd->bnwv", _blocks(vectors, 0), tf.gather(contexts, seen))
+        score += (tf.gather(biases, seen) - sampling.expected(seen, self.size, self.negatives))[:, :, tf.newaxis]
+        lost = _blocks(lost, 0)[..., tf.newaxis]
+        loss = lost + tf.nn.softplus(-score) if self.loss == "nce" else tf.nn.softplus(lost - score)
+        places = tf.abs(tf.range(BLOCK + 2 * self.window) - self.window - tf.range(BLOCK)[:, tf.newaxis])
+        meant = (places > 0) & (places <= _blocks(reach, 0)[..., tf.newaxis])
+        meant &= (words >= 0)[..., tf.newaxis] & (around >= 0)[:, :, tf.newaxis]
+        pairs = tf.cast(meant, tf.float32)
+        return tf.reduce_sum(loss * pairs, axis=[1, 2, 3]), tf.reduce_sum(pairs, axis=[1, 2, 3])
 
     def compute_output_shape(self, ids_shape: Shape, vectors_shape: Shape) -> tuple[Shape, Shape]:
         return (ids_shape[0],), (ids_shape[0],)

@@ -277,13 +277,17 @@ class Loop:
         while done < count and tf.math.is_finite(total):
             batch = next(batches)
             with tf.control_dependencies(tf.nest.flatten(batch, expand_composites=True)):
-                waited += tf.maximum(tf.timestamp() - ended, 0.0)
+                came = tf.timestamp()
+            waited += tf.maximum(came - ended, 0.0)
+            # Nothing of the step before the clock is read: with one thread for operations it would be read last.
+            with tf.control_dependencies([came]):
+                batch = tf.nest.map_structure(tf.identity, batch, expand_composites=True)
             places += self._padding(batch[0])
             losses = self.strategy.run(self.step.replica_step, args=batch)
             total += self.strategy.experimental_local_results(losses)[0]
             done += 1
-            # The gradient of the first layer is the last one known; the loss is known long before.
-            with tf.control_dependencies([total, tf.convert_to_tensor(self.step.weights[0])]):
+            # The loss is known long before the last weight has moved.
+            with tf.control_dependencies([total, *map(tf.convert_to_tensor, self.step.weights)]):
                 ended = tf.timestamp()
         return total, done, waited, places
 

@@ -1,6 +1,9 @@
 """TensorBoard's own readers find what a training wrote."""
 
 import dataclasses
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -80,6 +83,28 @@ def test_the_share_of_time_spent_waiting_for_rows_is_measured(
     first, second = (event["metrics"] for event in events if event["event"] == "epoch")
     assert 0 <= first["input_wait"] <= 1
     assert second["input_wait"] > 0.5, "11 steps of well below 20 ms each"
+
+
+ONE_THREAD = """
+import sys
+import tensorflow as tf
+from benchmarks.training_cnn import Rows, pictures, recipe, version
+from pipelines.training.loop import Loop
+
+events = []
+rows = Rows(lambda epoch: pictures(64, 3), 3, pictures(8, 1), lambda: None)
+Loop(recipe(1, 64, 2), version(), sys.argv[1], tf.distribute.get_strategy(), 0, events.append, rows).run()
+print([event["metrics"]["input_wait"] for event in events if event["event"] == "epoch"][-1])
+"""
+
+
+def test_a_slow_network_does_not_wait_for_rows_even_with_one_thread(tmp_path: Path) -> None:
+    """As in a container of one core, where TensorFlow runs one operation after another."""
+    threads = {"TF_NUM_INTEROP_THREADS": "1", "TF_NUM_INTRAOP_THREADS": "1", "TF_CPP_MIN_LOG_LEVEL": "3"}
+    command = [sys.executable, "-c", ONE_THREAD, str(tmp_path)]
+    here = os.environ | threads | {"PYTHONPATH": str(Path(__file__).parents[3])}
+    said = subprocess.run(command, env=here, capture_output=True, text=True, check=True).stdout
+    assert float(said.split()[-1]) < 0.5, "the rows lie in memory"
 
 
 def test_embedding_tables_are_what_the_projector_reads(tmp_path: Path, recipe: Make, start: Start) -> None:
