@@ -1,5 +1,5 @@
 """MSCOCO's captions of 2014 with vectors of 2,048 numbers, such as those of InceptionV3: see `captions`."""
 
-from pipelines.datasets.captions import Captions
+from pipelines.datasets.scene_captions import SceneCaptions
 
-DATASET = Captions("coco_captions", 2048)
+DATASET = SceneCaptions("coco_captions", 2048)

@@ -2,13 +2,14 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from pyspark.sql import SparkSession
 
 from features.errors import BadInputError
-from pipelines.datasets import scene_captions, scenes
+from pipelines.datasets import load_dataset, scene_captions, scenes
 from pipelines.datasets.captions import Captions, write_vectors
 from pipelines.recipes import scenes_embedding
 
@@ -72,10 +73,13 @@ def test_made_up_scenes_are_as_their_sentences_say(tmp_path: Path) -> None:
     assert np.nonzero(red)[0].mean() < scenes.SIDE / 2
 
 
-def test_made_up_vectors_know_the_sentence(spark: SparkSession, tmp_path: Path) -> None:
-    best = scene_captions.DATASET.generate(str(tmp_path), seed=1).best
-    assert best == {"bleu": 1.0}
-    rows = scene_captions.DATASET.read(spark, str(tmp_path), "eval").select("embedding", "caption", "_fault").collect()
+def test_made_up_vectors_know_the_sentence(spark: SparkSession, tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.setattr(scenes, "FILES", {"train": 1, "val": 2})
+    dataset = scene_captions.SceneCaptions("any", 40)
+    assert dataset.generate(str(tmp_path), seed=1).best == {"bleu": 1.0}
+    assert load_dataset("coco_captions").schema.fields[0].shape == (2048,)
+    rows = dataset.read(spark, str(tmp_path), "eval").select("embedding", "caption", "_fault").collect()
+    assert len(rows[0]["embedding"]) == 40
     assert len(rows) == len(scenes.SCENES) * scenes.FILES["val"]
     assert {row["_fault"] for row in rows} == {None}
     vectors, captions = np.array([row["embedding"] for row in rows]), [row["caption"] for row in rows]
