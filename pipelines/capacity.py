@@ -2,7 +2,7 @@
 
 import re
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
@@ -97,6 +97,23 @@ def require_room(spark: SparkSession, training: Training, *, first_within: float
     if feeders:
         advice.insert(2, "--set training.input=tensorflow")
     raise ClusterSizeError(f"{needs}, and {exists}. Use {', '.join(advice[:-1])}, or {advice[-1]}.")
+
+
+def slots_beside(spark: SparkSession, training: Training) -> int | None:
+    """Task slots that a training leaves to other jobs, or None where nobody can say; executors get time to come up.
+
+    Args:
+        spark: The session.
+        training: What is to run.
+
+    Raises:
+        ClusterSizeError: if the training itself has no room.
+        ClusterBusyError: see `require_room`.
+    """
+    require_room(spark, training)
+    # One that is fed is waited for until there is a slot for another job too.
+    found = _registered(spark, replace(training, input="spark"), MANAGED_SECONDS)
+    return found.slots - len(roles_of(training)) if found else None
 
 
 def _require_gpus(spark: SparkSession, training: Training) -> None:

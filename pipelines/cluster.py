@@ -17,6 +17,7 @@ from pyspark.sql import SparkSession, is_remote
 from features.errors import BadInputError
 from pipelines.launchers import LaunchError, Node, launch
 from pipelines.recipe import Training
+from pipelines.reinforcement.lesson import Lesson
 from pipelines.training.assignment import Assignment
 from pipelines.training.control import ControlServer
 from pipelines.training.roles import Role, roles_of
@@ -52,7 +53,7 @@ class WorkerInputError(ClusterError, BadInputError):
 
 def train_on_cluster(
     spark: SparkSession,
-    assignment: Assignment,
+    assignment: Assignment | Lesson,
     *,
     training: Training,
     on_event: Callable[[int, Event], None],
@@ -61,7 +62,7 @@ def train_on_cluster(
 
     Args:
         spark: The session.
-        assignment: What to train.
+        assignment: What to train, or to learn by trying.
         training: Who takes part, how they are started, and what is done when they fail.
         on_event: Called in this thread with rank and event; with `DRIVER` before each further attempt, and when a
             worker was lost that the others do without.
@@ -83,7 +84,7 @@ def train_on_cluster(
 
 def _attempt(
     spark: SparkSession,
-    assignment: Assignment,
+    assignment: Assignment | Lesson,
     training: Training,
     on_event: Callable[[int, Event], None],
 ) -> None:

@@ -1,8 +1,8 @@
-"""A SavedModel of raw columns as an MLflow model, without pickles and without our code.
+"""A SavedModel of raw columns as an MLflow model, without pickles and without emberline.
 
 MLflow's own `tensorflow` flavour saves live Keras objects; ours already lies on disk with its transform graph
-inside. It is logged under that flavour's name in its SavedModel form, so MLflow alone loads and serves it.
-Imported by `tracking` only.
+inside. It is logged under that flavour's name in its SavedModel form, so MLflow alone loads and serves it; a model of
+images or sounds brings a page of code along (`pipelines.bytes_loader`). Imported by `tracking` only.
 """
 
 import shutil
@@ -22,6 +22,8 @@ from features.schema import Field, Schema
 from pipelines.tasks import task_of
 
 SAVED_MODEL = "saved_model"
+CODE = "code"
+BYTES_LOADER = "emberline_bytes_loader"
 NAME = "model"
 TYPES = {"integer": "long", "float": "double", "string": "string", "image": "binary", "sound": "binary"}
 PREDICTION_TYPES: dict[str, DataType | Array] = {
@@ -83,7 +85,12 @@ class _SavedModelFlavor:
             meta_graph_tags=["serve"],
             signature_def_key="serving_default",
         )
-        mlflow.pyfunc.add_to_model(mlflow_model, loader_module="mlflow.tensorflow", env="requirements.txt")
+        loader: dict[str, str] = {"loader_module": "mlflow.tensorflow"}
+        if DataType.binary in signature.inputs.input_types():
+            (folder / CODE).mkdir()
+            shutil.copy(Path(__file__).with_name("bytes_loader.py"), folder / CODE / f"{BYTES_LOADER}.py")
+            loader = {"loader_module": BYTES_LOADER, "code": CODE}
+        mlflow.pyfunc.add_to_model(mlflow_model, env="requirements.txt", **loader)
         mlflow_model.save(str(folder / "MLmodel"))
 
 

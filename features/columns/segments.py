@@ -147,7 +147,9 @@ def _cut(
     """
     import tensorflow as tf
 
-    characters = tf.strings.unicode_split(tokens, "UTF-8").to_tensor("")  # [tokens, length]
+    characters = tf.strings.unicode_split(tokens, "UTF-8").to_tensor("")
+    # One place more: a scan has at least one step, also where all words are listed and no token is left to cut.
+    characters = tf.pad(characters, [[0, 0], [0, 1]], constant_values="")  # [tokens, length]
     length = tf.shape(characters)[1]
     after = tf.pad(characters, [[0, 0], [0, longest]], constant_values="")
     words = [characters]

@@ -239,11 +239,10 @@ def _check_label(label: Label, given: DataType) -> tuple[Column, Column]:
         spellings = [text, F.initcap(text), column.cast("int").cast("string")]
     else:
         spellings = [text]
-    value = F.lit(None)
-    for index, names in enumerate(label.classes):
-        fits = F.coalesce(*(F.when(spelt.isin(*names), True) for spelt in spellings))
-        value = F.when(fits, float(index)).otherwise(value)
-    value = value.cast("float")
+    # A condition per class, each within the next, is too deep for Spark where there are hundreds.
+    pairs = [(name, number) for number, names in enumerate(label.classes) for name in names]
+    ids = F.create_map(*(F.lit(part) for pair in pairs for part in pair))
+    value = F.coalesce(*(F.try_element_at(ids, spelt) for spelt in spellings)).cast("float")
     expected = ", ".join(repr(word) for names in label.classes for word in names)
     fault = F.when(missing & value.isNull(), F.lit(f"{label.name}: {NO_VALUE}"))
     return value, fault.when(value.isNull(), _shown(label.name, text, f"{NO_CLASS} {expected}"))

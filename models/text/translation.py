@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from features.columns import NO_ID, Column, Embedding, Vocabulary
+from features.columns import Column, Embedding, Vocabulary
 from features.errors import BadInputError
 
 if TYPE_CHECKING:
@@ -69,28 +69,27 @@ def build(config: Config, cardinalities: Mapping[str, int]) -> "keras.Model":
         cardinalities: Number of ids of every categorical column.
 
     Returns:
-        Inputs `[batch, words]` each; outputs `loss`, the sum of -ln of the probabilities of the target's words and of
-        its end, and `tokens`, how many these are (0 without a target), both `[batch]`; `loss/` `[batch]`, whose mean
-        over the batch is the loss of a token in the mean; `written` `[batch, longest]`, ids, and `reference`, the
-        target's, with `PAD` behind the end and `NO_ID` for words without a name.
+        Inputs `[batch, words]` each; outputs as `models.text.writer.said` gives them.
     """
     import keras
-    from keras import ops
 
     from models.tabular import feature_layers
     from models.text.translator import Translator
+    from models.text.writer import said
 
     inputs = feature_layers.model_inputs(config.columns)
     source, target = config.source.source, config.target.source
-    # Ids behind the vocabulary's words stand for many words: none of them is written.
-    named = cardinalities[target.name] - (target.unseen_buckets if isinstance(target, Vocabulary) else 0)
+    named = named_ids(config.target, cardinalities)
     translator = Translator(
         cardinalities[source.name], cardinalities[target.name], named, config.source.dimension,
         config.target.dimension, config.units, config.layers, config.cell, config.dropout, config.negatives,
         config.longest, config.beams, config.length_penalty, name="translator",
     )  # fmt: skip
-    loss, tokens, written = translator(inputs[source.name], inputs[target.name])
-    scaled = loss * ops.sum(ops.ones_like(loss)) / ops.maximum(ops.sum(tokens), 1.0)
-    reference = ops.where(inputs[target.name] < named, inputs[target.name], NO_ID)
-    outputs = {"loss": loss, "tokens": tokens, "written": written, "reference": reference, "loss/": scaled}
+    outputs = said(translator, inputs[source.name], inputs[target.name], named)
     return keras.Model(inputs, outputs, name="translation")
+
+
+def named_ids(target: Embedding, cardinalities: Mapping[str, int]) -> int:
+    """How many ids stand for one word each: those behind the vocabulary's stand for many, and are never written."""
+    source = target.source
+    return cardinalities[source.name] - (source.unseen_buckets if isinstance(source, Vocabulary) else 0)

@@ -1,10 +1,12 @@
 """Speech Commands: which of ten words did somebody say, another word, or nothing? Seconds at 16,000 samples per second.
 
 Official layout: a folder per word with files called `{speaker}_nohash_{number}.wav`, and `_background_noise_` with long
-recordings. A tenth of the files is held out by the official rule, a hash of the name up to `_nohash_`, which keeps a
-speaker on one side; the official validation tenth is trained on. Of words that are none of the ten, and of silence, as
-many are taken as a tenth of the ten words' files. Every row of training brings a piece of background noise to be mixed
-with; that of held-out silence comes from the last fifth of each recording, the others from before.
+recordings. The official testing tenth is held out, and the official validation tenth is left out of training: to
+measure with it while something is tried, take `dataset=speech_commands_validation`. `testing_list.txt` and
+`validation_list.txt` say which these are; where they are missing, the rule that they were made by, a hash of the name
+up to `_nohash_`, which keeps a speaker on one side. Of words that are none of the ten, and of silence, as many are
+taken as a tenth of the ten words' files. Every row of training brings a piece of background noise to be mixed with;
+that of held-out silence comes from the last fifth of each recording, the others from before.
 Source: Warden, "Speech Commands: A Dataset for Limited-Vocabulary Speech Recognition", 2018.
 """
 
@@ -16,7 +18,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import ClassVar, NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -44,8 +46,13 @@ SCHEMA = Schema(
     key="path",
 )
 
-HELD_OUT, SHARE = 10, 0.1
-"""Percent of the speakers whose files are held out; files of other words, and of silence, for each file of the ten."""
+Part = Literal["training", "validation", "testing"]
+
+ASIDE: tuple[Part, ...] = ("validation", "testing")
+"""Each a tenth of the speakers, in the order of the official rule."""
+
+PERCENT, SHARE = 10, 0.1
+"""Of the speakers, for each of them; files of other words, and of silence, for each file of the ten."""
 
 _BUCKETS = 2**27
 """The official rule counts in so many parts."""
@@ -79,10 +86,15 @@ class Clip(NamedTuple):
 
 
 class SpeechCommands:
-    """Reads the official layout, or a Parquet table with the same column names."""
+    """Reads the official layout, or a Parquet table with the same column names.
 
-    name: ClassVar[str] = "speech_commands"
-    schema: ClassVar[Schema] = SCHEMA
+    Args:
+        name: Of the data set: that of its module.
+        aside: Part that is held out.
+    """
+
+    def __init__(self, name: str, aside: Part) -> None:
+        self.name, self.schema, self._aside = name, SCHEMA, aside
 
     def read(self, spark: SparkSession, uri: str, split: str | None = None) -> DataFrame:
         """Raw rows of one split, or of all files at `uri`.
@@ -99,7 +111,7 @@ class SpeechCommands:
             raise BadInputError(f"No input at {uri!r}: the path does not exist. Give the folder of the words' folders.")
         if uri.endswith(".parquet"):
             return read_named(spark, uri, SCHEMA)
-        clips = list(chosen(uri, split))
+        clips = list(chosen(uri, split, self._aside))
         parts = [tuple(clips[start : start + _CLIPS]) for start in range(0, len(clips), _CLIPS)]
         answer = f"path string, sound binary, noise binary, word string, {RAW} string, {SOURCE} string, {FAULT} string"
         return spark.range(0, len(parts), 1, max(1, len(parts))).mapInArrow(ReadClips(tuple(parts)), answer)
@@ -126,22 +138,34 @@ class SpeechCommands:
         return read_facts(uri)
 
 
-DATASET = SpeechCommands()
+DATASET = SpeechCommands("speech_commands", "testing")
 
 
-def is_held_out(name: str) -> bool:
-    """The official rule of the testing set: by the SHA-1 of a file's name up to `_nohash_`.
+def part_of(name: str) -> Part:
+    """The official rule: by the SHA-1 of a file's name up to `_nohash_`.
 
     Args:
         name: Of a file, without its folder.
     """
     speaker = re.sub("_nohash_.*$", "", name)
     place = int(hashlib.sha1(speaker.encode()).hexdigest(), 16) % _BUCKETS * (100.0 / (_BUCKETS - 1))
-    return HELD_OUT <= place < 2 * HELD_OUT
+    return ASIDE[int(place // PERCENT)] if place < PERCENT * len(ASIDE) else "training"
 
 
-def chosen(uri: str, split: str | None) -> Iterator[Clip]:
+def listed(uri: str) -> dict[str, Part]:
+    """What the official lists say of files, `word/name.wav`; empty where there are none."""
+    files: dict[Part, str] = {part: storage.join(uri, f"{part}_list.txt") for part in ASIDE}
+    found = {part: storage.read_text(file).split() for part, file in files.items() if storage.exists(file)}
+    return {name: part for part, names in found.items() for name in names}
+
+
+def chosen(uri: str, split: str | None, aside: Part = "testing") -> Iterator[Clip]:
     """The rows of a split: all files of the ten words, some of others, and silence; of no split, all files there are.
+
+    Args:
+        uri: The folder of the folders.
+        split: `train` or `eval`.
+        aside: Part that is held out.
 
     Raises:
         BadInputError: if a split is asked for and there is none of the ten words.
@@ -158,9 +182,14 @@ def chosen(uri: str, split: str | None) -> Iterator[Clip]:
             known = word if word in WORDS else UNKNOWN if word else None
             yield from (Clip(key, file, known, "", 0.0, False) for key, file in files)
         return
-    aside = split == "eval"
+    held, lists = split == "eval", listed(uri)
+    wanted_part = aside if held else "training"
+
+    def part(word: str, name: str) -> Part:
+        return lists.get(f"{word}/{name}", "training") if lists else part_of(name)
+
     mine = {
-        word: [(key, file) for key, file in sorted(files) if is_held_out(file.rpartition("/")[2]) == aside]
+        word: [(key, file) for key, file in sorted(files) if part(word, file.rpartition("/")[2]) == wanted_part]
         for word, files in found.items()
     }
     wanted = [(word, key, file) for word in WORDS for key, file in mine.get(word, [])]
@@ -172,12 +201,12 @@ def chosen(uri: str, split: str | None) -> Iterator[Clip]:
     )
     wanted += [(UNKNOWN, key, file) for _, key, file in others[:share]]
     for word, key, file in wanted:
-        brought = "" if aside or not noise else noise[int(_chance(f"noise {key}") * len(noise))]
-        yield Clip(key, file, word, brought, _chance(key), aside)
+        brought = "" if held or not noise else noise[int(_chance(f"noise {key}") * len(noise))]
+        yield Clip(key, file, word, brought, _chance(key), held)
     for number in range(share if noise else 0):
         key = f"{SILENCE}/{split}-{number:05d}"
         file = noise[number % len(noise)]
-        yield Clip(key, file, SILENCE, "" if aside else file, _chance(key), aside)
+        yield Clip(key, file, SILENCE, "" if held else file, _chance(key), held)
 
 
 def _chance(key: str) -> float:

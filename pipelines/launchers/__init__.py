@@ -38,7 +38,7 @@ class Node:
     """What every rank is told; plain values, sent inside Spark's task closure.
 
     Args:
-        assignment: `pipelines.training.assignment.Assignment` as JSON.
+        assignment: `pipelines.training.assignment.Assignment` as JSON, or a `pipelines.reinforcement.lesson.Lesson`.
         address: The driver's control address.
         secret: The control channel's secret.
         roles: Of all ranks.

@@ -1,1 +1,1 @@
-"""Learning by trying: executors play episodes in parallel, a learner beside the driver makes the policy better."""
+"""Learning by trying: algorithms, the policies that they make better, and episodes that executors play."""

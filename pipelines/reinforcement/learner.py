@@ -6,11 +6,11 @@ from typing import Protocol
 
 import numpy as np
 
-from pipelines.reinforcement.policies import Policy
+from pipelines.reinforcement.policies import Greedy, Sampled
 from pipelines.reinforcement.rollouts import Episode
 
-Play = Callable[[Policy, int, int], Sequence[Episode]]
-"""A policy, how many episodes, the seed of the first: episodes. `rollouts` with session and environment filled in."""
+Play = Callable[[Sampled | Greedy, int, int], Sequence[Episode]]
+"""A policy, how many episodes, the seed of the first: episodes."""
 
 EXAM_SEED = 1 << 30
 """Episodes that judge begin otherwise than all that were learned from."""
@@ -20,15 +20,34 @@ class Learner(Protocol):
     """One algorithm with the networks it trains."""
 
     @property
-    def trying(self) -> Policy:
+    def trying(self) -> Sampled | Greedy:
         """What plays to learn."""
 
     @property
-    def best(self) -> Policy:
+    def best(self) -> Sampled | Greedy:
         """What plays to win."""
 
     def learn(self, episodes: Sequence[Episode]) -> None:
         """Makes the policy better by what happened."""
+
+
+@dataclass(frozen=True)
+class Round:
+    """One round of playing and learning.
+
+    Args:
+        number: Counted from 1.
+        episodes: Played to learn so far.
+        steps: In them.
+        total: Mean total of the round's episodes.
+        won: Mean total of the episodes that judged, if it came to that.
+    """
+
+    number: int
+    episodes: int
+    steps: int
+    total: float
+    won: float | None
 
 
 @dataclass(frozen=True)
@@ -50,7 +69,7 @@ class Mastery:
 
 def master(
     learner: Learner, play: Play, *, enough: float, rounds: int, per_round: int, exam: int = 100, seed: int = 1,
-    say: Callable[[str], None] = lambda line: None,
+    on_round: Callable[[Round], None] = lambda round: None,
 ) -> Mastery:  # fmt: skip
     """Plays and learns until the mean total of `exam` episodes is `enough`, or the rounds are over.
 
@@ -62,7 +81,7 @@ def master(
         per_round: Episodes of a round.
         exam: Episodes that judge; played when a round of learning came near, and at the end.
         seed: Beginnings of episodes follow from it.
-        say: Shows a line to people.
+        on_round: Hears of each.
     """
     played = steps = number = 0
     mean = -np.inf
@@ -72,12 +91,11 @@ def master(
         steps += sum(len(one.actions) for one in episodes)
         tried = float(np.mean([one.total for one in episodes]))
         learner.learn(episodes)
-        judged = ""
         # Who tries on purpose what is bad wins more often than that.
-        if tried >= 0.8 * enough or number == rounds:
+        judged = tried >= 0.8 * enough or number == rounds
+        if judged:
             mean = float(np.mean([one.total for one in play(learner.best, exam, EXAM_SEED)]))
-            judged = f", played to win {mean:.1f}"
-        say(f"round {number}: {steps:,} steps, mean total {tried:.1f}{judged}")
+        on_round(Round(number, played, steps, tried, mean if judged else None))
         if mean >= enough:
             break
     return Mastery(mean, number, played, steps)

@@ -1,5 +1,6 @@
 """What acts in an environment: small networks in NumPy, so that executors need no TensorFlow and start at once."""
 
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -70,3 +71,27 @@ class Greedy:
         if self.share and generator.random() < self.share:
             return int(generator.integers(len(scores)))
         return int(np.argmax(scores))
+
+
+def to_bytes(policy: Sampled | Greedy) -> bytes:
+    """A policy as an `.npz` file: `kernel_0`, `bias_0` and so on, and `share`, -1 for a sampled one."""
+    share = policy.share if isinstance(policy, Greedy) else -1.0
+    arrays: dict[str, NDArray[np.floating]] = {"share": np.array(share)}
+    for number, (kernel, bias) in enumerate(policy.scores.layers):
+        arrays |= {f"kernel_{number}": kernel, f"bias_{number}": bias}
+    file = io.BytesIO()
+    np.savez(file, **arrays)  # type: ignore[arg-type]
+    return file.getvalue()
+
+
+def from_bytes(data: bytes | bytearray) -> Sampled | Greedy:
+    """The reverse of `to_bytes`; a file with anything but numbers in it is refused by NumPy.
+
+    Raises:
+        ValueError: if it is no such file.
+    """
+    with np.load(io.BytesIO(data), allow_pickle=False) as found:
+        layers = [(found[f"kernel_{number}"], found[f"bias_{number}"]) for number in range(len(found.files) // 2)]
+        share = float(found["share"])
+    scores = Scores(tuple(layers))
+    return Greedy(scores, share) if share >= 0 else Sampled(scores)

@@ -78,21 +78,21 @@ class Players:
 
     def __call__(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
-            episodes = [play(self.environment, self.policy, seed) for seed in batch.column(0).to_pylist()]
-            if episodes:
+            played = [play(self.environment, self.policy, seed) for seed in batch.column(0).to_pylist()]
+            if played:
                 yield pa.RecordBatch.from_arrays(
                     [
-                        pa.array([one.observations.ravel() for one in episodes], pa.list_(pa.float32())),
-                        pa.array([one.actions for one in episodes], pa.list_(pa.int32())),
-                        pa.array([one.rewards for one in episodes], pa.list_(pa.float32())),
-                        pa.array([one.ended for one in episodes]),
+                        pa.array([one.observations.ravel() for one in played], pa.list_(pa.float32())),
+                        pa.array([one.actions for one in played], pa.list_(pa.int32())),
+                        pa.array([one.rewards for one in played], pa.list_(pa.float32())),
+                        pa.array([one.ended for one in played]),
                     ],
                     names=["observations", "actions", "rewards", "ended"],
                 )
 
 
-def rollouts(spark: SparkSession, environment: str, policy: Policy, count: int, seed: int) -> list[Episode]:
-    """Episodes, played on all cores of the cluster, in the order of their seeds.
+def rollouts(spark: SparkSession, environment: str, policy: Policy, count: int, seed: int, tasks: int) -> pa.Table:
+    """Episodes as `episodes` takes them, played by executors, in the order of their seeds.
 
     Args:
         spark: The session.
@@ -100,10 +100,14 @@ def rollouts(spark: SparkSession, environment: str, policy: Policy, count: int, 
         policy: As of `play`.
         count: How many.
         seed: Of the first; each of the others has the next.
+        tasks: That share them, at most.
     """
-    tasks = min(count, spark.sparkContext.defaultParallelism)
-    seeds = spark.range(seed, seed + count, 1, tasks)
-    table = seeds.mapInArrow(Players(environment, policy), ANSWER).toArrow()
+    seeds = spark.range(seed, seed + count, 1, min(count, tasks))
+    return seeds.mapInArrow(Players(environment, policy), ANSWER).toArrow()
+
+
+def episodes(table: pa.Table) -> list[Episode]:
+    """What happened, row by row of a table of `rollouts`."""
     found = []
     for row in range(table.num_rows):
         observations, actions, rewards, ended = (column[row] for column in table.columns)

@@ -76,7 +76,9 @@ def read_rows(
     if source_format:
         return _table(spark.read.format(source_format).load(source), schema, carried, F.lit(source))
     files = require_input(source)
-    if not any(file.endswith(".parquet") for file in files):
+    tables = [file.endswith(".parquet") for file in files]
+    # Files of both kinds are a format of the data set's own, such as lists of captions beside vectors.
+    if not all(tables) and (dataset is not None or not any(tables)):
         if dataset is None:
             raise BadInputError(
                 f"{source!r} holds no Parquet files. Name its format, or a recipe whose data set it is."

@@ -25,7 +25,9 @@ HEARTBEAT_SECONDS = 5
 
 
 def main() -> None:
-    """Trains, and on rank 0 exports; exits without TensorFlow's teardown, which can wait for dead peers."""
+    """Trains, and on rank 0 exports, or learns by trying; exits without TensorFlow's teardown, which can wait for dead
+    peers.
+    """
     events = os.fdopen(int(os.environ.pop(EVENTS_FD)), "w", buffering=1)
 
     writing = threading.Lock()
@@ -37,7 +39,14 @@ def main() -> None:
     _start_heartbeat(report)
     code = 0
     try:
-        _train(Assignment.from_json(sys.stdin.readline()), report)
+        given = sys.stdin.readline()
+        if "lesson" in (told := json.loads(given)):
+            from pipelines.reinforcement.distant_learner import learn
+            from pipelines.reinforcement.lesson import Lesson
+
+            learn(Lesson(**told["lesson"]), report)
+        else:
+            _train(Assignment.from_json(given), report)
     except Exception as error:
         said = {"traceback": traceback.format_exc(), "transient": _may_pass(error)}
         report({"event": "error"} | said | ({"bad_input": str(error)} if isinstance(error, BadInputError) else {}))

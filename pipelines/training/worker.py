@@ -40,7 +40,7 @@ def work(
     """Runs one rank to its end.
 
     Args:
-        assignment: `Assignment` as JSON.
+        assignment: `Assignment`, or a lesson, as JSON.
         address: The driver's control address.
         secret: The control channel's secret.
         rank: Counted from 0, over all roles.

@@ -93,6 +93,10 @@ def test_an_exported_model_owns_both_tables(graph: TransformGraph, tmp_path: Pat
     np.testing.assert_array_equal(
         loaded.signatures["serving_default"](text=tf.constant(["中文abc", "x a"]))["text"], [[7, 3], [9, 1]]
     )
+    # A call where all words are listed has no token to cut, and one without any word has no token at all.
+    call = loaded.signatures["serving_default"]
+    np.testing.assert_array_equal(call(text=tf.constant(["ab"]))["text"], [[0]])
+    assert call(text=tf.constant([""]))["text"].shape == (1, 0)
 
 
 def test_nothing_learned_is_said(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from pipelines.datasets import antispam, ptb, reviews, sentence_pairs, text8
+from pipelines.datasets import antispam, ptb, reviews, scene_captions, scenes, sentence_pairs, text8
 
 pytestmark = pytest.mark.slow
 
@@ -37,6 +37,7 @@ PAIRS = Slice(
     {"bleu", "perplexity", "loss", "exact", "meteor"},
     ("model.units=8", "model.layers=1", "model.longest=8", "model.beams=2", "gate.metric=perplexity", "gate.limit=1e6"),
 )
+CAPTIONS = Slice(scene_captions.DATASET, PAIRS.columns, PAIRS.metrics, ("model.units=8", *PAIRS.settings[2:]))
 OPINION = Slice(reviews.DATASET, {"score", "class"}, {"accuracy", "auc"}, ("gate.limit=0.3",))
 SLICES = {
     "word2vec": Slice(text8.DATASET, {"vector", "loss", "pairs"}, {"loss"}, ("model.words.dimension=16",)),
@@ -45,6 +46,7 @@ SLICES = {
     ),
     "translation": PAIRS,
     "movie_dialogs": PAIRS,
+    "scene_captions": CAPTIONS,
     "sentiment_nbow": OPINION,
     "sentiment_cnn": OPINION,
     "sentiment_bilstm": OPINION,
@@ -71,6 +73,10 @@ def raw(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
             file.unlink()
     (folder / "synthetic.json").unlink()
     folders["reviews"] = folder
+    folders["scene_captions"] = tmp_path_factory.mktemp("scene_captions")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(scenes, "FILES", {"train": 1, "val": 1})
+        scene_captions.DATASET.generate(str(folders["scene_captions"]), seed=1)
     return folders
 
 

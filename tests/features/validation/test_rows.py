@@ -240,3 +240,13 @@ def test_a_float_is_not_cut_down_to_an_integer(spark: SparkSession) -> None:
         "d": (None, None),
         None: (1, "key: no value, and one is required"),
     }
+
+
+def test_a_label_may_have_a_thousand_classes(spark: SparkSession) -> None:
+    label = Label("kind", tuple((f"k{number}", f"K{number}") for number in range(1000)))
+    rows = [(key, kind, None, "", "", None) for key, kind in (("a", "k999"), ("b", "K0"), ("c", "k1000"))]
+    table = spark.createDataFrame(rows, f"key string, kind string, age string, {BESIDE}")
+    checked = check_rows(table, Schema((Field("age", "string"),), label, "key"), labelled=True)
+    found = {row["key"]: row for row in checked.collect()}
+    assert {key: row["kind"] for key, row in found.items()} == {"a": 999.0, "b": 0.0, "c": None}
+    assert found["c"]["reason"].startswith("kind: 'k1000' is not one of 'k0', 'K0', 'k1'")

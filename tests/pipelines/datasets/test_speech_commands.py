@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from pyspark.sql import SparkSession
 from features.errors import BadInputError
 from features.sounds.wav import read_header, wav_bytes
 from features.validation.rows import check_rows
-from pipelines.datasets import speech_commands
+from pipelines.datasets import load_dataset, speech_commands
 from pipelines.datasets.speech_commands import (
     DATASET,
     NOISE,
@@ -20,7 +21,7 @@ from pipelines.datasets.speech_commands import (
     UNKNOWN,
     WORDS,
     chosen,
-    is_held_out,
+    part_of,
     streamed,
 )
 
@@ -52,7 +53,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_speakers_are_held_out_by_the_official_rule() -> None:
     names = [f"{hashlib.sha1(str(number).encode()).hexdigest()[:8]}_nohash_{number % 3}.wav" for number in range(500)]
-    assert [is_held_out(name) for name in names] == [official_rule(name) == "testing" for name in names]
+    assert [part_of(name) for name in names] == [official_rule(name) for name in names]
+    assert {part_of(name) for name in names} == {"training", "validation", "testing"}
 
 
 def test_ten_words_some_others_and_silence(folder: Path) -> None:
@@ -61,7 +63,9 @@ def test_ten_words_some_others_and_silence(folder: Path) -> None:
         assert len({clip.key for clip in clips}) == len(clips)
         words = [clip.word for clip in clips]
         wanted = [clip for clip in clips if clip.word in WORDS]
-        assert all(is_held_out(clip.file.rpartition("/")[2]) == (split == "eval") for clip in wanted)
+        part = {"train": "training", "eval": "testing"}[split]
+        assert {official_rule(clip.file.rpartition("/")[2]) for clip in wanted} == {part}, "validation is left out"
+        assert len(wanted) == 5 * sum(official_rule(f"{speaker}_nohash_0.wav") == part for speaker in SPEAKERS)
         share = -(-len(wanted) // 10)
         assert words.count(UNKNOWN) == words.count(SILENCE) == share
         assert all(("/bed/" in clip.file or "/cat/" in clip.file) == (clip.word == UNKNOWN) for clip in clips)
@@ -70,6 +74,30 @@ def test_ten_words_some_others_and_silence(folder: Path) -> None:
     everything = list(chosen(str(folder), None))
     assert len(everything) == 7 * len(SPEAKERS)
     assert {clip.word for clip in everything} == {*WORDS[:5], UNKNOWN}
+
+
+def test_the_validation_tenth_can_be_held_out_instead(folder: Path) -> None:
+    files = {
+        split: {clip.file.rpartition("/")[2] for clip in chosen(str(folder), split, "validation") if clip.word in WORDS}
+        for split in ("train", "eval")
+    }
+    assert {official_rule(name) for name in files["eval"]} == {"validation"}
+    assert {official_rule(name) for name in files["train"]} == {"training"}
+    assert load_dataset("speech_commands_validation").schema == DATASET.schema
+
+
+def test_official_lists_are_followed(folder: Path, tmp_path: Path) -> None:
+    for word in ("yes", "bed"):
+        shutil.copytree(folder / word, tmp_path / word)
+    names = [f"{speaker}_nohash_0.wav" for speaker in SPEAKERS]
+    for part, some in (("testing", names[:3]), ("validation", names[3:8])):
+        listed = "".join(f"{word}/{name}\n" for word in ("yes", "bed") for name in some)
+        (tmp_path / f"{part}_list.txt").write_text(listed)
+    found = {
+        split: {clip.file.rpartition("/")[2] for clip in chosen(str(tmp_path), split) if clip.word == "yes"}
+        for split in ("train", "eval")
+    }
+    assert found == {"train": set(names[8:]), "eval": set(names[:3])}
 
 
 def test_rows_bring_sound_and_noise(spark: SparkSession, folder: Path) -> None:

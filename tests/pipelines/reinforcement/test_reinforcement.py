@@ -11,11 +11,11 @@ from pyspark.sql import SparkSession
 from models.control import dense, pong
 from pipelines.reinforcement.actor_critic import ActorCritic
 from pipelines.reinforcement.dqn import DeepQ
-from pipelines.reinforcement.learner import master
+from pipelines.reinforcement.learner import Round, master
 from pipelines.reinforcement.policies import Greedy, Policy, Sampled, Scores
 from pipelines.reinforcement.policy_gradient import PolicyGradient, cross_entropy_reward_loss
 from pipelines.reinforcement.returns import discounted, standardised
-from pipelines.reinforcement.rollouts import Episode, play, rollouts
+from pipelines.reinforcement.rollouts import Episode, episodes, play, rollouts
 
 CART = "CartPole-v1"
 LEARNERS = {"policy gradient": PolicyGradient, "actor-critic": ActorCritic, "deep q": DeepQ}
@@ -68,7 +68,7 @@ def test_policies_act_as_the_network_says() -> None:
 
 def test_episodes_of_executors_are_those_played_here(spark: SparkSession) -> None:
     policy = Sampled(Scores.of(dense.build(dense.Config(4, 2)).get_weights()))
-    found = rollouts(spark, CART, policy, count=5, seed=70)
+    found = episodes(rollouts(spark, CART, policy, count=5, seed=70, tasks=2))
     for seed, one in enumerate(found, start=70):
         here = play(CART, policy, seed)
         for name in ("observations", "actions", "rewards", "ended"):
@@ -95,8 +95,9 @@ def bandit(policy: Policy, count: int, seed: int) -> Sequence[Episode]:
 @pytest.mark.parametrize("name", LEARNERS)
 def test_what_is_told_is_learned(name: str) -> None:
     learner = DeepQ(2, 2, batches=60, discount=0.5) if name == "deep q" else LEARNERS[name](2, 2)
-    lines: list[str] = []
-    result = master(learner, bandit, enough=2.8, rounds=40, per_round=30, exam=50, say=lines.append)
+    rounds: list[Round] = []
+    result = master(learner, bandit, enough=2.8, rounds=40, per_round=30, exam=50, on_round=rounds.append)
     assert result.mean >= 2.8
     assert (result.episodes, result.steps) == (30 * result.rounds, 90 * result.rounds)
-    assert len(lines) == result.rounds
+    assert [one.number for one in rounds] == list(range(1, result.rounds + 1))
+    assert (rounds[-1].steps, rounds[-1].won) == (result.steps, result.mean)

@@ -1,0 +1,79 @@
+"""The layers of a network that writes a sentence about an image."""
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from models.text.writer import Memory, Shape, States, Writer
+
+
+@keras.saving.register_keras_serializable("emberline")
+class Captioner(Writer):
+    """Reads a vector, and writes ids; see `models.text.captions.Config`.
+
+    Args:
+        image_width: Numbers of the vector of an image.
+        units: Of the LSTM.
+        target_size, named, target_width, dropout, longest, beams, length_penalty: See `Writer`.
+    """
+
+    def __init__(
+        self,
+        image_width: int,
+        target_size: int,
+        named: int,
+        target_width: int,
+        units: int,
+        dropout: float,
+        longest: int,
+        beams: int,
+        length_penalty: float,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(target_size, named, target_width, dropout, 0, longest, beams, length_penalty, **kwargs)
+        self._given: dict[str, Any] = {
+            "image_width": image_width, "target_size": target_size, "named": named, "target_width": target_width,
+            "units": units, "dropout": dropout, "longest": longest, "beams": beams, "length_penalty": length_penalty,
+        }  # fmt: skip
+        self.look = keras.layers.Dense(target_width, use_bias=False, name="look")
+        self.decoder = keras.layers.LSTM(
+            units, return_sequences=True, return_state=True, name="decoder", dtype=self.dtype_policy
+        )
+
+    def build(self, image_shape: Shape, target_shape: Shape) -> None:
+        """All layers by what goes through them."""
+        given = self._given
+        self.look.build((None, given["image_width"]))
+        self.write.build((None, None))
+        self.decoder.build((None, None, given["target_width"]))
+        self.next_word.build((None, None, given["units"]))
+
+    def call(
+        self, image: tf.Tensor, target: tf.Tensor, training: bool = False
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        """Sums of losses and numbers of tokens, `[batch]`; ids of what was written `[batch, longest]`.
+
+        Args:
+            image: `[batch, image_width]`.
+            target: Ids, `[batch, words]`, negative behind the end; a row without any has no loss.
+            training: Nothing is written then.
+        """
+        return self._written(target, (), [self._seen(image, training)], training)
+
+    def _seen(self, image: tf.Tensor, training: bool) -> list[tf.Tensor]:
+        """The state after a first step that reads the image where others read a word; nothing is told at it."""
+        vector = self.drop(self.look(image), training=training)
+        _, *state = self.decoder(vector[:, tf.newaxis], training=training)
+        return list(state)
+
+    def _decode(
+        self, ids: tf.Tensor, memory: Memory, states: States, training: bool = False
+    ) -> tuple[tf.Tensor, States]:
+        """See `Writer`; nothing but the state remembers the image."""
+        vectors = self.drop(self.write(ids), training=training)
+        hidden, *state = self.decoder(vectors, initial_state=states[0], training=training)
+        return self.drop(hidden, training=training), [list(state)]
+
+    def get_config(self) -> dict[str, Any]:
+        return super().get_config() | self._given

@@ -1,0 +1,80 @@
+"""A sentence about an image: an encoder's vector of it is what a recurrent network reads first, and words follow.
+
+Vinyals, Toshev, Bengio, Erhan, "Show and Tell: A Neural Image Caption Generator"; sizes as in its program im2txt.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from features.columns import Column, Embedding, Numeric
+from features.errors import BadInputError
+
+if TYPE_CHECKING:
+    import keras
+
+
+@dataclass(frozen=True)
+class Config:
+    """The network.
+
+    Args:
+        image: The encoder's vector, as `emberline score` writes it.
+        caption: A vector per word that is written; ids of a learned vocabulary.
+        units: Of the LSTM.
+        dropout: Share of the elements of vectors and states dropped in training.
+        longest: Words that are written at most.
+        beams: Texts that are followed side by side; 1 takes the likeliest word each time.
+        length_penalty: Log probabilities are divided by ((5 + words) / 6) to this power; 0 compares them as they are.
+    """
+
+    image: Numeric
+    caption: Embedding
+    units: int = 512
+    dropout: float = 0.3
+    longest: int = 20
+    beams: int = 3
+    length_penalty: float = 0.0
+
+    def __post_init__(self) -> None:
+        if min(self.units, self.longest, self.beams) < 1 or len(self.image.shape) != 1:
+            raise BadInputError(
+                f"Captions: units, longest and beams are at least 1, and an image is a vector; got {self.units}, "
+                f"{self.longest}, {self.beams} and shape={self.image.shape}."
+            )
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        return (self.image, self.caption)
+
+    @property
+    def outputs(self) -> int:
+        """Several by name."""
+        return 0
+
+
+def build(config: Config, cardinalities: Mapping[str, int]) -> "keras.Model":
+    """A model from a vector and ids to what `pipelines.tasks.translation` asks for.
+
+    Args:
+        config: Columns and layers.
+        cardinalities: Number of ids of every categorical column.
+
+    Returns:
+        Inputs `[batch, numbers]` and `[batch, words]`; outputs as `models.text.writer.said` gives them.
+    """
+    import keras
+
+    from models.tabular import feature_layers
+    from models.text.captioner import Captioner
+    from models.text.translation import named_ids
+    from models.text.writer import said
+
+    inputs = feature_layers.model_inputs(config.columns)
+    caption, named = config.caption.source, named_ids(config.caption, cardinalities)
+    captioner = Captioner(
+        config.image.shape[0], cardinalities[caption.name], named, config.caption.dimension, config.units,
+        config.dropout, config.longest, config.beams, config.length_penalty, name="captioner",
+    )  # fmt: skip
+    outputs = said(captioner, inputs[config.image.name], inputs[caption.name], named)
+    return keras.Model(inputs, outputs, name="captions")
