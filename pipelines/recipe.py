@@ -37,6 +37,8 @@ class Optimizer:
         momentum: Share of the step before that a step takes along (`sgd` only).
         beta_1: How much of its mean of gradients a step keeps (`adam` and `adamw`).
         weight_decay: Decoupled weight decay (`adamw` only).
+        every: It moves its variables in the last of so many steps only: 5 for a generator whose critic takes five steps
+            for each of its own. Not in mode `async`, where no step comes before another.
     """
 
     kind: Literal["sgd", "adagrad", "adadelta", "rmsprop", "adam", "adamw", "ftrl"]
@@ -48,8 +50,11 @@ class Optimizer:
     momentum: float = 0.0
     beta_1: float = 0.9
     weight_decay: float = 0.0
+    every: int = 1
 
     def __post_init__(self) -> None:
+        if self.every < 1:
+            raise BadInputError(f"every must be at least 1, got {self.every}: the steps from one move to the next.")
         # FTRL computes a weight as accumulated gradients times the present rate: at rate 0 all weights would be 0.
         if self.kind == "ftrl" and self.schedule.changes:
             raise BadInputError(
@@ -168,6 +173,11 @@ class Training:
             raise BadInputError(
                 f"training.accumulate={self.accumulate} does not divide the {self.global_batch // self.workers} rows "
                 "of one worker's step."
+            )
+        if self.mode == "async" and any(one.every > 1 for one in self.optimizers):
+            raise BadInputError(
+                "training.mode=async: workers take steps side by side, so none of them is every n-th as an optimizer's "
+                "`every` asks. Set training.mode=sync, or every=1."
             )
         self._check_unrolled()
         if self.bucket_by and self.input == "spark":
@@ -343,6 +353,12 @@ class Recipe:
         """
         names: tuple[str, ...] = getattr(self.model, "only_in_training", ())
         return names
+
+    @property
+    def side_weight(self) -> float:
+        """Factor of the losses of side classifiers, if its network has any: the model's field of this name."""
+        weight: float = getattr(self.model, "side_weight", 0.0)
+        return weight
 
     @property
     def family(self) -> str:

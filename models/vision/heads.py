@@ -6,15 +6,16 @@ import keras
 from keras import ops
 
 
-def class_logits(features: keras.KerasTensor, outputs: int, **dense: Any) -> keras.KerasTensor:
+def class_logits(features: keras.KerasTensor, outputs: int, name: str = "logits", **dense: Any) -> keras.KerasTensor:
     """A logit per class `[batch, outputs]`, or of two classes the log-odds of the second, `[batch]`.
 
     Args:
         features: `[batch, width]`.
         outputs: Number of classes, 1 for two.
-        dense: More arguments of the dense layer, which is called `logits`.
+        name: Of the dense layer.
+        dense: More arguments of it.
     """
-    logits = keras.layers.Dense(outputs, name="logits", **dense)(features)
+    logits = keras.layers.Dense(outputs, name=name, **dense)(features)
     return ops.squeeze(logits, -1) if outputs == 1 else logits
 
 

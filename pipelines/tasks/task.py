@@ -22,6 +22,9 @@ Losses: TypeAlias = "tf.Tensor | dict[str, tf.Tensor]"
 LOSS = "loss/"
 """A network of several parts says `loss/SCOPE` for each: how it is trained is its own affair."""
 
+MAIN, SIDE = "logits", "side/"
+"""A network with side classifiers says `logits`, and `side/…` for each of them, of the same shape."""
+
 Sums = NDArray[np.float64]
 """A vector of counts and sums over rows: those of two sets of rows, added, are those of both."""
 
@@ -118,6 +121,17 @@ class Pictured(Protocol):
 def own_losses(outputs: "Mapping[str, tf.Tensor]") -> "dict[str, tf.Tensor]":
     """The losses that a network states itself, by scope."""
     return {name.removeprefix(LOSS): value for name, value in outputs.items() if name.startswith(LOSS)}
+
+
+def main_output(outputs: "Outputs") -> "Outputs":
+    """What a network says, without its side classifiers."""
+    return outputs[MAIN] if side_outputs(outputs) else outputs
+
+
+def side_outputs(outputs: "Outputs") -> "list[tf.Tensor]":
+    """What the side classifiers of a network say, if it has any: they only help to train it."""
+    found = outputs if isinstance(outputs, Mapping) else {}
+    return [value for name, value in found.items() if name.startswith(SIDE)]
 
 
 def means(scored: "DataFrame", columns: "Mapping[str, str]") -> "dict[int, Measured]":

@@ -16,7 +16,7 @@ from features.transform import TransformGraph
 from pipelines.model_digest import model_digest
 from pipelines.recipe import Recipe
 from pipelines.tasks import task_of
-from pipelines.tasks.task import Task
+from pipelines.tasks.task import Task, main_output
 from pipelines.tasks.vectors import Vectors
 from pipelines.text_generation import NEXT_WORD
 from pipelines.training.projector import words_of
@@ -58,7 +58,7 @@ class Scorer(tf.Module):
 
     def score_transformed(self, inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         """The prediction, column by column, from stored columns."""
-        return self._task.predict(self._model({**self._absent, **inputs}, training=False))
+        return self._task.predict(main_output(self._model({**self._absent, **inputs}, training=False)))
 
     def score_raw(self, columns: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         """The same from raw columns."""

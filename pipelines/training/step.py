@@ -8,22 +8,17 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from features.columns import stored
 from features.dataset_version import DatasetVersion
-from features.errors import BadInputError
 from pipelines.recipe import Recipe
 from pipelines.tasks import task_of
-from pipelines.tasks.task import Losses, Outputs, Sums
-from pipelines.training import optimizers
-from pipelines.training.batches import BEGINS
+from pipelines.tasks.task import Losses, Outputs, Sums, main_output, side_outputs
+from pipelines.training.carried_state import CarriedState
+from pipelines.training.mixed_rows import Mixture, require_numbers
+from pipelines.training.parts import ALL, Gradients, Parts
 
 Features = Mapping[str, tf.Tensor]
-Gradients = list[tf.Tensor]
 
 SEED_STATE = "seed_generator_state"
-
-ALL = "*"
-"""Stands for the scopes of all optimizers, where there is one loss."""
 
 
 class TrainingStep:
@@ -44,32 +39,23 @@ class TrainingStep:
 
     def __init__(self, recipe: Recipe, version: DatasetVersion, total_steps: int) -> None:
         training = self._training = recipe.training
-        self._recipe = recipe
         self.task = task_of(version.schema.label, version.statistics)
         keras.utils.set_random_seed(training.seed)
         with _precision(training.precision):
             self.model = recipe.model_module.build(recipe.model, version.cardinalities)
+        self._side_weight = recipe.side_weight
         self.weights = [weight.value for weight in self.model.trainable_variables]
-        self._groups = optimizers.assign(training.optimizers, self.model.trainable_variables)
         # Every replica counts for itself: all count alike.
         self.steps = tf.Variable(0, trainable=False, dtype=tf.int64, name="steps")
-        self.optimizers = [
-            optimizers.make(one, self.steps, total_steps, training.epochs) for one in training.optimizers
-        ]
-        if training.precision == "mixed_float16":
-            self.optimizers = [keras.optimizers.LossScaleOptimizer(one, name="scaled") for one in self.optimizers]
-        for optimizer, group in zip(self.optimizers, self._groups, strict=True):
-            optimizer.build([self.model.trainable_variables[index] for index in group])
+        self._parts = Parts(training, self.model, self.steps, total_steps)
+        self.optimizers = self._parts.optimizers
         self._averages = [
             tf.Variable(weight.read_value(), trainable=False, name="average")
             for weight in (self.weights if training.average_decay else ())
         ]
-        self._carried: keras.Model | None = None
-        self._state: dict[str, tf.Variable] = {}
-        if training.unroll:
-            self._carried, self._state = self._carry()
+        self._carried = CarriedState(recipe, self.model) if training.unroll else None
         if training.mix_up:
-            self._require_numbers(version)
+            require_numbers(recipe, version.schema.label)
         self.variables = self._named()
         # Only the arithmetic of a replica is compiled: sums over workers are not for XLA on CPUs.
         self._compute = tf.function(self._gradients, jit_compile=True) if training.jit_compile else self._gradients
@@ -100,10 +86,10 @@ class TrainingStep:
         if context.num_replicas_in_sync > 1:
             # The loss travels with the gradients: a sum of its own would cost as long as a small network's step.
             loss, *gradients = context.all_reduce(tf.distribute.ReduceOp.SUM, [loss, *gradients])
-        scale = self._loss_scale()
+        scale = self._parts.loss_scale()
         if scale is not None:
             gradients = [gradient / scale for gradient in gradients]
-        self._apply(self._clipped(gradients))
+        self._parts.move(self._clipped(gradients))
         steps = self.steps.assign_add(1)
         if self._averages:
             self._average(tf.cast(steps, tf.float32))
@@ -132,138 +118,37 @@ class TrainingStep:
         training = self._training
         replicas = tf.distribute.get_replica_context().num_replicas_in_sync
         with tf.GradientTape(persistent=True) as tape:
-            if training.mix_up:
-                losses = self._mixed_up(features, label)
-            else:
-                losses = self.task.losses(self._outputs(features, training=True), label)
-            penalty = self._penalty() / (replicas * training.accumulate)
+            losses = self._losses(features, label)
+            penalty = self._parts.penalty() / (replicas * training.accumulate)
             # Shares of the global mean, which add up over replicas and slices.
             shares = {
                 scope: tf.reduce_sum(part if weight is None else part * weight) / training.global_batch
                 for scope, part in (losses if isinstance(losses, dict) else {ALL: losses}).items()
             }
-            scale = self._loss_scale()
+            scale = self._parts.loss_scale()
             scaled = {scope: (share + penalty) * (1.0 if scale is None else scale) for scope, share in shares.items()}
-        return tf.add_n(list(shares.values())) + penalty, self._gradients_of(scaled, tape)
+        return tf.add_n(list(shares.values())) + penalty, self._parts.gradients(scaled, tape)
 
-    def _gradients_of(self, losses: Mapping[str, tf.Tensor], tape: tf.GradientTape) -> Gradients:
-        """Of each weight, from the loss that its optimizer makes smaller.
+    def _losses(self, features: Features, label: tf.Tensor) -> Losses:
+        """Of every row; of rows that are mixed, their labels' losses mixed in the same way."""
+        training = self._training
+        if not training.mix_up:
+            return self._judged(self._outputs(features, training=True), label)
+        mixture = Mixture(training.mix_up, tf.shape(label)[0], [training.seed, tf.cast(self.steps, tf.int32)])
+        outputs = self._outputs({name: mixture.values(value) for name, value in features.items()}, training=True)
+        own, other = (self._judged(outputs, truth) for truth in (label, tf.reverse(label, [0])))
+        return tf.nest.map_structure(mixture.mean, own, other)
 
-        Raises:
-            BadInputError: if an optimizer has no loss.
-        """
-        found: dict[int, tf.Tensor] = {}
-        declared = self._training.optimizers
-        for scope, loss in losses.items():
-            moved = [group for one, group in zip(declared, self._groups, strict=True) if scope in (ALL, one.scope)]
-            mine = [index for group in moved for index in group]
-            weights = [self.weights[index] for index in mine]
-            gradients = tape.gradient(loss, weights, unconnected_gradients=tf.UnconnectedGradients.ZERO)
-            # Summing sparse gradients over workers sends ids and rows apart; small tables are cheaper whole.
-            found |= dict(zip(mine, map(tf.convert_to_tensor, gradients), strict=True))
-        if len(found) < len(self.weights):
-            raise BadInputError(
-                f"The network states losses for the scopes {', '.join(map(repr, losses))}, and the scopes of the "
-                f"optimizers are {', '.join(repr(one.scope) for one in declared)}. Give both the same."
-            )
-        return [found[index] for index in range(len(self.weights))]
-
-    def _mixed_up(self, features: Features, label: tf.Tensor) -> Losses:
-        """Losses of rows that are each mixed with the one as far from the batch's end as it is from its beginning.
-
-        Zhang and others, "mixup: Beyond Empirical Risk Minimization"; the larger share stays a row's own.
-        """
-        alpha, rows = self._training.mix_up, tf.shape(label)
-        drawn = tf.random.stateless_gamma(
-            [2, rows[0]], [self._training.seed, tf.cast(self.steps, tf.int32)], tf.constant(alpha)
-        )
-        share = tf.math.divide_no_nan(tf.reduce_max(drawn, axis=0), tf.reduce_sum(drawn, axis=0))
-
-        def mixed(value: tf.Tensor) -> tf.Tensor:
-            own = tf.cast(value, tf.float32)
-            by_row = tf.reshape(share, [-1] + [1] * (len(value.shape) - 1))
-            both = by_row * own + (1 - by_row) * tf.reverse(own, [0])
-            return tf.cast(both if value.dtype.is_floating else tf.round(both), value.dtype)
-
-        outputs = self._outputs({name: mixed(value) for name, value in features.items()}, training=True)
-        own, other = (self.task.losses(outputs, truth) for truth in (label, tf.reverse(label, [0])))
-        return tf.nest.map_structure(lambda one, two: share * one + (1 - share) * two, own, other)
+    def _judged(self, outputs: Outputs, label: tf.Tensor) -> Losses:
+        """Losses of what the network says; those of its side classifiers count less."""
+        main, *sides = (self.task.losses(one, label) for one in (main_output(outputs), *side_outputs(outputs)))
+        return tf.nest.map_structure(lambda own, *others: own + self._side_weight * sum(others), main, *sides)
 
     def _outputs(self, features: Features, *, training: bool) -> Outputs:
         """What the network says, in full precision."""
         carried = self._carried if training else None
-        said = self._next_window(carried, features) if carried else self.model(features, training=training)
+        said = carried(features) if carried else self.model(features, training=training)
         return tf.nest.map_structure(lambda value: tf.cast(value, tf.float32), said)
-
-    def _require_numbers(self, version: DatasetVersion) -> None:
-        """Checks that rows can be mixed.
-
-        Raises:
-            BadInputError: if a column has ids, or any number of values.
-        """
-        columns = stored(self._recipe.model.columns)
-        odd = [item.name for item in columns if item.stored_type == "int64" or None in item.stored_shape]
-        if odd or version.schema.label.purpose:
-            raise BadInputError(
-                f"training.mix_up={self._training.mix_up}: only images and numbers that a label is predicted from can "
-                f"be mixed, and {', '.join(odd) or 'this label'} is none. Set training.mix_up=0."
-            )
-
-    def _carry(self) -> tuple[keras.Model, dict[str, tf.Variable]]:
-        """The network with its state going in and coming out, and variables that keep it from step to step.
-
-        Raises:
-            BadInputError: if it has none.
-        """
-        module = self._recipe.model_module
-        if not hasattr(module, "carried"):
-            raise BadInputError(
-                f"training.unroll={self._training.unroll}: the network {module.__name__} carries no state from one "
-                "part of a row to the next. Set training.unroll=0."
-            )
-        replicas = tf.distribute.get_strategy().num_replicas_in_sync // self._training.workers
-        if replicas > 1:
-            raise BadInputError(
-                f"training.unroll={self._training.unroll}: the rows of a step are cut among {replicas} GPUs of a "
-                "worker, in another way each time. Give each worker one GPU (training.gpus_per_worker=1), or set "
-                "training.unroll=0."
-            )
-        carried: keras.Model = module.carried(self._recipe.model, self.model)
-        rows = self._training.global_batch // self._training.workers
-        # Each replica has its own: the rows that it reads.
-        own = {"synchronization": tf.VariableSynchronization.ON_READ, "trainable": False,
-               "aggregation": tf.VariableAggregation.ONLY_FIRST_REPLICA}  # fmt: skip
-        return carried, {
-            item.name: tf.Variable(tf.zeros([rows, *item.shape[1:]]), name=item.name, **own)
-            for item in carried.inputs if item.name not in self.model.input
-        }  # fmt: skip
-
-    def _next_window(self, carried: keras.Model, features: Features) -> Outputs:
-        """What the network says of the next part of each row; where a row begins, its state is zero."""
-        begins = features[BEGINS]
-        window = {name: value for name, value in features.items() if name != BEGINS}
-        state = {
-            name: tf.where(begins[:, tf.newaxis], 0.0, tf.convert_to_tensor(value))
-            for name, value in self._state.items()
-        }
-        said: Outputs = carried(window | state, training=True)
-        for name, variable in self._state.items():
-            variable.assign(said[name])
-        return said
-
-    def _penalty(self) -> tf.Tensor:
-        """What is added to every loss: L1 and L2 of the optimizers, and what layers of the network add themselves."""
-        declared, total = self._training.optimizers, tf.zeros([])
-        if any(one.l1 or one.l2 for one in declared):
-            groups = [[self.model.trainable_variables[index] for index in group] for group in self._groups]
-            total += optimizers.penalty(declared, groups)
-        return tf.add_n([total, *(tf.cast(own, tf.float32) for own in self.model.losses)])
-
-    def _loss_scale(self) -> tf.Tensor | None:
-        """What keeps gradients of half precision above their smallest number: the most careful optimizer's scale."""
-        if self._training.precision != "mixed_float16":
-            return None
-        return tf.reduce_min([optimizer.dynamic_scale.value for optimizer in self.optimizers])
 
     def _clipped(self, gradients: Gradients) -> Gradients:
         training = self._training
@@ -273,13 +158,6 @@ class TrainingStep:
         if training.clip_norm:
             gradients, _ = tf.clip_by_global_norm(gradients, training.clip_norm)
         return gradients
-
-    def _apply(self, gradients: Gradients) -> None:
-        for optimizer, group in zip(self.optimizers, self._groups, strict=True):
-            mine = [gradients[index] for index in group]
-            if self._training.precision == "mixed_float16":
-                mine = [gradient * optimizer.dynamic_scale.value for gradient in mine]  # it divides by its own
-            optimizer.apply(mine)
 
     def _average(self, steps: tf.Tensor) -> None:
         """Moves the averages towards the weights by 1 - min(decay, (1 + n) / (10 + n)) after n steps.
@@ -316,7 +194,7 @@ class TrainingStep:
         _assign(self.weights, self._averages)
 
     def _predict(self, features: Features) -> dict[str, tf.Tensor]:
-        return self.task.predict(self._outputs(features, training=False))
+        return self.task.predict(main_output(self._outputs(features, training=False)))
 
     def _named(self) -> dict[str, tf.Variable]:
         """All variables by names that another process gives them too."""
@@ -324,7 +202,7 @@ class TrainingStep:
         for index, optimizer in enumerate(self.optimizers):
             found |= {f"optimizer-{index}/{item.path}": item.value for item in optimizer.variables}
         paths = [weight.path for weight in self.model.trainable_variables]
-        found |= self._state
+        found |= self._carried.variables if self._carried else {}
         found |= {f"average/{path}": average for path, average in zip(paths, self._averages, strict=False)}
         return found | {"steps": self.steps}
 

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 CONVOLUTIONS = ((96, 7, 0.0), (256, 5, 1.0), (384, 3, 0.0))
 """Filters, size of the kernel, and initial value of biases."""
 
+MEANS = (0.48, 0.46, 0.41)
+"""Of red, green and blue. Its weights begin so small because it reads colours from 0 to 255, less their means."""
+
 
 @dataclass(frozen=True)
 class Config:
@@ -53,7 +56,7 @@ def build(config: Config, cardinalities: "Mapping[str, int]") -> "keras.Model":
         }
 
     pixels = model_input(config.image)
-    hidden = scaled(pixels)
+    hidden = scaled(pixels, mean=MEANS, deviation=(1 / 255,) * 3)
     for index, (filters, size, bias) in enumerate(CONVOLUTIONS):
         stride, padding = (1, "same") if index else (4, "valid")
         hidden = layers.Conv2D(

@@ -55,12 +55,12 @@ def build(config: Config, cardinalities: "Mapping[str, int]") -> "keras.Model":
     """A model from images to what `pipelines.tasks.generation` asks for."""
     import keras
 
-    from models.vision.generative.adversarial import adversarial_losses, critic_options
+    from models.vision.generative.adversarial import adversarial_losses, critic_bounds
     from models.vision.image_input import model_input, scaled
     from models.vision.layers import DrawnClass, Noise
 
     layers, ops, image = keras.layers, keras.ops, config.image
-    bounded = critic_options(config.loss)
+    bounded = critic_bounds(config.loss, "kernel", "bias")
 
     def generated(noise: keras.KerasTensor, drawn: keras.KerasTensor) -> keras.KerasTensor:
         height, width = image.height // 4, image.width // 4

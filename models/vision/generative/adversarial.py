@@ -18,7 +18,7 @@ def adversarial_losses(
 
     `gan`: Goodfellow and others, "Generative Adversarial Nets", with the generator's loss that does not saturate.
     `lsgan`: Mao and others, "Least Squares Generative Adversarial Networks". `wgan`: Arjovsky, Chintala, Bottou,
-    "Wasserstein GAN", whose critic needs weights of bounded size (`critic_options`).
+    "Wasserstein GAN", whose critic needs weights of bounded size (`critic_bounds`).
 
     Args:
         kind: Which of them.
@@ -34,8 +34,12 @@ def adversarial_losses(
             return fake - real, -fake
 
 
-def critic_options(kind: Adversarial) -> dict[str, keras.constraints.Constraint]:
-    """More arguments of a critic's layers."""
+def critic_bounds(kind: Adversarial, *parameters: str) -> dict[str, keras.constraints.Constraint]:
+    """More arguments of a layer of a critic, which keep these parameters of it, such as `kernel`, within bounds.
+
+    A Wasserstein critic must not change faster than in proportion to its input. As in the paper, all its parameters are
+    cut to a box after each of its steps, those of batch normalisation too.
+    """
     from models.vision.layers import Clipped
 
-    return {"kernel_constraint": Clipped(WGAN_LIMIT)} if kind == "wgan" else {}
+    return {f"{name}_constraint": Clipped(WGAN_LIMIT) for name in parameters} if kind == "wgan" else {}

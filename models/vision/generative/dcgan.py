@@ -55,7 +55,7 @@ def build(config: Config, cardinalities: "Mapping[str, int]") -> "keras.Model":
     """A model from images to what `pipelines.tasks.generation` asks for."""
     import keras
 
-    from models.vision.generative.adversarial import adversarial_losses, critic_options
+    from models.vision.generative.adversarial import adversarial_losses, critic_bounds
     from models.vision.image_input import model_input, scaled
     from models.vision.layers import Noise
 
@@ -76,15 +76,16 @@ def build(config: Config, cardinalities: "Mapping[str, int]") -> "keras.Model":
             hidden = layers.Conv2DTranspose(filters, 5, 2, "same", name=f"{name}_conv", **start)(hidden)
         return layers.Activation("tanh", name="generator_tanh")(hidden)
 
-    judging = []
+    judging, bounded = [], critic_bounds(config.loss, "kernel", "bias")
     for index, filters in enumerate(config.filters):
-        name, bounded = f"discriminator_{index}", critic_options(config.loss)
+        name = f"discriminator_{index}"
         judging.append(layers.Conv2D(filters, 5, 2, "same", name=f"{name}_conv", **start, **bounded))
         if index:
-            judging.append(layers.BatchNormalization(gamma_initializer=around_one, name=f"{name}_norm"))
+            scales = critic_bounds(config.loss, "gamma", "beta")
+            judging.append(layers.BatchNormalization(gamma_initializer=around_one, name=f"{name}_norm", **scales))
         judging.append(layers.LeakyReLU(0.2, name=f"{name}_relu"))
     judging.append(layers.Flatten(name="discriminator_flat"))
-    judging.append(layers.Dense(1, name="discriminator_logit", **start, **critic_options(config.loss)))
+    judging.append(layers.Dense(1, name="discriminator_logit", **start, **bounded))
 
     def judged(images: keras.KerasTensor) -> keras.KerasTensor:
         for layer in judging:

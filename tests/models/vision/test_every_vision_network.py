@@ -51,6 +51,9 @@ OTHERS: dict[str, tuple[Any, Purpose, tuple[str, ...]]] = {
     "resnet": (resnet.Config(COLOUR, 8), "", ("",)),
     "alexnet": (alexnet.Config(Image("image", 67, 67), outputs=10), "", ("",)),
     "googlenet": (googlenet.Config(Image("image", 64, 64), outputs=10), "", ("",)),
+    "googlenet with side classifiers": (
+        googlenet.Config(Image("image", 80, 80), outputs=10, side_weight=0.3), "", ("",),
+    ),
     "mobilenet": (applications.Config(COLOUR, "MobileNet", 0.25, outputs=10), "", ("",)),
     "mobilenet with a new head": (
         applications.Config(COLOUR, "MobileNet", 0.25, head="new", frozen=-1, outputs=10), "", ("",),

@@ -1,4 +1,7 @@
-"""A GAN on two workers: both have the same weights in the end, and the same averages of batch normalisation."""
+"""A GAN on two workers: both have the same weights in the end, and the same averages of batch normalisation.
+
+Its critic is a Wasserstein critic, which takes three steps for each of the generator's.
+"""
 
 import json
 import os
@@ -28,9 +31,9 @@ from pipelines.recipe import Optimizer, Recipe, Training
 from pipelines.training.loop import Loop
 where, output, rank = json.loads(sys.argv[1])
 version = DatasetVersion(where["uri"], where["manifest"], where["features"])
-optimizers = tuple(Optimizer("adam", 0.001, scope) for scope in ("generator", "discriminator"))
+optimizers = (Optimizer("adam", 0.001, "generator", every=3), Optimizer("rmsprop", 0.001, "discriminator"))
 training = Training(optimizers, epochs=2, global_batch=16, workers=2, tensorboard=False)
-recipe = Recipe("any", "nowhere", "none", dcgan.Config(Image("image", 16, 16, 1), (4, 8), 6), training)
+recipe = Recipe("any", "nowhere", "none", dcgan.Config(Image("image", 16, 16, 1), (4, 8), 6, "wgan"), training)
 events = []
 strategy = tf.distribute.MultiWorkerMirroredStrategy()
 loop = Loop(recipe, version, output, strategy, rank, events.append)
@@ -75,3 +78,7 @@ def test_both_workers_end_with_the_same_variables(pictures: Callable[..., Datase
         if "seed_generator" not in name:
             np.testing.assert_array_equal(one[name], other[name], err_msg=name)
     assert any(np.ptp(np.ravel(one[name])) for name in moving)
+    assert [one[f"optimizer-{index}/{name}/iteration"] for index, name in enumerate(("adam", "rmsprop"))] == [2, 6]
+    assert all(
+        np.abs(one[name]).max() <= np.float32(0.01) for name in one if name.startswith("model/discriminator_1_conv")
+    )

@@ -90,13 +90,14 @@ def test_the_parts_of_a_row_come_one_behind_the_other(short: DatasetVersion, tmp
 def test_state_is_carried_through_a_row_and_no_further(short: DatasetVersion, tmp_path: Path) -> None:
     loop, _ = start(short, recipe(), tmp_path)
     step, states = loop.step, []
+    assert step._carried
     weights = [weight.numpy() for weight in step.weights]
     for batch in loop.batches.training(Position()):
-        before = {name: tf.constant(value.numpy()) for name, value in step._state.items()}
+        before = {name: tf.constant(value.numpy()) for name, value in step._carried.variables.items()}
         whole = {name: tf.zeros_like(value) if batch[0][BEGINS][0] else value for name, value in before.items()}
-        said = step._carried({"text": batch[0]["text"], **whole})  # type: ignore[misc]
+        said = step._carried.network({"text": batch[0]["text"], **whole})
         step.replica_step(*batch)
-        for name, value in step._state.items():
+        for name, value in step._carried.variables.items():
             np.testing.assert_allclose(value.numpy(), said[name], rtol=1e-4, atol=1e-6)
         states.append(before)
         for weight, old in zip(step.weights, weights, strict=True):

@@ -2,6 +2,7 @@
 
 import errno
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,25 @@ def test_a_training_killed_in_mid_epoch_ends_bit_for_bit_as_an_undisturbed_one(
     again, events = start(chosen, tmp_path / "cut")
     again.run()
     assert events[0] == {"event": "start", "step": 15, "epoch": 1, "steps": 33}
+    expected = values(whole)
+    for name, value in values(again).items():
+        np.testing.assert_array_equal(value, expected[name], err_msg=name)
+
+
+def test_the_rhythm_of_an_optimizer_goes_on_behind_a_checkpoint(recipe: Make, start: Start, tmp_path: Path) -> None:
+    """Its moves are steps 4, 8, 12 and so on; the checkpoint that is gone on from is that of step 15."""
+    chosen = recipe(checkpoint_every="3 steps")
+    both = (Optimizer("adam", 0.02, "deep_0", every=4), Optimizer("adam", 0.02))
+    chosen = replace(chosen, training=replace(chosen.training, optimizers=both))
+    whole, _ = start(chosen, tmp_path / "whole")
+    whole.run()
+    killed, _ = start(chosen, tmp_path / "cut", kill_at=17)
+    with pytest.raises(KeyboardInterrupt, match="killed"):
+        killed.run()
+    again, events = start(chosen, tmp_path / "cut")
+    again.run()
+    assert events[0]["step"] == 15
+    assert [int(optimizer.iterations) for optimizer in again.step.optimizers] == [33 // 4, 33]
     expected = values(whole)
     for name, value in values(again).items():
         np.testing.assert_array_equal(value, expected[name], err_msg=name)

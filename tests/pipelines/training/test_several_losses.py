@@ -70,6 +70,66 @@ def test_each_part_of_a_gan_makes_its_own_loss_smaller() -> None:
     assert {path.split("_")[0] for path in paths} == {"generator", "discriminator"}
 
 
+def test_a_critic_takes_steps_of_its_own() -> None:
+    """The generator moves in steps 3 and 6 alone, by its gradient there; averages go on behind it at every step."""
+    every, decay = 3, 0.5
+    both = (Optimizer("adam", 0.01, "generator", every=every), Optimizer("sgd", RATE, "discriminator"))
+    training = Training(both, epochs=1, global_batch=12, workers=1, average_decay=decay)
+    step = TrainingStep(Recipe("any", "nowhere", "none", GAN, training), version(), 10)
+    plain = keras.optimizers.Adam(0.01)
+    paths = [variable.path for variable in step.model.trainable_variables]
+    generators = [index for index, path in enumerate(paths) if path.startswith("generator")]
+    expected = [tf.Variable(step.weights[index]) for index in generators]
+    plain.build([keras.Variable(one) for one in expected])
+    mine = plain._trainable_variables
+    averages = [weight.numpy() for weight in step.weights]
+
+    @tf.function
+    def steps(count: tf.Tensor) -> None:
+        for _ in tf.range(count):
+            step.replica_step(ROWS, LABEL)
+
+    run = tf.function(step.checked_step)
+    for number in range(1, 8):
+        before = [weight.numpy() for weight in step.weights]
+        gradients = run(ROWS, LABEL)[1]
+        if number % every == 0:
+            plain.apply([gradients[index] for index in generators], mine)
+        for index, (path, old, weight) in enumerate(zip(paths, before, step.weights, strict=True)):
+            moves = path.startswith("discriminator") or number % every == 0
+            assert np.array_equal(old, weight.numpy()) != moves, (number, path)
+            assert bool(np.any(gradients[index])) == moves, (number, path)
+            share = 1 - min(decay, (1 + number) / (10 + number))
+            averages[index] -= share * (averages[index] - weight.numpy())
+    for wanted, index in zip(mine, generators, strict=True):
+        np.testing.assert_allclose(step.weights[index].numpy(), wanted.numpy(), rtol=1e-5, atol=1e-7)
+    with step.averaged():
+        for wanted, weight in zip(averages, step.weights, strict=True):
+            np.testing.assert_allclose(weight.numpy(), wanted, rtol=1e-4, atol=1e-7)
+    assert [int(optimizer.iterations) for optimizer in step.optimizers] == [2, 7]
+    kept = [step.weights[index].numpy() for index in generators]
+    steps(tf.constant(1))  # the eighth
+    assert all(np.array_equal(old, step.weights[index]) for old, index in zip(kept, generators, strict=True))
+    steps(tf.constant(3))  # the ninth is among them
+    assert [int(optimizer.iterations) for optimizer in step.optimizers] == [3, 11]
+
+
+def test_a_wasserstein_critic_is_bounded() -> None:
+    """After its first step, whatever its gradients: all that it is made of lies in the paper's box."""
+    step = step_of(model=dataclasses.replace(GAN, loss="wgan"))
+    tf.function(step.replica_step)(ROWS, LABEL)
+    sizes = {variable.path: float(np.abs(variable.numpy()).max()) for variable in step.model.trainable_variables}
+    assert max(size for path, size in sizes.items() if path.startswith("discriminator")) == pytest.approx(0.01)
+    assert max(size for path, size in sizes.items() if path.startswith("generator")) > 0.5
+
+
+def test_in_mode_async_no_step_is_the_third() -> None:
+    with pytest.raises(BadInputError, match="side by side"):
+        Training((Optimizer("sgd", RATE, every=3),), epochs=1, global_batch=12, mode="async")
+    with pytest.raises(BadInputError, match="every must be at least 1, got 0"):
+        Optimizer("sgd", RATE, every=0)
+
+
 def test_replicas_draw_noise_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
     """Their generators are in step: the same state gives each replica another noise, and the same one again."""
     noise, drawn = Noise(4), []

@@ -137,7 +137,7 @@ def test_pixels_are_mixed_as_pixels(version: DatasetVersion, recipe: Make) -> No
     seen: list[tf.Tensor] = []
     step._outputs = lambda features, training: seen.append(features["image"]) or tf.zeros([4])  # type: ignore[assignment]
     pixels = np.array([0, 255, 10, 100], np.uint8).reshape(4, 1, 1, 1)
-    step._mixed_up({"image": tf.constant(pixels)}, tf.constant([0.0, 1.0, 0.0, 1.0]))
+    step._losses({"image": tf.constant(pixels)}, tf.constant([0.0, 1.0, 0.0, 1.0]))
     drawn = tf.random.stateless_gamma([2, 4], [1, 0], 1.0).numpy()
     share = (drawn.max(axis=0) / drawn.sum(axis=0)).reshape(4, 1, 1, 1)
     assert seen[0].dtype == tf.uint8
@@ -236,10 +236,10 @@ from features.columns import Numeric
 from features.dataset_version import DatasetVersion
 from pipelines.recipe import Optimizer, Recipe, Training
 from pipelines.training.step import TrainingStep
-where, clip, precision = json.loads(sys.argv[1])
+where, clip, precision, every = json.loads(sys.argv[1])
 version = DatasetVersion(where["uri"], where["manifest"], where["features"])
-training = Training((Optimizer("adam", 0.05, l2=0.01),), 1, 30, workers=1, clip_norm=clip, average_decay=0.9,
-                    precision=precision)
+both = (Optimizer("adam", 0.05, "deep_0", l2=0.01, every=every), Optimizer("adam", 0.05, l2=0.01))
+training = Training(both, 1, 30, workers=1, clip_norm=clip, average_decay=0.9, precision=precision)
 recipe = Recipe("any", "nowhere", "none", dnn.Config((Numeric("a"), Numeric("b")), (8,)), training)
 rows = np.random.default_rng(0).normal(size=(30, 2)).astype(np.float32)
 found = []
@@ -260,12 +260,12 @@ print(json.dumps(found))
 """
 
 
-@pytest.mark.parametrize(("clip", "precision"), [(0.05, "float32"), (0.0, "mixed_float16")])
-def test_two_replicas_do_the_step_of_one(version: DatasetVersion, clip: float, precision: str) -> None:
+@pytest.mark.parametrize(("clip", "precision", "every"), [(0.05, "float32", 1), (0.0, "mixed_float16", 2)])
+def test_two_replicas_do_the_step_of_one(version: DatasetVersion, clip: float, precision: str, every: int) -> None:
     """Each with half of the rows; the norm that is clipped is that of the sum, not that of a half."""
     where = {"uri": version.uri, "manifest": version.manifest, "features": version.features}
     done = subprocess.run(
-        [sys.executable, "-c", REPLICAS, json.dumps([where, clip, precision])],
+        [sys.executable, "-c", REPLICAS, json.dumps([where, clip, precision, every])],
         capture_output=True, text=True, cwd=Path(__file__).parents[3], timeout=120,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-3000:]

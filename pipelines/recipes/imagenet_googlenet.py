@@ -1,0 +1,20 @@
+"""GoogLeNet, trained with its side classifiers, which its exported model does without.
+
+After "Going Deeper with Convolutions", with Adam.
+
+Ten of ImageNet's classes come by `--input`, in folders (see `pipelines.datasets.imagenet`); without, pictures of
+stripes are drawn, whose direction is their class: they show that it runs, three epochs of 400 are no training.
+"""
+
+from features.columns import Image
+from models.vision.imagenet import googlenet
+from pipelines.recipe import Gate, Optimizer, Recipe, Training
+
+RECIPE = Recipe(
+    name="imagenet_googlenet",
+    source="Szegedy and others, Going Deeper with Convolutions",
+    dataset="imagenet",
+    model=googlenet.Config(Image("image", 224, 224), outputs=10, side_weight=0.3),
+    training=Training(optimizers=(Optimizer("adam", learning_rate=0.0003),), epochs=3, global_batch=32),
+    gate=Gate("accuracy", 0.5),
+)
