@@ -55,8 +55,8 @@ def infer_schema(rows: DataFrame, label: str, key: str | None = None) -> Schema:
     """Guesses fields, their kinds, missing marks and limits; texts that are numbers count as numbers.
 
     Args:
-        rows: One column per field; texts, numbers, booleans, dates, or arrays of them; bytes are taken for images.
-            Columns whose names begin with an underscore are left out.
+        rows: One column per field; texts, numbers, booleans, dates, or arrays of them; bytes are sounds if most of them
+            are WAV files, else images. Columns whose names begin with an underscore are left out.
         label: The column that is the label: classes for texts, booleans and few whole numbers, else a number.
         key: The column that identifies a row; None where rows have none of their own.
 
@@ -74,8 +74,8 @@ def infer_schema(rows: DataFrame, label: str, key: str | None = None) -> Schema:
             raise BadInputError(f"No column {name!r} in the data. {nearest(name, types)}")
     types = {name: kind for name, kind in types.items() if name != key}
     names = list(types)
-    images = _images(rows, [name for name, kind in types.items() if isinstance(kind, BinaryType) and name != label])
-    types = {name: kind for name, kind in types.items() if name not in images}
+    files = _files(rows, [name for name, kind in types.items() if isinstance(kind, BinaryType) and name != label])
+    types = {name: kind for name, kind in types.items() if name not in files}
     for name, kind in types.items():
         inner = kind.elementType if isinstance(kind, ArrayType) else kind
         if isinstance(inner, StructType | MapType | BinaryType | ArrayType):
@@ -86,8 +86,8 @@ def infer_schema(rows: DataFrame, label: str, key: str | None = None) -> Schema:
     kinds = {name: _kind(types[name], found) for name, found in facts.items()}
     domains = _domains(rows, types, facts, kinds, label)
     fields = tuple(
-        Field(name, "image", required=images[name] == facts[label].rows)
-        if name in images
+        Field(name, files[name][0], required=files[name][1] == facts[label].rows)
+        if name in files
         else _field(name, types[name], facts[name], kinds[name], domains.get(name, ()))
         for name in names
         if name != label
@@ -95,10 +95,20 @@ def infer_schema(rows: DataFrame, label: str, key: str | None = None) -> Schema:
     return Schema(fields, _label(label, types[label], facts[label], kinds[label], domains.get(label, ())), key or "row")
 
 
-def _images(rows: DataFrame, names: list[str]) -> dict[str, int]:
-    """Columns of bytes, which only images can be, and how many rows have them."""
-    found = rows.agg(*(F.count(F.col(f"`{name}`")) for name in names)).first() if names else None
-    return dict(zip(names, found, strict=True)) if found else {}
+def _files(rows: DataFrame, names: list[str]) -> dict[str, tuple[Kind, int]]:
+    """Columns of bytes: what most of their files are, and how many rows have one."""
+    if not names:
+        return {}
+    counts = []
+    for name in names:
+        file = F.col(f"`{name}`")
+        is_wav = (F.substring(file, 1, 4) == F.lit(b"RIFF")) & (F.substring(file, 9, 4) == F.lit(b"WAVE"))
+        counts += [F.count(file), F.count(F.when(is_wav, 1))]
+    found = list(rows.agg(*counts).first() or ())
+    return {
+        name: ("sound" if 2 * sounds > held else "image", held)
+        for name, held, sounds in zip(names, found[0::2], found[1::2], strict=True)
+    }
 
 
 def _measured(rows: DataFrame, types: dict[str, DataType]) -> dict[str, _Facts]:

@@ -43,7 +43,7 @@ def task_of(label: Label, statistics: Statistics | None = None) -> Task:
         case "segmentation":
             return Segmentation()
         case "embedding":
-            return Embedding(len(label.classes))
+            return Embedding(label.class_names)
         case "vectors":
             return Vectors()
         case "language":

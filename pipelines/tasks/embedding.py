@@ -34,10 +34,10 @@ class Embedding:
     further away than the pair's distance (semi-hard), within the batch of one replica.
 
     Args:
-        labels: How many there are.
+        labels: What they are called, by class id.
     """
 
-    labels: int
+    labels: tuple[str, ...]
 
     outputs = 0
     columns = (PredictionColumn("embedding", "floats"),)
@@ -103,7 +103,7 @@ class Embedding:
         rows = rows.withColumn("place", F.row_number().over(order))
         twin = rows.select(F.col("embedding").alias("twin"), "label", "place")
         next_of_same = twin.withColumn("place", F.col("place") - 1).withColumn("same", F.lit(1))
-        one_of_next = twin.withColumn("label", F.pmod(F.col("label") - 1, F.lit(self.labels))).withColumn(
+        one_of_next = twin.withColumn("label", F.pmod(F.col("label") - 1, F.lit(len(self.labels)))).withColumn(
             "same", F.lit(0)
         )
         pairs = rows.join(next_of_same.unionByName(one_of_next), ["label", "place"])

@@ -3,13 +3,14 @@
 import shutil
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import keras
 import tensorflow as tf
 
 from features import storage
-from pipelines.training.projector import Words, write_tables
+from pipelines.training import projector
+from pipelines.training.projector import Words
 from pipelines.training.step import TrainingStep
 
 SECONDS_BETWEEN_SCALARS = 1.0
@@ -56,13 +57,19 @@ class Board:
             self._last = time.monotonic()
             self._scalars(number, {**scalars, **self._rates()})
 
-    def epoch(self, number: int, metrics: Mapping[str, float]) -> None:
-        """Metrics, the distribution of every weight, and the embedding tables at the end of an epoch."""
+    def epoch(self, number: int, metrics: Mapping[str, float], held_out: Iterable[tf.Tensor] = ()) -> None:
+        """Metrics, the distribution of every weight, and what the projector shows, at the end of an epoch.
+
+        Args:
+            number: Steps done.
+            metrics: By name.
+            held_out: Batches of features and labels.
+        """
         self._scalars(number, {f"epoch/{name}": value for name, value in metrics.items()})
         with self._writer.as_default(step=number):
             for variable in self._step.model.trainable_variables:
                 tf.summary.histogram(variable.path, tf.convert_to_tensor(variable.value))
-        write_tables(self._folder, self._step.model, self._words)
+        projector.write(self._folder, self._step.model, self._words, projector.placed(self._step, held_out))
         self._writer.flush()
         if self._scratch:
             storage.copy_folder(self._scratch, self._uri)

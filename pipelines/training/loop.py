@@ -126,7 +126,7 @@ class Loop:
                 position, metrics = self._epoch(position, writer)
                 metrics |= self._evaluate()
                 self.report({"event": "epoch", "epoch": position.epoch, "step": position.step, "metrics": metrics})
-                self._show(Board.epoch, position.step, metrics)
+                self._show(Board.epoch, position.step, metrics, self.batches.evaluation())
                 self._draw(position.epoch)
                 if training.best_metric:
                     position = self._judge(position, metrics)

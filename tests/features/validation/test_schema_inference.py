@@ -98,11 +98,14 @@ def test_labels(spark: SparkSession, values: list, kind: str, label: Label) -> N
     assert infer_schema(table, "y").label == label
 
 
-def test_bytes_are_images(spark: SparkSession) -> None:
-    table = spark.createDataFrame([(b"x", 1, None, "a"), (b"y", 2, b"z", "b")], "p binary, n int, q binary, y string")
+def test_bytes_are_images_or_wav_files(spark: SparkSession) -> None:
+    wav = b"RIFF....WAVEfmt "
+    rows = [(b"x", 1, None, wav, "a"), (b"y", 2, b"z", wav, "b"), (wav, 3, b"z", b"", "b")]
+    table = spark.createDataFrame(rows, "p binary, n int, q binary, s binary, y string")
     found = infer_schema(table, "y")
-    assert found.names == ("p", "n", "q", "y", "row")
-    assert [found.field(name) for name in "pq"] == [Field("p", "image", required=True), Field("q", "image")]
+    assert found.names == ("p", "n", "q", "s", "y", "row")
+    expected = [Field("p", "image", required=True), Field("q", "image"), Field("s", "sound", required=True)]
+    assert [found.field(name) for name in "pqs"] == expected
 
 
 def test_what_cannot_be_inferred(spark: SparkSession, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -35,7 +35,7 @@ def test_a_label_with_a_purpose_is_not_predicted() -> None:
     purposes = {"reconstruction": Reconstruction, "generation": Generation, "segmentation": Segmentation}
     for purpose, kind in purposes.items():
         assert isinstance(task_of(Label("digit", TEN, purpose=purpose)), kind)  # type: ignore[arg-type]
-    assert task_of(Label("digit", TEN, purpose="embedding")) == Embedding(10)
+    assert task_of(Label("digit", TEN, purpose="embedding")) == Embedding(tuple("0123456789"))
     recipe = load_recipe("mnist_mlp")
     assert isinstance(recipe.model, mlp.Config)
     from pipelines.datasets.mnist_reconstruction import DATASET
@@ -109,7 +109,7 @@ def test_triplets_are_those_of_a_loop_over_all_rows() -> None:
                 negative = beyond.min() if len(beyond) else others.max()
                 hinges.append(max(0.0, distance[like] - negative + MARGIN))
         expected[anchor] = np.mean(hinges) if hinges else 0.0
-    found = Embedding(5).losses(tensors(embedding=places), tf.constant(label, tf.float32))
+    found = Embedding(tuple("abcde")).losses(tensors(embedding=places), tf.constant(label, tf.float32))
     np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
@@ -117,7 +117,7 @@ def test_pairs_are_verified_by_their_cosine() -> None:
     label = DRAW.integers(0, 4, 200)
     places = np.eye(4)[label] + DRAW.normal(0, 0.6, (200, 4))
     places /= np.linalg.norm(places, axis=1, keepdims=True)
-    task = Embedding(4)
+    task = Embedding(tuple("abcd"))
     found = task.held_out(task.tally(tensors(embedding=places), label.astype(np.float32)))
     first, second = np.triu_indices(200, 1)
     same, cosine = label[first] == label[second], (places @ places.T)[first, second]
@@ -133,7 +133,7 @@ def test_spark_verifies_each_row_with_one_of_its_label_and_one_of_the_next(spark
     places /= np.linalg.norm(places, axis=1, keepdims=True)
     rows = [(places[row].tolist(), float(label[row])) for row in range(60)]
     scored = spark.createDataFrame(rows, "embedding array<float>, digit float")
-    found = Embedding(3).evaluate(scored, "digit", 0.5)[ALL].metrics
+    found = Embedding(tuple("abc")).evaluate(scored, "digit", 0.5)[ALL].metrics
     assert found["rows"] == 60
     assert found["pairs"] == 3 * 19 + 3 * 20, "the last of each label has no next one"
     assert found["auc"] > 0.95
