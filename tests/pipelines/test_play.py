@@ -8,13 +8,14 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
 from features.errors import BadInputError
-from pipelines.play import spaces_of
+from pipelines.play import Players, spaces_of
 from pipelines.reinforcement import policies
 from pipelines.reinforcement.rollouts import play
 from pipelines.tracking import Tracker
@@ -45,6 +46,18 @@ def test_gymnasium_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "gymnasium", None)
     with pytest.raises(BadInputError, match=r"pip install 'emberline\[play\]', here and on executors"):
         spaces_of("CartPole-v1")
+
+
+def test_executors_without_gymnasium_are_told_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    def rollouts(*_: Any) -> None:
+        raise RuntimeError("PythonException: ... ModuleNotFoundError: No module named 'gymnasium'")
+
+    monkeypatch.setattr("pipelines.play.rollouts", rollouts)
+    session = SimpleNamespace(addTag=lambda tag: None, removeTag=lambda tag: None)
+    players = Players(session, "CartPole-v1", "a secret", tasks=1)  # type: ignore[arg-type]
+    with pytest.raises(BadInputError, match=r"pip install 'emberline\[play\]' on the executors"):
+        players._play(policies.Greedy(policies.Scores(())), 1, 1)
+    assert isinstance(players.fault, BadInputError), "it is what the job ends with"
 
 
 def lines_of_processes(ancestors_of: int) -> list[str]:
