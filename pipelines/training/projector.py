@@ -126,7 +126,8 @@ def _tensor(
         _write_lines(storage.join(folder, f"{name}-labels.tsv"), plain)
         entry += f'  metadata_path: "{name}-labels.tsv"\n'
     if pictures is not None:
-        storage.write_bytes_atomic(storage.join(folder, f"{name}.png"), grid((pictures / 255).astype(np.float32), gap=0))
+        sheet = grid((pictures / 255).astype(np.float32), gap=0)
+        storage.write_bytes_atomic(storage.join(folder, f"{name}.png"), sheet)
         height, width = pictures.shape[1:3]
         size = f"single_image_dim: {width} single_image_dim: {height}"
         entry += f'  sprite {{ image_path: "{name}.png" {size} }}\n'
