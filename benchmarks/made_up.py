@@ -83,11 +83,11 @@ def raw(name: str, folder: str, metric: str) -> tuple[str, float | None]:
     return folder, made.best.get(metric) if made else None
 
 
-def line(name: str, weights: int, metric: str, best: float | None, reached: list[float]) -> str:
+def line(name: str, weights: int | None, metric: str, best: float | None, reached: list[float]) -> str:
     """Of the table."""
-    known = f"{best:.4f}" if best else "–"
+    known, counted = f"{best:.4f}" if best else "–", f"{weights:,}" if weights else "–"
     seeds = "  ".join(f"{value:.4f}" for value in reached)
-    return f"{name:<40}{weights:>12,}  {metric:<10}{known:>8}{statistics.mean(reached):>8.4f}   {seeds}"
+    return f"{name:<40}{counted:>12}  {metric:<10}{known:>8}{statistics.mean(reached):>8.4f}   {seeds}"
 
 
 if __name__ == "__main__":
