@@ -1,7 +1,7 @@
 """Photographs into shards: `python -m benchmarks.images [--quick]`.
 
 Files of scikit-learn's two photographs, cut and scaled to several sizes, are decoded, cropped to 224 × 224 and written
-as TFRecords on Spark `local[2]`, each side from the same rows of Spark's `binaryFile`:
+as TFRecords on Spark `local[2]`, in the session that jobs have, each side from the same rows of Spark's `binaryFile`:
 
 - ours: `features.validation.images.ImageCheck` (what `etl` does to check images), then shards by `ShardWriter`;
 - theirs: what everybody writes first: `rdd.map` of a function around Pillow, `tf.train.Example`, `TFRecordWriter`.
@@ -20,13 +20,13 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.ratios import Comparison, compare, print_json, print_table, seconds
-from benchmarks.tfrecord_spark import session
+from pipelines.session import session
 
 SIDE = 224
 SIZES = ((500, 375), (1024, 768), (2048, 1536))
 MIXTURE = "mixed"
-FILES, QUICK_FILES = 600, 150
-"""Of each size; the mixture has a third of them of each."""
+FILES, QUICK_FILES, COPIES = 400, 150, 4
+"""Of each size; the mixture has all of them, each so many times, for a job that is no longer all beginning."""
 
 
 def write_photographs(folder: str, files: int) -> dict[str, int]:
@@ -45,11 +45,14 @@ def write_photographs(folder: str, files: int) -> dict[str, int]:
             picture = originals[index % 2]
             left, top = generator.integers(0, 100), generator.integers(0, 60)
             cut = picture.crop((left, top, left + 530, top + 360)).resize((width, height), Image.Resampling.BICUBIC)
-            for target in (name, MIXTURE) if index < files // len(SIZES) else (name,):
-                path = Path(folder, target, f"{width}-{index}.jpg")
-                path.parent.mkdir(exist_ok=True, parents=True)
-                cut.save(path, "JPEG", quality=85)
-                made[target] = made.get(target, 0) + 1
+            path = Path(folder, name, f"{width}-{index}.jpg")
+            path.parent.mkdir(exist_ok=True, parents=True)
+            cut.save(path, "JPEG", quality=85)
+            Path(folder, MIXTURE).mkdir(exist_ok=True)
+            for copy in range(COPIES):
+                Path(folder, MIXTURE, f"{copy}-{path.name}").hardlink_to(path)
+        made[name] = files
+    made[MIXTURE] = COPIES * len(SIZES) * files
     return made
 
 
@@ -133,10 +136,8 @@ def by_tf_data(folder: str, target: str) -> None:
 
 def measure(quick: bool = False) -> dict[str, Comparison]:
     """Images per second of both sides."""
-    repeats = 2 if quick else 5
-    work = tempfile.mkdtemp(prefix="emberline-benchmark-")
-    spark = session("2g")
-    try:
+    repeats = 2 if quick else 3
+    with tempfile.TemporaryDirectory(prefix="emberline-benchmark-") as work, session("images", "local[2]") as spark:
         made = write_photographs(f"{work}/files", QUICK_FILES if quick else FILES)
         found: dict[str, Comparison] = {}
 
@@ -161,9 +162,6 @@ def measure(quick: bool = False) -> dict[str, Comparison]:
             found[f"Pillow in rdd.map, {name}"] = compare(mine, pillow, repeats=repeats, unit="images/s")
             if name == MIXTURE:
                 found[f"tf.data alone, {name}"] = compare(mine, plain, repeats=repeats, unit="images/s")
-    finally:
-        spark.stop()
-        shutil.rmtree(work, ignore_errors=True)
     return found
 
 
