@@ -24,8 +24,6 @@ DEFAULTS = {
     "spark.sql.session.timeZone": "UTC",
     # A row may be a photograph: ten thousand of them at once would fill a worker's memory.
     "spark.sql.execution.arrow.maxBytesPerBatch": "64MB",
-    # Of files smaller than this Spark's own 4 MB makes a task for every thirty; here it is one for five hundred.
-    "spark.sql.files.openCostInBytes": "256KB",
     # TensorFlow lives beside the JVM, not inside it: the driver needs little heap.
     "spark.driver.memory": "1g",
     "spark.ui.showConsoleProgress": "false",
