@@ -60,7 +60,7 @@ def _pays(signature: Any) -> bool:
     size = sum(variable.shape.num_elements() * variable.dtype.size for variable in signature.variables)
     return (
         bool(kinds & CONVOLUTIONS and kinds & NORMALISED)
-        and all(id(handle) in weights for handle in signature.captured_inputs)
+        and all(id(given) in weights for given in signature.captured_inputs if given.dtype == tf.resource)
         and size <= MOST_BYTES
     )
 
