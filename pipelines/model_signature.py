@@ -13,8 +13,9 @@ CONVOLUTIONS = {"Conv1D", "Conv2D", "Conv3D", "DepthwiseConv2dNative"}
 NORMALISED = {"Rsqrt", "FusedBatchNormV3"}
 """Operations that tell of batch normalisation."""
 
-MOST_BYTES = 256 << 20
-"""Weights that are folded at most: TensorFlow holds a constant several times, and no graph of 2 GiB."""
+MOST_BYTES = 32 << 20
+"""Weights that are folded at most: while a graph is made and optimised, TensorFlow holds its constants ten times, and
+three times afterwards."""
 
 Tensors = Mapping[str, tf.Tensor]
 
@@ -73,15 +74,22 @@ def _nodes(graph: Any) -> Iterator[Any]:
 
 
 def _folded(signature: Any, spec: Mapping[str, tf.TensorSpec]) -> Callable[[Tensors], Tensors]:
+    """The same with constants, in one graph: every graph around it would hold them again."""
     from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
     constant = convert_variables_to_constants_v2(signature, lower_control_flow=False)
-    names = {tensor.name: name for name, tensor in zip(sorted(spec), signature.inputs, strict=False)}
+    placeholders = {tensor.name: name for name, tensor in zip(sorted(spec), signature.inputs, strict=False)}
+    answers, fed = sorted(signature.structured_outputs), [tensor.name for tensor in constant.inputs]
+    names, asked = [placeholders[name] for name in fed], [tensor.name for tensor in constant.outputs]
+    graph = constant.graph.as_graph_def()
 
-    @tf.function(input_signature=[dict(spec)], autograph=False)
+    def imported(*tensors: tf.Tensor) -> list[tf.Tensor]:
+        given = dict(zip(fed, tensors, strict=True))
+        return tf.graph_util.import_graph_def(graph, given, asked, name="")  # type: ignore[no-any-return]
+
+    function = tf.compat.v1.wrap_function(imported, [spec[name] for name in names])
+
     def call(tensors: Tensors) -> Tensors:
-        said = constant(*(tensors[names[tensor.name]] for tensor in constant.inputs))
-        return tf.nest.pack_sequence_as(signature.structured_outputs, said)  # type: ignore[no-any-return]
+        return dict(zip(answers, function(*(tensors[name] for name in names)), strict=True))
 
-    traced = call.get_concrete_function()
-    return lambda tensors: traced(dict(tensors))
+    return call
