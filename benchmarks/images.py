@@ -28,6 +28,9 @@ MIXTURE = "mixed"
 FILES, QUICK_FILES, COPIES = 400, 150, 4
 """Of each size; the mixture has all of them, each so many times, for a job that is no longer all beginning."""
 
+WARMING = 4
+"""Jobs that do not count: Spark takes its idle Python workers in turn, and each of them has to load TensorFlow once."""
+
 
 def write_photographs(folder: str, files: int) -> dict[str, int]:
     """JPEGs of every size and of all sizes together; how many by folder."""
@@ -148,6 +151,8 @@ def measure(quick: bool = False) -> dict[str, Comparison]:
             shutil.rmtree(target)
             return count / took
 
+        for _ in range(WARMING):
+            rate(1, lambda target: ours(spark, f"{work}/files/{SIZES[0][0]} × {SIZES[0][1]}", target))
         for name in (MIXTURE, *(f"{width} × {height}" for width, height in SIZES)):
             folder, count = f"{work}/files/{name}", made[name]
 
