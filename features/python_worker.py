@@ -16,3 +16,29 @@ def keep_out_of_collections() -> None:
     gc.unfreeze()  # a model or a graph that another has replaced goes now
     gc.collect()
     gc.freeze()
+
+
+def keep_to_own_cores() -> None:
+    """In an executor, before TensorFlow's first operation: it takes as many threads as the task has cores.
+
+    More would be its neighbours', and whoever comes first in a Python worker decides for all that follow.
+    """
+    from pyspark import TaskContext
+
+    if (task := TaskContext.get()) is not None:
+        take_threads(task.cpus())
+
+
+def take_threads(threads: int) -> None:
+    """Threads of TensorFlow in this process, unless it has run an operation before.
+
+    Args:
+        threads: For one operation, and for operations side by side.
+    """
+    import tensorflow as tf
+
+    try:
+        tf.config.threading.set_intra_op_parallelism_threads(threads)
+        tf.config.threading.set_inter_op_parallelism_threads(threads)
+    except RuntimeError:
+        pass  # they are set

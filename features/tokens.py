@@ -95,6 +95,7 @@ def _keep_tensorflow() -> None:
     """Once per process."""
     import tensorflow  # noqa: F401
 
-    from features.python_worker import keep_out_of_collections
+    from features.python_worker import keep_out_of_collections, keep_to_own_cores
 
+    keep_to_own_cores()
     keep_out_of_collections()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from features.columns import Image, Transformed
-from features.python_worker import keep_out_of_collections
+from features.python_worker import keep_out_of_collections, keep_to_own_cores
 from features.schema import Schema
 from features.statistics import Statistics
 
@@ -54,6 +54,7 @@ class RowTransform:
 
             from features.transform import TransformGraph
 
+            keep_to_own_cores()
             graph = TransformGraph(self.schema, self.columns, self.statistics)
             _traced.clear()
             _traced[self._name] = tf.function(graph.__call__, input_signature=[graph.raw_spec])

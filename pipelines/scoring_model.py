@@ -15,7 +15,7 @@ import pyarrow as pa
 from pyspark import SparkFiles, TaskContext
 from pyspark.sql import SparkSession
 
-from features.python_worker import keep_out_of_collections
+from features.python_worker import keep_out_of_collections, take_threads
 from features.statistics import VOCABULARIES
 from pipelines.launchers.gpus import visible_gpus
 from pipelines.model_digest import model_digest
@@ -69,14 +69,13 @@ def load(archive: str, threads: int) -> Any:
     os.environ.update(visible_gpus())
     import tensorflow as tf
 
+    take_threads(threads)
     try:
-        tf.config.threading.set_intra_op_parallelism_threads(threads)
-        tf.config.threading.set_inter_op_parallelism_threads(threads)
         for gpu in tf.config.list_physical_devices("GPU"):
             # By default the first process takes all memory, and tasks may share a GPU.
             tf.config.experimental.set_memory_growth(gpu, True)
     except RuntimeError:
-        pass  # this worker ran TensorFlow before; its threads and devices are set
+        pass  # this worker ran TensorFlow before; its devices are set
     model = tf.saved_model.load(SparkFiles.get(archive))
     keep_out_of_collections()
     return model

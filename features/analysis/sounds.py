@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from features.analysis.partials import PARTIAL, gather, packed, partial, unpacked
 from features.analysis.sources import Chunk, Rows, run_pass
+from features.python_worker import keep_out_of_collections, keep_to_own_cores
 from features.schema import Field
 from features.sounds.wav import read_header
 from features.statistics import FieldStatistics, SoundStatistics
@@ -88,10 +89,13 @@ def _decoder(rate: int) -> Callable[[bytes], Any]:
 
     from features.sounds.decoding import waveform
 
+    keep_to_own_cores()
+
     @tf.function(input_signature=[tf.TensorSpec([], tf.string)], autograph=False)
     def decode(content: tf.Tensor) -> tf.Tensor:
         return waveform(content, rate)
 
+    keep_out_of_collections()
     return decode  # type: ignore[no-any-return]
 
 

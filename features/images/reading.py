@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
-from pyspark import TaskContext
 
 from features.images.header import ImageError, is_file, read_header
-from features.python_worker import keep_out_of_collections
+from features.python_worker import keep_out_of_collections, keep_to_own_cores
 from features.schema import Field
 
 if TYPE_CHECKING:
@@ -111,12 +110,7 @@ def _decoder(shape: tuple[int, int, int], resize: str) -> Callable[[Any], Any]:
 
     from features.images.decoding import orientations, pixels
 
-    if (task := TaskContext.get()) is not None:
-        try:  # more threads than the task has cores would be its neighbours'
-            tf.config.threading.set_intra_op_parallelism_threads(task.cpus())
-            tf.config.threading.set_inter_op_parallelism_threads(task.cpus())
-        except RuntimeError:
-            pass  # this worker ran TensorFlow before
+    keep_to_own_cores()
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string)], autograph=False)
     def decode(contents: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
