@@ -1,7 +1,7 @@
 """Photographs into shards: `python -m benchmarks.images [--quick]`.
 
 Files of scikit-learn's two photographs, cut and scaled to several sizes, are decoded, cropped to 224 × 224 and written
-as TFRecords on Spark `local[2]`, with few tasks, each side from the same rows of Spark's `binaryFile`:
+as TFRecords on Spark `local[2]`, in the session that jobs have, each side from the same rows of Spark's `binaryFile`:
 
 - ours: `features.validation.images.ImageCheck` (what `etl` does to check images), then shards by `ShardWriter`;
 - theirs: what everybody writes first: `rdd.map` of a function around Pillow, `tf.train.Example`, `TFRecordWriter`.
@@ -140,8 +140,7 @@ def by_tf_data(folder: str, target: str) -> None:
 def measure(quick: bool = False) -> dict[str, Comparison]:
     """Images per second of both sides."""
     repeats = 2 if quick else 3
-    few_tasks = {"spark.sql.files.openCostInBytes": "256KB"}
-    with tempfile.TemporaryDirectory() as work, session("images", "local[2]", few_tasks) as spark:
+    with tempfile.TemporaryDirectory() as work, session("images", "local[2]") as spark:
         made = write_photographs(f"{work}/files", QUICK_FILES if quick else FILES)
         found: dict[str, Comparison] = {}
 
