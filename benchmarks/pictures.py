@@ -1,7 +1,7 @@
 """Networks that make pictures, against the simplest that could be done instead: `python -m benchmarks.pictures DATA`.
 
-DATA is a folder of MNIST's official files. Each recipe goes through the pipeline, a training for each seed; its held-out
-pictures are then compared with a baseline's, in numpy:
+DATA is a folder of MNIST's official files. Each recipe goes through the pipeline, a training for each seed; its
+held-out pictures are then compared with a baseline's, in numpy:
 
 - `mnist_autoencoder`: squared error, against drawing the mean digit every time, and against 32 principal components.
 - `mnist_dcgan`: Fréchet distance between what was generated and what was held out, in the space of 32 principal
