@@ -5,8 +5,8 @@ runs the same registered model, whose transform graph is part of it, and writes 
 Parquet, for the same rows. Ours also checks every row, compares the rows with those of training, and records a run;
 that counts. Starts of Spark, Python and TensorFlow do not count on any side: an unmeasured turn goes first.
 `predict_batch_udf` runs at the best of a few batch sizes, tried with fewer rows. The bound of each model is what its
-SavedModel does with tensors that are ready, in one process on all cores, at the best of a few batch sizes. It takes
-whole texts there; ours takes them encoded, which is less work, and may come out above.
+SavedModel does with tensors that are ready, in one process on all cores, with the better of its signatures at the best
+of a few batch sizes.
 """
 
 import argparse
@@ -26,14 +26,13 @@ from pyspark.sql import functions as F
 
 from benchmarks import scoring_models
 from benchmarks.ratios import compare, print_json, print_table, seconds
+from benchmarks.scoring_models import Kind
 from features.schema import Field, Schema
-from pipelines.recipe import Recipe
 from pipelines.score import score
 from pipelines.session import session
 from pipelines.tracking import Tracker
 
-ROWS, QUICK_ROWS, TRIED_ROWS = 2_000_000, 400_000, 200_000
-PICTURES, QUICK_PICTURES = 200_000, 40_000
+TRIED_ROWS = 200_000
 BATCH_SIZES, BOUND_SIZES = (1_000, 5_000, 20_000), (256, 1_000, 4_000, 8_000)
 ANSWERS = {"binary": "score float, class bigint", "multiclass": "class bigint, score float"}
 
@@ -44,30 +43,22 @@ class Job:
     Args:
         spark: The session.
         folder: Takes rows, model and predictions.
-        recipe: The network.
-        schema: Of the rows.
-        rows: How many.
-        write: Writes so many rows into a folder.
+        kind: The network, and its rows.
+        quick: Whether to take fewer rows.
     """
 
-    def __init__(
-        self,
-        spark: SparkSession,
-        folder: Path,
-        recipe: Recipe,
-        schema: Schema,
-        rows: int,
-        write: Callable[[Path, int], None],
-    ) -> None:
-        self._spark, self._schema = spark, schema
+    def __init__(self, spark: SparkSession, folder: Path, kind: Kind, quick: bool) -> None:
+        self._spark, self._schema = spark, kind.schema
         self._folder, self._out = folder, str(folder / "out")
         self._all, self._few = str(folder / "all"), str(folder / "few")
-        self._fields = [field.name for field in schema.fields]
-        write(folder / "all", rows)
-        write(folder / "few", min(rows, TRIED_ROWS))
+        self._fields = [field.name for field in kind.schema.fields]
+        rows = kind.rows[quick]
+        kind.write(folder / "all", rows)
+        kind.write(folder / "few", min(rows, TRIED_ROWS))
         self._tracker = Tracker(f"sqlite:///{folder}/mlflow.db")
-        self._uri = scoring_models.register(spark, self._tracker, recipe, schema, self._few, folder / "version")
-        self._answer = ANSWERS[schema.label.task]
+        version = folder / "version"
+        self._uri = scoring_models.register(spark, self._tracker, kind.recipe, kind.schema, self._few, version)
+        self._answer = ANSWERS[kind.schema.label.task]
 
     def ours(self) -> float:
         """Rows per second."""
@@ -105,22 +96,22 @@ class Job:
 
     def bound(self) -> float:
         """Rows per second of the SavedModel on tensors that are ready, in this process, at its best batch size."""
-        import tensorflow as tf
-
-        from features.batches import raw_tensors
+        from features.batches import encoded_tensors, raw_tensors
+        from pipelines.model_signature import open_signature
 
         table = pq.read_table(next(Path(self._all).glob("*.parquet")))
-        model = tf.saved_model.load(str(self._folder / "version" / "model"))
-        call = model.signatures["serving_default"]
-        fields = self._schema.subset(set(call.structured_input_signature[1]))
         speeds = []
-        for batch in BOUND_SIZES:
-            (rows,) = table.slice(0, batch).combine_chunks().to_batches()
-            inputs = raw_tensors(rows, fields)
-            for _ in range(3):
-                call(**inputs)
-            times = max(3, 100_000 // batch)
-            speeds.append(times * rows.num_rows / seconds(lambda: [call(**inputs) for _ in range(times)]))  # noqa: B023
+        for signature in ("serving_default", "serve_encoded"):
+            _, spec, call = open_signature(str(self._folder / "version" / "model"), (signature,))
+            fields = self._schema.subset(set(spec) & set(self._fields))
+            for batch in BOUND_SIZES:
+                (rows,) = table.slice(0, batch).combine_chunks().to_batches()
+                encoded = signature == "serve_encoded"
+                inputs = encoded_tensors(rows, fields, spec) if encoded else raw_tensors(rows, fields)
+                for _ in range(3):
+                    call(inputs)
+                times = max(3, 100_000 // batch)
+                speeds.append(times * rows.num_rows / seconds(lambda: [call(inputs) for _ in range(times)]))  # noqa: B023
         return max(speeds)
 
     def _written(self, rows: str, prediction: Any) -> float:
@@ -181,23 +172,18 @@ def measure(quick: bool, only: str) -> None:
     found, bounds = {}, {}
     try:
         with session("benchmark scoring", "local[2]", {"spark.driver.memory": "4g"}) as spark:
-            if only != "pictures":
-                rows = QUICK_ROWS if quick else ROWS
-                recipe = scoring_models.wide_and_deep()
-                clicks = Job(spark, work / "clicks", recipe, scoring_models.CLICKS, rows, scoring_models.write_clicks)
-                bounds["tabular"] = clicks.bound()
-                found["tabular_vs_predict_batch_udf"] = compare(
-                    clicks.ours, clicks.predict_batch_udf(), repeats=repeats
-                )
-                found["tabular_vs_spark_udf"] = compare(clicks.ours, clicks.spark_udf(), repeats=repeats)
-            if only != "tabular":
-                rows = QUICK_PICTURES if quick else PICTURES
-                pictures = Job(
-                    spark, work / "pictures", scoring_models.pictures_recipe(), scoring_models.PICTURES, rows,
-                    scoring_models.write_pictures,
-                )  # fmt: skip
-                bounds["images"] = pictures.bound()
-                found["images_vs_spark_udf"] = compare(pictures.ours, pictures.spark_udf(), repeats=repeats)
+            for kind in scoring_models.kinds():
+                tabular = kind.name == "tabular"
+                if only and tabular != (only == "tabular"):
+                    continue
+                job = Job(spark, work / kind.name, kind, quick)
+                bounds[kind.name] = job.bound()
+                if tabular:
+                    found[f"{kind.name}_vs_predict_batch_udf"] = compare(
+                        job.ours, job.predict_batch_udf(), repeats=repeats
+                    )
+                found[f"{kind.name}_vs_spark_udf"] = compare(job.ours, job.spark_udf(), repeats=repeats)
+                shutil.rmtree(work / kind.name)
     finally:
         shutil.rmtree(work, ignore_errors=True)
     print_table(found)
@@ -214,7 +200,7 @@ def main() -> None:
     """Print the table and one JSON line."""
     parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
     parser.add_argument("--quick", action="store_true", help="fewer rows")
-    parser.add_argument("--only", choices=("", "tabular", "pictures"), default="", help="one of the two models")
+    parser.add_argument("--only", choices=("", "tabular", "pictures"), default="", help="some of the models")
     given = parser.parse_args()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     measure(given.quick, given.only)

@@ -1,14 +1,15 @@
-"""What the scoring benchmark scores: click logs with wide & deep, and 28 × 28 pictures with LeNet-5; both registered.
+"""What the scoring benchmark scores: click logs, and 28 × 28 pictures with a network that costs nothing or some; all
+registered.
 
 The networks are untrained: what a weight is makes no difference to what it costs. The statistics, with which the
 vocabularies and the transform graph are made, are learned from the rows as always.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -17,11 +18,12 @@ from pyspark.sql import SparkSession
 
 from features import storage
 from features.analysis.analyze import analyze
-from features.columns import Column, Numeric, cardinalities, describe, needs, stored
+from features.columns import Column, Numeric, cardinalities, describe, needs, sized, stored
 from features.dataset_version import DatasetVersion
 from features.schema import Field, Label, Schema
 from pipelines.datasets.clicks import SCHEMA as CLICKS
 from pipelines.datasets.clicks_generator import _Truth
+from pipelines.datasets.mnist import SCHEMA as MNIST
 from pipelines.recipe import Optimizer, Recipe, Training, load_recipe
 from pipelines.tracking import Tracker
 
@@ -68,6 +70,36 @@ def pictures_recipe() -> Recipe:
     return Recipe("pictures", "LeCun et al., 1998", "none", LeNet(), Training((Optimizer("adam", 0.001),), 1, 100))
 
 
+class Kind(NamedTuple):
+    """One thing to score.
+
+    Args:
+        name: In the keys of the benchmark's ratios.
+        recipe: The network.
+        schema: Of the rows.
+        rows: How many, and how many to be quick. The cheaper a row, the more: what every job costs counts on our side.
+        write: Writes so many rows into a folder.
+    """
+
+    name: str
+    recipe: Recipe
+    schema: Schema
+    rows: tuple[int, int]
+    write: Callable[[Path, int], None]
+
+
+def kinds() -> tuple[Kind, ...]:
+    """Click logs, pictures as arrays of numbers, and pictures as people have them: bytes."""
+    softmax, lenet = load_recipe("mnist_softmax"), load_recipe("mnist_lenet")
+    images = sized(lenet.stored_columns, MNIST)
+    return (
+        Kind("tabular", load_recipe("clicks_wide_deep"), CLICKS, (2_000_000, 400_000), write_clicks),
+        Kind("images", pictures_recipe(), PICTURES, (200_000, 40_000), write_pictures),
+        Kind("pixels_softmax", softmax, images, (2_000_000, 400_000), write_pixels),
+        Kind("pixels_lenet", lenet, images, (200_000, 40_000), write_pixels),
+    )
+
+
 def write_clicks(folder: Path, rows: int) -> None:
     """Parquet files with 13 counts as float64, 26 texts, and a key."""
     fields, _ = _Truth(np.random.default_rng(1)).draw(np.random.default_rng(2), min(rows, DIFFERENT_ROWS))
@@ -86,6 +118,12 @@ def write_pictures(folder: Path, rows: int) -> None:
     some = draw.random((min(rows, 2_000), SIDE * SIDE), np.float32)
     pixels = pa.FixedSizeListArray.from_arrays(pa.array(some.ravel()), SIDE * SIDE).cast(pa.list_(pa.float32()))
     _write(folder, pa.table({"pixels": pixels}), rows, "row")
+
+
+def write_pixels(folder: Path, rows: int) -> None:
+    """Parquet files with 784 bytes in one value, and a key."""
+    some = np.random.default_rng(3).integers(0, 256, (min(rows, 2_000), SIDE * SIDE), np.uint8)
+    _write(folder, pa.table({"image": pa.array(map(bytes, some), pa.binary())}), rows, MNIST.key)
 
 
 def _write(folder: Path, some: pa.Table, rows: int, key: str) -> None:
@@ -125,8 +163,3 @@ def register(spark: SparkSession, tracker: Tracker, recipe: Recipe, schema: Sche
 
 def _first(rows: str) -> pa.Table:
     return pq.read_table(next(Path(rows).glob("*.parquet")))
-
-
-def wide_and_deep() -> Recipe:
-    """The recipe of the click logs."""
-    return load_recipe("clicks_wide_deep")

@@ -146,12 +146,14 @@ class TransformGraph(tf.Module):
 
     @property
     def encoded_spec(self) -> dict[str, tf.TensorSpec]:
-        """The same with single texts encoded: the words under the field's name, the places under `PLACES`; and with
-        arrays of float32, which is what columns make of them."""
+        """The same with single texts encoded: the words under the field's name, the places under `PLACES`; with arrays
+        of float32, and images as pixels, which is what columns make of them."""
         spec = self.raw_spec
         for field in self.schema.fields:
             if field.kind == "float" and field.shape:
                 spec[field.name] = tf.TensorSpec(spec[field.name].shape, tf.float32, field.name)
+            if field.kind == "image" and field.shape:
+                spec[field.name] = tf.TensorSpec([None, *field.shape], tf.uint8, field.name)
             if field.kind == "string" and not field.many:
                 name = PLACES.format(field.name)
                 spec[name] = tf.TensorSpec([None], tf.int32, name)

@@ -86,12 +86,12 @@ class _LabelledScorer:
     archive: str
 
     def __call__(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        score = load(self.archive, task_threads()).signatures["serving_default"]
+        _, spec, score = load(self.archive, ("serving_default",), task_threads())
         from features.batches import raw_tensors
 
-        inputs = self.schema.subset(set(score.structured_input_signature[1]))
+        inputs = self.schema.subset(set(spec))
         for batch in batches:
-            scored = arrow_arrays(score(**raw_tensors(batch, inputs)), self.columns)
+            scored = arrow_arrays(score(raw_tensors(batch, inputs)), self.columns)
             label = batch.column(self.label).cast(pa.float32())
             names = [self.key, self.label, *(column.name for column in self.columns)]
             yield pa.RecordBatch.from_arrays([batch.column(self.key).cast(pa.string()), label, *scored], names=names)

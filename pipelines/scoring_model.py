@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -20,6 +20,9 @@ from features.statistics import VOCABULARIES
 from pipelines.launchers.gpus import visible_gpus
 from pipelines.model_digest import model_digest
 from pipelines.tasks.task import PredictionColumn
+
+if TYPE_CHECKING:
+    from pipelines.model_signature import Signature
 
 SPARK_TYPES = {"float": "float", "long": "bigint", "string": "string", "floats": "array<float>"}
 
@@ -56,13 +59,14 @@ def ship(spark: SparkSession, saved_model: str, name: str) -> str:
 
 
 @lru_cache(maxsize=2)
-def load(archive: str, threads: int) -> Any:
-    """The model, in an executor; the second call in the same Python worker costs nothing.
+def load(archive: str, names: tuple[str, ...], threads: int) -> "Signature":
+    """A signature of the model, in an executor; the second call in the same Python worker costs nothing.
 
     It sees the GPUs that Spark gave to the task which calls first, and no others.
 
     Args:
         archive: What `ship` returned.
+        names: As of `open_signature`.
         threads: CPU threads TensorFlow may use here.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -76,9 +80,11 @@ def load(archive: str, threads: int) -> Any:
             tf.config.experimental.set_memory_growth(gpu, True)
     except RuntimeError:
         pass  # this worker ran TensorFlow before; its devices are set
-    model = tf.saved_model.load(SparkFiles.get(archive))
+    from pipelines.model_signature import open_signature
+
+    signature = open_signature(SparkFiles.get(archive), names)
     keep_out_of_collections()
-    return model
+    return signature
 
 
 def task_threads() -> int:

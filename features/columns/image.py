@@ -84,10 +84,11 @@ class Image:
             )
 
     def graph(self, statistics: Statistics) -> Transform:
-        """uint8 `[batch, height, width, channels]`; a missing image is black."""
+        """uint8 `[batch, height, width, channels]`; a missing image is black. Pixels of that type stay as they are."""
         from features.images.decoding import pixels
 
         def transform(raw: "RawTensors") -> "tf.Tensor":
-            return pixels(raw.value(self.field), self.stored_shape, self.resize)
+            given = raw.value(self.field)
+            return given if given.dtype == "uint8" else pixels(given, self.stored_shape, self.resize)
 
         return transform

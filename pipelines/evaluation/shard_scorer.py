@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import pyarrow as pa
 
@@ -33,8 +32,7 @@ class ShardScorer:
     archive: str
 
     def __call__(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        score = load(self.archive, task_threads()).signatures["serve_transformed"]
-        spec: dict[str, Any] = score.structured_input_signature[1]
+        _, spec, score = load(self.archive, ("serve_transformed",), task_threads())
         shapes = {name: tuple(item.shape[1:]) for name, item in spec.items()}
         from features.batches import stored_tensor
 
@@ -44,6 +42,6 @@ class ShardScorer:
                     table = {name: stored_tensor(rows.column(name), shape) for name, shape in shapes.items()}
                     known = [rows.column(self.key).cast(pa.string()), rows.column(self.label)]
                     yield pa.RecordBatch.from_arrays(
-                        [*known, *arrow_arrays(score(**table), self.columns)],
+                        [*known, *arrow_arrays(score(table), self.columns)],
                         names=[self.key, self.label, *(column.name for column in self.columns)],
                     )

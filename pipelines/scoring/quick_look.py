@@ -5,7 +5,8 @@ gives a value that `check_rows` does not give. So a table without bad rows is sc
 expression per value.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from features.images.header import GIF, JPEG, PNG
 from features.images.reading import read_images
 from features.schema import Field, Schema
 from features.validation.sounds import sound_faults
@@ -98,11 +100,21 @@ def _looked_at(array: pa.Array, field: Field, sure: Sure) -> pa.Array:
 
 def _pixels(array: pa.Array, field: Field, sure: Sure) -> pa.Array:
     """Images as bare pixels."""
-    read = read_images(array.cast(pa.binary()), field)
+    array = array.cast(pa.binary())
+    if _are_pixels(array, prod(field.shape)):
+        return array  # without a look at each
+    read = read_images(array, field)
     sure &= np.array([fault is None for fault in read.faults], bool)
     if field.required:
         sure &= np.asarray(array.is_valid())
     return read.pixels
+
+
+def _are_pixels(array: pa.Array, size: int) -> bool:
+    """Whether all are there, of this size, and begin like no file."""
+    if array.null_count or not pc.all(pc.equal(pc.binary_length(array), size)).as_py():
+        return False
+    return not any(pc.any(pc.starts_with(array, sign)).as_py() for sign in (PNG, *GIF, JPEG))
 
 
 def _sounds(array: pa.Array, field: Field, sure: Sure) -> pa.Array:
@@ -128,6 +140,8 @@ def _lists(array: pa.Array, field: Field, sure: Sure) -> pa.Array:
         sure &= (lengths == int(np.prod(field.shape))) | (lengths == 0)
     if field.required:
         sure &= lengths > 0
+    if field.kind != "string" and not elements.null_count and _ends_fit(_filled(elements), field, np.min, np.max):
+        return array  # NaN would be at both ends
     odd = np.zeros(len(elements), bool)
     if elements.null_count:
         odd |= np.asarray(elements.is_null())
@@ -146,16 +160,27 @@ def _lists(array: pa.Array, field: Field, sure: Sure) -> pa.Array:
 
 def _odd_numbers(numbers: pa.Array, field: Field) -> Sure | None:
     """Which numbers are infinite or out of range; None when none is. Missing ones are not."""
-    # Of 64 bits whatever the numbers have, as `check_rows` compares them.
-    low = np.float64(field.minimum if field.minimum is not None else -np.inf)
-    high = np.float64(field.maximum if field.maximum is not None else np.inf)
     values = _filled(numbers)
-    if not len(values):
+    if _ends_fit(values, field, np.fmin.reduce, np.fmax.reduce):
         return None
-    least, most = np.fmin.reduce(values), np.fmax.reduce(values)
-    if low <= least and most <= high and np.isfinite(least) and np.isfinite(most):
-        return None  # one look at both ends was enough
+    low, high = _range(field)
     return np.asarray((values < low) | (values > high) | np.isinf(values))
+
+
+def _ends_fit(values: npt.NDArray[Any], field: Field, least: Callable[..., Any], most: Callable[..., Any]) -> bool:
+    """Whether a look at both ends is enough: they are finite and in range."""
+    if not len(values):
+        return True
+    low, high = _range(field)
+    first, last = least(values), most(values)
+    return bool(low <= first and last <= high and np.isfinite(first) and np.isfinite(last))
+
+
+def _range(field: Field) -> tuple[np.float64, np.float64]:
+    """Of 64 bits whatever the numbers have, as `check_rows` compares them."""
+    low = field.minimum if field.minimum is not None else -np.inf
+    high = field.maximum if field.maximum is not None else np.inf
+    return np.float64(low), np.float64(high)
 
 
 def _texts(array: pa.Array, field: Field, sure: Sure) -> pa.Array:

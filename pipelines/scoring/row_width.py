@@ -16,6 +16,9 @@ by 0.011 at most among the fewest rows and by 0.0025 among the most, two times o
 NUMBER_BYTES, TEXT_BYTES, MANY = 8, 16, 8
 """A number; a text, and the values of a field of many values, as far as one may guess."""
 
+PIXEL_BYTES = 4
+"""A byte in a row, and a number as soon as a network looks at it."""
+
 SOUND_SAMPLE_BYTES, SOUND_SAMPLES = 4, 16_000
 """A sample of a sound once it is decoded, and how many a sound has, as far as one may guess."""
 
@@ -47,7 +50,7 @@ def _field_bytes(field: Field, training: Statistics) -> float:
     if field.several:
         values = facts.lengths[1] if facts and facts.lengths else MANY
     if field.kind == "image":
-        return values
+        return values * PIXEL_BYTES
     if field.kind == "sound":
         known = facts.sound if facts else None
         return SOUND_SAMPLE_BYTES * (known.seconds[1] * known.rates[1] if known else SOUND_SAMPLES)

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -121,15 +120,12 @@ def predictor(
     """The model as a function from good rows to the columns of their predictions, in an executor."""
     from features.batches import encoded_tensors, raw_tensors
 
-    signatures: Any = load(archive, task_threads()).signatures
     # Models of earlier versions take whole texts only.
-    encoded = "serve_encoded" in signatures
-    call = signatures["serve_encoded" if encoded else "serving_default"]
-    spec = call.structured_input_signature[1]
+    name, spec, call = load(archive, ("serve_encoded", "serving_default"), task_threads())
     inputs = schema.subset(set(spec) & {field.name for field in schema.fields})
-    if not encoded:
-        return lambda rows: arrow_arrays(call(**raw_tensors(rows, inputs)), predicted)
-    return lambda rows: arrow_arrays(call(**encoded_tensors(rows, inputs, spec)), predicted)
+    if name == "serving_default":
+        return lambda rows: arrow_arrays(call(raw_tensors(rows, inputs)), predicted)
+    return lambda rows: arrow_arrays(call(encoded_tensors(rows, inputs, spec)), predicted)
 
 
 def _as(array: pa.Array, kind: pa.DataType) -> pa.Array:

@@ -52,6 +52,22 @@ def test_arrays_of_the_width_a_graph_takes(kind: pa.DataType, whole: bool) -> No
         np.testing.assert_array_equal(found, [[np.nan if one is None else one for one in row] for row in rows])
 
 
+@pytest.mark.parametrize("kind", [pa.binary(), pa.large_binary()])
+def test_pixels_go_as_they_are_and_missing_ones_are_black(kind: pa.DataType) -> None:
+    field = Field("x", "image", shape=(1, 2, 3))
+    schema, spec = Schema((field,), LABEL, "key"), {"x": tf.TensorSpec([None, 1, 2, 3], tf.uint8, "x")}
+
+    def pixels(rows: list[bytes | None]) -> np.ndarray:
+        array = pa.array([b"before", *rows], kind).slice(1)
+        return encoded_tensors(pa.RecordBatch.from_arrays([array], names=["x"]), schema, spec)["x"].numpy()
+
+    np.testing.assert_array_equal(pixels([b"abcdef", b"\0" * 6]), [[[[97, 98, 99], [100, 101, 102]]], [[[0] * 3] * 2]])
+    np.testing.assert_array_equal(pixels([b"", b"abcdef", None])[:, 0, 1], [[0] * 3, [100, 101, 102], [0] * 3])
+    assert pixels([]).shape == (0, 1, 2, 3)
+    with pytest.raises(BadInputError, match=r"has the shape \(1, 2, 3\), 6 bytes; a row has 5"):
+        pixels([b"abcde"])
+
+
 def test_an_array_of_another_size_is_refused() -> None:
     with pytest.raises(BadInputError, match=r"has the shape \(2, 2\), 4 values; a row has 3"):
         tensor([[1, 2, 3]], pa.list_(pa.float64()), Field("x", "float", shape=(2, 2)))

@@ -29,7 +29,7 @@ class Probe:
         from pyspark import SparkFiles
 
         for _ in batches:
-            first, second = (load(self.archive, task_threads()) for _ in range(2))
+            first, second = (load(self.archive, ("serve_encoded",), task_threads()) for _ in range(2))
             yield pa.RecordBatch.from_pydict(
                 {
                     "threads": pa.array([tf.config.threading.get_intra_op_parallelism_threads()], pa.int32()),

@@ -22,6 +22,7 @@ LEARNED = Statistics(
     [
         ([Field("age", "integer")], LEARNED, 8),
         ([PICTURE], LEARNED, 784 * 8),
+        ([Field("image", "image", shape=(28, 28, 3))], LEARNED, 28 * 28 * 3 * 4),
         ([TEXT, TAGS], LEARNED, 500 + 3 * 4),
         ([TEXT, TAGS], Statistics(0), 16 + 8 * 16),
     ],

@@ -17,8 +17,10 @@ from features.dataset_version import DatasetVersion
 from features.schema import Schema
 from features.statistics import Statistics
 from pipelines.datasets.digits import SCHEMA
+from pipelines.model_signature import open_signature
 from pipelines.recipe import load_recipe
 from pipelines.scoring import scorer
+from pipelines.scoring.quick_look import look
 from pipelines.scoring.side_files import ASIDE
 from pipelines.tasks import task_of
 from pipelines.tracking import Tracker
@@ -71,9 +73,7 @@ def png(image: bytes) -> bytes:
 def test_an_executor_scores_files_and_pixels_and_puts_the_rest_aside(
     schema: Schema, model: Path, pixels: list[bytes], expected: np.ndarray, tmp_path: Path, monkeypatch: Any
 ) -> None:
-    import tensorflow as tf
-
-    monkeypatch.setattr(scorer, "load", lambda archive, threads: tf.saved_model.load(archive))
+    monkeypatch.setattr(scorer, "load", lambda archive, names, threads: open_signature(archive, names))
     images: list[bytes | None] = [png(image) if index % 2 else image for index, image in enumerate(pixels)]
     images[3:3] = [b"no image", None]
     rows = pa.record_batch({"row": [str(n) for n in range(14)], "image": pa.array(images, pa.binary())})
@@ -86,6 +86,19 @@ def test_an_executor_scores_files_and_pixels_and_puts_the_rest_aside(
     aside = pq.read_table(tmp_path / ASIDE).to_pylist()
     assert [(row["row"], row["image"]) for row in aside] == [("3", b"no image"), ("4", None)]
     assert not (tmp_path / "sample").exists(), "images are not compared"
+    bare = pa.record_batch({"row": [str(n) for n in range(12)], "image": pa.array(pixels, pa.binary())})
+    found = pa.Table.from_batches(list(score([bare.slice(1)])))
+    np.testing.assert_allclose(np.array(found.column("probabilities").to_pylist()), expected[1:], atol=1e-6)
+
+
+def test_a_file_as_long_as_pixels_is_no_picture_of_pixels(schema: Schema, pixels: list[bytes]) -> None:
+    broken = b"\x89PNG\r\n\x1a\n".ljust(64, b"\0")
+    for images, expected in (([*pixels[:2], broken], [True, True, False]), ([*pixels[:2], None], [True, True, False])):
+        rows = pa.record_batch({"row": ["a", "b", "c"], "image": pa.array(images, pa.binary())})
+        looked_at, sure = look(rows, schema)
+        assert sure is not None
+        assert sure.tolist() == expected
+        assert looked_at["image"].to_pylist()[:2] == pixels[:2]
 
 
 @pytest.mark.slow
