@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 import numpy as np
 import pyarrow as pa
 
-from features.columns import Image, Transformed
+from features.columns import Image, Transformed, check
 from features.images.reading import bare_pixels
 from features.python_worker import keep_out_of_collections, keep_to_own_cores
 from features.schema import Schema
@@ -40,7 +40,12 @@ class RowTransform:
     _name: str = field(default_factory=lambda: uuid.uuid4().hex)
 
     def __call__(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        """Batches of stored columns, one for each of raw rows."""
+        """Batches of stored columns, one for each of raw rows.
+
+        Raises:
+            BadInputError: if the columns do not fit the fields.
+        """
+        check(self.columns, self.schema)
         graph = self._graph() if self._computed else None
         for batch in batches:
             inputs = graph(batch) if graph else {}
@@ -60,7 +65,7 @@ class RowTransform:
 
     def _values(self, column: Transformed, batch: pa.RecordBatch, inputs: "Mapping[str, tf.Tensor]") -> Any:
         if self._is_read(column):
-            return bare_pixels(batch.column(column.field), column.stored_shape)
+            return bare_pixels(batch.column(column.field), self.schema.field(column.field))
         return inputs[column.name]
 
     def _graph(self) -> Callable[[pa.RecordBatch], "Mapping[str, tf.Tensor]"]:

@@ -130,12 +130,12 @@ def _as_binary(rows: np.ndarray, good: np.ndarray) -> pa.Array:
     )
 
 
-def bare_pixels(array: pa.Array, shape: tuple[int, int, int]) -> np.ndarray:
+def bare_pixels(array: pa.Array, field: Field) -> np.ndarray:
     """What `read_images` made of a column, in the same memory.
 
     Args:
-        array: Binary: bare pixels of this shape, nulls.
-        shape: Height, width and channels.
+        array: Binary: bare pixels, nulls.
+        field: An image with a shape.
 
     Returns:
         uint8 `[rows, height, width, channels]`; a missing image is black.
@@ -143,19 +143,19 @@ def bare_pixels(array: pa.Array, shape: tuple[int, int, int]) -> np.ndarray:
     Raises:
         BadInputError: if a row is not as long as pixels of this shape are.
     """
-    size = prod(shape)
+    size = prod(field.shape)
     array = array.cast(pa.large_binary())
     _, ends, data = array.buffers()
     offsets = np.frombuffer(ends, np.int64)[array.offset : array.offset + len(array) + 1]
-    there = np.asarray(array.is_valid())
-    lengths = np.diff(offsets)[there]
-    if (lengths != size).any():
-        odd = int(lengths[lengths != size][0])
-        raise BadInputError(f"Expected bare pixels of {shape}, {size:,} bytes for each row; a row has {odd:,}.")
+    lengths = np.diff(offsets) * np.asarray(array.is_valid())
+    there = lengths > 0
+    if (lengths[there] != size).any():
+        odd = int(lengths[there & (lengths != size)][0])
+        raise BadInputError(f"Field {field.name!r} has the shape {field.shape}, {size} bytes; a row has {odd}.")
     stored = np.frombuffer(data or b"", np.uint8)
     if there.all():
-        return stored[offsets[0] : offsets[-1]].reshape(-1, *shape)
+        return stored[offsets[0] : offsets[-1]].reshape(-1, *field.shape)
     rows = np.zeros((len(array), size), np.uint8)
     for row, start in zip(np.flatnonzero(there).tolist(), offsets[:-1][there].tolist(), strict=True):
         rows[row] = stored[start : start + size]
-    return rows.reshape(-1, *shape)
+    return rows.reshape(-1, *field.shape)

@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from features.batches import raw_tensors, stored_tensor
 from features.columns import Image, Numeric, Transformed, arrow_schema
+from features.errors import BadInputError
 from features.schema import Field, Label, Schema
 from features.statistics import Statistics
 from features.transform import TransformGraph
@@ -62,3 +63,9 @@ def test_files_that_nobody_read_go_through_the_graph() -> None:
     png = tf.io.encode_png(np.full((3, 4, 3), 7, np.uint8)).numpy()
     batch = pa.record_batch({"image": pa.array([png], pa.binary()), "key": ["a"]})
     assert (np.asarray(stored_tensor(stored(schema, columns, batch).column("image"), (3, 4, 3))) == 7).all()
+
+
+def test_a_column_of_another_size_is_refused() -> None:
+    schema = Schema((Field("image", "image", shape=SHAPE),), Label("label"), "key")
+    with pytest.raises(BadInputError, match=r"is \(3, 4, 3\), crop; the rows have it as \(6, 8, 3\)"):
+        stored(schema, (Image("image", 3, 4),), rows(3))

@@ -106,15 +106,15 @@ def test_sizes_are_those_of_the_upright_image() -> None:
 def test_bare_pixels_are_the_rows_that_were_read() -> None:
     rows = np.random.default_rng(2).integers(0, 256, (5, *SHAPE), dtype=np.uint8)
     whole = pa.array([row.tobytes() for row in rows], pa.binary())
-    np.testing.assert_array_equal(bare_pixels(whole, SHAPE), rows)
-    np.testing.assert_array_equal(bare_pixels(whole.slice(2, 2), SHAPE), rows[2:4])
-    gaps = pa.array([rows[0].tobytes(), None, rows[2].tobytes(), None], pa.binary())
-    np.testing.assert_array_equal(bare_pixels(gaps, SHAPE), rows[[0, 1, 2, 3]] * [[[[1]]], [[[0]]], [[[1]]], [[[0]]]])
-    np.testing.assert_array_equal(bare_pixels(gaps.slice(1, 2), SHAPE)[1], rows[2])
-    assert bare_pixels(pa.array([], pa.binary()), SHAPE).shape == (0, *SHAPE)
-    assert not bare_pixels(pa.array([None, None], pa.binary()), SHAPE).any()
+    np.testing.assert_array_equal(bare_pixels(whole, FIELD), rows)
+    np.testing.assert_array_equal(bare_pixels(whole.slice(2, 2), FIELD), rows[2:4])
+    gaps = pa.array([rows[0].tobytes(), None, rows[2].tobytes(), b""], pa.binary())
+    np.testing.assert_array_equal(bare_pixels(gaps, FIELD), rows[[0, 1, 2, 3]] * [[[[1]]], [[[0]]], [[[1]]], [[[0]]]])
+    np.testing.assert_array_equal(bare_pixels(gaps.slice(1, 2), FIELD)[1], rows[2])
+    assert bare_pixels(pa.array([], pa.binary()), FIELD).shape == (0, *SHAPE)
+    assert not bare_pixels(pa.array([None, None], pa.binary()), FIELD).any()
 
 
 def test_pixels_of_another_shape_are_refused() -> None:
-    with pytest.raises(BadInputError, match=r"bare pixels of \(24, 32, 3\), 2,304 bytes for each row; a row has 7"):
-        bare_pixels(pa.array([bytes(2304), None, bytes(7)], pa.binary()), SHAPE)
+    with pytest.raises(BadInputError, match=r"'image' has the shape \(24, 32, 3\), 2304 bytes; a row has 7"):
+        bare_pixels(pa.array([bytes(2304), None, bytes(7)], pa.binary()), FIELD)
