@@ -1,13 +1,14 @@
 """Photographs into shards: `python -m benchmarks.images [--quick]`.
 
 Files of scikit-learn's two photographs, cut and scaled to several sizes, are decoded, cropped to 224 × 224 and written
-as TFRecords on Spark `local[2]`, with few tasks, each side from the same rows of Spark's `binaryFile`:
+as TFRecords on Spark `local[2]`, in the session that jobs have, each side from the same rows of Spark's `binaryFile`:
 
 - ours: `features.validation.images.ImageCheck` (what `etl` does to check images), then shards by `ShardWriter`;
 - theirs: what everybody writes first: `rdd.map` of a function around Pillow, `tf.train.Example`, `TFRecordWriter`.
 
 `etl_vs_pillow` is measured on a mixture of sizes, as a folder of photographs has them; each size alone is in the table,
-and so is `tf.data` without Spark, with as many parallel calls, writing the same examples as theirs.
+so is the whole step `etl` (`whole_etl_vs_pillow`), and so is `tf.data` without Spark, with as many parallel calls,
+writing the same examples as theirs.
 """
 
 import argparse
@@ -20,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.ratios import Comparison, compare, print_json, print_table, seconds
+from pipelines.datasets.imagenet import CLASSES
 from pipelines.session import session
 
 SIDE = 224
@@ -27,6 +29,10 @@ SIZES = ((500, 375), (1024, 768), (2048, 1536))
 MIXTURE = "mixed"
 FILES, QUICK_FILES, COPIES = 400, 150, 4
 """Of each size; the mixture has all of them, each so many times, for a job that is no longer all beginning."""
+
+WHOLE = "whole etl, Pillow"
+WARMING = 4
+"""Jobs that do not count: Spark takes its idle Python workers in turn, and each of them has to load TensorFlow once."""
 
 
 def write_photographs(folder: str, files: int) -> dict[str, int]:
@@ -48,9 +54,11 @@ def write_photographs(folder: str, files: int) -> dict[str, int]:
             path = Path(folder, name, f"{width}-{index}.jpg")
             path.parent.mkdir(exist_ok=True, parents=True)
             cut.save(path, "JPEG", quality=85)
-            Path(folder, MIXTURE).mkdir(exist_ok=True)
             for copy in range(COPIES):
-                Path(folder, MIXTURE, f"{copy}-{path.name}").hardlink_to(path)
+                kind = CLASSES[index % len(CLASSES)]
+                linked = Path(folder, MIXTURE, "val" if index < len(CLASSES) else "train", kind, f"{copy}-{path.name}")
+                linked.parent.mkdir(exist_ok=True, parents=True)
+                linked.hardlink_to(path)
         made[name] = files
     made[MIXTURE] = COPIES * len(SIZES) * files
     return made
@@ -58,7 +66,8 @@ def write_photographs(folder: str, files: int) -> dict[str, int]:
 
 def read_files(spark: Any, folder: str) -> Any:
     """The rows that both sides begin with."""
-    return spark.read.format("binaryFile").load(folder).select("path", "content")
+    files = spark.read.format("binaryFile").option("recursiveFileLookup", "true").load(folder)
+    return files.select("path", "content")
 
 
 def ours(spark: Any, folder: str, target: str) -> None:
@@ -82,6 +91,14 @@ def ours(spark: Any, folder: str, target: str) -> None:
     checked = check_images(files.withColumn("reason", F.lit(None).cast("string")), schema, "reason")
     writer = ShardWriter(transform, fitted(Preparation(), [column]), target)
     checked.where("reason is null").select("image", "path").mapInArrow(writer, SHARD_REPORT).collect()
+
+
+def whole(spark: Any, folder: str, target: str) -> None:
+    """The whole step: also checks, statistics, the profile's page and a shuffle, which theirs goes without."""
+    from pipelines.etl import etl
+    from pipelines.recipe import load_recipe
+
+    etl(spark, load_recipe("imagenet_mobilenet"), folder, f"{target}/version")
 
 
 def _example(path: str, pixels: bytes) -> bytes:
@@ -128,7 +145,7 @@ def by_tf_data(folder: str, target: str) -> None:
         image = tf.image.resize_with_crop_or_pad(tf.image.resize(image, scaled, antialias=True), SIDE, SIDE)
         return path, tf.io.serialize_tensor(tf.saturate_cast(tf.round(image), tf.uint8))
 
-    files = tf.data.Dataset.list_files(f"{folder}/*.jpg", shuffle=False)
+    files = tf.data.Dataset.from_tensor_slices([str(path) for path in sorted(Path(folder).rglob("*.jpg"))])
     with tf.io.TFRecordWriter(os.path.join(target, "all.tfrecord")) as writer:
         for path, pixels in files.map(fitted, num_parallel_calls=2).prefetch(8).as_numpy_iterator():
             writer.write(_example(path.decode(), pixels))
@@ -137,8 +154,7 @@ def by_tf_data(folder: str, target: str) -> None:
 def measure(quick: bool = False) -> dict[str, Comparison]:
     """Images per second of both sides."""
     repeats = 2 if quick else 3
-    few_tasks = {"spark.sql.files.openCostInBytes": "256KB"}
-    with tempfile.TemporaryDirectory() as work, session("images", "local[2]", few_tasks) as spark:
+    with tempfile.TemporaryDirectory() as work, session("images", "local[2]") as spark:
         made = write_photographs(f"{work}/files", QUICK_FILES if quick else FILES)
         found: dict[str, Comparison] = {}
 
@@ -148,6 +164,8 @@ def measure(quick: bool = False) -> dict[str, Comparison]:
             shutil.rmtree(target)
             return count / took
 
+        for _ in range(WARMING):
+            rate(1, lambda target: ours(spark, f"{work}/files/{SIZES[0][0]} × {SIZES[0][1]}", target))
         for name in (MIXTURE, *(f"{width} × {height}" for width, height in SIZES)):
             folder, count = f"{work}/files/{name}", made[name]
 
@@ -157,11 +175,15 @@ def measure(quick: bool = False) -> dict[str, Comparison]:
             def pillow(folder: str = folder, count: int = count) -> float:
                 return rate(count, lambda target: by_pillow(spark, folder, target))
 
+            def everything(folder: str = folder, count: int = count) -> float:
+                return rate(count, lambda target: whole(spark, folder, target))
+
             def plain(folder: str = folder, count: int = count) -> float:
                 return rate(count, lambda target: by_tf_data(folder, target))
 
             found[f"Pillow in rdd.map, {name}"] = compare(mine, pillow, repeats=repeats, unit="images/s")
             if name == MIXTURE:
+                found[f"{WHOLE}, {name}"] = compare(everything, pillow, repeats=repeats, unit="images/s")
                 found[f"tf.data alone, {name}"] = compare(mine, plain, repeats=repeats, unit="images/s")
     return found
 
@@ -174,6 +196,7 @@ def main() -> None:
     print_table(found)
     ratios = {
         "etl_vs_pillow": found[f"Pillow in rdd.map, {MIXTURE}"].ratios,
+        "whole_etl_vs_pillow": found[f"{WHOLE}, {MIXTURE}"].ratios,
         "etl_vs_tf_data": found[f"tf.data alone, {MIXTURE}"].ratios,
     }
     print_json("images", ratios)

@@ -1,7 +1,7 @@
 """Networks that make pictures, against the simplest that could be done instead: `python -m benchmarks.pictures DATA`.
 
-DATA is a folder of MNIST's official files. Each recipe goes through the pipeline once; its held-out pictures are then
-compared with a baseline's, in numpy:
+DATA is a folder of MNIST's official files. Each recipe goes through the pipeline, a training for each seed; its
+held-out pictures are then compared with a baseline's, in numpy:
 
 - `mnist_autoencoder`: squared error, against drawing the mean digit every time, and against 32 principal components.
 - `mnist_dcgan`: Fréchet distance between what was generated and what was held out, in the space of 32 principal
@@ -37,29 +37,37 @@ COMPONENTS = 32
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", help="folder of MNIST's files")
+    parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--recipes", nargs="+", default=list(AGAINST))
-    parser.add_argument("--quick", action="store_true", help="two epochs")
+    parser.add_argument("--quick", action="store_true", help="one seed, two epochs")
     given = parser.parse_args()
-    found: dict[str, dict[str, float]] = {}
+    found: dict[str, list[dict[str, float]]] = {name: [] for name in given.recipes}
     with tempfile.TemporaryDirectory() as folder:
         tracker = Tracker(f"sqlite:///{folder}/mlflow.db")
         with session("benchmark pictures", "local[2]") as spark:
             for name in given.recipes:
-                overrides = {"training.workers": "1"} | ({"training.epochs": "2"} if given.quick else {})
-                recipe, raw = load_recipe(name, overrides), str(Path(given.data).resolve())
-                if recipe.dataset.startswith("shapes"):
+                raw = str(Path(given.data).resolve())
+                if load_recipe(name).dataset.startswith("shapes"):
                     from pipelines.datasets.shapes_reconstruction import DATASET
 
                     raw = f"{folder}/shapes"
                     DATASET.generate(raw, seed=1)
-                etl(spark, recipe, raw, f"{folder}/{name}")
-                train(spark, recipe, overrides, f"{folder}/{name}", f"{folder}/training-{name}", tracker)
-                scores = evaluate(spark, recipe, f"{folder}/training-{name}", tracker).scores
+                etl(spark, load_recipe(name), raw, f"{folder}/{name}")
                 version = open_version(f"{folder}/{name}")
-                found[name] = AGAINST[name](version, scores)
-                print(name, ", ".join(f"{what} {value:.4f}" for what, value in found[name].items()), file=sys.stderr)
-    ratios = {f"{name}_vs_{what}": [value] for name, values in found.items()
-              for what, value in values.items() if what.endswith("ratio")}  # fmt: skip
+                for seed in range(1, 2 if given.quick else given.seeds + 1):
+                    overrides = {"training.workers": "1", "training.seed": str(seed)}
+                    overrides |= {"training.epochs": "2"} if given.quick else {}
+                    recipe, training = load_recipe(name, overrides), f"{folder}/training-{name}-{seed}"
+                    train(spark, recipe, overrides, f"{folder}/{name}", training, tracker)
+                    found[name].append(AGAINST[name](version, evaluate(spark, recipe, training, tracker).scores))
+                    told = ", ".join(f"{what} {value:.4f}" for what, value in found[name][-1].items())
+                    print(f"{name}, seed {seed}: {told}", file=sys.stderr, flush=True)
+    ratios = {
+        f"{name}_vs_{what}": [run[what] for run in runs]
+        for name, runs in found.items()
+        for what in runs[0]
+        if what.endswith("ratio")
+    }
     print(json.dumps({"benchmark": "pictures", "ratios": summary(ratios), "found": found}))
 
 

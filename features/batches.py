@@ -15,6 +15,7 @@ import tensorflow as tf
 
 from features.columns import PAD
 from features.errors import BadInputError, nearest
+from features.images.reading import bare_pixels
 from features.schema import MISSING_INTEGER, Field, Kind, Schema
 
 Array = npt.NDArray[Any]
@@ -68,7 +69,7 @@ def encoded_tensors(batch: pa.RecordBatch, schema: Schema, spec: Mapping[str, tf
             words, places = _encoded(array)
             tensors[field.name], tensors[PLACES.format(field.name)] = _words(words), tf.constant(places)
         elif field.kind == "image" and spec[field.name].dtype == tf.uint8:
-            tensors[field.name] = tf.constant(_pixels(array, field))
+            tensors[field.name] = tf.constant(bare_pixels(array, field))
         else:
             tensors[field.name] = _raw_tensor(array, field, np.dtype(spec[field.name].dtype.as_numpy_dtype))
     return tensors
@@ -102,21 +103,6 @@ def _raw_tensor(array: pa.Array, field: Field, kind: np.dtype[Any] | None = None
         return _texts(elements, there)
     numbers = _spread(_numbers(elements, field, kind), there, missing_mark(field.kind))
     return tf.constant(numbers.reshape(-1, *field.shape) if field.shape else numbers)
-
-
-def _pixels(array: pa.Array, field: Field) -> Array:
-    """Bare pixels `[rows, height, width, channels]`, a missing image black; a view of the array where none is."""
-    size = prod(field.shape)
-    given = array.cast(pa.binary()).fill_null(b"")
-    lengths = _numpy(pc.binary_length(given))
-    if not np.isin(lengths, (0, size)).all():
-        odd = int(lengths[~np.isin(lengths, (0, size))][0])
-        raise BadInputError(f"Field {field.name!r} has the shape {field.shape}, {size} bytes; a row has {odd}.")
-    first = np.frombuffer(given.buffers()[1], np.int32)[given.offset] if len(given) else 0
-    values = np.frombuffer(given.buffers()[2] or b"", np.uint8)[first : first + lengths.sum(dtype=np.int64)]
-    if len(values) < size * len(given):
-        values = _spread(values, np.repeat(lengths[:, None] > 0, size, axis=1), 0)
-    return values.reshape(-1, *field.shape)
 
 
 def _there(lengths: Array) -> Array:

@@ -1,13 +1,16 @@
 """Checked raw rows to stored columns inside an executor: the same graph, whether they go into shards or to ranks."""
 
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from math import prod
+from typing import TYPE_CHECKING, Any, TypeGuard
 
+import numpy as np
 import pyarrow as pa
 
-from features.columns import Image, Transformed
+from features.columns import Image, Transformed, check
+from features.images.reading import bare_pixels
 from features.python_worker import keep_out_of_collections, keep_to_own_cores
 from features.schema import Schema
 from features.statistics import Statistics
@@ -37,35 +40,62 @@ class RowTransform:
     _name: str = field(default_factory=lambda: uuid.uuid4().hex)
 
     def __call__(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        """Batches of stored columns, one for each of raw rows."""
-        from features.batches import raw_tensors
+        """Batches of stored columns, one for each of raw rows.
 
-        transform = self._graph()
-        used = self.schema.subset({field for column in self.columns for field in column.fields})
+        Raises:
+            BadInputError: if the columns do not fit the fields.
+        """
+        check(self.columns, self.schema)
+        graph = self._graph() if self._computed else None
         for batch in batches:
-            inputs = transform(raw_tensors(batch, used))
-            arrays = [_stored(inputs[column.name], column) for column in self.columns]
+            inputs = graph(batch) if graph else {}
+            arrays = [_stored(self._values(column, batch, inputs), column) for column in self.columns]
             arrays += [batch.column(name) for name in self.stored_schema.names[len(self.columns) :]]
             yield pa.RecordBatch.from_arrays(arrays, schema=self.stored_schema)
 
-    def _graph(self) -> Callable[..., Any]:
+    @property
+    def _computed(self) -> tuple[Transformed, ...]:
+        """The columns that need the graph."""
+        return tuple(column for column in self.columns if not self._is_read(column))
+
+    def _is_read(self, column: Transformed) -> TypeGuard[Image]:
+        """Whether it is an image that was brought to its size when it was checked: hundreds of kilobytes a row, which
+        a graph could only copy."""
+        return isinstance(column, Image) and bool(self.schema.field(column.field).shape)
+
+    def _values(self, column: Transformed, batch: pa.RecordBatch, inputs: "Mapping[str, tf.Tensor]") -> Any:
+        if self._is_read(column):
+            return bare_pixels(batch.column(column.field), self.schema.field(column.field))
+        return inputs[column.name]
+
+    def _graph(self) -> Callable[[pa.RecordBatch], "Mapping[str, tf.Tensor]"]:
+        from features.batches import raw_tensors
+
+        columns = self._computed
         if self._name not in _traced:
             import tensorflow as tf
 
             from features.transform import TransformGraph
 
             keep_to_own_cores()
-            graph = TransformGraph(self.schema, self.columns, self.statistics)
+            graph = TransformGraph(self.schema, columns, self.statistics)
             _traced.clear()
             _traced[self._name] = tf.function(graph.__call__, input_signature=[graph.raw_spec])
             keep_out_of_collections()
-        return _traced[self._name]
+        transform = _traced[self._name]
+        used = self.schema.subset({field for column in columns for field in column.fields})
+        return lambda batch: transform(raw_tensors(batch, used))
 
 
-def _stored(tensor: "tf.Tensor", column: Transformed) -> pa.Array:
+def _stored(values: Any, column: Transformed) -> pa.Array:
+    if isinstance(column, Image):
+        if column.stored_as == "pixels":
+            return pa.FixedSizeListArray.from_arrays(
+                pa.array(np.asarray(values).reshape(-1)), prod(column.stored_shape)
+            )
+        from features.images.encoding import files
+
+        return files(values, column.stored_as)
     from features.batches import stored_array
-    from features.images.encoding import files
 
-    if isinstance(column, Image) and column.stored_as != "pixels":
-        return files(tensor, column.stored_as)
-    return stored_array(tensor, column.stored_shape)
+    return stored_array(values, column.stored_shape)

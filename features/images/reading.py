@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 
+from features.errors import BadInputError
 from features.images.header import ImageError, is_file, read_header
 from features.python_worker import keep_out_of_collections, keep_to_own_cores
 from features.schema import Field
@@ -127,3 +128,34 @@ def _as_binary(rows: np.ndarray, good: np.ndarray) -> pa.Array:
     return pa.BinaryArray.from_buffers(
         pa.binary(), len(rows), [bits, pa.py_buffer(offsets), pa.py_buffer(rows)], int(len(good) - good.sum())
     )
+
+
+def bare_pixels(array: pa.Array, field: Field) -> np.ndarray:
+    """What `read_images` made of a column, in the same memory.
+
+    Args:
+        array: Binary: bare pixels, nulls.
+        field: An image with a shape.
+
+    Returns:
+        uint8 `[rows, height, width, channels]`; a missing image is black.
+
+    Raises:
+        BadInputError: if a row is not as long as pixels of this shape are.
+    """
+    size = prod(field.shape)
+    array = array.cast(pa.large_binary())
+    _, ends, data = array.buffers()
+    offsets = np.frombuffer(ends, np.int64)[array.offset : array.offset + len(array) + 1]
+    lengths = np.diff(offsets) * np.asarray(array.is_valid())
+    there = lengths > 0
+    if (lengths[there] != size).any():
+        odd = int(lengths[there & (lengths != size)][0])
+        raise BadInputError(f"Field {field.name!r} has the shape {field.shape}, {size} bytes; a row has {odd}.")
+    stored = np.frombuffer(data or b"", np.uint8)
+    if there.all():
+        return stored[offsets[0] : offsets[-1]].reshape(-1, *field.shape)
+    rows = np.zeros((len(array), size), np.uint8)
+    for row, start in zip(np.flatnonzero(there).tolist(), offsets[:-1][there].tolist(), strict=True):
+        rows[row] = stored[start : start + size]
+    return rows.reshape(-1, *field.shape)

@@ -10,9 +10,8 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from features import storage
 from pipelines.datasets.image_folder import ImageFolder
-from pipelines.datasets.png import png_bytes
+from pipelines.datasets.png import write_pictures
 from pipelines.datasets.synthetic import Synthetic, write_facts
 
 SEXES = ("f", "m")
@@ -125,18 +124,13 @@ class Faces(ImageFolder):
         """
         generator = np.random.default_rng(seed)
         known = [somebody(generator) for _ in self._classes] if self._tells == "person" else []
-        best: dict[str, float] = {}
-        for split, files in FILES.items():
-            truth = generator.integers(0, len(self._classes), files)
-            anew = generator.random(files) < (0 if known else MISPLACED)
-            folders = np.where(anew, generator.integers(0, len(self._classes), files), truth)
-            for index, (kind, folder) in enumerate(zip(truth, folders, strict=True)):
-                shown = {"sex": generator.integers(0, len(SEXES)), "age": generator.integers(0, len(AGES))}
-                shown |= {self._tells: kind}
-                # A person keeps sex and age.
-                sex, age = (kind % len(SEXES), kind % len(AGES)) if known else (shown["sex"], shown["age"])
-                picture = draw(known[kind] if known else somebody(generator), int(sex), int(age), generator)
-                path = storage.join(directory, split, self._classes[folder], f"{index:04d}.png")
-                storage.write_bytes_atomic(path, png_bytes(picture))
-            best = {} if known else {"accuracy": float(np.mean(truth == folders))}
-        return write_facts(directory, Synthetic(best, seed))
+
+        def picture(kind: int) -> NDArray[np.uint8]:
+            shown = {"sex": int(generator.integers(0, len(SEXES))), "age": int(generator.integers(0, len(AGES)))}
+            shown |= {self._tells: kind}
+            # A person keeps sex and age.
+            sex, age = (kind % len(SEXES), kind % len(AGES)) if known else (shown["sex"], shown["age"])
+            return draw(known[kind] if known else somebody(generator), sex, age, generator)
+
+        right = write_pictures(directory, self._classes, FILES, 0 if known else MISPLACED, generator, picture)
+        return write_facts(directory, Synthetic({} if known else {"accuracy": right}, seed))

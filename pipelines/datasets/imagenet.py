@@ -8,9 +8,8 @@ with one line, `DATASET = ImageFolder("imagenet_full", (…the names of its fold
 import numpy as np
 from numpy.typing import NDArray
 
-from features import storage
 from pipelines.datasets.image_folder import ImageFolder
-from pipelines.datasets.png import png_bytes
+from pipelines.datasets.png import write_pictures
 from pipelines.datasets.synthetic import Synthetic, write_facts
 
 CLASSES = (
@@ -34,16 +33,8 @@ class ImageNet(ImageFolder):
         The best score is that of a reader who knows the directions, and nothing about which files were misplaced.
         """
         generator = np.random.default_rng(seed)
-        best: dict[str, float] = {}
-        for split, files in FILES.items():
-            truth = generator.integers(0, len(CLASSES), files)
-            anew = generator.random(files) < MISPLACED
-            folders = np.where(anew, generator.integers(0, len(CLASSES), files), truth)
-            for index, (kind, folder) in enumerate(zip(truth, folders, strict=True)):
-                path = storage.join(directory, split, CLASSES[folder], f"{index:04d}.png")
-                storage.write_bytes_atomic(path, png_bytes(striped(int(kind), generator)))
-            best = {"accuracy": float(np.mean(truth == folders))}
-        return write_facts(directory, Synthetic(best, seed))
+        right = write_pictures(directory, CLASSES, FILES, MISPLACED, generator, lambda kind: striped(kind, generator))
+        return write_facts(directory, Synthetic({"accuracy": right}, seed))
 
 
 def striped(kind: int, generator: np.random.Generator) -> NDArray[np.uint8]:

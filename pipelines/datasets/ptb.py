@@ -18,9 +18,8 @@ from pyspark.sql import DataFrame, SparkSession
 from features import storage
 from features.errors import BadInputError
 from features.schema import Schema
-from features.validation.rows import RAW, SOURCE
-from pipelines.datasets.passages import CutPassages, passage_schema, passages
-from pipelines.datasets.raw_table import file_name, read_named, require_input, text_lines
+from pipelines.datasets.passages import COLUMNS, CutPassages, passage_rows, passage_schema, passages
+from pipelines.datasets.raw_table import file_name, input_files, read_named
 from pipelines.datasets.synthetic import Synthetic, read_facts, write_facts, write_lines
 
 SCHEMA = passage_schema("language")
@@ -33,6 +32,8 @@ PASSAGE = 1_400
 """Words that are told of a row: 70 windows of 20, or 40 of 35."""
 
 END = "<eos>"
+
+CUT = CutPassages(PASSAGE + 1, overlap=1, line_end=END)
 
 WORDS, FOLLOWERS, SIZES = 60, 6, {"ptb.train.txt": 240_000, "ptb.valid.txt": 24_000}
 """Of the synthetic stand-in: different words, the end of a line among them; words that may follow one; words in all."""
@@ -55,17 +56,15 @@ class Ptb:
         Raises:
             BadInputError: if the path does not exist or holds nothing, or no file for the split.
         """
-        found = require_input(uri)
-        if any(file.endswith(".parquet") for file in found):
+        found = input_files(uri)
+        if any(file.uri.endswith(".parquet") for file in found):
             return read_named(spark, uri, SCHEMA)
-        texts = [file for file in found if file.endswith((".txt", *ARCHIVES))] or found
-        if len(texts) == 1 and texts[0].endswith(ARCHIVES):
-            lines = _archived(spark, texts[0], split)
-        else:
-            official = {file_name(file): file for file in texts}
-            files = [official[name] for name in _wanted(list(official), split, uri)] if split else texts
-            lines = text_lines(spark, files)
-        return passages(lines, CutPassages(PASSAGE + 1, overlap=1, line_end=END))
+        texts = [file for file in found if file.uri.endswith((".txt", *ARCHIVES))] or found
+        if len(texts) == 1 and texts[0].uri.endswith(ARCHIVES):
+            return passage_rows(spark.createDataFrame(_archived(texts[0].uri, split), COLUMNS))
+        official = {file_name(file.uri): file for file in texts}
+        files = [official[name] for name in _wanted(list(official), split, uri)] if split else texts
+        return passages(spark, files, CUT)
 
     def generate(self, directory: str, *, seed: int) -> Synthetic:
         """Writes a language in which a word depends on the one before alone: its least perplexity is known.
@@ -106,8 +105,8 @@ def _wanted(names: list[str], split: str, uri: str) -> list[str]:
     raise BadInputError(f"{uri!r} holds {sorted(names)[:8]}; expected {' or '.join(FILES[split])} for {split}.")
 
 
-def _archived(spark: SparkSession, uri: str, split: str | None) -> DataFrame:
-    """Lines of the official files in an archive, which is small."""
+def _archived(uri: str, split: str | None) -> list[tuple[str, str]]:
+    """Passages of the official files in an archive, which is small, and the names of their files."""
     with tarfile.open(fileobj=io.BytesIO(storage.read_bytes(uri))) as archive:
         members = {file_name(name): name for name in archive.getnames() if file_name(name).startswith("ptb.")}
         chosen = (
@@ -118,6 +117,5 @@ def _archived(spark: SparkSession, uri: str, split: str | None) -> DataFrame:
         rows = []
         for name in chosen:
             stream = archive.extractfile(members[name])
-            text = stream.read().decode() if stream else ""
-            rows += [(line, name) for line in text.splitlines()]
-    return spark.createDataFrame(rows, f"{RAW} string, {SOURCE} string").coalesce(1)
+            rows += [(text, name) for text in CUT([stream.read().decode() if stream else ""])]
+    return rows

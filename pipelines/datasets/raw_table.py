@@ -106,10 +106,19 @@ def require_input(uri: str) -> list[str]:
     Raises:
         BadInputError: if nothing is there, or everything there is empty.
     """
+    return [entry.uri for entry in input_files(uri)]
+
+
+def input_files(uri: str) -> list[storage.FileEntry]:
+    """The data files under `uri`, with their sizes.
+
+    Raises:
+        BadInputError: if nothing is there, or everything there is empty.
+    """
     if not storage.exists(uri):
         raise BadInputError(f"No input at {uri!r}: the path does not exist. Give a folder or a file that does.")
     entries = storage.list_files(uri, recursive=True) if storage.is_folder(uri) else [file_entry(uri)]
-    files = [entry.uri for entry in entries if entry.size > 0 and not hidden(entry.uri)]
+    files = [entry for entry in entries if entry.size > 0 and not hidden(entry.uri)]
     if not files:
         raise BadInputError(f"No input at {uri!r}: it holds no file with anything in it.")
     return files

@@ -6,9 +6,8 @@ Not a public data set: a stand-in for folders of one's own, with sizes that diff
 import numpy as np
 from numpy.typing import NDArray
 
-from features import storage
 from pipelines.datasets.image_folder import ImageFolder
-from pipelines.datasets.png import png_bytes
+from pipelines.datasets.png import write_pictures
 from pipelines.datasets.synthetic import Synthetic, write_facts
 
 CLASSES = ("circle", "square", "triangle")
@@ -26,17 +25,8 @@ class Shapes(ImageFolder):
         The best scores are those of a reader who knows every shape, and nothing about which files were misplaced.
         """
         generator = np.random.default_rng(seed)
-        best: dict[str, float] = {}
-        for split, files in FILES.items():
-            shapes = generator.integers(0, len(CLASSES), files)
-            anew = generator.random(files) < MISPLACED
-            folders = np.where(anew, generator.integers(0, len(CLASSES), files), shapes)
-            for index, (shape, folder) in enumerate(zip(shapes, folders, strict=True)):
-                name = storage.join(directory, split, CLASSES[folder], f"{index:04d}.png")
-                picture, _ = draw(int(shape), generator)
-                storage.write_bytes_atomic(name, png_bytes(picture))
-            best = {"accuracy": float(np.mean(shapes == folders))}
-        return write_facts(directory, Synthetic(best, seed))
+        right = write_pictures(directory, CLASSES, FILES, MISPLACED, generator, lambda shape: draw(shape, generator)[0])
+        return write_facts(directory, Synthetic({"accuracy": right}, seed))
 
 
 DATASET = Shapes("shapes", CLASSES)

@@ -14,7 +14,7 @@ from pyspark.sql import functions as F
 
 from features.schema import Schema
 from pipelines.datasets.passages import CutPassages, passage_schema, passages
-from pipelines.datasets.raw_table import read_named, require_input, text_lines
+from pipelines.datasets.raw_table import input_files, read_named
 from pipelines.datasets.splits import held_out
 from pipelines.datasets.synthetic import Synthetic, read_facts, write_facts, write_lines
 
@@ -44,12 +44,12 @@ class Text8:
         Raises:
             BadInputError: if the path does not exist or holds nothing.
         """
-        found = require_input(uri)
-        if any(file.endswith(".parquet") for file in found):
+        found = input_files(uri)
+        if any(file.uri.endswith(".parquet") for file in found):
             rows = read_named(spark, uri, SCHEMA)
         else:
-            texts = [file for file in found if not file.endswith(".json")]
-            rows = passages(text_lines(spark, texts), CutPassages(PASSAGE))
+            texts = [file for file in found if not file.uri.endswith(".json")]
+            rows = passages(spark, texts, CutPassages(PASSAGE))
         if not split:
             return rows
         held = held_out(F.col(SCHEMA.key))

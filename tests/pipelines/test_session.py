@@ -1,5 +1,6 @@
 """Java: absent, too old, unreadable, good."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -49,13 +50,29 @@ def test_a_good_java_is_accepted(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     assert require_java() == version
 
 
-def test_a_session_knows_the_tfrecord_format(tmp_path: Path) -> None:
+def test_a_session_knows_the_tfrecord_format_and_reads_small_files_together(tmp_path: Path) -> None:
     """In a process of its own: the tests' session has registered the format itself."""
     code = (
         "from pipelines.session import session\n"
         "with session('test', 'local[1]') as spark:\n"
         f"    spark.range(5).write.format('tfrecord').save({str(tmp_path / 'out')!r})\n"
         f"    print(spark.read.format('tfrecord').load({str(tmp_path / 'out')!r}).count())\n"
+        "    print(spark.conf.get('spark.sql.files.openCostInBytes'))\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300, check=False)
-    assert done.stdout.strip().endswith("5"), done.stderr[-2000:]
+    assert done.stdout.split() == ["5", "256KB"], done.stderr[-2000:]
+
+
+def test_the_cost_of_a_file_gives_way_to_what_others_say(tmp_path: Path) -> None:
+    (tmp_path / "spark-defaults.conf").write_text("spark.sql.files.openCostInBytes 1MB\n")
+    code = (
+        "from pipelines.session import session\n"
+        "for settings in ({}, {'spark.sql.files.openCostInBytes': '2MB'}):\n"
+        "    with session('test', 'local[1]', settings) as spark:\n"
+        "        print(spark.conf.get('spark.sql.files.openCostInBytes'))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=300, check=False,
+        env=os.environ | {"SPARK_CONF_DIR": str(tmp_path)},
+    )  # fmt: skip
+    assert done.stdout.split() == ["1MB", "2MB"], done.stderr[-2000:]

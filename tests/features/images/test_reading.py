@@ -11,7 +11,8 @@ from PIL import Image
 
 from features.batches import raw_tensors
 from features.columns import Image as ImageColumn
-from features.images.reading import read_images
+from features.errors import BadInputError
+from features.images.reading import bare_pixels, read_images
 from features.schema import Field, Label, Schema
 from features.statistics import Statistics
 from features.transform import TransformGraph
@@ -100,3 +101,20 @@ def test_sizes_are_those_of_the_upright_image() -> None:
     notes = Image.Exif()
     notes[0x0112] = 6
     assert read_images(pa.array([encoded("JPEG", exif=notes)], pa.binary()), FIELD).sizes == [(64, 48)]
+
+
+def test_bare_pixels_are_the_rows_that_were_read() -> None:
+    rows = np.random.default_rng(2).integers(0, 256, (5, *SHAPE), dtype=np.uint8)
+    whole = pa.array([row.tobytes() for row in rows], pa.binary())
+    np.testing.assert_array_equal(bare_pixels(whole, FIELD), rows)
+    np.testing.assert_array_equal(bare_pixels(whole.slice(2, 2), FIELD), rows[2:4])
+    gaps = pa.array([rows[0].tobytes(), None, rows[2].tobytes(), b""], pa.binary())
+    np.testing.assert_array_equal(bare_pixels(gaps, FIELD), rows[[0, 1, 2, 3]] * [[[[1]]], [[[0]]], [[[1]]], [[[0]]]])
+    np.testing.assert_array_equal(bare_pixels(gaps.slice(1, 2), FIELD)[1], rows[2])
+    assert bare_pixels(pa.array([], pa.binary()), FIELD).shape == (0, *SHAPE)
+    assert not bare_pixels(pa.array([None, None], pa.binary()), FIELD).any()
+
+
+def test_pixels_of_another_shape_are_refused() -> None:
+    with pytest.raises(BadInputError, match=r"'image' has the shape \(24, 32, 3\), 2304 bytes; a row has 7"):
+        bare_pixels(pa.array([bytes(2304), None, bytes(7)], pa.binary()), FIELD)

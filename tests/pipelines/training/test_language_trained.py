@@ -14,7 +14,6 @@ from features.dataset_version import DatasetVersion
 from features.errors import BadInputError
 from models.text import language, recurrent
 from pipelines.datasets import ptb
-from pipelines.datasets.passages import CutPassages
 from pipelines.recipe import Recipe, Training, load_recipe
 from pipelines.schedule import Schedule
 from pipelines.training.batches import BEGINS
@@ -140,21 +139,6 @@ def test_the_rate_falls_by_epochs() -> None:
     assert found == [0.5 ** max(step // 7 + 1 - 4, 0) for step in range(13 * 7)]
     with pytest.raises(BadInputError, match="counts epochs alone"):
         Schedule("epochs", warmup_steps=3)
-
-
-def test_passages_follow_the_text(raw: tuple[Path, float]) -> None:
-    import pyarrow as pa
-
-    lines = (raw[0] / "ptb.valid.txt").read_text().splitlines()
-    batches = [
-        pa.RecordBatch.from_pydict({"_raw": lines[a:b], "_source": ["one"] * (b - a)}) for a, b in ((0, 90), (90, 150))
-    ]
-    cut = [text for batch in CutPassages(31, 1, ptb.END)(iter(batches)) for text in batch.column("text").to_pylist()]
-    tokens = [word for line in lines[:150] for word in (*line.split(), ptb.END)]
-    assert cut == [" ".join(tokens[start : start + 31]) for start in range(0, len(tokens) - 1, 30)]
-    one_line = pa.RecordBatch.from_pydict({"_raw": ["\\n ".join(lines)], "_source": ["one"]})
-    found = [text for batch in CutPassages(50)(iter([one_line])) for text in batch.column("text").to_pylist()]
-    assert " ".join(found).split() == "\\n ".join(lines).split()
 
 
 @pytest.mark.slow
