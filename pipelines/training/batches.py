@@ -38,7 +38,10 @@ class Batches(Protocol):
         """Batches of one epoch, the same number on every worker; an estimate where only the source's end will tell."""
 
     def training(self, position: Position) -> tf.data.Dataset:
-        """What is left of the epoch that `position` stands in, all batches of equal size."""
+        """What is left of the epoch that `position` stands in, all batches of equal size.
+
+        Of a repeatable source, the first batches are made as soon as there is an iterator.
+        """
 
     def steps_ahead(self, position: Position, limit: int) -> int:
         """How many steps all workers can do now, at most `limit`: the same number on each, 0 at the epoch's end."""
@@ -108,10 +111,11 @@ class ShardBatches:
                     f"ended by {self._workers}. Set training.workers={position.legs[0].workers}."
                 )
             done = [(leg.workers, leg.steps) for leg in position.legs]
-            return self._ready(read_rest(*self._split("train"), global_batch=self._global_batch, done=done, **place))
+            rest = read_rest(*self._split("train"), global_batch=self._global_batch, done=done, **place)
+            return _at_once(self._ready(rest))
         batch = self._global_batch // self._workers
         rows = self._ready(read_epoch(*self._split("train"), batch_size=batch, skip_batches=batches, **place))
-        return rows.flat_map(self._in_parts).skip(parts).prefetch(2) if self._unroll else rows
+        return _at_once(rows.flat_map(self._in_parts).skip(parts).prefetch(2) if self._unroll else rows)
 
     def steps_ahead(self, position: Position, limit: int) -> int:
         """See `Batches`."""
@@ -190,6 +194,13 @@ class ShardBatches:
 
         # Images that are stored as files are decoded there, while the step before is computed.
         return rows.map(tensors, tf.data.AUTOTUNE if self._images else None).prefetch(2)
+
+
+def _at_once(rows: tf.data.Dataset) -> tf.data.Dataset:
+    """The same, made as soon as there is an iterator: otherwise nothing is read before the first step asks."""
+    options = tf.data.Options()
+    options.experimental_warm_start = True
+    return rows.with_options(options)
 
 
 def buckets_of(training: Training, columns: Sequence[str], version: DatasetVersion) -> Buckets | None:

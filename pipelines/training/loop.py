@@ -82,6 +82,7 @@ class Loop:
         self.total_steps = self.steps_per_epoch * training.epochs
         self.step = self._make_step()
         self._board: Board | None = None
+        self._begun: tuple[int, Iterator[Any]] | None = None
         self._run_steps = tf.function(self._steps)
         self._sum_over_workers = SumOverWorkers(strategy, training.workers)
         known = self.step.held_out_metrics
@@ -133,6 +134,7 @@ class Loop:
                 best_now = position.best is not None and position.best.step == position.step
                 if self.worker == 0 and (writer.is_due(position) or best_now or self._is_over(position)):
                     writer.save(position)
+        self._begun = None  # of an epoch that nobody wants any more
         if position.best:
             self._take_best(position)
         self.step.finish()
@@ -213,7 +215,7 @@ class Loop:
 
     def _epoch(self, position: Position, writer: checkpoints.Writer) -> tuple[Position, dict[str, float]]:
         training = self.recipe.training
-        batches = iter(self._per_replica(self.batches.training(position)))
+        batches = self._batches_of(position)
         total, waited, done, began = 0.0, 0.0, 0, time.perf_counter()
         places = np.zeros(2)
         while count := self.batches.steps_ahead(position, writer.steps_until(position, training.steps_per_call)):
@@ -244,7 +246,18 @@ class Loop:
             "examples_per_second": done * training.global_batch / seconds,
             "input_wait": waited / seconds,
         } | ({"padding": float(places[0] / places[1])} if places[1] else {})
-        return position.next_epoch(), metrics
+        position = position.next_epoch()
+        if self.batches.repeatable and position.epoch < training.epochs:
+            # Its first rows are read and shuffled while held-out rows are evaluated.
+            self._begun = position.epoch, iter(self._per_replica(self.batches.training(position)))
+        return position, metrics
+
+    def _batches_of(self, position: Position) -> Iterator[Any]:
+        """What is left of the epoch, begun at the end of the one before or now."""
+        begun, self._begun = self._begun, None
+        if begun and begun[0] == position.epoch:
+            return begun[1]
+        return iter(self._per_replica(self.batches.training(position)))
 
     def _per_replica(self, batches: tf.data.Dataset) -> Any:
         """This worker's batches, cut among its GPUs if it has several.
