@@ -89,7 +89,7 @@ class RowTransform:
 
 def _stored(values: Any, column: Transformed) -> pa.Array:
     if isinstance(column, Image):
-        if column.stored_as == "pixels":
+        if column.stored_as == "pixels":  # without TensorFlow: a task of images alone need not load it
             return pa.FixedSizeListArray.from_arrays(
                 pa.array(np.asarray(values).reshape(-1)), prod(column.stored_shape)
             )
