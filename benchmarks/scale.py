@@ -140,7 +140,7 @@ def publish_partitions(folder: Path, partitions: int) -> Callable[[], Any]:
 def plan_a_pass(folder: Path, files: int) -> Callable[[], Any]:
     """Parquet files of 1 GB, cut into the parts that tasks read."""
     listed = [storage.FileEntry(f"hdfs://cluster/raw/part-{index:06d}.parquet", 1 << 30) for index in range(files)]
-    return lambda: file_splits(listed)
+    return lambda: file_splits(listed, 2)
 
 
 PIECES = (

@@ -18,10 +18,12 @@ from pyspark.sql import functions as F
 from features import storage
 
 _CHUNK_BYTES = 32 << 20
-_SPLIT_BYTES = 64 << 20
-_LEAST_SPLIT_BYTES = 4 << 20
-_SPLITS = 16
-"""Files are cut into so many parts at least, as long as each has `_LEAST_SPLIT_BYTES`."""
+_SPLIT_BYTES = 128 << 20
+_LEAST_SPLIT_BYTES, _LEAST_PART_BYTES = 4 << 20, 16 << 20
+"""Of small files a task reads several; larger ones are not cut into smaller parts, of which few hold a row group."""
+
+_SPLITS_PER_CORE = 8
+"""Every core gets so many at least, as long as sizes allow it: some take longer than others."""
 
 
 class Chunk(Protocol):
@@ -75,7 +77,7 @@ def run_pass(rows: DataFrame | StoredRows, columns: Sequence[str], step: Pass, a
     """
     if isinstance(rows, StoredRows):
         files = [entry for entry in storage.list_files(rows.uri, recursive=True) if entry.uri.endswith(".parquet")]
-        splits = file_splits(files)
+        splits = file_splits(files, rows.spark.sparkContext.defaultParallelism)
         tasks = rows.spark.range(0, len(splits), 1, max(1, len(splits)))
         return tasks.mapInArrow(_OnFiles(step, splits), answer)
     # Names may hold anything, and PySpark stumbles over dots. Arrow batches without any column would forget how many
@@ -141,14 +143,29 @@ class _OnFiles:
     splits: Sequence[tuple[Part, ...]]
 
     def __call__(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        numbers = [number for batch in batches for number in batch.column(0).to_pylist()]
-        return self.step(chunk for number in numbers for part in self.splits[number] for chunk in _row_groups(part))
+        return self.step(chunk for part in parts_of(batches, self.splits) for chunk in _row_groups(part))
 
 
-def file_splits(files: Sequence[storage.FileEntry], largest: int = 0) -> Splits:
-    """What each task of a pass over Parquet files reads: `largest` bytes, less where that would leave cores idle."""
-    largest = largest or _SPLIT_BYTES
-    wanted = min(largest, max(_LEAST_SPLIT_BYTES, sum(file.size for file in files) // _SPLITS))
+def parts_of(batches: Iterator[pa.RecordBatch], splits: Sequence[tuple[Part, ...]]) -> Iterator[Part]:
+    """In a task that got numbers of splits: what it reads.
+
+    The first number is worked on before Spark says that it was the last: that word comes 40 ms later, held back by
+    Nagle's algorithm until a delayed acknowledgement.
+    """
+    return (part for batch in batches for number in batch.column(0).to_pylist() for part in splits[number])
+
+
+def file_splits(files: Sequence[storage.FileEntry], cores: int, part_bytes: int = 0) -> Splits:
+    """What each task of a pass over files reads: 128 MiB, as Spark itself, less where that would leave cores idle.
+
+    Args:
+        files: The files.
+        cores: Those that Spark has.
+        part_bytes: Cut files at multiples of this, whatever the cores.
+    """
+    evenly = sum(file.size for file in files) // (_SPLITS_PER_CORE * cores)
+    wanted = min(part_bytes or _SPLIT_BYTES, max(_LEAST_SPLIT_BYTES, evenly))
+    largest = part_bytes or max(wanted, _LEAST_PART_BYTES)
     splits: list[tuple[Part, ...]] = []
     waiting: list[Part] = []
     size = 0

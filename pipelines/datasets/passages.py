@@ -16,7 +16,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from features import storage
-from features.analysis.sources import Part, file_splits
+from features.analysis.sources import Part, file_splits, parts_of
 from features.schema import Field, Label, Purpose, Schema
 from features.tokens import Tokens
 from features.validation.rows import FAULT, RAW, SOURCE
@@ -111,7 +111,8 @@ def passages(spark: SparkSession, files: Sequence[storage.FileEntry], cut: CutPa
         files: With their sizes.
         cut: How they are cut.
     """
-    splits = file_splits([file for file in files if not file.uri.endswith(HADOOPS)], PART_BYTES)
+    cores = spark.sparkContext.defaultParallelism
+    splits = file_splits([file for file in files if not file.uri.endswith(HADOOPS)], cores, PART_BYTES)
     found = spark.range(0, len(splits), 1, max(1, len(splits))).mapInArrow(_OfFiles(cut, splits), COLUMNS)
     if others := [file.uri for file in files if file.uri.endswith(HADOOPS)]:
         whole = spark.read.text(others, wholetext=True).select("value", "_metadata.file_name")
@@ -144,11 +145,9 @@ class _OfFiles:
     splits: Sequence[tuple[Part, ...]]
 
     def __call__(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        for batch in batches:
-            for number in batch.column(0).to_pylist():
-                for part in self.splits[number]:
-                    pieces = read_part(part, rb"\n" if self.cut.line_end else rb"[ \t\n]")
-                    yield from _batches(self.cut(pieces), file_name(part.uri))
+        for part in parts_of(batches, self.splits):
+            pieces = read_part(part, rb"\n" if self.cut.line_end else rb"[ \t\n]")
+            yield from _batches(self.cut(pieces), file_name(part.uri))
 
 
 @dataclass(frozen=True)

@@ -17,13 +17,11 @@ from features.analysis.sources import Part, file_splits
 from features.errors import BadInputError, nearest
 from features.schema import Schema
 from features.validation.rows import FAULT, RAW, SOURCE
-from pipelines.datasets.raw_table import hidden, named_rows, raw_text, require_input
+from pipelines.datasets.raw_table import hidden, input_files, named_rows, raw_text
 from pipelines.scoring.quick_look import fits
 
 if TYPE_CHECKING:
     from pipelines.datasets.raw_table import Dataset
-
-SPLIT_BYTES = 16 << 20
 
 
 @dataclass(frozen=True)
@@ -75,8 +73,8 @@ def read_rows(
         return _table(source, schema, carried, F.lit(None).cast("string"))
     if source_format:
         return _table(spark.read.format(source_format).load(source), schema, carried, F.lit(source))
-    files = require_input(source)
-    tables = [file.endswith(".parquet") for file in files]
+    files = input_files(source)
+    tables = [file.uri.endswith(".parquet") for file in files]
     # Files of both kinds are a format of the data set's own, such as lists of captions beside vectors.
     if not all(tables) and (dataset is not None or not any(tables)):
         if dataset is None:
@@ -88,7 +86,7 @@ def read_rows(
         public = [name for name in frame.columns if name not in (RAW, SOURCE, FAULT)]
         return RawRows(frame, tuple(public), typed=False)
     rows = _table(spark.read.parquet(source), schema, carried, F.col("_metadata.file_path"))
-    return RawRows(rows.frame, rows.columns, rows.typed, _splits(source, files, rows, schema, carried))
+    return RawRows(rows.frame, rows.columns, rows.typed, _splits(spark, source, files, rows, schema, carried))
 
 
 def set_aside(frame: DataFrame, schema: Schema) -> RawRows:
@@ -132,14 +130,19 @@ def _typed(table: DataFrame, schema: Schema) -> bool:
 
 
 def _splits(
-    uri: str, files: Sequence[str], rows: RawRows, schema: Schema, carried: Sequence[str]
+    spark: SparkSession,
+    uri: str,
+    files: Sequence[storage.FileEntry],
+    rows: RawRows,
+    schema: Schema,
+    carried: Sequence[str],
 ) -> Sequence[tuple[Part, ...]]:
     """Parts of the files, if each of them has all columns in itself."""
-    below = [file.removeprefix(storage.join(uri, "")) for file in files]
+    below = [file.uri.removeprefix(storage.join(uri, "")) for file in files]
     if not rows.typed or any("=" in path or any(map(hidden, path.split("/")[:-1])) for path in below):
         return ()  # values in the names of folders; files that Spark skips
-    with storage.open_random(files[0]) as stream:
+    with storage.open_random(files[0].uri) as stream:
         inside = set(pq.ParquetFile(stream).schema_arrow.names)
     if not inside.issuperset([*carried, *(field.name for field in schema.fields)]):
         return ()
-    return file_splits([storage.FileEntry(file, storage.file_size(file)) for file in files], SPLIT_BYTES)
+    return file_splits(files, spark.sparkContext.defaultParallelism)

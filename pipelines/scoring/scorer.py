@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 from pyspark import TaskContext
 
 from features import storage
-from features.analysis.sources import Part, groups_of
+from features.analysis.sources import Part, groups_of, parts_of
 from features.schema import Schema
 from features.validation.rows import REASON, SOURCE
 from pipelines.scoring.quick_look import look
@@ -97,8 +97,7 @@ class OfFiles:
     score: Scorer
 
     def __call__(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        numbers = [number for batch in batches for number in batch.column(0).to_pylist()]
-        return self.score(rows for number in numbers for part in self.splits[number] for rows in self._read(part))
+        return self.score(rows for part in parts_of(batches, self.splits) for rows in self._read(part))
 
     def _read(self, part: Part) -> Iterator[pa.RecordBatch]:
         texts = [field.name for field in self.score.schema.fields if field.kind == "string" and not field.many]

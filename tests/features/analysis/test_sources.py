@@ -59,6 +59,7 @@ def test_files_give_the_statistics_of_their_rows(
     (folder / "_SUCCESS").touch()
     monkeypatch.setattr(sources, "_SPLIT_BYTES", split_bytes)
     monkeypatch.setattr(sources, "_LEAST_SPLIT_BYTES", min(split_bytes, 4 << 20))
+    monkeypatch.setattr(sources, "_LEAST_PART_BYTES", split_bytes)
     stored = analyze(StoredRows(spark, str(folder)), SCHEMA, str(tmp_path / "stored"), NEEDS)
     planned = analyze(spark.read.parquet(str(folder)), SCHEMA, str(tmp_path / "planned"), NEEDS)
     rows = pa.concat_tables([table(count) for count in (3000, 10, 700)])
@@ -74,8 +75,22 @@ def test_every_row_group_belongs_to_one_split(tmp_path: Path, monkeypatch: pytes
     pq.write_table(table(3000), tmp_path / "part.parquet", row_group_size=100)
     monkeypatch.setattr(sources, "_SPLIT_BYTES", 7_000)
     monkeypatch.setattr(sources, "_LEAST_SPLIT_BYTES", 7_000)
-    splits = sources.file_splits(storage.list_files(str(tmp_path)))
+    monkeypatch.setattr(sources, "_LEAST_PART_BYTES", 7_000)
+    splits = sources.file_splits(storage.list_files(str(tmp_path)), cores=2)
     rows = [[group.num_rows for part in split for group in sources._row_groups(part)] for split in splits]
     assert len(splits) > 3
     assert sum(map(sum, rows)) == 3000
     assert sum(map(len, rows)) == 30
+
+
+def test_splits_are_many_enough_for_the_cores_and_no_smaller_than_worth_it() -> None:
+    def sizes(files: list[int], cores: int, part_bytes: int = 0) -> list[int]:
+        entries = [storage.FileEntry(f"file-{index}", size << 20) for index, size in enumerate(files)]
+        splits = sources.file_splits(entries, cores, part_bytes << 20)
+        return [sum(part.stop - part.start for part in split) >> 20 for split in splits]
+
+    assert sizes([60], cores=2) == [16, 16, 16, 12]
+    assert sizes([2048], cores=2) == [128] * 16
+    assert sizes([2048], cores=16) == [16] * 128
+    assert sizes([1] * 8, cores=2) == [4, 4]
+    assert sizes([40], cores=2, part_bytes=16) == [16, 16, 8]
