@@ -1,5 +1,6 @@
 """Rows of Parquet files, read by executors, against the same rows as a DataFrame."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -94,3 +95,12 @@ def test_splits_are_many_enough_for_the_cores_and_no_smaller_than_worth_it() -> 
     assert sizes([2048], cores=16) == [16] * 128
     assert sizes([1] * 8, cores=2) == [4, 4]
     assert sizes([40], cores=2, part_bytes=16) == [16, 16, 8]
+
+
+def test_a_part_is_read_before_spark_has_said_that_it_was_the_last() -> None:
+    def batches() -> Iterator[pa.RecordBatch]:
+        yield pa.record_batch({"id": pa.array([1])})
+        pytest.fail("the end was waited for")
+
+    splits = [(sources.Part("a", 0, 1),), (sources.Part("b", 0, 1), sources.Part("c", 0, 1))]
+    assert next(sources.parts_of(batches(), splits)).uri == "b"
