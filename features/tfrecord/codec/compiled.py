@@ -180,9 +180,12 @@ def kernel(name: str) -> Callable[..., int]:
 
 
 def compile_all() -> None:
-    """Compile every kernel that is not in the cache yet; for image builds and for `emberline doctor`."""
+    """Fill the first folder that takes kernels, with those of other folders too; for image builds.
+
+    A later process may see only some of the folders: code in a .zip has none of its own.
+    """
     for name in importlib.import_module(_SOURCE).ENTRY_POINTS:
-        kernel(name)
+        _store(name, _find(name) or _compile(name))
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from features.tfrecord.codec import compiled
+from features.tfrecord.codec import compiled, kernels
 
 ROOT = Path(__file__).parents[4]
 
@@ -114,6 +114,22 @@ def test_shared_temporary_folder_must_be_private(tmp_path: Path) -> None:
     assert not compiled._is_private(link)
 
 
+def test_an_image_build_fills_the_folder_it_names_with_kernels_of_others(tmp_path: Path) -> None:
+    source, cache = _copy(tmp_path), tmp_path / "cache"
+    own = source / "features" / "tfrecord" / "codec" / "__pycache__" / "kernels"
+    assert _python(CHECK, path=source).returncode == 0
+    (kept,) = own.glob("*.o")
+    build = """
+from features.tfrecord.codec import compiled, kernels
+kernels.ENTRY_POINTS = {"crc32c": kernels.ENTRY_POINTS["crc32c"]}  # all of them would take a while
+compiled.compile_all()
+"""
+    assert _python(build, path=source, EMBERLINE_KERNEL_CACHE=str(cache)).returncode == 0
+    assert (cache / kept.name).read_bytes() == kept.read_bytes()
+
+
 def test_all_entry_points_compile() -> None:
     compiled.compile_all()
+    for name in kernels.ENTRY_POINTS:
+        compiled.kernel(name)
     assert compiled.kernel("crc32c") is compiled.kernel("crc32c")
