@@ -33,10 +33,10 @@ format: setup ## put every file into the house's form
 	@$(BIN)/ruff check --fix .
 
 bundle: setup ## build dist/emberline-VERSION.zip (and emberline.zip, the same), the code for --py-files
-	@$(BIN)/python -m pipelines.bundle dist
+	@$(BIN)/python -m emberline.pipelines.runtime.code_archive dist
 
 environment: setup ## pack .venv for --archives; PYTHON_PREFIX=/usr: where the nodes have Python
-	@$(BIN)/python -m pipelines.environment_archive dist $(if $(PYTHON_PREFIX),--python-prefix $(PYTHON_PREFIX))
+	@$(BIN)/python -m emberline.pipelines.runtime.environment_archive dist $(if $(PYTHON_PREFIX),--python-prefix $(PYTHON_PREFIX))
 
 clean: ## remove environments, builds and caches; keeps emberline-workspace
 	@rm -rf .venv .venv-airflow build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
@@ -47,7 +47,7 @@ clean: ## remove environments, builds and caches; keeps emberline-workspace
 	@$(PYTHON) -m venv .venv
 	@$(BIN)/python $(PIP) --requirement requirements.lock
 	@$(BIN)/python $(PIP) --no-deps --no-build-isolation --editable .
-	@$(BIN)/python -m features.tfrecord.codec.compiled
+	@$(BIN)/python -m emberline.features.tfrecord.codec.compiled
 	@touch $@
 
 .venv-airflow/ready: requirements-airflow.lock

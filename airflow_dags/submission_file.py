@@ -17,7 +17,7 @@ GAP_SECONDS = 0.5
 
 @dataclass(frozen=True)
 class Submission:
-    """What the file says; written by `pipelines/submission.py`, whose words these are.
+    """What the file says; written by `pipelines/runtime/submission.py`, whose words these are.
 
     Args:
         holder: The process that runs the job.

@@ -23,14 +23,14 @@ from numpy.typing import ArrayLike
 from pyspark.sql import SparkSession
 
 from benchmarks.ratios import summary
-from features.dataset_version import open_version
-from pipelines.datasets.antispam import FILES, HELD_OUT, SCHEMA
-from pipelines.etl import etl
-from pipelines.evaluate import evaluate
-from pipelines.recipe import load_recipe
-from pipelines.session import session
-from pipelines.tracking import Tracker
-from pipelines.train import train
+from emberline.features.dataset_version import open_version
+from emberline.pipelines.datasets.text.antispam import FILES, HELD_OUT, SCHEMA
+from emberline.pipelines.etl import etl
+from emberline.pipelines.evaluate import evaluate
+from emberline.pipelines.recipes import load_recipe
+from emberline.pipelines.runtime.session import session
+from emberline.pipelines.tracking import Tracker
+from emberline.pipelines.train import train
 
 RECIPES = ("antispam_nbow", "antispam_cnn", "antispam_rnn")
 REPORTED = 0.97

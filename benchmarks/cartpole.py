@@ -12,10 +12,10 @@ import tempfile
 import time
 
 from benchmarks.ratios import summary
-from pipelines.play import learn_by_trying
-from pipelines.reinforcement.lesson import ALGORITHMS
-from pipelines.session import session
-from pipelines.tracking import Tracker
+from emberline.pipelines.play import learn_by_trying
+from emberline.pipelines.reinforcement.assignment import ALGORITHMS
+from emberline.pipelines.runtime.session import session
+from emberline.pipelines.tracking import Tracker
 
 CART, ENOUGH = "CartPole-v1", 475.0
 

@@ -11,12 +11,12 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from pipelines.etl import etl
-from pipelines.evaluate import evaluate
-from pipelines.recipe import load_recipe
-from pipelines.session import session
-from pipelines.tracking import Tracker
-from pipelines.train import train
+from emberline.pipelines.etl import etl
+from emberline.pipelines.evaluate import evaluate
+from emberline.pipelines.recipes import load_recipe
+from emberline.pipelines.runtime.session import session
+from emberline.pipelines.tracking import Tracker
+from emberline.pipelines.train import train
 
 RECIPES = ("census_linear", "census_wide_deep", "census_best")
 
@@ -57,7 +57,7 @@ def reference(data: str) -> dict[str, float]:
     from sklearn.ensemble import HistGradientBoostingClassifier
     from sklearn.preprocessing import OrdinalEncoder
 
-    from pipelines.datasets.census import FILES, SCHEMA
+    from emberline.pipelines.datasets.tabular.census import FILES, SCHEMA
 
     names = [*(field.name for field in SCHEMA.fields), "label"]
     frames = {

@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.ratios import summary
-from pipelines.etl import etl
-from pipelines.evaluate import evaluate
-from pipelines.overview import parameters
-from pipelines.recipe import load_recipe
-from pipelines.session import session
-from pipelines.tracking import Tracker
-from pipelines.train import train
+from emberline.pipelines.console.views import parameters
+from emberline.pipelines.etl import etl
+from emberline.pipelines.evaluate import evaluate
+from emberline.pipelines.recipes import load_recipe
+from emberline.pipelines.runtime.session import session
+from emberline.pipelines.tracking import Tracker
+from emberline.pipelines.train import train
 
 REPORTED: dict[str, float | None] = {
     "mnist_softmax": 0.9179,

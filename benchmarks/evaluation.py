@@ -21,8 +21,8 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from benchmarks.ratios import Comparison, compare, print_json, print_table, seconds
-from pipelines.metrics.binary import binary_metrics
-from pipelines.metrics.measured import ALL
+from emberline.pipelines.metrics.binary import binary_metrics
+from emberline.pipelines.metrics.grouped import ALL
 
 
 def scored_rows(spark: SparkSession, folder: str, rows: int) -> DataFrame:

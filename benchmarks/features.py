@@ -24,11 +24,11 @@ from typing import Any
 
 from benchmarks.ratios import Comparison, compare, print_json, print_table, seconds
 from benchmarks.tfrecord_spark import session
-from features.analysis.analyze import analyze
-from features.analysis.sources import StoredRows
-from features.columns import Bucketized, Numeric, Transformed, Vocabulary, arrow_schema, needs
-from features.schema import Field, Label, Schema
-from features.statistics import Statistics
+from emberline.features.analysis.analyze import analyze
+from emberline.features.analysis.sources import StoredRows
+from emberline.features.columns import Bucketized, Numeric, Transformed, Vocabulary, arrow_schema, needs
+from emberline.features.schema import Field, Label, Schema
+from emberline.features.statistics import Statistics
 
 ROWS, QUICK_ROWS = 2_000_000, 200_000
 SLICE_ROWS, QUICK_SLICE_ROWS = 50_000, 10_000
@@ -111,9 +111,9 @@ def write_ours(frame: Any, statistics: Statistics, folder: str) -> int:
 
     import pyarrow as pa
 
-    from pipelines.recipe import Preparation
-    from pipelines.row_transform import RowTransform
-    from pipelines.shards import SHARD_REPORT, ShardWriter
+    from emberline.pipelines.preparation.row_transform import RowTransform
+    from emberline.pipelines.preparation.shard_writer import SHARD_REPORT, ShardWriter
+    from emberline.pipelines.recipe import Preparation
 
     stored = arrow_schema(COLUMNS).append(pa.field("label", pa.float32())).append(pa.field("key", pa.string()))
     writer = ShardWriter(RowTransform(SCHEMA, COLUMNS, statistics, stored), Preparation(), folder)
@@ -127,9 +127,9 @@ def time_in_graph(path: str, statistics: Statistics, folder: str, rows: int) -> 
     import pyarrow.parquet as pq
     import tensorflow as tf
 
-    from features.batches import raw_tensors
-    from features.tfrecord.layouts import write_shard
-    from features.transform import TransformGraph
+    from emberline.features.tensors import raw_tensors
+    from emberline.features.tfrecord.layouts import write_shard
+    from emberline.features.transform import TransformGraph
 
     table = pq.read_table(path).slice(0, rows)
     batches = table.to_batches(max_chunksize=10_000)

@@ -3,7 +3,8 @@
 Files of scikit-learn's two photographs, cut and scaled to several sizes, are decoded, cropped to 224 × 224 and written
 as TFRecords on Spark `local[2]`, in the session that jobs have, each side from the same rows of Spark's `binaryFile`:
 
-- ours: `features.validation.images.ImageCheck` (what `etl` does to check images), then shards by `ShardWriter`;
+- ours: `emberline.features.validation.images.ImageCheck` (what `etl` does to check images), then shards by
+`ShardWriter`;
 - theirs: what everybody writes first: `rdd.map` of a function around Pillow, `tf.train.Example`, `TFRecordWriter`.
 
 `etl_vs_pillow` is measured on a mixture of sizes, as a folder of photographs has them; each size alone is in the table,
@@ -21,8 +22,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.ratios import Comparison, compare, print_json, print_table, seconds
-from pipelines.datasets.imagenet import CLASSES
-from pipelines.session import session
+from emberline.pipelines.datasets.images.imagenet import CLASSES
+from emberline.pipelines.runtime.session import session
 
 SIDE = 224
 SIZES = ((500, 375), (1024, 768), (2048, 1536))
@@ -75,13 +76,13 @@ def ours(spark: Any, folder: str, target: str) -> None:
     import pyarrow as pa
     from pyspark.sql import functions as F
 
-    from features.columns import Image, arrow_schema
-    from features.schema import Field, Label, Schema
-    from features.statistics import Statistics
-    from features.validation.images import check_images
-    from pipelines.recipe import Preparation
-    from pipelines.row_transform import RowTransform
-    from pipelines.shards import SHARD_REPORT, ShardWriter, fitted
+    from emberline.features.columns import Image, arrow_schema
+    from emberline.features.schema import Field, Label, Schema
+    from emberline.features.statistics import Statistics
+    from emberline.features.validation.images import check_images
+    from emberline.pipelines.preparation.row_transform import RowTransform
+    from emberline.pipelines.preparation.shard_writer import SHARD_REPORT, ShardWriter, fitted
+    from emberline.pipelines.recipe import Preparation
 
     column = Image("image", SIDE, SIDE)
     schema = Schema((Field("image", "image", shape=column.stored_shape),), Label("label"), "path")
@@ -95,8 +96,8 @@ def ours(spark: Any, folder: str, target: str) -> None:
 
 def whole(spark: Any, folder: str, target: str) -> None:
     """The whole step: also checks, statistics, the profile's page and a shuffle, which theirs goes without."""
-    from pipelines.etl import etl
-    from pipelines.recipe import load_recipe
+    from emberline.pipelines.etl import etl
+    from emberline.pipelines.recipes import load_recipe
 
     etl(spark, load_recipe("imagenet_mobilenet"), folder, f"{target}/version")
 

@@ -17,13 +17,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.ratios import summary
-from pipelines.datasets.iris import write_table
-from pipelines.etl import etl
-from pipelines.evaluate import evaluate
-from pipelines.recipe import load_recipe
-from pipelines.session import session
-from pipelines.tracking import Tracker
-from pipelines.train import train
+from emberline.pipelines.datasets.tabular.iris import write_table
+from emberline.pipelines.etl import etl
+from emberline.pipelines.evaluate import evaluate
+from emberline.pipelines.recipes import load_recipe
+from emberline.pipelines.runtime.session import session
+from emberline.pipelines.tracking import Tracker
+from emberline.pipelines.train import train
 
 REPORTED = 0.967
 SPLIT_SEED = 0

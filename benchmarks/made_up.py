@@ -14,15 +14,15 @@ import tempfile
 from pathlib import Path
 
 from benchmarks.ratios import summary
-from pipelines.datasets import load_dataset
-from pipelines.etl import etl
-from pipelines.evaluate import evaluate
-from pipelines.overview import parameters
-from pipelines.recipe import load_recipe
-from pipelines.session import session
-from pipelines.tasks.task import is_smaller_better
-from pipelines.tracking import Tracker
-from pipelines.train import train
+from emberline.pipelines.console.views import parameters
+from emberline.pipelines.datasets import load_dataset
+from emberline.pipelines.etl import etl
+from emberline.pipelines.evaluate import evaluate
+from emberline.pipelines.metrics.definitions import is_smaller_better
+from emberline.pipelines.recipes import load_recipe
+from emberline.pipelines.runtime.session import session
+from emberline.pipelines.tracking import Tracker
+from emberline.pipelines.train import train
 
 SMALL_FACES = {"model.image.height": "99", "model.image.width": "99"}
 CHANGED: dict[str, dict[str, str]] = {

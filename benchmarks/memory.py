@@ -24,16 +24,16 @@ from typing import Any
 import pyarrow as pa
 
 from benchmarks.ratios import print_json
-from features import storage
-from features.analysis.analyze import analyze
-from features.columns import Numeric, Transformed, Vocabulary, arrow_schema, needs
-from features.schema import Field, Label, Schema
-from features.validation.rows import check_rows
-from pipelines.checked_rows import CheckedRows
-from pipelines.datasets.raw_table import named_rows
-from pipelines.recipe import Preparation
-from pipelines.row_transform import RowTransform
-from pipelines.shards import ShardWriter, write_split
+from emberline.features import storage
+from emberline.features.analysis.analyze import analyze
+from emberline.features.columns import Numeric, Transformed, Vocabulary, arrow_schema, needs
+from emberline.features.schema import Field, Label, Schema
+from emberline.features.validation.rows import check_rows
+from emberline.pipelines.datasets.readers.raw_table import named_rows
+from emberline.pipelines.preparation.checked_rows import CheckedRows
+from emberline.pipelines.preparation.row_transform import RowTransform
+from emberline.pipelines.preparation.shard_writer import ShardWriter, write_split
+from emberline.pipelines.recipe import Preparation
 
 WIDTHS = (10, 40, 160)
 ROWS, QUICK_ROWS = 100_000, 20_000
@@ -101,7 +101,7 @@ def watched(largest: list[float]) -> Iterator[None]:
 
 def measure(columns: int, rows: int, folder: str) -> Found:
     """In a session of its own: workers live on, and remember the largest table they met."""
-    from pipelines.session import session
+    from emberline.pipelines.runtime.session import session
 
     with session("memory", "local[2]") as spark:
         raw = storage.join(folder, "raw")

@@ -20,13 +20,14 @@ import numpy as np
 import pyarrow as pa
 
 from benchmarks.ratios import one_core, print_json
-from features.columns import describe, stored
-from features.dataset_version import DatasetVersion
-from features.tfrecord.layouts import write_shard
-from features.tfrecord.manifest import ShardSet
-from pipelines.datasets.antispam import FILES, SCHEMA
-from pipelines.recipe import Recipe, load_recipe
-from pipelines.shards import at_ranks
+from emberline.features.columns import describe, stored
+from emberline.features.dataset_version import DatasetVersion
+from emberline.features.tfrecord.layouts import write_shard
+from emberline.features.tfrecord.manifest import ShardSet
+from emberline.pipelines.datasets.text.antispam import FILES, SCHEMA
+from emberline.pipelines.preparation.shard_writer import at_ranks
+from emberline.pipelines.recipe import Recipe
+from emberline.pipelines.recipes import load_recipe
 
 ROWS, QUICK_ROWS, WORDS = 15_000, 4_000, 5_000
 
@@ -66,7 +67,7 @@ def epoch_of(recipe: Recipe, version: DatasetVersion, words: int) -> dict[str, f
     """Metrics of the second of two epochs: the first traces."""
     import tensorflow as tf
 
-    from pipelines.training.loop import Loop
+    from emberline.pipelines.training.loop import Loop
 
     events: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as output:

@@ -20,15 +20,15 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from benchmarks.ratios import summary
-from features import storage
-from features.dataset_version import DatasetVersion, open_version
-from features.tfrecord.layouts import read_shard
-from pipelines.etl import etl
-from pipelines.evaluate import evaluate
-from pipelines.recipe import load_recipe
-from pipelines.session import session
-from pipelines.tracking import Tracker
-from pipelines.train import train
+from emberline.features import storage
+from emberline.features.dataset_version import DatasetVersion, open_version
+from emberline.features.tfrecord.layouts import read_shard
+from emberline.pipelines.etl import etl
+from emberline.pipelines.evaluate import evaluate
+from emberline.pipelines.recipes import load_recipe
+from emberline.pipelines.runtime.session import session
+from emberline.pipelines.tracking import Tracker
+from emberline.pipelines.train import train
 
 Pictures = NDArray[np.float64]
 COMPONENTS = 32
@@ -48,7 +48,7 @@ def main() -> None:
             for name in given.recipes:
                 raw = str(Path(given.data).resolve())
                 if load_recipe(name).dataset.startswith("shapes"):
-                    from pipelines.datasets.shapes_reconstruction import DATASET
+                    from emberline.pipelines.datasets.images.shapes_reconstruction import DATASET
 
                     raw = f"{folder}/shapes"
                     DATASET.generate(raw, seed=1)

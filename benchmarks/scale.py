@@ -27,20 +27,20 @@ import pyarrow as pa
 from pyspark import TaskContext
 
 from benchmarks.ratios import print_json, seconds
-from features import storage
-from features.analysis.sources import file_splits
-from features.columns import Numeric
-from features.dataset_version import FEATURES, FORMAT, MANIFEST, SUCCESS, content_digest, open_version
-from features.python_worker import keep_out_of_collections
-from features.schema import Field, Label, Schema
-from features.statistics import FieldStatistics, Statistics
-from features.tfrecord.manifest import Shard, ShardSet
-from features.tfrecord.pieces import bounds_of, share_of
-from pipelines.recipe import Preparation
-from pipelines.row_transform import RowTransform
-from pipelines.scoring.destination import Destination
-from pipelines.shards import ShardWriter, publish, write_split
-from pipelines.version import code_version
+from emberline.features import storage
+from emberline.features.analysis.sources import file_splits
+from emberline.features.columns import Numeric
+from emberline.features.dataset_version import FEATURES, FORMAT, MANIFEST, SUCCESS, content_digest, open_version
+from emberline.features.python_worker import keep_out_of_collections
+from emberline.features.schema import Field, Label, Schema
+from emberline.features.statistics import FieldStatistics, Statistics
+from emberline.features.tfrecord.epoch_order import bounds_of, share_of
+from emberline.features.tfrecord.manifest import Shard, ShardSet
+from emberline.pipelines.preparation.row_transform import RowTransform
+from emberline.pipelines.preparation.shard_writer import ShardWriter, publish, write_split
+from emberline.pipelines.recipe import Preparation
+from emberline.pipelines.runtime.version import code_version
+from emberline.pipelines.scoring.destination import Destination
 
 SHARDS, PARTITIONS, EXECUTORS, WORKERS = 10_000, 5_000, 1_000, 64
 BLOCKS_PER_SHARD, ROWS_PER_BLOCK, GLOBAL_BATCH = 100, 50_000, 65_536
@@ -200,7 +200,7 @@ class EmptyWork(ShardWriter):
 
 def tasks_of_empty_work(partitions: int) -> list[Measured]:
     """So many tasks, of some rows each, that report a shard; the driver collects the reports and publishes."""
-    from pipelines.session import session
+    from emberline.pipelines.runtime.session import session
 
     found: list[Measured] = []
     with session("scale", "local[2]") as spark, tempfile.TemporaryDirectory() as scratch:
@@ -234,7 +234,7 @@ def manifest_bytes(shards: int) -> float:
 
 TABLE = """
 import sys, tensorflow as tf
-from features.columns.vocabulary_file import words_table
+from emberline.features.columns.vocabulary_file import words_table
 def resident():
     return int(next(line.split()[1] for line in open("/proc/self/status") if line.startswith("VmRSS"))) * 1024
 words_table(sys.argv[1], 1000, counted=True).lookup(tf.constant(["a"]))

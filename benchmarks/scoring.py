@@ -27,10 +27,10 @@ from pyspark.sql import functions as F
 from benchmarks import scoring_models
 from benchmarks.ratios import compare, print_json, print_table, seconds
 from benchmarks.scoring_models import Kind
-from features.schema import Field, Schema
-from pipelines.score import score
-from pipelines.session import session
-from pipelines.tracking import Tracker
+from emberline.features.schema import Field, Schema
+from emberline.pipelines.runtime.session import session
+from emberline.pipelines.score import score
+from emberline.pipelines.tracking import Tracker
 
 TRIED_ROWS = 200_000
 BATCH_SIZES, BOUND_SIZES = (1_000, 5_000, 20_000), (256, 1_000, 4_000, 8_000)
@@ -96,8 +96,8 @@ class Job:
 
     def bound(self) -> float:
         """Rows per second of the SavedModel on tensors that are ready, in this process, at its best batch size."""
-        from features.batches import encoded_tensors, raw_tensors
-        from pipelines.model_signature import open_signature
+        from emberline.features.tensors import encoded_tensors, raw_tensors
+        from emberline.pipelines.saved_model.signature import open_signature
 
         table = pq.read_table(next(Path(self._all).glob("*.parquet")))
         speeds = []

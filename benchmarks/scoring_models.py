@@ -16,16 +16,17 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pyspark.sql import SparkSession
 
-from features import storage
-from features.analysis.analyze import analyze
-from features.columns import Column, Numeric, cardinalities, describe, needs, sized, stored
-from features.dataset_version import DatasetVersion
-from features.schema import Field, Label, Schema
-from pipelines.datasets.clicks import SCHEMA as CLICKS
-from pipelines.datasets.clicks_generator import _Truth
-from pipelines.datasets.mnist import SCHEMA as MNIST
-from pipelines.recipe import Optimizer, Recipe, Training, load_recipe
-from pipelines.tracking import Tracker
+from emberline.features import storage
+from emberline.features.analysis.analyze import analyze
+from emberline.features.columns import Column, Numeric, cardinalities, describe, needs, sized, stored
+from emberline.features.dataset_version import DatasetVersion
+from emberline.features.schema import Field, Label, Schema
+from emberline.pipelines.datasets.digits.mnist import SCHEMA as MNIST
+from emberline.pipelines.datasets.generators.clicks import _Truth
+from emberline.pipelines.datasets.tabular.clicks import SCHEMA as CLICKS
+from emberline.pipelines.recipe import Optimizer, Recipe, Training
+from emberline.pipelines.recipes import load_recipe
+from emberline.pipelines.tracking import Tracker
 
 DIFFERENT_ROWS = 100_000
 """So many different click rows are drawn, and repeated under keys of their own."""
@@ -137,7 +138,7 @@ def _write(folder: Path, some: pa.Table, rows: int, key: str) -> None:
 
 def register(spark: SparkSession, tracker: Tracker, recipe: Recipe, schema: Schema, rows: str, folder: Path) -> str:
     """Exports an untrained network with the statistics of the rows; URI of its registered version."""
-    from pipelines.training.export import export
+    from emberline.pipelines.training.export import export
 
     columns = stored(recipe.model.columns)
     learned = analyze(spark.read.parquet(rows), schema, str(folder), needs(recipe.model.columns))

@@ -23,9 +23,9 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.ratios import print_json
-from pipelines.datasets.antispam import FILES
-from pipelines.recipe import load_recipe
-from pipelines.run import run
+from emberline.pipelines.datasets.text.antispam import FILES
+from emberline.pipelines.recipes import load_recipe
+from emberline.pipelines.run import run
 
 TURNS, CALLS, WARM = 5, 200, 50
 

@@ -12,11 +12,11 @@ from dataclasses import asdict
 from pathlib import Path
 
 from benchmarks.ratios import summary
-from pipelines.datasets.speech_commands import RATE, SAMPLES, SCHEMA, streamed
-from pipelines.evaluation.stream import listen
-from pipelines.metrics.streaming import Spotting, spot, streaming_counts
-from pipelines.recipe import load_recipe
-from pipelines.run import run
+from emberline.pipelines.datasets.audio.speech_commands import RATE, SAMPLES, SCHEMA, streamed
+from emberline.pipelines.evaluation.keyword_spotting import listen
+from emberline.pipelines.metrics.keyword_spotting import Spotting, spot, streaming_counts
+from emberline.pipelines.recipes import load_recipe
+from emberline.pipelines.run import run
 
 STRIDE = RATE * 30 // 1000
 

@@ -18,12 +18,12 @@ from typing import Any
 from pyspark.sql import SparkSession
 
 from benchmarks.ratios import Comparison, print_json
-from pipelines.cluster import train_on_cluster
-from pipelines.datasets import load_dataset
-from pipelines.etl import etl
-from pipelines.recipe import load_recipe
-from pipelines.session import session
-from pipelines.training.assignment import Assignment
+from emberline.pipelines.cluster.gang import train_on_cluster
+from emberline.pipelines.datasets import load_dataset
+from emberline.pipelines.etl import etl
+from emberline.pipelines.recipes import load_recipe
+from emberline.pipelines.runtime.session import session
+from emberline.pipelines.training.assignment import Assignment
 
 ROOT = Path(__file__).parents[1]
 MASTER = "local-cluster[2,1,1024]"
@@ -112,11 +112,11 @@ def _node(told: dict[str, str], context: Any) -> None:
     seen = {"nodes reserved, main function entered": time.time()}
     import tensorflow as tf
 
-    from features.columns import stored
-    from features.dataset_version import open_version
-    from pipelines.training.batches import ShardBatches
-    from pipelines.training.position import Position
-    from pipelines.training.step import TrainingStep
+    from emberline.features.columns import stored
+    from emberline.features.dataset_version import open_version
+    from emberline.pipelines.training.checkpoint.position import Position
+    from emberline.pipelines.training.input.batches import ShardBatches
+    from emberline.pipelines.training.step.training_step import TrainingStep
 
     tf.config.threading.set_intra_op_parallelism_threads(1)
     tf.config.threading.set_inter_op_parallelism_threads(1)

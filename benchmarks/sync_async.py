@@ -16,12 +16,12 @@ import time
 from pathlib import Path
 from typing import Any
 
-from pipelines.cluster import train_on_cluster
-from pipelines.datasets import load_dataset
-from pipelines.etl import etl
-from pipelines.recipe import load_recipe
-from pipelines.session import session
-from pipelines.training.assignment import Assignment
+from emberline.pipelines.cluster.gang import train_on_cluster
+from emberline.pipelines.datasets import load_dataset
+from emberline.pipelines.etl import etl
+from emberline.pipelines.recipes import load_recipe
+from emberline.pipelines.runtime.session import session
+from emberline.pipelines.training.assignment import Assignment
 
 RECIPE = "census_wide_deep"
 MASTERS = {"sync": "local-cluster[2,1,1024]", "async": "local-cluster[4,1,1024]"}

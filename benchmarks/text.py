@@ -16,11 +16,11 @@ from typing import Any
 
 from benchmarks.ratios import Comparison, compare, print_json, print_table, seconds
 from benchmarks.tfrecord_spark import session
-from features.analysis.analyze import analyze
-from features.analysis.sources import StoredRows
-from features.columns import Vocabulary, arrow_schema, needs
-from features.schema import Field, Label, Schema
-from features.tokens import Tokens
+from emberline.features.analysis.analyze import analyze
+from emberline.features.analysis.sources import StoredRows
+from emberline.features.columns import Vocabulary, arrow_schema, needs
+from emberline.features.schema import Field, Label, Schema
+from emberline.features.tokens import Tokens
 
 ROWS, QUICK_ROWS = 1_000_000, 200_000
 WORDS, LENGTH, MINIMUM_COUNT = 100_000, 20, 3
@@ -47,9 +47,9 @@ def ours(spark: Any, path: str, folder: str) -> None:
     """Vocabulary and block TFRecords, by the functions that the ETL runs."""
     import pyarrow as pa
 
-    from pipelines.recipe import Preparation
-    from pipelines.row_transform import RowTransform
-    from pipelines.shards import SHARD_REPORT, ShardWriter
+    from emberline.pipelines.preparation.row_transform import RowTransform
+    from emberline.pipelines.preparation.shard_writer import SHARD_REPORT, ShardWriter
+    from emberline.pipelines.recipe import Preparation
 
     shutil.rmtree(folder, ignore_errors=True)
     statistics = analyze(StoredRows(spark, path), SCHEMA, os.path.join(folder, "learned"), needs(COLUMNS))

@@ -66,8 +66,8 @@ class Codec:
     """One kind of row, both ways, both sides; speeds in rows per second."""
 
     def __init__(self, data: pa.RecordBatch, opponent: TfxBsl, folder: str, name: str) -> None:
-        from features.tfrecord.codec.example import ExampleDecoder, ExampleEncoder, serialize_examples
-        from features.tfrecord.codec.framing import Records
+        from emberline.features.tfrecord.codec.example import ExampleDecoder, ExampleEncoder, serialize_examples
+        from emberline.features.tfrecord.codec.framing import Records
 
         self.rows, self.opponent = data.num_rows, opponent
         self.batches = [data.slice(start, _BATCH) for start in range(0, data.num_rows, _BATCH)]
@@ -101,7 +101,7 @@ class Codec:
 
     def copy(self) -> float:
         """The floor: copy the framed bytes and compute their checksum."""
-        from features.tfrecord.codec.framing import crc32c
+        from emberline.features.tfrecord.codec.framing import crc32c
 
         framed = [np.frombuffer(bytes(self.encoder.encode(batch)), np.uint8) for batch in self.batches]
         target = np.empty(max(len(item) for item in framed), np.uint8)
@@ -180,7 +180,7 @@ def measure_codec(quick: bool) -> dict[str, Comparison]:
                     found[f"encode_{name}_vs_memcpy_crc"] = compare(other.encode, other.copy, repeats=repeats)
         except OpponentError as error:
             print(f"tfx-bsl is not measured: {error}")
-        from features.tfrecord.codec.example import ExampleEncoder
+        from emberline.features.tfrecord.codec.example import ExampleEncoder
 
         encoder, batches = ExampleEncoder(data.schema), [data.slice(at, _BATCH) for at in range(0, rows, _BATCH)]
         found["encode_vs_python"] = encode_vs_python(
@@ -195,7 +195,7 @@ def measure_codec(quick: bool) -> dict[str, Comparison]:
 
 def _encode_speed(data: pa.RecordBatch, size: int) -> float:
     """What the size of a batch changes."""
-    from features.tfrecord.codec.example import ExampleEncoder
+    from emberline.features.tfrecord.codec.example import ExampleEncoder
 
     encoder, calls = ExampleEncoder(data.schema), max(1, min(200, data.num_rows // size))
     batches = [data.slice(n * size, size) for n in range(calls)]
@@ -208,9 +208,9 @@ def measure_input(quick: bool) -> dict[str, Comparison]:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     import tensorflow as tf
 
-    from features.tfrecord.input import read_epoch
-    from features.tfrecord.layouts import shard_name, write_shard
-    from features.tfrecord.manifest import LAYOUTS, ShardSet
+    from emberline.features.tfrecord.input import read_epoch
+    from emberline.features.tfrecord.layouts import shard_name, write_shard
+    from emberline.features.tfrecord.manifest import LAYOUTS, ShardSet
 
     # setting up an epoch takes some 0.3 s on every side: enough rows that it hardly counts
     rows, files, repeats = (600_000, 4, 3) if quick else (3_000_000, 4, 7)

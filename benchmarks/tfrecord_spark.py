@@ -38,7 +38,7 @@ def frame(spark: Any, rows: int) -> Any:
 
 def session(memory: str = "8g") -> Any:
     """A local session of two cores with the format registered."""
-    from features.tfrecord.spark.data_source import register
+    from emberline.features.tfrecord.spark.data_source import register
 
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")

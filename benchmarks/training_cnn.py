@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from features.columns import Column
-from features.dataset_version import DatasetVersion
-from features.schema import Field, Label, Schema
-from pipelines.recipe import Optimizer, Recipe, Training
-from pipelines.training.position import Position
+from emberline.features.columns import Column
+from emberline.features.dataset_version import DatasetVersion
+from emberline.features.schema import Field, Label, Schema
+from emberline.pipelines.recipe import Optimizer, Recipe, Training
+from emberline.pipelines.training.checkpoint.position import Position
 
 SIDE, CHANNELS, CLASSES = 32, 3, 10
 

@@ -14,14 +14,14 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from benchmarks.ratios import Comparison, compare, print_table, seconds
-from features.columns import Embedding, HashBucket, Numeric
-from features.dataset_version import DatasetVersion
-from features.schema import Field, Label, Schema
-from models.tabular import dnn
-from pipelines.recipe import Optimizer, Recipe, Training
-from pipelines.session import session
-from pipelines.training.feed.job import Feed
-from pipelines.training.feed.rows import given_rows
+from emberline.features.columns import Embedding, HashBucket, Numeric
+from emberline.features.dataset_version import DatasetVersion
+from emberline.features.schema import Field, Label, Schema
+from emberline.models.tabular import dnn
+from emberline.pipelines.recipe import Optimizer, Recipe, Training
+from emberline.pipelines.runtime.session import session
+from emberline.pipelines.training.input.feed import Feed
+from emberline.pipelines.training.input.feed_rows import given_rows
 
 NUMBERS = tuple(f"f{index:02d}" for index in range(13))
 TEXTS = tuple(f"s{index:02d}" for index in range(26))
@@ -114,8 +114,8 @@ class Consumer:
 def _consume(pipe: Any) -> None:
     import tensorflow as tf
 
-    from pipelines.training.feed.batches import FedBatches
-    from pipelines.training.position import Position
+    from emberline.pipelines.training.checkpoint.position import Position
+    from emberline.pipelines.training.input.fed_batches import FedBatches
 
     tf.config.threading.set_intra_op_parallelism_threads(1)
     tf.config.threading.set_inter_op_parallelism_threads(1)

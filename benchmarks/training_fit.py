@@ -16,12 +16,13 @@ import tensorflow as tf
 from benchmarks import training_cnn
 from benchmarks.ratios import Comparison
 from benchmarks.training_cnn import Rows
-from features.columns import stored
-from features.dataset_version import DatasetVersion, open_version
-from pipelines.recipe import Optimizer, Recipe, load_recipe
-from pipelines.training.batches import ShardBatches
-from pipelines.training.loop import Loop
-from pipelines.training.position import Position
+from emberline.features.columns import stored
+from emberline.features.dataset_version import DatasetVersion, open_version
+from emberline.pipelines.recipe import Optimizer, Recipe
+from emberline.pipelines.recipes import load_recipe
+from emberline.pipelines.training.checkpoint.position import Position
+from emberline.pipelines.training.input.batches import ShardBatches
+from emberline.pipelines.training.loop import Loop
 
 Fit = dict[str, Any]
 
@@ -44,9 +45,9 @@ def compare_cnn(quick: bool) -> dict[str, Comparison]:
 
 def compare_tabular(quick: bool) -> dict[str, Comparison]:
     """The same for census wide & deep, batches of 256, both towers moved by one Adagrad."""
-    from pipelines.datasets import load_dataset
-    from pipelines.etl import etl
-    from pipelines.session import session
+    from emberline.pipelines.datasets import load_dataset
+    from emberline.pipelines.etl import etl
+    from emberline.pipelines.runtime.session import session
 
     overrides = {"training.workers": "1"}
     recipe = load_recipe("census_wide_deep", overrides)

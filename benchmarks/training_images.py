@@ -13,12 +13,12 @@ import sys
 import tempfile
 
 from benchmarks.ratios import print_json
-from pipelines.datasets import load_dataset
-from pipelines.etl import etl
-from pipelines.recipe import load_recipe
-from pipelines.session import session
-from pipelines.tracking import Tracker
-from pipelines.train import train
+from emberline.pipelines.datasets import load_dataset
+from emberline.pipelines.etl import etl
+from emberline.pipelines.recipes import load_recipe
+from emberline.pipelines.runtime.session import session
+from emberline.pipelines.tracking import Tracker
+from emberline.pipelines.train import train
 
 RECIPE, SIDE = "imagenet_mobilenet", 128
 WIDTHS = {"MobileNet 0.25": "0.25", "MobileNet": "1.0"}

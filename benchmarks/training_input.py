@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 
 from benchmarks.petastorm_process import OpponentError, Petastorm
 from benchmarks.ratios import Comparison, compare
-from features.tfrecord.manifest import ShardSet
+from emberline.features.tfrecord.manifest import ShardSet
 
 BATCH, GROUP, BLOCK = 1024, 20_000, 1_250
 """Rows of a batch, of a row group of Parquet, and of a block; 16 blocks are shuffled together, like one row group."""
@@ -30,7 +30,7 @@ def compare_readers(quick: bool) -> Comparison:
         def ours() -> float:
             import tensorflow as tf
 
-            from features.tfrecord.input import read_epoch
+            from emberline.features.tfrecord.input import read_epoch
 
             start = time.perf_counter()
             batches = read_epoch(f"{folder}/tfrecord", shards, batch_size=BATCH, seed=1)
@@ -55,7 +55,7 @@ def _all(count: int, rows: int) -> int:
 
 
 def _write(folder: str, rows: int) -> ShardSet:
-    from features.tfrecord.layouts import write_shard
+    from emberline.features.tfrecord.layouts import write_shard
 
     generator = np.random.default_rng(1)
     columns = {"label": generator.integers(0, 2, rows).astype(np.float32)}

@@ -146,8 +146,8 @@ def _work(rank: int, workers: int, batch: int, epochs: int, core: int) -> None:
     tf.config.threading.set_inter_op_parallelism_threads(1)
     strategy = tf.distribute.MultiWorkerMirroredStrategy() if workers > 1 else tf.distribute.get_strategy()
     from benchmarks.training_cnn import Rows, pictures, recipe, version
-    from pipelines.training.collective import SumOverWorkers
-    from pipelines.training.loop import Loop
+    from emberline.pipelines.training.collective import SumOverWorkers
+    from emberline.pipelines.training.loop import Loop
 
     began = taken = 0.0
 

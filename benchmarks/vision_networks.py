@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 
 from benchmarks.ratios import compare, seconds, summary
-from features.columns import Image, describe, sized
-from features.dataset_version import DatasetVersion
-from features.schema import Field, Label, Schema
-from features.statistics import Statistics
-from models.vision.imagenet import alexnet, applications, googlenet
-from pipelines.recipe import Optimizer, Recipe, Training
+from emberline.features.columns import Image, describe, sized
+from emberline.features.dataset_version import DatasetVersion
+from emberline.features.schema import Field, Label, Schema
+from emberline.features.statistics import Statistics
+from emberline.models.vision.imagenet import alexnet, applications, googlenet
+from emberline.pipelines.recipe import Optimizer, Recipe, Training
 
 CLASSES = 1000
 
@@ -84,7 +84,7 @@ def actions(recipe: Recipe, batch: int) -> tuple[Callable[[], object], Callable[
     import keras
     import tensorflow as tf
 
-    from pipelines.training.step import TrainingStep
+    from emberline.pipelines.training.step.training_step import TrainingStep
 
     draw = np.random.default_rng(1)
     column = recipe.model.columns[0]

@@ -25,11 +25,11 @@ from typing import Any
 import numpy as np
 
 from benchmarks.ratios import print_json
-from pipelines.cluster import train_on_cluster
-from pipelines.etl import etl
-from pipelines.recipe import load_recipe
-from pipelines.session import session
-from pipelines.training.assignment import Assignment
+from emberline.pipelines.cluster.gang import train_on_cluster
+from emberline.pipelines.etl import etl
+from emberline.pipelines.recipes import load_recipe
+from emberline.pipelines.runtime.session import session
+from emberline.pipelines.training.assignment import Assignment
 
 MASTER = "local-cluster[2,1,2048]"
 WORDS, QUICK_WORDS, VOCABULARY, LINE = 1_000_000, 400_000, 50_000, 20

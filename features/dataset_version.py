@@ -6,12 +6,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from features import storage
-from features.columns import Transformed, describe
-from features.errors import BadInputError, nearest
-from features.schema import Schema
-from features.statistics import Statistics
-from features.tfrecord.manifest import ShardSet
+from emberline.features import storage
+from emberline.features.columns import Transformed, describe
+from emberline.features.errors import BadInputError, nearest
+from emberline.features.schema import Schema
+from emberline.features.statistics import Statistics
+from emberline.features.tfrecord.manifest import ShardSet
 
 FORMAT = "emberline-dataset/1"
 MANIFEST, FEATURES, SUCCESS, REJECTED = "manifest.json", "features.json", "_SUCCESS", "rejected"

@@ -8,8 +8,9 @@ Imports nothing heavy.
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
-from features.errors import BadInputError, nearest
-from features.tokens import Tokens
+from emberline.features.errors import BadInputError, nearest
+from emberline.features.plain import tuples
+from emberline.features.tokens import Tokens
 
 Kind = Literal["integer", "float", "string", "image", "sound"]
 
@@ -25,6 +26,18 @@ SPARK_TYPES: dict[Kind, str] = {
 
 MISSING_INTEGER = -1
 """How a missing integer enters a graph; TensorFlow's own convention for dense integer features."""
+
+
+def missing_mark(kind: Kind) -> int | float | str:
+    """What stands for a missing value of a field in a tensor."""
+    marks: dict[Kind, int | float | str] = {
+        "integer": MISSING_INTEGER,
+        "float": float("nan"),
+        "string": "",
+        "image": "",
+        "sound": "",
+    }
+    return marks[kind]
 
 
 @dataclass(frozen=True)
@@ -43,7 +56,7 @@ class Field:
         required: Whether a row without this value is rejected.
         shape: Shape of a number field that holds a fixed-size array per row; the raw column is an array of all
             its elements, row-major. `()` for a single value. Of an image: the height, width and channels that checked
-            rows have it in, as bare pixels; `()` leaves it as it came (`features.columns.sized` fills it in).
+            rows have it in, as bare pixels; `()` leaves it as it came (`emberline.features.columns.sized` fills it in).
         many: The raw column is an array of any number of values per row; an absent or empty array is a missing value.
         tokens: How a text is split. The raw column holds one text per row; columns see its tokens, as a field of many
             values.
@@ -249,14 +262,10 @@ class Schema:
     def from_json(cls, data: dict[str, Any]) -> "Schema":
         """The reverse of `to_json`."""
         fields = tuple(_field(field) for field in data["fields"])
-        return cls(fields, Label(**{key: _tuples(value) for key, value in data["label"].items()}), data["key"])
+        return cls(fields, Label(**{key: tuples(value) for key, value in data["label"].items()}), data["key"])
 
 
 def _field(data: dict[str, Any]) -> Field:
-    given = {key: _tuples(value) for key, value in data.items() if key != "tokens"}
+    given = {key: tuples(value) for key, value in data.items() if key != "tokens"}
     tokens = data.get("tokens")
-    return Field(**given, tokens=tokens and Tokens(**{key: _tuples(value) for key, value in tokens.items()}))
-
-
-def _tuples(value: Any) -> Any:
-    return tuple(_tuples(item) for item in value) if isinstance(value, list | tuple) else value
+    return Field(**given, tokens=tokens and Tokens(**{key: tuples(value) for key, value in tokens.items()}))

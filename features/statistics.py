@@ -6,8 +6,9 @@ from dataclasses import asdict, dataclass, field, replace
 from dataclasses import fields as dataclass_fields
 from typing import Any
 
-from features import storage
-from features.errors import BadInputError, nearest
+from emberline.features import storage
+from emberline.features.errors import BadInputError, nearest
+from emberline.features.plain import tuples
 
 VOCABULARIES = "vocabularies"
 """The folder of the vocabulary files, beside `features.json`."""
@@ -246,15 +247,11 @@ def _facts(facts: FieldStatistics) -> dict[str, Any]:
 
 def _field_statistics(facts: dict[str, Any]) -> FieldStatistics:
     vocabulary, image, sound = facts.get("vocabulary"), facts.get("image"), facts.get("sound")
-    plain = {key: _tuples(value) for key, value in facts.items() if key not in ("vocabulary", "image", "sound")}
-    listed = VocabularyFile(**{key: _tuples(value) for key, value in vocabulary.items()}) if vocabulary else None
-    seen = ImageStatistics(**{key: _tuples(value) for key, value in image.items()}) if image else None
-    heard = SoundStatistics(**{key: _tuples(value) for key, value in sound.items()}) if sound else None
+    plain = {key: tuples(value) for key, value in facts.items() if key not in ("vocabulary", "image", "sound")}
+    listed = VocabularyFile(**{key: tuples(value) for key, value in vocabulary.items()}) if vocabulary else None
+    seen = ImageStatistics(**{key: tuples(value) for key, value in image.items()}) if image else None
+    heard = SoundStatistics(**{key: tuples(value) for key, value in sound.items()}) if sound else None
     return FieldStatistics(**plain, vocabulary=listed, image=seen, sound=heard)
-
-
-def _tuples(value: Any) -> Any:
-    return tuple(_tuples(item) for item in value) if isinstance(value, list | tuple) else value
 
 
 def merged(needs: Iterable[Need]) -> dict[str, tuple[Need, ...]]:

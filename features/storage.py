@@ -21,7 +21,7 @@ from typing import TypeVar
 import pyarrow as pa
 import pyarrow.fs as pafs
 
-from features.errors import BadInputError
+from emberline.features.errors import BadInputError
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):(.*)", re.DOTALL)  # two letters at least: "c:" is a Windows drive
 _ALIASES = {"s3a": "s3", "s3n": "s3", "gcs": "gs"}

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Literal
 
-from features.errors import BadInputError
+from emberline.features.errors import BadInputError
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -95,7 +95,7 @@ def _keep_tensorflow() -> None:
     """Once per process."""
     import tensorflow  # noqa: F401
 
-    from features.python_worker import keep_out_of_collections, keep_to_own_cores
+    from emberline.features.python_worker import keep_out_of_collections, keep_to_own_cores
 
     keep_to_own_cores()
     keep_out_of_collections()

@@ -20,18 +20,18 @@ def main(argv: list[str] | None = None) -> int:
     arguments = sys.argv[1:] if argv is None else argv
     command = arguments[0] if arguments else "--help"
     if command in JOBS:
-        code: int = importlib.import_module(f"jobs.{command.replace('-', '_')}").main(arguments[1:])
+        code: int = importlib.import_module(f"emberline.jobs.{command.replace('-', '_')}").main(arguments[1:])
         return code
     if command in VIEWS:
-        from pipelines import overview
-        from pipelines.outcome import conclude
+        from emberline.pipelines.console import views
+        from emberline.pipelines.runtime.outcome import conclude
 
-        return conclude(command, lambda: getattr(overview, f"{command}_view")(arguments[1:]))
+        return conclude(command, lambda: getattr(views, f"{command}_view")(arguments[1:]))
     if command in ("-h", "--help"):
         print(__doc__.strip(), file=sys.stderr)
         print("\nemberline COMMAND --help tells more.", file=sys.stderr)
         return 0
-    from features.errors import nearest
+    from emberline.features.errors import nearest
 
     print(f"emberline: unknown command {command!r}. {nearest(command, JOBS + VIEWS)}", file=sys.stderr)
     return 2

@@ -8,7 +8,7 @@ import sys
 
 
 def parser() -> argparse.ArgumentParser:
-    from pipelines import arguments
+    from emberline.pipelines.runtime import arguments
 
     parser = argparse.ArgumentParser(
         prog="compare", description=__doc__, allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -21,14 +21,14 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(argv: list[str] | None = None) -> int:
-    from pipelines.outcome import conclude
+    from emberline.pipelines.runtime.outcome import conclude
 
     given = parser().parse_args(argv)
 
     def work() -> object:
-        from pipelines.arguments import tracking_uri
-        from pipelines.compare import compare
-        from pipelines.tracking import Tracker
+        from emberline.pipelines.compare import compare
+        from emberline.pipelines.runtime.arguments import tracking_uri
+        from emberline.pipelines.tracking import Tracker
 
         return compare(given.runs, Tracker(tracking_uri(given.tracking_uri)), given.output)
 

@@ -9,7 +9,7 @@ import sys
 
 
 def parser() -> argparse.ArgumentParser:
-    from pipelines import arguments
+    from emberline.pipelines.runtime import arguments
 
     parser = argparse.ArgumentParser(
         prog="export", description=__doc__, allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -28,14 +28,14 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(argv: list[str] | None = None) -> int:
-    from pipelines.outcome import conclude
+    from emberline.pipelines.runtime.outcome import conclude
 
     given = parser().parse_args(argv)
 
     def work() -> object:
-        from pipelines.arguments import tracking_uri
-        from pipelines.serving.export import export_model
-        from pipelines.tracking import Tracker
+        from emberline.pipelines.runtime.arguments import tracking_uri
+        from emberline.pipelines.serving.export import export_model
+        from emberline.pipelines.tracking import Tracker
 
         tracker = Tracker(tracking_uri(given.tracking_uri))
         return export_model(given.model, given.output, tracker, dataset=given.dataset, overwrite=given.overwrite)

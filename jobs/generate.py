@@ -8,7 +8,7 @@ import sys
 
 
 def parser() -> argparse.ArgumentParser:
-    from pipelines import arguments
+    from emberline.pipelines.runtime import arguments
 
     parser = argparse.ArgumentParser(
         prog="generate", description=__doc__, allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -24,14 +24,14 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(argv: list[str] | None = None) -> int:
-    from pipelines.outcome import conclude
+    from emberline.pipelines.runtime.outcome import conclude
 
     given = parser().parse_args(argv)
 
     def work() -> object:
-        from pipelines.arguments import tracking_uri
-        from pipelines.text_generation import generate
-        from pipelines.tracking import Tracker
+        from emberline.pipelines.runtime.arguments import tracking_uri
+        from emberline.pipelines.text.generation import generate
+        from emberline.pipelines.tracking import Tracker
 
         return generate(
             Tracker(tracking_uri(given.tracking_uri)), given.model, given.begin, given.words,

@@ -9,7 +9,7 @@ import sys
 
 
 def parser() -> argparse.ArgumentParser:
-    from pipelines import arguments
+    from emberline.pipelines.runtime import arguments
 
     parser = argparse.ArgumentParser(
         prog="infer-schema",
@@ -28,13 +28,13 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(argv: list[str] | None = None) -> int:
-    from pipelines.outcome import conclude
+    from emberline.pipelines.runtime.outcome import conclude
 
     given = parser().parse_args(argv)
 
     def work() -> object:
-        from pipelines.infer_schema import infer
-        from pipelines.session import session
+        from emberline.pipelines.infer_schema import infer
+        from emberline.pipelines.runtime.session import session
 
         with session("infer-schema", given.master) as spark:
             return infer(spark, given.input, given.label, given.key)

@@ -9,7 +9,7 @@ import sys
 
 
 def parser() -> argparse.ArgumentParser:
-    from pipelines import arguments
+    from emberline.pipelines.runtime import arguments
 
     parser = argparse.ArgumentParser(
         prog="learn-words", description=__doc__, allow_abbrev=False,
@@ -28,13 +28,13 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(argv: list[str] | None = None) -> int:
-    from pipelines.outcome import conclude
+    from emberline.pipelines.runtime.outcome import conclude
 
     given = parser().parse_args(argv)
 
     def work() -> object:
-        from pipelines.session import session
-        from pipelines.word_lists import learn_words
+        from emberline.pipelines.runtime.session import session
+        from emberline.pipelines.text.word_lists import learn_words
 
         with session("learn-words", given.master) as spark:
             return learn_words(

@@ -8,7 +8,7 @@ import sys
 
 
 def parser() -> argparse.ArgumentParser:
-    from pipelines import arguments
+    from emberline.pipelines.runtime import arguments
 
     parser = argparse.ArgumentParser(
         prog="neighbours", description=__doc__, allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -29,12 +29,12 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(argv: list[str] | None = None) -> int:
-    from pipelines.outcome import conclude
+    from emberline.pipelines.runtime.outcome import conclude
 
     given = parser().parse_args(argv)
 
     def work() -> object:
-        from pipelines.word_vectors import look
+        from emberline.pipelines.text.word_vectors import look
 
         return look(given.vectors, given.words, given.analogies, given.top)
 

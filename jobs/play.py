@@ -8,8 +8,8 @@ import sys
 
 
 def parser() -> argparse.ArgumentParser:
-    from pipelines import arguments
-    from pipelines.reinforcement.lesson import ALGORITHMS
+    from emberline.pipelines.reinforcement.assignment import ALGORITHMS
+    from emberline.pipelines.runtime import arguments
 
     parser = argparse.ArgumentParser(
         prog="play", description=__doc__, allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -29,15 +29,15 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(argv: list[str] | None = None) -> int:
-    from pipelines.outcome import conclude
+    from emberline.pipelines.runtime.outcome import conclude
 
     given = parser().parse_args(argv)
 
     def work() -> object:
-        from pipelines.arguments import tracking_uri
-        from pipelines.play import learn_by_trying
-        from pipelines.session import session
-        from pipelines.tracking import Tracker
+        from emberline.pipelines.play import learn_by_trying
+        from emberline.pipelines.runtime.arguments import tracking_uri
+        from emberline.pipelines.runtime.session import session
+        from emberline.pipelines.tracking import Tracker
 
         tracker = Tracker(tracking_uri(given.tracking_uri))
         with session(f"play {given.environment}", given.master) as spark:

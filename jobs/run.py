@@ -8,7 +8,7 @@ import sys
 
 
 def parser() -> argparse.ArgumentParser:
-    from pipelines import arguments
+    from emberline.pipelines.runtime import arguments
 
     parser = argparse.ArgumentParser(
         prog="run", description=__doc__, allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -26,16 +26,16 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(argv: list[str] | None = None) -> int:
-    from pipelines.outcome import conclude
+    from emberline.pipelines.runtime.outcome import conclude
 
     given = parser().parse_args(argv)
 
     def work() -> object:
-        from pipelines.arguments import tracking_uri
-        from pipelines.recipe import load_recipe
-        from pipelines.run import run
-        from pipelines.session import require_java
-        from pipelines.summary import show
+        from emberline.pipelines.console.run_summary import show
+        from emberline.pipelines.recipes import load_recipe
+        from emberline.pipelines.run import run
+        from emberline.pipelines.runtime.arguments import tracking_uri
+        from emberline.pipelines.runtime.session import require_java
 
         require_java()
         recipe = load_recipe(given.pipeline, given.overrides)

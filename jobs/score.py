@@ -9,7 +9,7 @@ import sys
 
 
 def parser() -> argparse.ArgumentParser:
-    from pipelines import arguments
+    from emberline.pipelines.runtime import arguments
 
     parser = arguments.job_parser("score", __doc__)
     add = parser.add_argument
@@ -31,16 +31,16 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(argv: list[str] | None = None) -> int:
-    from pipelines.outcome import conclude
+    from emberline.pipelines.runtime.outcome import conclude
 
     given = parser().parse_args(argv)
 
     def work() -> object:
-        from pipelines.arguments import tracking_uri
-        from pipelines.recipe import load_recipe
-        from pipelines.score import score
-        from pipelines.session import session
-        from pipelines.tracking import Tracker
+        from emberline.pipelines.recipes import load_recipe
+        from emberline.pipelines.runtime.arguments import tracking_uri
+        from emberline.pipelines.runtime.session import session
+        from emberline.pipelines.score import score
+        from emberline.pipelines.tracking import Tracker
 
         recipe = load_recipe(given.pipeline, given.overrides)
         tracker = Tracker(tracking_uri(given.tracking_uri))

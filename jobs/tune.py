@@ -10,7 +10,7 @@ import sys
 
 
 def parser() -> argparse.ArgumentParser:
-    from pipelines import arguments
+    from emberline.pipelines.runtime import arguments
 
     parser = arguments.job_parser("tune", __doc__)
     parser.add_argument("--dataset", required=True, type=arguments.location, metavar="URI", help="dataset version")
@@ -31,17 +31,17 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(argv: list[str] | None = None) -> int:
-    from pipelines.outcome import conclude
+    from emberline.pipelines.runtime.outcome import conclude
 
     given = parser().parse_args(argv)
 
     def work() -> object:
-        from pipelines.arguments import tracking_uri
-        from pipelines.recipe import load_recipe
-        from pipelines.search_space import parse_axis
-        from pipelines.session import session
-        from pipelines.tracking import Tracker
-        from pipelines.tune import tune
+        from emberline.pipelines.recipe.search_space import parse_axis
+        from emberline.pipelines.recipes import load_recipe
+        from emberline.pipelines.runtime.arguments import tracking_uri
+        from emberline.pipelines.runtime.session import session
+        from emberline.pipelines.tracking import Tracker
+        from emberline.pipelines.tune import tune
 
         recipe = load_recipe(given.pipeline, given.overrides)
         space = [parse_axis(text) for text in given.space]

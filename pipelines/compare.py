@@ -4,11 +4,11 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from features import storage
-from features.errors import BadInputError
-from pipelines.evaluation.page import MetricRow, Shown, differing, evaluation_html, metric_rows, number
-from pipelines.evaluation.shown import distinct, shown_run
-from pipelines.tracking import Tracker
+from emberline.features import storage
+from emberline.features.errors import BadInputError
+from emberline.pipelines.evaluation.page import MetricRow, Shown, differing, evaluation_html, metric_rows, number
+from emberline.pipelines.evaluation.page_models import distinct, shown_run
+from emberline.pipelines.tracking import Tracker
 
 
 @dataclass(frozen=True)

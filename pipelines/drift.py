@@ -8,22 +8,22 @@ from dataclasses import asdict, dataclass
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
-from features.analysis.analyze import analyze
-from features.errors import BadInputError
-from features.schema import Schema
-from features.statistics import Statistics
-from features.validation.anomalies import scoring_skew
-from features.validation.checks import Anomaly, SplitFacts, field_distances
-from features.validation.expectations import Expectations
-from features.validation.rows import REASON, check_rows, fault_counts, masked_reason
-from pipelines.datasets import load_dataset
-from pipelines.model_files import model_files
-from pipelines.progress import Progress, StageProgress
-from pipelines.recipe import Recipe
-from pipelines.scoring.model import require_columns
-from pipelines.scoring.raw_rows import read_rows
-from pipelines.scoring.row_width import sample_rows_for
-from pipelines.tracking import Tracker
+from emberline.features.analysis.analyze import analyze
+from emberline.features.errors import BadInputError
+from emberline.features.schema import Schema
+from emberline.features.statistics import Statistics
+from emberline.features.validation.anomalies import scoring_skew
+from emberline.features.validation.checks import Anomaly, SplitFacts, field_distances
+from emberline.features.validation.expectations import Expectations
+from emberline.features.validation.rows import REASON, check_rows, fault_counts, masked_reason
+from emberline.pipelines.artifacts.model_files import model_files
+from emberline.pipelines.datasets import load_dataset
+from emberline.pipelines.recipe import Recipe
+from emberline.pipelines.runtime.progress import Progress, StageProgress
+from emberline.pipelines.scoring.batch_size import sample_rows_for
+from emberline.pipelines.scoring.model import require_columns
+from emberline.pipelines.scoring.raw_rows import read_rows
+from emberline.pipelines.tracking import Tracker
 
 HASHES = 1 << 40
 """A row is in the sample if the hash of its key, of so many, is small."""

@@ -1,6 +1,5 @@
 """Raw files to one dataset version: validate, learn statistics, transform in the executors, write TFRecords."""
 
-import hashlib
 import json
 import uuid
 from contextlib import nullcontext
@@ -12,23 +11,24 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pyspark.sql import DataFrame, SparkSession
 
-from features import storage
-from features.columns import arrow_schema, cardinalities, describe, needs
-from features.dataset_version import EXAMPLES, FEATURES, FORMAT, MANIFEST, SUCCESS, content_digest
-from features.errors import BadInputError
-from features.profile.page import PROFILE
-from features.validation.anomalies import require
-from features.validation.checks import Anomaly
-from pipelines.data_check import CHECKED, check_data
-from pipelines.data_report import earlier_version, profile_page
-from pipelines.inherited import Inherited, open_statistics
-from pipelines.progress import Progress, StageProgress
-from pipelines.recipe import Recipe
-from pipelines.row_transform import RowTransform
-from pipelines.session import settings
-from pipelines.shards import ShardWriter, fitted, write_split
-from pipelines.tracking import Tracker
-from pipelines.version import code_version
+from emberline.features import storage
+from emberline.features.columns import arrow_schema, cardinalities, describe, needs
+from emberline.features.dataset_version import EXAMPLES, FEATURES, FORMAT, MANIFEST, SUCCESS, content_digest
+from emberline.features.errors import BadInputError
+from emberline.features.profile.page import PROFILE
+from emberline.features.validation.anomalies import require
+from emberline.features.validation.checks import Anomaly
+from emberline.pipelines.artifacts.reused_statistics import Inherited, open_statistics
+from emberline.pipelines.datasets.source_digest import source_digest
+from emberline.pipelines.preparation.checked_data import CHECKED, check_data
+from emberline.pipelines.preparation.profile import earlier_version, profile_page
+from emberline.pipelines.preparation.row_transform import RowTransform
+from emberline.pipelines.preparation.shard_writer import ShardWriter, fitted, write_split
+from emberline.pipelines.recipe import Recipe
+from emberline.pipelines.runtime.progress import Progress, StageProgress
+from emberline.pipelines.runtime.session import settings
+from emberline.pipelines.runtime.version import code_version
+from emberline.pipelines.tracking import Tracker
 
 EXAMPLE_ROWS = 5
 PARQUET_ROWS = "spark.sql.parquet.columnarReaderBatchSize"
@@ -209,13 +209,6 @@ def tracked_etl(
         for file in (MANIFEST, FEATURES, PROFILE):
             run.log_files(storage.join(output, file))
     return result
-
-
-def source_digest(source: str) -> str:
-    """Tells raw data apart without reading it: SHA-256 over its location and the names and sizes of its files."""
-    files = storage.list_files(source, recursive=True) if storage.is_folder(source) else []
-    listed = sorted((file.uri.removeprefix(source), file.size) for file in files)
-    return hashlib.sha256(json.dumps([source, listed]).encode()).hexdigest()
 
 
 def _write_examples(rows: DataFrame, staging: str) -> None:

@@ -7,22 +7,22 @@ from datetime import UTC, datetime
 
 from pyspark.sql import SparkSession
 
-from features import storage
-from features.dataset_version import DatasetVersion, open_version
-from features.errors import BadInputError
-from pipelines.evaluation.page import PAGE, evaluation_html
-from pipelines.evaluation.result import EVALUATION, EvaluateResult
-from pipelines.evaluation.shard_scorer import ShardScorer
-from pipelines.evaluation.shown import shown_champion, shown_result
-from pipelines.evaluation.slices import Slices, with_slices
-from pipelines.metrics.measured import ALL
-from pipelines.model_digest import require_unchanged
-from pipelines.progress import Progress, StageProgress
-from pipelines.recipe import Recipe
-from pipelines.scoring_model import ship, spark_columns
-from pipelines.tasks import task_of
-from pipelines.tracking import Tracker, local_copy
-from pipelines.training_state import TrainResult, open_training
+from emberline.features import storage
+from emberline.features.dataset_version import DatasetVersion, open_version
+from emberline.features.errors import BadInputError
+from emberline.pipelines.artifacts.training_folder import TrainResult, open_training
+from emberline.pipelines.evaluation.page import PAGE, evaluation_html
+from emberline.pipelines.evaluation.page_models import shown_champion, shown_result
+from emberline.pipelines.evaluation.result import EVALUATION, EvaluateResult
+from emberline.pipelines.evaluation.shard_scorer import ShardScorer
+from emberline.pipelines.evaluation.slices import Slices, with_slices
+from emberline.pipelines.metrics.grouped import ALL
+from emberline.pipelines.recipe import Recipe
+from emberline.pipelines.runtime.progress import Progress, StageProgress
+from emberline.pipelines.saved_model.digest import require_unchanged
+from emberline.pipelines.saved_model.executors import ship, spark_columns
+from emberline.pipelines.tasks import task_of
+from emberline.pipelines.tracking import Tracker, local_copy
 
 SCORES = "evaluation/scores.parquet"
 

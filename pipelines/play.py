@@ -10,17 +10,17 @@ from typing import Any
 import pyarrow as pa
 from pyspark.sql import SparkSession
 
-from features import storage
-from features.errors import BadInputError
-from pipelines.capacity import ClusterSizeError, slots_beside
-from pipelines.cluster import ClusterError, train_on_cluster
-from pipelines.progress import Progress
-from pipelines.recipe import Training
-from pipelines.reinforcement.channel import serve
-from pipelines.reinforcement.lesson import PER_ROUND, Algorithm, Lesson
-from pipelines.reinforcement.policies import Greedy, Sampled
-from pipelines.reinforcement.rollouts import rollouts
-from pipelines.tracking import Run, Tracker
+from emberline.features import storage
+from emberline.features.errors import BadInputError
+from emberline.pipelines.cluster.capacity import ClusterSizeError, slots_beside
+from emberline.pipelines.cluster.gang import ClusterError, train_on_cluster
+from emberline.pipelines.recipe import Training
+from emberline.pipelines.reinforcement.assignment import PER_ROUND, Algorithm, Assignment
+from emberline.pipelines.reinforcement.channel import serve
+from emberline.pipelines.reinforcement.policies import Greedy, Sampled
+from emberline.pipelines.reinforcement.rollouts import rollouts
+from emberline.pipelines.runtime.progress import Progress
+from emberline.pipelines.tracking import Run, Tracker
 
 POLICY = "policy.npz"
 EXAM = 100
@@ -47,7 +47,7 @@ class PlayResult:
         rounds: Of playing and learning.
         episodes: Played to learn.
         steps: In them.
-        policy: URI of the policy, for `pipelines.reinforcement.policies.from_bytes`.
+        policy: URI of the policy, for `emberline.pipelines.reinforcement.policies.from_bytes`.
         run_id: MLflow run.
     """
 
@@ -105,18 +105,18 @@ def learn_by_trying(
             "Use --master local[2], or a larger cluster."
         )
     progress, secret = Progress("play"), secrets.token_hex(32)
-    lesson = Lesson(
+    assignment = Assignment(
         algorithm, size, actions, enough, rounds, per_round or PER_ROUND[algorithm], EXAM, seed,
         int(spark.conf.get("spark.task.cpus", "1") or 1), secret,
     )  # fmt: skip
     settings = {"environment": environment} | {
-        name: value for name, value in asdict(lesson).items() if name != "secret"
+        name: value for name, value in asdict(assignment).items() if name != "secret"
     }
     with tracker.step(environment, "play", spark=spark, keep=output, params=settings) as run:
         players = Players(spark, environment, secret, tasks=slots or 1)
         report = Report(run, progress, players.on_event)
         try:
-            train_on_cluster(spark, lesson, training=LEARNER, on_event=report)
+            train_on_cluster(spark, assignment, training=LEARNER, on_event=report)
             storage.write_bytes_atomic(policy, players.policy())
         except ClusterError as error:
             raise players.fault or (_lost(error) if error.transient else error) from error

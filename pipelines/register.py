@@ -7,19 +7,19 @@ from pathlib import Path
 
 from pyspark.sql import SparkSession
 
-from features import storage
-from features.dataset_version import EXAMPLES, FEATURES, DatasetVersion, open_version
-from features.errors import BadInputError, nearest
-from features.schema import Schema
-from pipelines.champion import champion_on
-from pipelines.evaluation.result import EvaluateResult, open_evaluation
-from pipelines.gate import Check, Standing, Verdict, judge, meets_limits
-from pipelines.latency import measure_latency
-from pipelines.model_digest import require_unchanged
-from pipelines.progress import Progress
-from pipelines.recipe import Gate, Recipe
-from pipelines.tracking import CHALLENGER, CHAMPION, ModelVersion, Run, Tracker, local_copy, model_name
-from pipelines.training_state import TrainResult, open_training
+from emberline.features import storage
+from emberline.features.dataset_version import EXAMPLES, FEATURES, DatasetVersion, open_version
+from emberline.features.errors import BadInputError, nearest
+from emberline.features.schema import Schema
+from emberline.pipelines.artifacts.training_folder import TrainResult, open_training
+from emberline.pipelines.evaluation.result import EvaluateResult, open_evaluation
+from emberline.pipelines.promotion.champion_metrics import champion_on
+from emberline.pipelines.promotion.gate import Check, Standing, Verdict, judge, meets_limits
+from emberline.pipelines.promotion.latency import measure_latency
+from emberline.pipelines.recipe import Gate, Recipe
+from emberline.pipelines.runtime.progress import Progress
+from emberline.pipelines.saved_model.digest import require_unchanged
+from emberline.pipelines.tracking import CHALLENGER, CHAMPION, ModelVersion, Run, Tracker, local_copy, model_name
 
 REGISTERED = "registered.json"
 VERDICT = "verdict.json"

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from pipelines.progress import Progress
-from pipelines.tracking import Tracker
+from emberline.pipelines.runtime.progress import Progress
+from emberline.pipelines.tracking import Tracker
 
 
 @dataclass(frozen=True)

@@ -5,20 +5,20 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
-from features import storage
-from pipelines.datasets import load_dataset
-from pipelines.etl import tracked_etl
-from pipelines.evaluate import evaluate
-from pipelines.evaluation.slices import require_sliceable
-from pipelines.gate import require_slices
-from pipelines.progress import Progress, timed
-from pipelines.recipe import Recipe
-from pipelines.register import register
-from pipelines.score import score
-from pipelines.session import session
-from pipelines.tasks import require_fit
-from pipelines.tracking import Tracker
-from pipelines.train import train
+from emberline.features import storage
+from emberline.pipelines.datasets import load_dataset
+from emberline.pipelines.etl import tracked_etl
+from emberline.pipelines.evaluate import evaluate
+from emberline.pipelines.evaluation.slices import require_sliceable
+from emberline.pipelines.promotion.gate import require_slices
+from emberline.pipelines.recipe import Recipe
+from emberline.pipelines.register import register
+from emberline.pipelines.runtime.progress import Progress, timed
+from emberline.pipelines.runtime.session import session
+from emberline.pipelines.score import score
+from emberline.pipelines.tasks import require_fit
+from emberline.pipelines.tracking import Tracker
+from emberline.pipelines.train import train
 
 
 def run(

@@ -1,53 +1,18 @@
 """Raw rows to predictions: a registered model in executors, Arrow in and out, published all at once."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 
 from pyspark.sql import DataFrame, SparkSession
 
-from features import storage
-from features.errors import BadInputError
-from features.validation.checks import Anomaly
-from features.validation.expectations import Expectations
-from pipelines.datasets import load_dataset
-from pipelines.etl import source_digest
-from pipelines.progress import Progress, StageProgress
-from pipelines.recipe import Recipe
-from pipelines.scoring.batch import keyed, stage_predictions
-from pipelines.scoring.destination import Destination
-from pipelines.scoring.model import ScoringModel, open_model, require_columns
-from pipelines.scoring.raw_rows import read_rows
-from pipelines.scoring.row_width import batch_rows_for
-from pipelines.scoring_skew import measure_skew
-from pipelines.tracking import Run, Tracker
-
-
-@dataclass(frozen=True)
-class ScoreResult:
-    """What was scored.
-
-    Args:
-        predictions: URI of a folder: key, the columns of the task's prediction, model version, time of scoring.
-        rows_read: Raw rows.
-        rows_scored: Predictions written.
-        rows_rejected: Rows put aside, with a reason each, in `_rejected` below `predictions`.
-        model: Registered model, or the URI of one that is not registered.
-        version: Its version; 0 for one that is not registered.
-        anomalies: How the rows differ from those the model was trained on.
-    """
-
-    predictions: str
-    rows_read: int
-    rows_scored: int
-    rows_rejected: int
-    model: str
-    version: int
-    anomalies: tuple[Anomaly, ...] = ()
-
-    @property
-    def drift(self) -> tuple[str, ...]:
-        """Fields whose values are distributed otherwise than in training."""
-        return tuple(sorted({anomaly.field for anomaly in self.anomalies if anomaly.kind == "skew"}))
+from emberline.features import storage
+from emberline.features.errors import BadInputError
+from emberline.pipelines.datasets.source_digest import source_digest
+from emberline.pipelines.recipe import Recipe
+from emberline.pipelines.scoring.destination import Destination
+from emberline.pipelines.scoring.model import open_model
+from emberline.pipelines.scoring.score_rows import ScoreResult, score_with
+from emberline.pipelines.tracking import Run, Tracker
 
 
 def score(
@@ -107,73 +72,6 @@ def score(
         )
         _tell(run, recipe, result, source)
     return result
-
-
-def score_with(
-    spark: SparkSession,
-    recipe: Recipe | None,
-    model: ScoringModel,
-    source: str | DataFrame,
-    destination: Destination,
-    *,
-    keys: Sequence[str] = (),
-    batch_rows: int | None = None,
-    source_format: str | None = None,
-    allow_none: bool = False,
-) -> ScoreResult:
-    """`score` with a model that the executors have already, untracked.
-
-    Args:
-        spark: As of `score`.
-        recipe: As of `score`.
-        model: The model.
-        source: As of `score`.
-        destination: Where the predictions go.
-        keys: As of `score`.
-        batch_rows: As of `score`.
-        source_format: As of `score`.
-        allow_none: Publish even if every row was rejected.
-    """
-    progress = Progress("score")
-    dataset = load_dataset(recipe.dataset) if recipe else None
-    if dataset:
-        require_columns(model.schema, dataset.schema, model.called)
-    schema = keyed(model.schema, keys)
-    by = [destination.partition_by] if destination.partition_by else []
-    carried = list(dict.fromkeys([schema.key, *keys, *by]))
-    rows = read_rows(spark, source, schema, carried, dataset, source_format)
-    batch_rows = batch_rows or batch_rows_for(schema.fields, model.training)
-    try:
-        with StageProgress(spark.sparkContext, progress, f"score with {model.called}"):
-            scored = stage_predictions(spark, model, schema, rows, carried, destination, batch_rows)
-        if not scored.written and not allow_none:
-            examples = "; ".join(scored.examples)
-            raise BadInputError(
-                f"No row could be scored: all {scored.rejected:,} were rejected, for example: {examples}"
-            )
-        with StageProgress(spark.sparkContext, progress, "compare with the training rows"):
-            # What the data set has and this model does not ask for is no news.
-            known = {*(dataset.schema.names if dataset else ()), *carried} - set(schema.names)
-            read = [name for name in rows.columns if name not in known]
-            expected = recipe.expectations if recipe else Expectations()
-            anomalies = measure_skew(
-                spark, scored.samples, model.training, schema, expected, read, scored.reasons, destination.side
-            )
-        destination.publish()
-    finally:
-        destination.discard()
-    for anomaly in anomalies:
-        progress.say(f"warning: {anomaly}")
-    progress.say(f"{scored.written:,} predictions at {destination.uri}, {scored.rejected:,} rows rejected")
-    return ScoreResult(
-        destination.uri,
-        scored.written + scored.rejected,
-        scored.written,
-        scored.rejected,
-        model.version.name,
-        model.version.version,
-        anomalies,
-    )
 
 
 def _tell(run: Run, recipe: Recipe | None, result: ScoreResult, source: str | DataFrame) -> None:

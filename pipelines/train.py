@@ -8,23 +8,23 @@ from typing import Any
 
 from pyspark.sql import DataFrame, SparkSession
 
-from features import storage
-from features.dataset_version import DatasetVersion, differing_columns, open_version
-from features.errors import BadInputError
-from features.profile.page import PROFILE
-from pipelines.capacity import require_room
-from pipelines.cluster import train_on_cluster
-from pipelines.model_digest import TAG as MODEL_DIGEST
-from pipelines.progress import Progress
-from pipelines.recipe import Recipe
-from pipelines.tasks import require_fit
-from pipelines.tracking import Run, Tracker
-from pipelines.training.assignment import Assignment
-from pipelines.training.feed.job import Feed
-from pipelines.training.feed.rows import given_rows, source_rows
-from pipelines.training_record import TrainingRecord, Watch, shown
-from pipelines.training_state import TrainResult, is_resumable, unfinished_run, write_state
-from pipelines.warm_start import open_start
+from emberline.features import storage
+from emberline.features.dataset_version import DatasetVersion, differing_columns, open_version
+from emberline.features.errors import BadInputError
+from emberline.features.profile.page import PROFILE
+from emberline.pipelines.artifacts.training_folder import TrainResult, is_resumable, unfinished_run, write_state
+from emberline.pipelines.artifacts.warm_start import open_start
+from emberline.pipelines.cluster.capacity import require_room
+from emberline.pipelines.cluster.gang import train_on_cluster
+from emberline.pipelines.recipe import Recipe
+from emberline.pipelines.runtime.progress import Progress
+from emberline.pipelines.saved_model.digest import TAG as MODEL_DIGEST
+from emberline.pipelines.tasks import require_fit
+from emberline.pipelines.tracking import Run, Tracker
+from emberline.pipelines.training.assignment import Assignment
+from emberline.pipelines.training.event_log import TrainingRecord, Watch, shown
+from emberline.pipelines.training.input.feed import Feed
+from emberline.pipelines.training.input.feed_rows import given_rows, source_rows
 
 AVAILABLE_NOW = MappingProxyType({"availableNow": True})
 """Reads what a stream's source holds at the start, and ends."""

@@ -15,16 +15,17 @@ from typing import Any
 import optuna
 from pyspark.sql import SparkSession
 
-from features.dataset_version import open_version
-from features.errors import BadInputError
-from pipelines.cluster import ClusterError
-from pipelines.progress import Progress
-from pipelines.recipe import Recipe, load_recipe
-from pipelines.search import Search, Trial
-from pipelines.search_space import Axis, Between
-from pipelines.tasks.task import is_smaller_better
-from pipelines.tracking import StoppedEarlyError, Tracker
-from pipelines.train import train
+from emberline.features.dataset_version import open_version
+from emberline.features.errors import BadInputError
+from emberline.pipelines.artifacts.search_folder import Search, Trial
+from emberline.pipelines.cluster.gang import ClusterError
+from emberline.pipelines.metrics.definitions import is_smaller_better
+from emberline.pipelines.recipe import Recipe
+from emberline.pipelines.recipe.search_space import Axis, Between
+from emberline.pipelines.recipes import load_recipe
+from emberline.pipelines.runtime.progress import Progress
+from emberline.pipelines.tracking import StoppedEarlyError, Tracker
+from emberline.pipelines.train import train
 
 UNJUDGED_TRIALS = 4
 """So many trials run to their end before another is compared with their median."""

@@ -8,17 +8,17 @@ from typing import Any
 
 from pyspark.sql import SparkSession
 
-from features import storage
-from features.errors import BadInputError
-from features.profile.page import PROFILE
-from features.validation.anomalies import AnomalyError
-from features.validation.checks import Anomaly
-from pipelines.data_check import CHECKED, CheckedData, check_data
-from pipelines.data_report import earlier_version, profile_page
-from pipelines.progress import Progress, StageProgress
-from pipelines.recipe import Recipe
-from pipelines.tracking import Run, Tracker
-from pipelines.version import code_version
+from emberline.features import storage
+from emberline.features.errors import BadInputError
+from emberline.features.profile.page import PROFILE
+from emberline.features.validation.anomalies import AnomalyError
+from emberline.features.validation.checks import Anomaly
+from emberline.pipelines.preparation.checked_data import CHECKED, CheckedData, check_data
+from emberline.pipelines.preparation.profile import earlier_version, profile_page
+from emberline.pipelines.recipe import Recipe
+from emberline.pipelines.runtime.progress import Progress, StageProgress
+from emberline.pipelines.runtime.version import code_version
+from emberline.pipelines.tracking import Run, Tracker
 
 REPORT = "report.json"
 

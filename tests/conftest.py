@@ -35,7 +35,7 @@ def spark() -> Iterator[object]:
     os.environ["PYTHONPATH"] = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
     from pyspark.sql import SparkSession
 
-    from features.tfrecord.spark.data_source import register
+    from emberline.features.tfrecord.spark.data_source import register
 
     session = (
         SparkSession.builder.master("local[2, 3]")

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 import yaml
 
-from pipelines.version import VERSION
+from emberline.pipelines.recipes import recipe_names
+from emberline.pipelines.runtime.version import VERSION
 
 ROOT = Path(__file__).parents[1]
 GUIDES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
@@ -74,9 +75,9 @@ def test_there_is_something_to_check() -> None:
 def test_spark_and_the_job_understand_a_command(spark: Any, where: str, command: str) -> None:
     found = submission(spark, command)
     assert (ROOT / "jobs" / f"{found.job}.py").exists()
-    parser: argparse.ArgumentParser = importlib.import_module(f"jobs.{found.job}").parser()
+    parser: argparse.ArgumentParser = importlib.import_module(f"emberline.jobs.{found.job}").parser()
     given = parser.parse_args(found.arguments)  # ends the process where it does not understand
-    assert importlib.util.find_spec(f"pipelines.recipes.{getattr(given, 'pipeline', 'census_linear')}")
+    assert getattr(given, "pipeline", "census_linear") in recipe_names()
     assert found.parsed.master().startswith(("spark://", "yarn", "k8s://https://"))
     in_image = found.parsed.primaryResource().startswith("local:///opt/emberline/jobs/")
     assert in_image or re.search(rf"emberline(-{re.escape(VERSION)})?\.zip$", found.parsed.pyFiles())

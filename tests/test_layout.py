@@ -17,15 +17,24 @@ JOBS = sorted(path.stem for path in (ROOT / "jobs").glob("[a-z]*.py"))
 
 @pytest.mark.parametrize("room", ROOMS)
 def test_a_rooms_name_resolves_to_us(room: str) -> None:
-    spec = importlib.util.find_spec(room)
+    spec = importlib.util.find_spec(f"emberline.{room}")
     assert spec
-    assert spec.origin == str(ROOT / room / "__init__.py"), f"another package shadows our {room}/"
+    assert spec.origin
+    assert Path(spec.origin).resolve() == ROOT / room / "__init__.py", f"another package shadows our {room}/"
 
 
 @pytest.mark.parametrize("room", ROOMS)
-def test_no_other_distribution_owns_a_rooms_name(room: str) -> None:
-    owners = set(importlib.metadata.packages_distributions().get(room, [])) - {"emberline"}
-    assert not owners, f"{owners} would overwrite our {room}/ without a word"
+def test_a_room_has_one_name(room: str) -> None:
+    """The checkout's folder is on the path wherever Python starts in it: its rooms must not be found there."""
+    command = [sys.executable, "-c", f"import {room}.x"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert f"This package is imported as emberline.{room}, not as {room}." in done.stderr
+
+
+def test_no_other_distribution_owns_our_name() -> None:
+    owners = set(importlib.metadata.packages_distributions().get("emberline", [])) - {"emberline"}
+    assert not owners, f"{owners} would overwrite our package without a word"
 
 
 @pytest.mark.parametrize("job", JOBS)
@@ -59,12 +68,10 @@ def test_a_lock_holds_plain_lines(lock: str) -> None:
 
 def test_declarations_import_neither_spark_nor_tensorflow() -> None:
     script = (
-        "import sys, pipelines.recipe as r\n"
-        "import jobs.etl, jobs.train, jobs.evaluate, jobs.register, jobs.score, jobs.run, jobs.infer_schema\n"
-        "import jobs.compare, jobs.validate, jobs.drift, jobs.tune\n"
+        "import sys, emberline.pipelines.recipes as r\n"
+        f"from emberline.jobs import {', '.join(JOBS)}\n"
         "[r.load_recipe(name) for name in r.recipe_names()]\n"
-        "j = (jobs.etl, jobs.train, jobs.evaluate, jobs.register, jobs.score, jobs.run, jobs.infer_schema)\n"
-        "[m.parser() for m in (*j, jobs.compare, jobs.validate, jobs.drift, jobs.tune)]\n"
+        f"[job.parser() for job in ({', '.join(JOBS)})]\n"
         "heavy = {'tensorflow', 'keras', 'pyspark', 'mlflow', 'tensorflowonspark', 'numba'} & set(sys.modules)\n"
         "sys.exit(f'imported {heavy}' if heavy else 0)"
     )

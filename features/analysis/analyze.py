@@ -6,18 +6,25 @@ from dataclasses import replace
 
 import pyarrow as pa
 
-from features import storage
-from features.analysis.first_pass import LENGTHS, ROW, WORDS, FirstMerge, FirstPass
-from features.analysis.images import image_statistics
-from features.analysis.numbers import QUANTILES, found_in, number_statistics, plan, rounded, rows_and_classes
-from features.analysis.partials import PARTIAL, Merge, gather, gather_here
-from features.analysis.passes import ShapePass, merge_numbers
-from features.analysis.sounds import sound_statistics
-from features.analysis.sources import Pass, Rows, column_names, run_pass
-from features.analysis.words import ATTEMPT, VocabularyWriter, WordFacts, facts_of
-from features.errors import BadInputError, nearest
-from features.schema import Field, Schema
-from features.statistics import (
+from emberline.features import storage
+from emberline.features.analysis.first_pass import LENGTHS, ROW, WORDS, FirstMerge, FirstPass
+from emberline.features.analysis.images import image_statistics
+from emberline.features.analysis.numbers import (
+    QUANTILES,
+    found_in,
+    number_statistics,
+    plan,
+    rounded,
+    rows_and_classes,
+)
+from emberline.features.analysis.partials import PARTIAL, Merge, gather, gather_here
+from emberline.features.analysis.passes import ShapePass, merge_numbers
+from emberline.features.analysis.sounds import sound_statistics
+from emberline.features.analysis.sources import Pass, Rows, column_names, run_pass
+from emberline.features.analysis.words import ATTEMPT, VocabularyWriter, WordFacts, facts_of
+from emberline.features.errors import BadInputError, nearest
+from emberline.features.schema import Field, Schema
+from emberline.features.statistics import (
     VOCABULARIES,
     FieldStatistics,
     LearnedQuantiles,
@@ -38,7 +45,8 @@ def analyze(rows: Rows, schema: Schema, folder: str, needs: Iterable[Need] = ())
     Missing is what a transform graph takes as missing: null, NaN, the empty text, and -1 in an integer field.
 
     Args:
-        rows: Good rows, typed as `features.validation.rows.check_rows` leaves them; the label may be absent. Stored
+        rows: Good rows, typed as `emberline.features.validation.rows.check_rows` leaves them; the label may be absent.
+            Stored
             rows are analysed faster than those of a plan, which pass through the JVM, twice; those of a table, which
             are few, faster still, without Spark.
         schema: Their fields and label.

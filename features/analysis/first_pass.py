@@ -6,11 +6,20 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from features.analysis.partials import partial
-from features.analysis.passes import INFINITE, PRESENT, ROWS, Ranges, Runs, lengths_of, merge_numbers, values_of
-from features.analysis.sources import Chunk
-from features.analysis.words import VocabularyWriter, WordCounts, text_mask
-from features.schema import Field
+from emberline.features.analysis.partials import partial
+from emberline.features.analysis.passes import (
+    INFINITE,
+    PRESENT,
+    ROWS,
+    Ranges,
+    Runs,
+    lengths_of,
+    merge_numbers,
+    values_of,
+)
+from emberline.features.analysis.sources import Chunk
+from emberline.features.analysis.words import VocabularyWriter, WordCounts, text_mask
+from emberline.features.schema import Field
 
 ROW = -1
 """Number of the answer about the rows: how many, and the classes of their labels."""

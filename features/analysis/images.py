@@ -7,11 +7,11 @@ from math import prod, sqrt
 import numpy as np
 import pyarrow as pa
 
-from features.analysis.partials import PARTIAL, gather, packed, partial, unpacked
-from features.analysis.sources import Chunk, Rows, run_pass
-from features.schema import Field
-from features.statistics import FieldStatistics, ImageStatistics
-from features.validation.images import SIZE
+from emberline.features.analysis.partials import PARTIAL, gather, packed, partial, unpacked
+from emberline.features.analysis.sources import Chunk, Rows, run_pass
+from emberline.features.schema import Field
+from emberline.features.statistics import FieldStatistics, ImageStatistics
+from emberline.features.validation.images import SIZE
 
 _SLICE_BYTES = 1 << 20
 _FACTS = 8

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from features.analysis.partials import unpacked
-from features.analysis.passes import (
+from emberline.features.analysis.partials import unpacked
+from emberline.features.analysis.passes import (
     FIRST_BIN,
     HISTOGRAM,
     INFINITE,
@@ -28,7 +28,7 @@ from features.analysis.passes import (
     distances_from,
     logarithms,
 )
-from features.statistics import FieldStatistics
+from emberline.features.statistics import FieldStatistics
 
 BINS = 4096
 """Bins of pass two per field, about; a quantile's rank is off by some 1/4096 at most where values spread smoothly."""

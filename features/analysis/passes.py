@@ -13,9 +13,9 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from features.analysis.partials import packed, partial
-from features.analysis.sources import Chunk
-from features.schema import MISSING_INTEGER
+from emberline.features.analysis.partials import packed, partial
+from emberline.features.analysis.sources import Chunk
+from emberline.features.schema import MISSING_INTEGER
 
 _COMPACT = 1 << 18
 _SAMPLE = 4096

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from features.analysis.partials import PARTIAL, gather, packed, partial, unpacked
-from features.analysis.sources import Chunk, Rows, run_pass
-from features.python_worker import keep_out_of_collections, keep_to_own_cores
-from features.schema import Field
-from features.sounds.wav import read_header
-from features.statistics import FieldStatistics, SoundStatistics
+from emberline.features.analysis.partials import PARTIAL, gather, packed, partial, unpacked
+from emberline.features.analysis.sources import Chunk, Rows, run_pass
+from emberline.features.python_worker import keep_out_of_collections, keep_to_own_cores
+from emberline.features.schema import Field
+from emberline.features.sounds.wav import read_header
+from emberline.features.statistics import FieldStatistics, SoundStatistics
 
 SILENCE = -100.0
 """Decibels of a sound without any."""
@@ -87,7 +87,7 @@ def _decoder(rate: int) -> Callable[[bytes], Any]:
     """The transform graph's own decoding, traced once: Spark's Python workers live on."""
     import tensorflow as tf
 
-    from features.sounds.decoding import waveform
+    from emberline.features.sounds.decoding import waveform
 
     keep_to_own_cores()
 

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from features import storage
+from emberline.features import storage
 
 _CHUNK_BYTES = 32 << 20
 _SPLIT_BYTES = 128 << 20

@@ -15,10 +15,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from features import storage
-from features.analysis.partials import packed
-from features.schema import MISSING_INTEGER
-from features.statistics import LearnedVocabulary
+from emberline.features import storage
+from emberline.features.analysis.partials import packed
+from emberline.features.schema import MISSING_INTEGER
+from emberline.features.statistics import LearnedVocabulary
 
 TOP_VALUES = 100
 """Most frequent values kept per field; a longer value than `TOP_LENGTH` characters is cut and ends in `…`."""

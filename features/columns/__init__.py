@@ -8,20 +8,20 @@ and `Weighted` say how a network reads them, and store nothing of their own.
 TensorFlow is imported inside the methods: a declaration costs milliseconds. `docs/feature_columns.md` is the guide.
 """
 
-from features.columns.bucketized import Bucketized
-from features.columns.catalogue import arrow_schema, cardinalities, check, describe, needs, sized, stored
-from features.columns.categorical import HashBucket, Identity
-from features.columns.contract import NO_ID, PAD, Categorical, Column, Transform, Transformed, View
-from features.columns.crossed import Crossed
-from features.columns.dense import Embedding, Indicator, shared_embeddings
-from features.columns.frequency import Frequency
-from features.columns.image import Image
-from features.columns.numeric import Normalizer, Numeric
-from features.columns.segments import Segments
-from features.columns.sound import Spectrum, Waveform
-from features.columns.strokes import Strokes
-from features.columns.vocabulary import Vocabulary
-from features.columns.weighted import Weighted, Weights
+from emberline.features.columns.bucketized import Bucketized
+from emberline.features.columns.catalogue import arrow_schema, cardinalities, check, describe, needs, sized, stored
+from emberline.features.columns.categorical import HashBucket, Identity
+from emberline.features.columns.contract import NO_ID, PAD, Categorical, Column, Transform, Transformed, View
+from emberline.features.columns.crossed import Crossed
+from emberline.features.columns.dense import Embedding, Indicator, shared_embeddings
+from emberline.features.columns.numeric import Normalizer, Numeric
+from emberline.features.columns.unstructured.frequency import Frequency
+from emberline.features.columns.unstructured.image import Image
+from emberline.features.columns.unstructured.segments import Segments
+from emberline.features.columns.unstructured.sound import Spectrum, Waveform
+from emberline.features.columns.unstructured.strokes import Strokes
+from emberline.features.columns.vocabulary import Vocabulary
+from emberline.features.columns.weighted import Weighted, Weights
 
 __all__ = [
     "NO_ID",

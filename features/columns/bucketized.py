@@ -3,16 +3,16 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from features.columns.contract import StoredShape, Transform
-from features.columns.numeric import Numeric
-from features.errors import BadInputError
-from features.schema import Schema
-from features.statistics import LearnedQuantiles, Need, Statistics
+from emberline.features.columns.contract import StoredShape, Transform
+from emberline.features.columns.numeric import Numeric
+from emberline.features.errors import BadInputError
+from emberline.features.schema import Schema
+from emberline.features.statistics import LearnedQuantiles, Need, Statistics
 
 if TYPE_CHECKING:
     import tensorflow as tf
 
-    from features.transform import RawTensors
+    from emberline.features.columns.raw_tensors import RawTensors
 
 
 @dataclass(frozen=True)

@@ -5,11 +5,11 @@ from dataclasses import replace
 from math import prod
 from typing import TYPE_CHECKING, Any
 
-from features.columns.contract import Categorical, Column, Transformed, View
-from features.columns.image import Image
-from features.errors import BadInputError
-from features.schema import Schema
-from features.statistics import Need, Statistics
+from emberline.features.columns.contract import Categorical, Column, Transformed, View
+from emberline.features.columns.unstructured.image import Image
+from emberline.features.errors import BadInputError
+from emberline.features.schema import Schema
+from emberline.features.statistics import Need, Statistics
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -3,15 +3,15 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from features.columns.contract import NO_ID, PAD, StoredShape, Transform, check_field
-from features.errors import BadInputError
-from features.schema import Schema
-from features.statistics import Need, Statistics
+from emberline.features.columns.contract import NO_ID, PAD, StoredShape, Transform, check_field
+from emberline.features.errors import BadInputError
+from emberline.features.schema import Schema
+from emberline.features.statistics import Need, Statistics
 
 if TYPE_CHECKING:
     import tensorflow as tf
 
-    from features.transform import RawTensors
+    from emberline.features.columns.raw_tensors import RawTensors
 
 
 class FieldIds:

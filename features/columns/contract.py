@@ -7,14 +7,14 @@ with `cardinality` too it is `Categorical`, and the dense views take it as a sou
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias, runtime_checkable
 
-from features.errors import BadInputError
-from features.schema import Kind, Schema
-from features.statistics import Need, Statistics
+from emberline.features.errors import BadInputError
+from emberline.features.schema import Kind, Schema
+from emberline.features.statistics import Need, Statistics
 
 if TYPE_CHECKING:
     import tensorflow as tf
 
-    from features.transform import RawTensors
+    from emberline.features.columns.raw_tensors import RawTensors
 
 Transform: TypeAlias = "Callable[[RawTensors], tf.Tensor]"
 

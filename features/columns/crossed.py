@@ -3,18 +3,18 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias, Union
 
-from features.columns.bucketized import Bucketized
-from features.columns.categorical import Identity
-from features.columns.contract import NO_ID, PAD, StoredShape, Transform
-from features.columns.vocabulary import Vocabulary
-from features.errors import BadInputError
-from features.schema import Schema
-from features.statistics import Need, Statistics
+from emberline.features.columns.bucketized import Bucketized
+from emberline.features.columns.categorical import Identity
+from emberline.features.columns.contract import NO_ID, PAD, StoredShape, Transform
+from emberline.features.columns.vocabulary import Vocabulary
+from emberline.features.errors import BadInputError
+from emberline.features.schema import Schema
+from emberline.features.statistics import Need, Statistics
 
 if TYPE_CHECKING:
     import tensorflow as tf
 
-    from features.transform import RawTensors
+    from emberline.features.columns.raw_tensors import RawTensors
 
 Leaf: TypeAlias = str | Bucketized | Vocabulary | Identity
 Key: TypeAlias = Union[Leaf, "Crossed"]

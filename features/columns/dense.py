@@ -3,9 +3,9 @@
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from features.columns.contract import Categorical, Transformed
-from features.columns.weighted import Weighted
-from features.errors import BadInputError
+from emberline.features.columns.contract import Categorical, Transformed
+from emberline.features.columns.weighted import Weighted
+from emberline.features.errors import BadInputError
 
 Combiner = Literal["mean", "sum", "sqrtn"]
 

@@ -3,17 +3,17 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from features.columns.categorical import FieldIds, padded
-from features.columns.contract import NO_ID, Transform, check_field
-from features.columns.vocabulary_file import count_frequent, count_lines, words_table
-from features.errors import BadInputError
-from features.schema import Schema
-from features.statistics import LearnedVocabulary, Need, Statistics
+from emberline.features.columns.categorical import FieldIds, padded
+from emberline.features.columns.contract import NO_ID, Transform, check_field
+from emberline.features.columns.vocabulary_file import count_frequent, count_lines, words_table
+from emberline.features.errors import BadInputError
+from emberline.features.schema import Schema
+from emberline.features.statistics import LearnedVocabulary, Need, Statistics
 
 if TYPE_CHECKING:
     import tensorflow as tf
 
-    from features.transform import RawTensors
+    from emberline.features.columns.raw_tensors import RawTensors
 
 
 @dataclass(frozen=True)

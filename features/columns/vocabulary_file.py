@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from features import storage
-from features.errors import BadInputError
+from emberline.features import storage
+from emberline.features.errors import BadInputError
 
 if TYPE_CHECKING:
     import tensorflow as tf

@@ -8,7 +8,7 @@ TensorFlow offers, that is four times as fast as a triangle filter.
 
 import tensorflow as tf
 
-from features.images import header
+from emberline.features.images import header
 
 RATIOS = (1, 2, 4, 8)
 """By how much JPEGs can be reduced while they are decoded."""

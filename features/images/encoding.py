@@ -3,7 +3,7 @@
 import pyarrow as pa
 import tensorflow as tf
 
-from features.errors import BadInputError
+from emberline.features.errors import BadInputError
 
 QUALITY = 95
 """Of JPEGs: what Pillow and TensorFlow take for the highest that is of use."""
@@ -17,7 +17,7 @@ def files(pictures: tf.Tensor, form: str) -> pa.Array:
         form: `png` or `jpeg`.
 
     Returns:
-        binary `[rows]`, which `features.images.decoding.pixels` reads.
+        binary `[rows]`, which `emberline.features.images.decoding.pixels` reads.
 
     Raises:
         BadInputError: for another form.

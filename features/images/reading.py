@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from features.errors import BadInputError
-from features.images.header import ImageError, is_file, read_header
-from features.python_worker import keep_out_of_collections, keep_to_own_cores
-from features.schema import Field
+from emberline.features.errors import BadInputError
+from emberline.features.images.header import ImageError, is_file, read_header
+from emberline.features.python_worker import keep_out_of_collections, keep_to_own_cores
+from emberline.features.schema import Field
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -109,7 +109,7 @@ def _decoder(shape: tuple[int, int, int], resize: str) -> Callable[[Any], Any]:
     """The transform graph's own decoding, and how images were turned, traced once: Spark's Python workers live on."""
     import tensorflow as tf
 
-    from features.images.decoding import orientations, pixels
+    from emberline.features.images.decoding import orientations, pixels
 
     keep_to_own_cores()
 

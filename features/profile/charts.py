@@ -5,8 +5,8 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from features.statistics import FieldStatistics
-from features.validation.distribution import Distribution
+from emberline.features.statistics import FieldStatistics
+from emberline.features.validation.distribution import Distribution
 
 WIDTH, HEIGHT = 400, 100
 """Units of a drawing; the page stretches it, so only text outside of it stays sharp and unstretched."""

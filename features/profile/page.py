@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 import jinja2
 import markupsafe
 
-from features.profile.charts import BARS, Chart, bars, figure, histogram, share
-from features.schema import Field, Schema
-from features.statistics import FieldStatistics, Statistics
-from features.validation.checks import Anomaly, field_distances, missing_share
-from features.validation.drift import Distance, listed_counts
+from emberline.features.profile.charts import BARS, Chart, bars, figure, histogram, share
+from emberline.features.schema import Field, Schema
+from emberline.features.statistics import FieldStatistics, Statistics
+from emberline.features.validation.checks import Anomaly, field_distances, missing_share
+from emberline.features.validation.drift import Distance, listed_counts
 
 PROFILE = "profile.html"
 PREVIOUS = "previous"
@@ -31,7 +31,7 @@ class ProfileInput:
         schema: Fields, in the order of the page.
         splits: Statistics of each split, the training split first; all others are compared with it.
         previous: Statistics of the previous version's training split.
-        anomalies: As `features.validation.anomalies.validate` gave them.
+        anomalies: As `emberline.features.validation.anomalies.validate` gave them.
         facts: Lines of the header, such as the dataset's URI and digest.
         synthetic: What to say about made-up data; empty for real data.
         rows_read: Raw rows.
@@ -93,8 +93,8 @@ def profile_html(profile: ProfileInput) -> str:
         autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
     )
     environment.filters |= {"figure": figure, "share": share, "breakable": _breakable}
-    source = importlib.resources.files("features.profile").joinpath("page.html").read_text(encoding="utf-8")
-    look = importlib.resources.files("features.profile").joinpath("look.css").read_text(encoding="utf-8")
+    source = importlib.resources.files("emberline.features.profile").joinpath("page.html").read_text(encoding="utf-8")
+    look = importlib.resources.files("emberline.features.profile").joinpath("look.css").read_text(encoding="utf-8")
     series = profile.series
     main = next(iter(profile.splits))
     distances = {

@@ -9,7 +9,7 @@ from math import pi
 
 import tensorflow as tf
 
-from features.sounds.wav import EXTENSIBLE, PCM, WIDTHS
+from emberline.features.sounds.wav import EXTENSIBLE, PCM, WIDTHS
 
 CROSSINGS = 32
 """Zeros of the sinc to either side."""

@@ -1,9 +1,9 @@
 """One tf.data reader for the three layouts: shares of equal size per worker, shuffling, exact batches, resumable.
 
 Local files are read by TensorFlow's own reader inside the graph (blocks of uncompressed files in any order, by their
-byte offset); every other URI by `features.tfrecord.remote` in Python, which feeds the same graph. What is read in which
-order is decided by `features.tfrecord.pieces` from the manifest and (seed, epoch, worker, workers) alone; what records
-become is in `features.tfrecord.parsing`.
+byte offset); every other URI by `emberline.features.tfrecord.remote` in Python, which feeds the same graph. What is
+read in which order is decided by `emberline.features.tfrecord.epoch_order` from the manifest and (seed, epoch, worker,
+workers) alone; what records become is in `emberline.features.tfrecord.parsing`.
 """
 
 from collections.abc import Callable, Sequence
@@ -12,11 +12,12 @@ from dataclasses import dataclass
 import numpy as np
 import tensorflow as tf
 
-from features import storage
-from features.tfrecord.buckets import Buckets
-from features.tfrecord.layouts import Groups
-from features.tfrecord.manifest import ShardSet
-from features.tfrecord.parsing import (
+from emberline.features import storage
+from emberline.features.tfrecord.buckets import Buckets
+from emberline.features.tfrecord.epoch_order import Share, bounds_of, rest_of, share_of
+from emberline.features.tfrecord.layouts import Groups
+from emberline.features.tfrecord.manifest import ShardSet
+from emberline.features.tfrecord.parsing import (
     Tensors,
     block_window,
     parse_packed,
@@ -25,8 +26,7 @@ from features.tfrecord.parsing import (
     row_window,
     split_columns,
 )
-from features.tfrecord.pieces import Share, bounds_of, rest_of, share_of
-from features.tfrecord.remote import remote_records
+from emberline.features.tfrecord.remote import remote_records
 
 _plain_graph = tf.autograph.experimental.do_not_convert  # no Python control flow in here: saves a third of the set-up
 _COMPRESSION = {None: "", "gzip": "GZIP", "zlib": "ZLIB"}

@@ -22,11 +22,11 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from features import storage
-from features.tfrecord.codec.example import ExampleDecoder, ExampleEncoder
-from features.tfrecord.codec.feature_types import UnsupportedColumnError, from_wire
-from features.tfrecord.codec.framing import CODEC_SUFFIX, RecordReader, Records, RecordWriter, check_codec
-from features.tfrecord.manifest import LAYOUTS, Layout, Shard, ShardSet, is_list, type_name
+from emberline.features import storage
+from emberline.features.tfrecord.codec.example import ExampleDecoder, ExampleEncoder
+from emberline.features.tfrecord.codec.feature_types import UnsupportedColumnError, from_wire
+from emberline.features.tfrecord.codec.framing import CODEC_SUFFIX, RecordReader, Records, RecordWriter, check_codec
+from emberline.features.tfrecord.manifest import LAYOUTS, Layout, Shard, ShardSet, is_list, type_name
 
 _BLOCKS_PER_CALL = 8  # encoded together: amortises the cost of a call, keeps the buffer small
 

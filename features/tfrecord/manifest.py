@@ -10,7 +10,7 @@ from typing import Any, Literal, get_args
 
 import pyarrow as pa
 
-from features import storage
+from emberline.features import storage
 
 Layout = Literal["plain", "packed", "block"]
 LAYOUTS: tuple[Layout, ...] = get_args(Layout)
@@ -72,7 +72,7 @@ class ShardSet:
 
     Attributes:
         schema: int64, float32, string, binary, list or fixed_size_list of int64 or float32, fixed_size_list of uint8.
-        layout: `plain`, `packed` or `block`, see `features.tfrecord.layouts`.
+        layout: `plain`, `packed` or `block`, see `emberline.features.tfrecord.layouts`.
         codec: None, "gzip" or "zlib".
         rows_per_block: rows of a block record (and of a random access unit in the other layouts).
         shards: in the order of their rows.
@@ -138,7 +138,7 @@ class ShardSet:
         Raises:
             ManifestError: naming the first file that is absent or differs.
         """
-        from features.tfrecord.codec.framing import crc32c
+        from emberline.features.tfrecord.codec.framing import crc32c
 
         for shard in self.shards:
             place = storage.join(uri, shard.path)

@@ -8,8 +8,8 @@ from collections.abc import Callable, Sequence
 
 import tensorflow as tf
 
-from features.tfrecord.layouts import Group, Groups
-from features.tfrecord.manifest import ShardSet
+from emberline.features.tfrecord.layouts import Group, Groups
+from emberline.features.tfrecord.manifest import ShardSet
 
 Tensors = dict[str, tf.Tensor]
 

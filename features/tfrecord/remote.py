@@ -1,4 +1,4 @@
-"""Records of shards that TensorFlow cannot open (hdfs, s3, memory ...), read by `features.storage` for tf.data."""
+"""Records of shards that TensorFlow cannot open (hdfs, s3, memory ...), read by `features/storage.py` for tf.data."""
 
 from collections import deque
 from collections.abc import Iterator
@@ -11,10 +11,10 @@ import numpy.typing as npt
 import pyarrow as pa
 import tensorflow as tf
 
-from features import storage
-from features.tfrecord.codec.framing import RecordReader, Records, scan_buffer
-from features.tfrecord.manifest import ShardSet
-from features.tfrecord.pieces import Share
+from emberline.features import storage
+from emberline.features.tfrecord.codec.framing import RecordReader, Records, scan_buffer
+from emberline.features.tfrecord.epoch_order import Share
+from emberline.features.tfrecord.manifest import ShardSet
 
 _READ_AHEAD = 4  # blocks requested at the same time
 _OPEN_FILES = 256  # of thousands of shards: an open one may hold a connection

@@ -1,16 +1,16 @@
 """What is wrong with a data set as a whole: its statistics against the schema, expectations and earlier statistics.
 
-Works on statistics alone, without Spark. Single bad rows are put aside by `features.validation.rows`; here it is asked
-whether there are too many of them, and whether the good ones are still the data that the model was made for.
+Works on statistics alone, without Spark. Single bad rows are put aside by `emberline.features.validation.rows`; here it
+is asked whether there are too many of them, and whether the good ones are still the data that the model was made for.
 """
 
 from collections.abc import Collection, Mapping, Sequence
 
-from features.errors import BadInputError, nearest
-from features.schema import Schema
-from features.statistics import Statistics
-from features.validation.checks import TRAIN, Anomaly, Checks, SplitFacts
-from features.validation.expectations import ANOMALY_KINDS, Expectations
+from emberline.features.errors import BadInputError, nearest
+from emberline.features.schema import Schema
+from emberline.features.statistics import Statistics
+from emberline.features.validation.checks import TRAIN, Anomaly, Checks, SplitFacts
+from emberline.features.validation.expectations import ANOMALY_KINDS, Expectations
 
 
 class AnomalyError(BadInputError):

@@ -3,11 +3,11 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from features.errors import nearest
-from features.schema import Field, Schema
-from features.statistics import FieldStatistics, Statistics
-from features.validation.drift import Distance, class_distance, distance
-from features.validation.expectations import AnomalyKind, Expectations
+from emberline.features.errors import nearest
+from emberline.features.schema import Field, Schema
+from emberline.features.statistics import FieldStatistics, Statistics
+from emberline.features.validation.drift import Distance, class_distance, distance
+from emberline.features.validation.expectations import AnomalyKind, Expectations
 
 TRAIN = "train"
 
@@ -46,7 +46,7 @@ class SplitFacts:
     Args:
         statistics: Of its good rows.
         rejected: Rows put aside.
-        faults: Rejected rows by field and kind, as `features.validation.rows.fault_counts` gives them.
+        faults: Rejected rows by field and kind, as `emberline.features.validation.rows.fault_counts` gives them.
         columns: Columns of the raw rows, where they carry names.
     """
 

@@ -7,7 +7,7 @@ import operator
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from features.statistics import FieldStatistics
+from emberline.features.statistics import FieldStatistics
 
 
 @dataclass(frozen=True)

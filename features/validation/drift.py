@@ -11,9 +11,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from features.schema import Field
-from features.statistics import FieldStatistics
-from features.validation.distribution import Distribution
+from emberline.features.schema import Field
+from emberline.features.statistics import FieldStatistics
+from emberline.features.validation.distribution import Distribution
 
 BINS = 20
 """Common bins for the Jensen-Shannon divergence, of equal weight in the mean of both distributions."""

@@ -1,13 +1,13 @@
 """What is expected of a whole data set, beyond single rows: limits, and what happens beyond them.
 
-Declared in a recipe; `features.validation.anomalies` holds data against it. Imports nothing heavy.
+Declared in a recipe; `emberline.features.validation.anomalies` holds data against it. Imports nothing heavy.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
-from features.errors import BadInputError, nearest
+from emberline.features.errors import BadInputError, nearest
 
 AnomalyKind = Literal[
     "missing_column", "new_column", "type", "domain", "rejected", "missing", "missing_jump", "empty", "constant",
@@ -29,7 +29,7 @@ class Limits:
         missing: Largest share of good rows without a value.
         missing_jump: Largest change of that share since the previous version.
         faulty: Largest share of rows that this field alone may spoil, by type or by domain.
-        drift: Largest distance from the previous version (`features.validation.drift` says which distance).
+        drift: Largest distance from the previous version (`emberline.features.validation.drift` says which distance).
         skew: Largest distance between training rows and others: the held-out split, rows to score.
     """
 

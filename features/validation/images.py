@@ -9,8 +9,8 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.types import ArrayType, IntegerType, StructField, StructType
 
-from features.images.reading import read_images
-from features.schema import Field, Schema
+from emberline.features.images.reading import read_images
+from emberline.features.schema import Field, Schema
 
 SIZE = "{}__size"
 """Column of the height and width that an image had before it was fitted."""

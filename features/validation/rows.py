@@ -1,6 +1,7 @@
 """Checks raw rows against the schema, in Spark: every row is either typed and good, or carries a reason.
 
-What makes a whole split suspicious is for `features.validation.anomalies`; it reads the reasons through `fault_counts`.
+What makes a whole split suspicious is for `emberline.features.validation.anomalies`; it reads the reasons through
+`fault_counts`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,10 +20,10 @@ from pyspark.sql.types import (
     VariantType,
 )
 
-from features.errors import BadInputError, nearest
-from features.schema import Field, Label, Schema
-from features.validation.images import UNREADABLE, check_images
-from features.validation.sounds import UNHEARD, check_sounds
+from emberline.features.errors import BadInputError, nearest
+from emberline.features.schema import Field, Label, Schema
+from emberline.features.validation.images import UNREADABLE, check_images
+from emberline.features.validation.sounds import UNHEARD, check_sounds
 
 RAW, SOURCE, FAULT, REASON = "_raw", "_source", "_fault", "reason"
 """Columns beside the fields: the row as it came, the file it came from, what a reader found wrong, the verdict."""

@@ -4,7 +4,7 @@ import json
 import textwrap
 from typing import Any
 
-from features.schema import Field, Label, Schema
+from emberline.features.schema import Field, Label, Schema
 
 CODE_WIDTH = 100
 
@@ -16,7 +16,7 @@ def declaration(schema: Schema) -> str:
     )
     label = textwrap.indent(_call("Label", schema.label, ("name",)), " " * 4).lstrip()
     return (
-        "from features.schema import Field, Label, Schema\n\n"
+        "from emberline.features.schema import Field, Label, Schema\n\n"
         "# Limits and domains are what was seen: widen them to what is possible.\n"
         f"SCHEMA = Schema(\n    fields=(\n{fields}    ),\n    label={label},\n    key={_literal(schema.key)},\n)\n"
     )

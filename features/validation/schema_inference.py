@@ -1,4 +1,4 @@
-"""A schema guessed from data, for a person to correct and keep; `features.validation.schema_declaration` prints it."""
+"""A schema guessed from data, for a person to correct and keep; `schema_declaration` prints it."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -16,8 +16,8 @@ from pyspark.sql.types import (
     StructType,
 )
 
-from features.errors import BadInputError, nearest
-from features.schema import MISSING_INTEGER, Field, Kind, Label, Schema
+from emberline.features.errors import BadInputError, nearest
+from emberline.features.schema import MISSING_INTEGER, Field, Kind, Label, Schema
 
 MISSING_MARKS = ("?", "-", "NA", "N/A", "n/a", "NULL", "Null", "null", "None", "none", "NaN", "nan", "\\N")
 """Texts that are taken for "no value" where a column has them."""

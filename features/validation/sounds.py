@@ -8,8 +8,8 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.types import StructField, StructType
 
-from features.schema import Schema
-from features.sounds.wav import SoundError, read_header
+from emberline.features.schema import Schema
+from emberline.features.sounds.wav import SoundError, read_header
 
 UNHEARD = "is not a sound that can be read"
 

@@ -8,8 +8,8 @@ spectrum is taken; the noise is an input that an exported model does without.
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from features.columns import Column, Spectrum, Waveform
-from features.errors import BadInputError
+from emberline.features.columns import Column, Spectrum, Waveform
+from emberline.features.errors import BadInputError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -66,8 +66,8 @@ def build(config: Config, cardinalities: "Mapping[str, int]") -> "keras.Model":
     """A model from waveforms `[batch, samples]` to a logit per class, `[batch, outputs]`."""
     import keras
 
-    from models.audio.sound_input import Disturbed, Heard, standardised
-    from models.vision.heads import class_logits
+    from emberline.models.audio.sound_input import Disturbed, Heard, standardised
+    from emberline.models.vision.heads import class_logits
 
     layers, spectrum = keras.layers, config.spectrum
     inputs = {

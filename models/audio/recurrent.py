@@ -6,8 +6,8 @@ A textbook's network for spoken digits, in which a step is a coefficient over al
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from features.columns import Column, Spectrum
-from features.errors import BadInputError
+from emberline.features.columns import Column, Spectrum
+from emberline.features.errors import BadInputError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -48,8 +48,8 @@ def build(config: Config, cardinalities: "Mapping[str, int]") -> "keras.Model":
     """A model from spectra to a logit per class, `[batch, outputs]`."""
     import keras
 
-    from models.audio.sound_input import standardised
-    from models.vision.heads import class_logits
+    from emberline.models.audio.sound_input import standardised
+    from emberline.models.vision.heads import class_logits
 
     layers, sound = keras.layers, config.sound
     given = keras.Input(sound.stored_shape, name=sound.name)

@@ -6,7 +6,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from features.columns import Spectrum
+from emberline.features.columns import Spectrum
 
 
 def standardised(frames: keras.KerasTensor) -> keras.KerasTensor:

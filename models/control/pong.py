@@ -1,7 +1,7 @@
 """Pong from its pictures: 80 x 80 pixels, 200 rectified units, three actions: 1,280,803 weights.
 
 A textbook's policy, after Karpathy, "Deep Reinforcement Learning: Pong from Pixels", 2016. It is trained by the loss of
-`pipelines.reinforcement.policy_gradient`, each point of the game being a game of its own. What it sees is the
+`emberline.pipelines.reinforcement.policy_gradient`, each point of the game being a game of its own. What it sees is the
 difference of two pictures, for a single one does not tell where the ball goes.
 """
 

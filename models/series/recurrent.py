@@ -6,8 +6,8 @@ A textbook's network, in which the ten numbers of a window are the ten elements 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from features.columns import Column, Numeric
-from features.errors import BadInputError
+from emberline.features.columns import Column, Numeric
+from emberline.features.errors import BadInputError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -7,7 +7,7 @@ in any layer, so that a drawing is the same in whatever batch it comes.
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from features.columns import Column, Strokes
+from emberline.features.columns import Column, Strokes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -47,7 +47,7 @@ def build(config: Config, cardinalities: "Mapping[str, int]") -> "keras.Model":
     import keras
     from keras import ops
 
-    from models.vision.heads import class_logits
+    from emberline.models.vision.heads import class_logits
 
     layers = keras.layers
     given = keras.Input((None,), name=config.strokes.name)

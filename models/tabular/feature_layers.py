@@ -10,7 +10,7 @@ from typing import TypeAlias
 import keras
 from keras import ops
 
-from features.columns import (
+from emberline.features.columns import (
     Bucketized,
     Categorical,
     Column,
@@ -21,8 +21,8 @@ from features.columns import (
     Weighted,
     stored,
 )
-from features.errors import BadInputError
-from models.tabular.ids import Ids, Tables, combined, counts, vectors
+from emberline.features.errors import BadInputError
+from emberline.models.tabular.ids import Ids, Tables, combined, counts, vectors
 
 DenseColumn: TypeAlias = Numeric | Bucketized | Indicator | Embedding
 LinearColumn: TypeAlias = Transformed | Weighted

@@ -8,9 +8,9 @@ import keras
 import numpy as np
 from keras import ops
 
-from features import storage
-from features.columns import PAD, Categorical, Embedding, Weighted
-from features.errors import BadInputError
+from emberline.features import storage
+from emberline.features.columns import PAD, Categorical, Embedding, Weighted
+from emberline.features.errors import BadInputError
 
 
 @dataclass(frozen=True)

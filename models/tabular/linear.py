@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from features.columns import Column, Transformed, Weighted
+from emberline.features.columns import Column, Transformed, Weighted
 
 if TYPE_CHECKING:
     import keras
@@ -39,7 +39,7 @@ def build(config: Config, cardinalities: Mapping[str, int]) -> "keras.Model":
     """
     import keras
 
-    from models.tabular import feature_layers
+    from emberline.models.tabular import feature_layers
 
     inputs = feature_layers.model_inputs(config.columns)
     logit = feature_layers.linear_logit(config.wide, inputs, cardinalities, "wide", config.outputs)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from features.columns import Bucketized, Column, Embedding, Indicator, Numeric, Transformed, Weighted
+from emberline.features.columns import Bucketized, Column, Embedding, Indicator, Numeric, Transformed, Weighted
 
 if TYPE_CHECKING:
     import keras
@@ -48,8 +48,8 @@ def build(config: Config, cardinalities: Mapping[str, int]) -> "keras.Model":
     """
     import keras
 
-    from models.tabular import feature_layers
-    from models.tabular.hidden_layers import hidden_layers
+    from emberline.models.tabular import feature_layers
+    from emberline.models.tabular.hidden_layers import hidden_layers
 
     inputs = feature_layers.model_inputs(config.columns)
     logits = []

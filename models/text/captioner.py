@@ -5,12 +5,12 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from models.text.writer import Memory, Shape, States, Writer
+from emberline.models.text.writer import Memory, Shape, States, Writer
 
 
 @keras.saving.register_keras_serializable("emberline")
 class Captioner(Writer):
-    """Reads a vector, and writes ids; see `models.text.captions.Config`.
+    """Reads a vector, and writes ids; see `emberline.models.text.captions.Config`.
 
     Args:
         image_width: Numbers of the vector of an image.

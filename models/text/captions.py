@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from features.columns import Column, Embedding, Numeric
-from features.errors import BadInputError
+from emberline.features.columns import Column, Embedding, Numeric
+from emberline.features.errors import BadInputError
 
 if TYPE_CHECKING:
     import keras
@@ -54,21 +54,21 @@ class Config:
 
 
 def build(config: Config, cardinalities: Mapping[str, int]) -> "keras.Model":
-    """A model from a vector and ids to what `pipelines.tasks.translation` asks for.
+    """A model from a vector and ids to what `emberline.pipelines.tasks.translation` asks for.
 
     Args:
         config: Columns and layers.
         cardinalities: Number of ids of every categorical column.
 
     Returns:
-        Inputs `[batch, numbers]` and `[batch, words]`; outputs as `models.text.writer.said` gives them.
+        Inputs `[batch, numbers]` and `[batch, words]`; outputs as `emberline.models.text.writer.said` gives them.
     """
     import keras
 
-    from models.tabular import feature_layers
-    from models.text.captioner import Captioner
-    from models.text.translation import named_ids
-    from models.text.writer import said
+    from emberline.models.tabular import feature_layers
+    from emberline.models.text.captioner import Captioner
+    from emberline.models.text.translation import named_ids
+    from emberline.models.text.writer import said
 
     inputs = feature_layers.model_inputs(config.columns)
     caption, named = config.caption.source, named_ids(config.caption, cardinalities)

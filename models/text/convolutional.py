@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from features.columns import Column, Embedding
+from emberline.features.columns import Column, Embedding
 
 if TYPE_CHECKING:
     import keras
@@ -50,7 +50,7 @@ def build(config: Config, cardinalities: Mapping[str, int]) -> "keras.Model":
     import keras
     from keras import ops
 
-    from models.text.words import word_vectors
+    from emberline.models.text.words import word_vectors
 
     inputs, vectors, _ = word_vectors(config.words, cardinalities, config.length)
     hidden = keras.layers.Conv1D(config.filters, config.width, activation="relu", name="patterns")(vectors)

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from features.columns import PAD, Column, Embedding
-from features.errors import BadInputError
+from emberline.features.columns import PAD, Column, Embedding
+from emberline.features.errors import BadInputError
 
 if TYPE_CHECKING:
     import keras
@@ -62,7 +62,7 @@ class Config:
 
 
 def build(config: Config, cardinalities: Mapping[str, int]) -> "keras.Model":
-    """A model from a text's ids to what `pipelines.tasks.language` asks for; each text is read from its beginning.
+    """A model from a text's ids to what the task `language` asks for; each text is read from its beginning.
 
     Args:
         config: Column and layers.
@@ -74,8 +74,8 @@ def build(config: Config, cardinalities: Mapping[str, int]) -> "keras.Model":
     """
     import keras
 
-    from models.tabular import feature_layers
-    from models.text.next_word import NextWord
+    from emberline.models.tabular import feature_layers
+    from emberline.models.text.next_word import NextWord
 
     inputs = feature_layers.model_inputs(config.columns)
     size, width = cardinalities[config.words.source.name], config.words.dimension
@@ -108,7 +108,7 @@ def carried(config: Config, model: "keras.Model") -> "keras.Model":
     """
     import keras
 
-    from models.tabular import feature_layers
+    from emberline.models.tabular import feature_layers
 
     inputs = feature_layers.model_inputs(config.columns)
     states = {name: keras.Input((config.words.dimension,), name=name) for name in config.states}

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from features.columns import Column, Embedding
+from emberline.features.columns import Column, Embedding
 
 if TYPE_CHECKING:
     import keras
@@ -48,7 +48,7 @@ def build(config: Config, cardinalities: Mapping[str, int]) -> "keras.Model":
     import keras
     from keras import ops
 
-    from models.text.words import word_vectors
+    from emberline.models.text.words import word_vectors
 
     inputs, vectors, there = word_vectors(config.words, cardinalities)
     # A text without words is one step of zeros: a layer that skips all steps of a row has no last one.

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from features.columns import Column, Embedding, Frequency
-from features.errors import BadInputError
+from emberline.features.columns import Column, Embedding, Frequency
+from emberline.features.errors import BadInputError
 
 if TYPE_CHECKING:
     import keras
@@ -59,7 +59,7 @@ class Config:
 
 
 def build(config: Config, cardinalities: Mapping[str, int]) -> "keras.Model":
-    """A model from ids to what `pipelines.tasks.vectors` asks for.
+    """A model from ids to what `emberline.pipelines.tasks.vectors` asks for.
 
     Args:
         config: Columns and settings.
@@ -72,9 +72,9 @@ def build(config: Config, cardinalities: Mapping[str, int]) -> "keras.Model":
     import keras
     from keras import ops
 
-    from models.tabular import feature_layers
-    from models.tabular.ids import Tables
-    from models.text.skip_gram_layers import MeanVector, NeighbourLoss, Thinned
+    from emberline.models.tabular import feature_layers
+    from emberline.models.tabular.ids import Tables
+    from emberline.models.text.skip_gram_layers import MeanVector, NeighbourLoss, Thinned
 
     inputs = feature_layers.model_inputs(config.columns)
     ids = inputs[config.words.source.name]

@@ -7,9 +7,9 @@ import keras
 import tensorflow as tf
 from keras import ops
 
-from features.columns import PAD
-from models.seeds import own_seed
-from models.text import sampling
+from emberline.features.columns import PAD
+from emberline.models.seeds import own_seed
+from emberline.models.text import sampling
 
 Shape: TypeAlias = tuple[int | None, ...]
 
@@ -26,7 +26,7 @@ class Thinned(keras.layers.Layer):
     """The words of a text without those that have no id, and in training with fewer of the frequent ones.
 
     Args:
-        threshold: See `subsample` of `models.text.skip_gram`.
+        threshold: See `subsample` of `emberline.models.text.skip_gram`.
     """
 
     def __init__(self, threshold: float, **kwargs: Any) -> None:

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from features.columns import Column, Embedding, Vocabulary
-from features.errors import BadInputError
+from emberline.features.columns import Column, Embedding, Vocabulary
+from emberline.features.errors import BadInputError
 
 if TYPE_CHECKING:
     import keras
@@ -26,7 +26,8 @@ class Config:
         layers: Recurrent layers of the encoder and of the decoder.
         cell: `gru` or `lstm`.
         dropout: Share of the elements of vectors and layers dropped in training.
-        negatives: Train by softmax among a place's word and so many drawn ones (see `models.text.skip_gram`), all of a
+        negatives: Train by softmax among a place's word and so many drawn ones (see `emberline.models.text.skip_gram`),
+            all of a
             batch's places sharing them; 0 for the softmax over all words.
         longest: Words that are written at most.
         beams: Texts that are followed side by side; 1 takes the likeliest word each time.
@@ -62,20 +63,20 @@ class Config:
 
 
 def build(config: Config, cardinalities: Mapping[str, int]) -> "keras.Model":
-    """A model from ids to what `pipelines.tasks.translation` asks for.
+    """A model from ids to what `emberline.pipelines.tasks.translation` asks for.
 
     Args:
         config: Columns and layers.
         cardinalities: Number of ids of every categorical column.
 
     Returns:
-        Inputs `[batch, words]` each; outputs as `models.text.writer.said` gives them.
+        Inputs `[batch, words]` each; outputs as `emberline.models.text.writer.said` gives them.
     """
     import keras
 
-    from models.tabular import feature_layers
-    from models.text.translator import Translator
-    from models.text.writer import said
+    from emberline.models.tabular import feature_layers
+    from emberline.models.text.translator import Translator
+    from emberline.models.text.writer import said
 
     inputs = feature_layers.model_inputs(config.columns)
     source, target = config.source.source, config.target.source

@@ -5,13 +5,13 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from features.columns import PAD
-from models.text.writer import Memory, Shape, States, Writer
+from emberline.features.columns import PAD
+from emberline.models.text.writer import Memory, Shape, States, Writer
 
 
 @keras.saving.register_keras_serializable("emberline")
 class Translator(Writer):
-    """Reads ids, and writes ids; see `models.text.translation.Config`.
+    """Reads ids, and writes ids; see `emberline.models.text.translation.Config`.
 
     Args:
         source_size: Ids that are read.

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 import keras
 from keras import ops
 
-from features.columns import PAD, Embedding
-from models.tabular import feature_layers
+from emberline.features.columns import PAD, Embedding
+from emberline.models.tabular import feature_layers
 
 
 def word_vectors(

@@ -6,10 +6,10 @@ import keras
 import tensorflow as tf
 from keras import ops
 
-from features.columns import NO_ID, PAD
-from models.seeds import own_seed
-from models.text import sampling
-from models.text.next_word import NextWord
+from emberline.features.columns import NO_ID, PAD
+from emberline.models.seeds import own_seed
+from emberline.models.text import sampling
+from emberline.models.text.next_word import NextWord
 
 Shape: TypeAlias = tuple[int | None, ...]
 States: TypeAlias = list[list[tf.Tensor]]
@@ -169,7 +169,7 @@ class Writer(keras.layers.Layer):
 def said(
     writer: Writer, about: keras.KerasTensor, target: keras.KerasTensor, named: int
 ) -> dict[str, keras.KerasTensor]:
-    """What `pipelines.tasks.translation` asks a network for.
+    """What `emberline.pipelines.tasks.translation` asks a network for.
 
     Args:
         writer: Its last layer.

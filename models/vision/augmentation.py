@@ -11,7 +11,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from features.errors import BadInputError
+from emberline.features.errors import BadInputError
 
 
 @dataclass(frozen=True)

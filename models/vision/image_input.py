@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import keras
 
-from features.columns import Image
-from models.vision.augmentation import Augmentation, Augmented, Standardised
+from emberline.features.columns import Image
+from emberline.models.vision.augmentation import Augmentation, Augmented, Standardised
 
 
 def model_input(image: Image) -> keras.KerasTensor:

@@ -5,7 +5,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from models.seeds import own_seed
+from emberline.models.seeds import own_seed
 
 
 @keras.saving.register_keras_serializable("emberline")

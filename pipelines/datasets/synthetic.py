@@ -6,8 +6,8 @@ from dataclasses import asdict, dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from features import storage
-from features.errors import BadInputError
+from emberline.features import storage
+from emberline.features.errors import BadInputError
 
 FACTS = "synthetic.json"
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from features.profile.charts import figure
+from emberline.features.profile.charts import figure
 
 SIDE = 300
 """Units of each side of a drawing."""
@@ -61,7 +61,7 @@ def roc(curves: Mapping[str, Mapping[str, Sequence[float]]], metrics: Mapping[st
     """Hits over false alarms, of every threshold.
 
     Args:
-        curves: By series, as `pipelines.metrics.binary` gives them in its details.
+        curves: By series, as `emberline.pipelines.metrics.binary` gives them in its details.
         metrics: By series.
     """
     lines = {}

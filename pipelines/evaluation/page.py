@@ -9,9 +9,9 @@ from typing import Any
 import jinja2
 import markupsafe
 
-from features.profile.charts import figure, share
-from pipelines.evaluation.charts import SIDE, Drawing, calibration, errors, precision_recall, roc
-from pipelines.tasks.task import is_smaller_better
+from emberline.features.profile.charts import figure, share
+from emberline.pipelines.evaluation.charts import SIDE, Drawing, calibration, errors, precision_recall, roc
+from emberline.pipelines.metrics.definitions import is_smaller_better
 
 PAGE = "evaluation.html"
 NEITHER_WAY = frozenset({"rows", "positive_rate"})
@@ -80,8 +80,10 @@ def evaluation_html(title: str, models: Sequence[Shown], *, synthetic: str = "")
         autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
     )
     environment.filters |= {"figure": figure, "share": share, "number": number}
-    source = importlib.resources.files("pipelines.evaluation").joinpath("page.html").read_text(encoding="utf-8")
-    look = importlib.resources.files("features.profile").joinpath("look.css").read_text(encoding="utf-8")
+    source = (
+        importlib.resources.files("emberline.pipelines.evaluation").joinpath("page.html").read_text(encoding="utf-8")
+    )
+    look = importlib.resources.files("emberline.features.profile").joinpath("look.css").read_text(encoding="utf-8")
     shown = metric_rows([model.metrics for model in models])
     return environment.from_string(source).render(
         title=title,

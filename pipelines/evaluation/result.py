@@ -4,8 +4,8 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
-from features import storage
-from features.errors import BadInputError
+from emberline.features import storage
+from emberline.features.errors import BadInputError
 
 EVALUATION = "evaluation.json"
 

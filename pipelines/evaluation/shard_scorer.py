@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from features.tfrecord.layouts import read_shard
-from features.tfrecord.manifest import ShardSet
-from pipelines.scoring_model import arrow_arrays, load, task_threads
-from pipelines.tasks.task import PredictionColumn
+from emberline.features.tfrecord.layouts import read_shard
+from emberline.features.tfrecord.manifest import ShardSet
+from emberline.pipelines.saved_model.executors import arrow_arrays, load, task_threads
+from emberline.pipelines.tasks.task import PredictionColumn
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class ShardScorer:
         key: Column that tells rows apart.
         label: Column of truths.
         columns: Of a prediction.
-        archive: The model, as `pipelines.scoring_model.ship` gave it.
+        archive: The model, as `emberline.pipelines.saved_model.executors.ship` gave it.
     """
 
     folder: str
@@ -34,7 +34,7 @@ class ShardScorer:
     def __call__(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         _, spec, score = load(self.archive, ("serve_transformed",), task_threads())
         shapes = {name: tuple(item.shape[1:]) for name, item in spec.items()}
-        from features.batches import stored_tensor
+        from emberline.features.tensors import stored_tensor
 
         for batch in batches:
             for index in batch.column(0).to_pylist():

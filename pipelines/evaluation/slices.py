@@ -8,14 +8,14 @@ from typing import Any
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from features.dataset_version import DatasetVersion
-from features.errors import BadInputError
-from features.profile.charts import figure
-from features.schema import Field, Schema
-from features.validation.rows import check_rows
-from pipelines.datasets import load_dataset
-from pipelines.metrics.measured import ALL, GROUPS, Measured
-from pipelines.recipe import Recipe, slice_bounds
+from emberline.features.dataset_version import DatasetVersion
+from emberline.features.errors import BadInputError
+from emberline.features.profile.charts import figure
+from emberline.features.schema import Field, Schema
+from emberline.features.validation.rows import check_rows
+from emberline.pipelines.datasets import load_dataset
+from emberline.pipelines.metrics.grouped import ALL, GROUPS, Measured
+from emberline.pipelines.recipe import Recipe, slice_bounds
 
 MOST_SLICES = 20
 """Of each field, the values with most rows are measured; the others are counted."""

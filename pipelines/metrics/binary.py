@@ -5,10 +5,10 @@ from typing import Any
 from pyspark.sql import DataFrame, Row
 from pyspark.sql import functions as F
 
-from features.errors import BadInputError
-from pipelines.metrics.measured import ALL, GROUP, Measured, groups_of, require_rows, spread
-from pipelines.metrics.ranking import Ranking, rank
-from pipelines.tasks.task import PROBABILITY_FLOOR
+from emberline.features.errors import BadInputError
+from emberline.pipelines.metrics.definitions import PROBABILITY_FLOOR
+from emberline.pipelines.metrics.grouped import ALL, GROUP, Measured, groups_of, require_rows, spread
+from emberline.pipelines.metrics.ranking import Ranking, rank
 
 CALIBRATION_BINS = 20
 """Equal parts of the probabilities, in each of which the mean prediction is compared with what came true."""

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
-from pipelines.metrics.measured import Measured, require_rows
+from emberline.pipelines.metrics.grouped import Measured, require_rows
 
 _Numbers = NDArray[np.float64]
 _MATCHED = "class string, score double, hit boolean, threshold double"

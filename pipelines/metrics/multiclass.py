@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 from pyspark.sql import Column, DataFrame, Row
 from pyspark.sql import functions as F
 
-from pipelines.metrics.measured import ALL, GROUP, Measured, groups_of, require_rows, spread
-from pipelines.tasks.task import PROBABILITY_FLOOR
+from emberline.pipelines.metrics.definitions import PROBABILITY_FLOOR
+from emberline.pipelines.metrics.grouped import ALL, GROUP, Measured, groups_of, require_rows, spread
 
 
 def multiclass_metrics(scored: DataFrame, label: str, classes: int, top: Sequence[int] = ()) -> dict[int, Measured]:

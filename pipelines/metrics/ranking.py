@@ -17,7 +17,7 @@ from pyspark import StorageLevel
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from pipelines.metrics.measured import ALL, GROUP, groups_of, spread
+from emberline.pipelines.metrics.grouped import ALL, GROUP, groups_of, spread
 
 ROWS_PER_RANGE = 1_000_000
 CURVE_CELLS = 100

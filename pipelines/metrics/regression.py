@@ -5,7 +5,7 @@ from typing import Any
 from pyspark.sql import DataFrame, Row
 from pyspark.sql import functions as F
 
-from pipelines.metrics.measured import ALL, GROUP, Measured, groups_of, require_rows, spread
+from emberline.pipelines.metrics.grouped import ALL, GROUP, Measured, groups_of, require_rows, spread
 
 ERROR_BINS = 40
 """Equal parts of the errors within `ERROR_SPAN` times their root mean square; all further out are in the outermost."""

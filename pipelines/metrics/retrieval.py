@@ -3,7 +3,7 @@
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
-from pipelines.metrics.measured import Measured, require_rows
+from emberline.pipelines.metrics.grouped import Measured, require_rows
 
 
 def retrieval_metrics(items: DataFrame, query: str, score: str, relevant: str) -> Measured:

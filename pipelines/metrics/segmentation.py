@@ -7,8 +7,8 @@ import pyarrow as pa
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from features.errors import BadInputError
-from pipelines.metrics.measured import Measured, require_rows
+from emberline.features.errors import BadInputError
+from emberline.pipelines.metrics.grouped import Measured, require_rows
 
 
 def segmentation_metrics(masks: DataFrame, truth: str, predicted: str, classes: int) -> Measured:

@@ -8,7 +8,7 @@ import pyarrow as pa
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from pipelines.metrics.measured import ALL, GROUP, Measured, groups_of, require_rows, spread
+from emberline.pipelines.metrics.grouped import ALL, GROUP, Measured, groups_of, require_rows, spread
 
 BLEU_ORDER = 4
 """Longest n-grams that BLEU counts."""
@@ -27,7 +27,8 @@ def loss_per_token(texts: DataFrame, loss: str, tokens: str) -> dict[int, Measur
     """Mean loss of a token, by group of texts.
 
     Args:
-        texts: One row per text; with its groups, if it has more than one (see `pipelines.metrics.measured.spread`).
+        texts: One row per text; with its groups, if it has more than one (see
+            `emberline.pipelines.metrics.grouped.spread`).
         loss: Column of the sums of the losses of a text's tokens.
         tokens: Column of numbers of tokens.
 

@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from features.errors import BadInputError
-from pipelines.metrics.measured import ALL, Measured
-from pipelines.metrics.ranking import Ranking, rank
+from emberline.features.errors import BadInputError
+from emberline.pipelines.metrics.grouped import ALL, Measured
+from emberline.pipelines.metrics.ranking import Ranking, rank
 
 FOLDS = 10
 SIMILARITY_BINS = 4000
@@ -31,7 +31,8 @@ def verification_metrics(
         By group: `auc`; `eer`, the equal error rate, where as many of the same are rejected as of others accepted,
         interpolated linearly between neighbouring thresholds; `tar_at_far_R` for each rate R, the largest share of the
         same that a threshold accepts which accepts at most the share R of the others; and `rows`. Details: `curve` (see
-        `pipelines.metrics.binary`), and `thresholds` by alarm rate, None where only rejecting all pairs is good enough.
+        `emberline.pipelines.metrics.binary`), and `thresholds` by alarm rate, None where only rejecting all pairs is
+        good enough.
 
     Raises:
         BadInputError: if the pairs are not of both kinds.

@@ -10,11 +10,11 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from models.control import dense
-from pipelines.reinforcement.policies import Greedy, Sampled, Scores
-from pipelines.reinforcement.policy_gradient import cross_entropy_reward_loss
-from pipelines.reinforcement.returns import discounted, standardised
-from pipelines.reinforcement.rollouts import Episode
+from emberline.models.control import dense
+from emberline.pipelines.reinforcement.policies import Greedy, Sampled, Scores
+from emberline.pipelines.reinforcement.policy_gradient import cross_entropy_reward_loss
+from emberline.pipelines.reinforcement.returns import discounted, standardised
+from emberline.pipelines.reinforcement.rollouts import Episode
 
 
 class ActorCritic:

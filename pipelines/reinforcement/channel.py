@@ -11,10 +11,10 @@ from collections.abc import Callable, Sequence
 
 import pyarrow as pa
 
-from pipelines.reinforcement import policies
-from pipelines.reinforcement.policies import Greedy, Sampled
-from pipelines.reinforcement.rollouts import Episode, episodes
-from pipelines.training.feed import wire
+from emberline.pipelines.reinforcement import policies
+from emberline.pipelines.reinforcement.policies import Greedy, Sampled
+from emberline.pipelines.reinforcement.rollouts import Episode, episodes
+from emberline.pipelines.training.input import wire
 
 ASK, POLICY, LEARNED = b"A", b"P", b"L"
 """Kinds of frames beside those of `wire`."""

@@ -11,9 +11,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from models.control import dense
-from pipelines.reinforcement.policies import Greedy, Scores
-from pipelines.reinforcement.rollouts import Episode
+from emberline.models.control import dense
+from emberline.pipelines.reinforcement.policies import Greedy, Scores
+from emberline.pipelines.reinforcement.rollouts import Episode
 
 
 class DeepQ:

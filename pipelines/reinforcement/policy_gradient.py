@@ -9,10 +9,10 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from models.control import dense
-from pipelines.reinforcement.policies import Greedy, Sampled, Scores
-from pipelines.reinforcement.returns import discounted, standardised
-from pipelines.reinforcement.rollouts import Episode
+from emberline.models.control import dense
+from emberline.pipelines.reinforcement.policies import Greedy, Sampled, Scores
+from emberline.pipelines.reinforcement.returns import discounted, standardised
+from emberline.pipelines.reinforcement.rollouts import Episode
 
 
 def cross_entropy_reward_loss(logits: tf.Tensor, actions: tf.Tensor, worth: tf.Tensor) -> tf.Tensor:

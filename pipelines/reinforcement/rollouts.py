@@ -8,7 +8,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from pyspark.sql import SparkSession
 
-from pipelines.reinforcement.policies import Policy
+from emberline.pipelines.reinforcement.policies import Policy
 
 ANSWER = "observations array<float>, actions array<int>, rewards array<float>, ended boolean"
 

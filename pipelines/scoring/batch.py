@@ -11,19 +11,19 @@ from pyspark.sql import functions as F
 from pyspark.sql.pandas.types import to_arrow_type
 from pyspark.sql.types import DataType, IntegerType, StringType, StructField, StructType, TimestampType
 
-from features import storage
-from features.errors import BadInputError
-from features.schema import Schema
-from features.validation.rows import RAW, REASON, SOURCE, check_rows, masked_reason
-from pipelines.scoring.destination import Destination
-from pipelines.scoring.model import ScoringModel
-from pipelines.scoring.prediction_files import WRITTEN, FileWriter, file_schema, names_folders
-from pipelines.scoring.raw_rows import RawRows, set_aside
-from pipelines.scoring.row_width import sample_rows_for
-from pipelines.scoring.scorer import OfBatches, OfFiles, Scorer
-from pipelines.scoring.side_files import ASIDE, Samples
-from pipelines.scoring_model import SPARK_TYPES
-from pipelines.session import settings
+from emberline.features import storage
+from emberline.features.errors import BadInputError
+from emberline.features.schema import Schema
+from emberline.features.validation.rows import RAW, REASON, SOURCE, check_rows, masked_reason
+from emberline.pipelines.runtime.session import settings
+from emberline.pipelines.saved_model.executors import SPARK_TYPES
+from emberline.pipelines.scoring.batch_size import sample_rows_for
+from emberline.pipelines.scoring.destination import Destination
+from emberline.pipelines.scoring.model import ScoringModel
+from emberline.pipelines.scoring.prediction_files import WRITTEN, FileWriter, file_schema, names_folders
+from emberline.pipelines.scoring.raw_rows import RawRows, set_aside
+from emberline.pipelines.scoring.scorer import OfBatches, OfFiles, Scorer
+from emberline.pipelines.scoring.side_files import ASIDE, Samples
 
 ADDED = (StructField("model_version", IntegerType()), StructField("scored_at", TimestampType()))
 """Columns that every prediction has besides its own."""

@@ -7,8 +7,8 @@ from functools import cached_property
 
 from pyspark.sql import DataFrame, SparkSession
 
-from features import storage
-from features.errors import BadInputError
+from emberline.features import storage
+from emberline.features.errors import BadInputError
 
 SUCCESS = "_SUCCESS"
 """As Spark marks a folder that is whole."""

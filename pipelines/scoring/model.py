@@ -7,13 +7,13 @@ from pathlib import Path
 
 from pyspark.sql import SparkSession
 
-from features.errors import BadInputError, nearest
-from features.schema import Schema
-from features.statistics import Statistics
-from pipelines.scoring_model import ship
-from pipelines.tasks import task_of
-from pipelines.tasks.task import PredictionColumn
-from pipelines.tracking import ModelVersion, Tracker
+from emberline.features.errors import BadInputError, nearest
+from emberline.features.schema import Schema
+from emberline.features.statistics import Statistics
+from emberline.pipelines.saved_model.executors import ship
+from emberline.pipelines.tasks import task_of
+from emberline.pipelines.tasks.task import PredictionColumn
+from emberline.pipelines.tracking import ModelVersion, Tracker
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,8 @@ from pyspark import TaskContext
 from pyspark.sql.pandas.types import to_arrow_type
 from pyspark.sql.types import BooleanType, DataType, DateType, IntegralType, StringType, StructType
 
-from features import storage
-from features.tfrecord.spark.partitions import directory
+from emberline.features import storage
+from emberline.features.tfrecord.spark.partitions import directory
 
 WRITTEN = "file string, rows bigint"
 """What a task answers: the name of a file, and how many rows are in it."""

@@ -12,16 +12,16 @@ from pyspark.sql import functions as F
 from pyspark.sql.pandas.types import to_arrow_type
 from pyspark.sql.types import DataType, IntegralType, StringType
 
-from features import storage
-from features.analysis.sources import Part, file_splits
-from features.errors import BadInputError, nearest
-from features.schema import Schema
-from features.validation.rows import FAULT, RAW, SOURCE
-from pipelines.datasets.raw_table import hidden, input_files, named_rows, raw_text
-from pipelines.scoring.quick_look import fits
+from emberline.features import storage
+from emberline.features.analysis.sources import Part, file_splits
+from emberline.features.errors import BadInputError, nearest
+from emberline.features.schema import Schema
+from emberline.features.validation.rows import FAULT, RAW, SOURCE
+from emberline.pipelines.datasets.readers.raw_table import hidden, input_files, named_rows, raw_text
+from emberline.pipelines.scoring.arrow_checks import fits
 
 if TYPE_CHECKING:
-    from pipelines.datasets.raw_table import Dataset
+    from emberline.pipelines.datasets.readers.raw_table import Dataset
 
 
 @dataclass(frozen=True)

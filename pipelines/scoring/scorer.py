@@ -8,14 +8,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pyspark import TaskContext
 
-from features import storage
-from features.analysis.sources import Part, groups_of, parts_of
-from features.schema import Schema
-from features.validation.rows import REASON, SOURCE
-from pipelines.scoring.quick_look import look
-from pipelines.scoring.side_files import Aside, Sample
-from pipelines.scoring_model import arrow_arrays, load, task_threads
-from pipelines.tasks.task import PredictionColumn
+from emberline.features import storage
+from emberline.features.analysis.sources import Part, groups_of, parts_of
+from emberline.features.schema import Schema
+from emberline.features.validation.rows import REASON, SOURCE
+from emberline.pipelines.saved_model.executors import arrow_arrays, load, task_threads
+from emberline.pipelines.scoring.arrow_checks import look
+from emberline.pipelines.scoring.side_files import Aside, Sample
+from emberline.pipelines.tasks.task import PredictionColumn
 
 
 @dataclass(frozen=True)
@@ -117,7 +117,7 @@ def predictor(
     archive: str, schema: Schema, predicted: Sequence[PredictionColumn]
 ) -> Callable[[pa.RecordBatch], list[pa.Array]]:
     """The model as a function from good rows to the columns of their predictions, in an executor."""
-    from features.batches import encoded_tensors, raw_tensors
+    from emberline.features.tensors import encoded_tensors, raw_tensors
 
     # Models of earlier versions take whole texts only.
     name, spec, call = load(archive, ("serve_encoded", "serving_default"), task_threads())

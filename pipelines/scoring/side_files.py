@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pyspark.sql import SparkSession
 
-from features import storage
+from emberline.features import storage
 
 ASIDE, SAMPLE = "aside", "sample"
 LEVEL = "_level"

@@ -6,11 +6,11 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.streaming.query import StreamingQuery
 
-from pipelines.recipe import Recipe
-from pipelines.score import score_with
-from pipelines.scoring.destination import Destination
-from pipelines.scoring.model import ScoringModel, open_model
-from pipelines.tracking import Tracker
+from emberline.pipelines.recipe import Recipe
+from emberline.pipelines.scoring.destination import Destination
+from emberline.pipelines.scoring.model import ScoringModel, open_model
+from emberline.pipelines.scoring.score_rows import score_with
+from emberline.pipelines.tracking import Tracker
 
 BATCH = "batch"
 """Column that tells micro-batches apart."""

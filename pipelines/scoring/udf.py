@@ -11,14 +11,14 @@ from pyspark.sql.functions import arrow_udf
 from pyspark.sql.pandas.types import to_arrow_type
 from pyspark.sql.types import DataType
 
-from features.errors import BadInputError, nearest
-from features.schema import Schema
-from pipelines.scoring.model import open_model
-from pipelines.scoring.quick_look import fits, look
-from pipelines.scoring.scorer import predictor
-from pipelines.scoring_model import spark_columns
-from pipelines.tasks.task import PredictionColumn
-from pipelines.tracking import Tracker
+from emberline.features.errors import BadInputError, nearest
+from emberline.features.schema import Schema
+from emberline.pipelines.saved_model.executors import spark_columns
+from emberline.pipelines.scoring.arrow_checks import fits, look
+from emberline.pipelines.scoring.model import open_model
+from emberline.pipelines.scoring.scorer import predictor
+from emberline.pipelines.tasks.task import PredictionColumn
+from emberline.pipelines.tracking import Tracker
 
 
 def emberline_udf(model: str, *, tracking_uri: str, spark: SparkSession | None = None) -> Callable[..., Any]:

@@ -10,14 +10,14 @@ from pathlib import Path
 
 import numpy as np
 
-from features import storage
-from features.batches import stored_tensor
-from features.dataset_version import DatasetVersion, open_version
-from features.errors import BadInputError
-from features.schema import Schema
-from features.tfrecord.layouts import read_shard
-from pipelines.progress import Progress
-from pipelines.serving.tflite import (
+from emberline.features import storage
+from emberline.features.dataset_version import DatasetVersion, open_version
+from emberline.features.errors import BadInputError
+from emberline.features.schema import Schema
+from emberline.features.tensors import stored_tensor
+from emberline.features.tfrecord.layouts import read_shard
+from emberline.pipelines.runtime.progress import Progress
+from emberline.pipelines.serving.tflite import (
     FORMS,
     REPRESENTATIVE_ROWS,
     Columns,
@@ -27,9 +27,9 @@ from pipelines.serving.tflite import (
     measure_saved_model,
     single_rows,
 )
-from pipelines.serving.warm_up import write_warm_up
-from pipelines.tasks import task_of
-from pipelines.tracking import Tracker
+from emberline.pipelines.serving.warm_up import write_warm_up
+from emberline.pipelines.tasks import task_of
+from emberline.pipelines.tracking import Tracker
 
 EVALUATED_ROWS = 10_000
 """So many held-out rows say what a converted model is worth."""

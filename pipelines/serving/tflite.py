@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from pipelines.tasks.task import Task
+from emberline.pipelines.tasks.task import Task
 
 FORMS = ("float", "dynamic_range", "int8")
 SIGNATURE = "serve_transformed"

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from features.batches import missing_mark
-from features.schema import Schema
-from features.transform import TENSOR_TYPES
+from emberline.features.schema import Schema
+from emberline.features.tensors import missing_mark
+from emberline.features.transform import TENSOR_TYPES
 
 WARM_UP = "assets.extra/tf_serving_warmup_requests"
 _PREDICT_LOG, _REQUEST, _MODEL_SPEC, _INPUTS, _NAME, _SIGNATURE, _KEY, _VALUE = 6, 1, 1, 2, 1, 3, 1, 2

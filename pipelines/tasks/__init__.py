@@ -5,21 +5,21 @@ the metrics of an epoch and those of an evaluation. Training, export, evaluation
 task and know no more. Imports neither TensorFlow nor Spark before it must.
 """
 
-from features.errors import BadInputError
-from features.schema import Label, Schema
-from features.statistics import Statistics
-from pipelines.recipe import Recipe
-from pipelines.tasks.binary import Binary
-from pipelines.tasks.embedding import Embedding
-from pipelines.tasks.generation import Generation
-from pipelines.tasks.language import Language
-from pipelines.tasks.multiclass import Multiclass
-from pipelines.tasks.reconstruction import Reconstruction
-from pipelines.tasks.regression import Regression
-from pipelines.tasks.segmentation import Segmentation
-from pipelines.tasks.task import Task
-from pipelines.tasks.translation import Translation
-from pipelines.tasks.vectors import Vectors
+from emberline.features.errors import BadInputError
+from emberline.features.schema import Label, Schema
+from emberline.features.statistics import Statistics
+from emberline.pipelines.recipe import Recipe
+from emberline.pipelines.tasks.binary import Binary
+from emberline.pipelines.tasks.embedding import Embedding
+from emberline.pipelines.tasks.generation import Generation
+from emberline.pipelines.tasks.language import Language
+from emberline.pipelines.tasks.multiclass import Multiclass
+from emberline.pipelines.tasks.reconstruction import Reconstruction
+from emberline.pipelines.tasks.regression import Regression
+from emberline.pipelines.tasks.segmentation import Segmentation
+from emberline.pipelines.tasks.task import Task
+from emberline.pipelines.tasks.translation import Translation
+from emberline.pipelines.tasks.vectors import Vectors
 
 
 def task_of(label: Label, statistics: Statistics | None = None) -> Task:

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from pipelines.tasks.task import PROBABILITY_FLOOR, PredictionColumn, Sums
+from emberline.pipelines.metrics.definitions import PROBABILITY_FLOOR
+from emberline.pipelines.tasks.task import PredictionColumn, Sums
 
 if TYPE_CHECKING:
     import tensorflow as tf
     from pyspark.sql import DataFrame
 
-    from pipelines.metrics.measured import Measured
+    from emberline.pipelines.metrics.grouped import Measured
 
 BINS = 4096
 """Bins of predicted probability in which the held-out AUC of an epoch is counted."""
@@ -70,8 +71,8 @@ class Binary:
 
     def evaluate(self, scored: "DataFrame", label: str, threshold: float) -> "dict[int, Measured]":
         """See `binary_metrics`."""
-        from pipelines.metrics.binary import binary_metrics
-        from pipelines.metrics.measured import ALL
+        from emberline.pipelines.metrics.binary import binary_metrics
+        from emberline.pipelines.metrics.grouped import ALL
 
         found = binary_metrics(scored, label, "score", threshold)
         found[ALL].details["classes"] = list(self.classes)

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from pipelines.tasks.task import Losses, PredictionColumn, Sums
+from emberline.pipelines.tasks.task import Losses, PredictionColumn, Sums
 
 if TYPE_CHECKING:
     import tensorflow as tf
     from pyspark.sql import DataFrame
 
-    from pipelines.metrics.measured import Measured
+    from emberline.pipelines.metrics.grouped import Measured
 
 MARGIN = 0.2
 """By which a row of another label must be further away than one of the same; squared distance of unit vectors."""
@@ -95,8 +95,8 @@ class Embedding:
         from pyspark.sql import functions as F
         from pyspark.sql.window import Window
 
-        from pipelines.metrics.measured import ALL, Measured, groups_of
-        from pipelines.metrics.verification import FOLDS, fold_accuracy, verification_metrics
+        from emberline.pipelines.metrics.grouped import ALL, Measured, groups_of
+        from emberline.pipelines.metrics.verification import FOLDS, fold_accuracy, verification_metrics
 
         order = Window.partitionBy("label").orderBy(F.xxhash64("embedding"))
         rows = scored.select("embedding", F.col(label).cast("long").alias("label"), *groups_of(scored))

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from pipelines.tasks.task import Losses, PredictionColumn, Sums, own_losses
+from emberline.pipelines.tasks.task import Losses, PredictionColumn, Sums, own_losses
 
 if TYPE_CHECKING:
     import tensorflow as tf
     from pyspark.sql import DataFrame
 
-    from pipelines.metrics.measured import Measured
+    from emberline.pipelines.metrics.grouped import Measured
 
 
 @dataclass(frozen=True)
@@ -50,13 +50,13 @@ class Language:
 
     def held_out(self, sums: Sums) -> dict[str, float]:
         """Loss of a word in the mean, and its exponential."""
-        from pipelines.metrics.text import perplexity_of
+        from emberline.pipelines.metrics.text import perplexity_of
 
         loss = float(sums[0] / max(sums[1], 1.0))
         return {"eval_loss": loss, "eval_perplexity": perplexity_of(loss)}
 
     def evaluate(self, scored: "DataFrame", label: str, threshold: float) -> "dict[int, Measured]":
         """The same of an evaluation's rows."""
-        from pipelines.metrics.text import perplexities
+        from emberline.pipelines.metrics.text import perplexities
 
         return perplexities(scored, "loss", "tokens")

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from pipelines.tasks.task import PROBABILITY_FLOOR, PredictionColumn, Sums
+from emberline.pipelines.metrics.definitions import PROBABILITY_FLOOR
+from emberline.pipelines.tasks.task import PredictionColumn, Sums
 
 if TYPE_CHECKING:
     import tensorflow as tf
     from pyspark.sql import DataFrame
 
-    from pipelines.metrics.measured import Measured
+    from emberline.pipelines.metrics.grouped import Measured
 
 TOP = (2, 5)
 """How often the truth is among the k likeliest classes is counted for these k, where there are more than k classes."""
@@ -86,8 +87,8 @@ class Multiclass:
 
     def evaluate(self, scored: "DataFrame", label: str, threshold: float) -> "dict[int, Measured]":
         """See `multiclass_metrics`."""
-        from pipelines.metrics.measured import ALL
-        from pipelines.metrics.multiclass import multiclass_metrics
+        from emberline.pipelines.metrics.grouped import ALL
+        from emberline.pipelines.metrics.multiclass import multiclass_metrics
 
         found = multiclass_metrics(scored, label, len(self.classes), self.top)
         found[ALL].details["classes"] = list(self.classes)

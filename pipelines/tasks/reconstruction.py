@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from pipelines.tasks.task import Losses, PredictionColumn, Sums, means, own_losses
+from emberline.pipelines.tasks.task import Losses, PredictionColumn, Sums, means, own_losses
 
 if TYPE_CHECKING:
     import tensorflow as tf
     from pyspark.sql import DataFrame
 
-    from pipelines.metrics.measured import Measured
+    from emberline.pipelines.metrics.grouped import Measured
 
 SSIM_WINDOW = 11
 """Pixels across the window of the structural similarity; smaller pictures are one window."""

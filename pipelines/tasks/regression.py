@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from features.errors import BadInputError
-from features.statistics import Statistics
-from pipelines.tasks.task import PredictionColumn, Sums
+from emberline.features.errors import BadInputError
+from emberline.features.statistics import Statistics
+from emberline.pipelines.tasks.task import PredictionColumn, Sums
 
 if TYPE_CHECKING:
     import tensorflow as tf
     from pyspark.sql import DataFrame
 
-    from pipelines.metrics.measured import Measured
+    from emberline.pipelines.metrics.grouped import Measured
 
 
 @dataclass(frozen=True)
@@ -78,6 +78,6 @@ class Regression:
 
     def evaluate(self, scored: "DataFrame", label: str, threshold: float) -> "dict[int, Measured]":
         """See `regression_metrics`."""
-        from pipelines.metrics.regression import regression_metrics
+        from emberline.pipelines.metrics.regression import regression_metrics
 
         return regression_metrics(scored, label, "prediction")

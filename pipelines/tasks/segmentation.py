@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from pipelines.tasks.task import Losses, PredictionColumn, Sums, means
+from emberline.pipelines.tasks.task import Losses, PredictionColumn, Sums, means
 
 if TYPE_CHECKING:
     import tensorflow as tf
     from pyspark.sql import DataFrame
 
-    from pipelines.metrics.measured import Measured
+    from emberline.pipelines.metrics.grouped import Measured
 
 SMOOTH = 1e-5
 """Keeps the overlap of two empty masks defined, and calls it perfect."""

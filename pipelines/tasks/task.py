@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import tensorflow as tf
     from pyspark.sql import DataFrame
 
-    from pipelines.metrics.measured import Measured
+    from emberline.pipelines.metrics.grouped import Measured
 
 Outputs: TypeAlias = "tf.Tensor | Mapping[str, tf.Tensor]"
 """What a network says: a tensor, or several by name where a task asks for more than one."""
@@ -27,19 +27,6 @@ MAIN, SIDE = "logits", "side/"
 
 Sums = NDArray[np.float64]
 """A vector of counts and sums over rows: those of two sets of rows, added, are those of both."""
-
-PROBABILITY_FLOOR = 1e-7
-"""Probabilities nearer to 0 or 1 than float32 can tell count as this far away."""
-
-SMALLER_IS_BETTER = frozenset(
-    {"log_loss", "brier", "calibration_error", "rmse", "mae", "mse", "eer", "perplexity", "loss"}
-)
-"""Of all other metrics, more is better."""
-
-
-def is_smaller_better(metric: str) -> bool:
-    """Whether less of a metric of held-out rows, `eval_…`, is better."""
-    return metric.removeprefix("eval_") in SMALLER_IS_BETTER
 
 
 @dataclass(frozen=True)
@@ -101,7 +88,7 @@ class Task(Protocol):
 
         Args:
             scored: The columns of the prediction and the label; and the groups of each row, if there are several (see
-                `pipelines.metrics.measured.spread`).
+                `emberline.pipelines.metrics.grouped.spread`).
             label: Name of the label.
             threshold: Probability of the second of two classes above which it is the prediction.
 
@@ -138,7 +125,8 @@ def means(scored: "DataFrame", columns: "Mapping[str, str]") -> "dict[int, Measu
     """Means of columns over scored rows, and `rows`, by group of rows.
 
     Args:
-        scored: One row per example; with its groups, if it has more than one (see `pipelines.metrics.measured.spread`).
+        scored: One row per example; with its groups, if it has more than one (see
+            `emberline.pipelines.metrics.grouped.spread`).
         columns: Column of each metric.
 
     Raises:
@@ -146,7 +134,7 @@ def means(scored: "DataFrame", columns: "Mapping[str, str]") -> "dict[int, Measu
     """
     from pyspark.sql import functions as F
 
-    from pipelines.metrics.measured import ALL, GROUP, Measured, groups_of, require_rows, spread
+    from emberline.pipelines.metrics.grouped import ALL, GROUP, Measured, groups_of, require_rows, spread
 
     rows = scored.select(*set(columns.values()), *groups_of(scored))
     counted = spread(rows).groupBy(GROUP).agg(

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from features.columns import PAD
-from pipelines.tasks.task import Losses, PredictionColumn, Sums, own_losses
+from emberline.features.columns import PAD
+from emberline.pipelines.tasks.task import Losses, PredictionColumn, Sums, own_losses
 
 if TYPE_CHECKING:
     import tensorflow as tf
     from pyspark.sql import DataFrame
 
-    from features.statistics import Statistics
-    from pipelines.metrics.measured import Measured
+    from emberline.features.statistics import Statistics
+    from emberline.pipelines.metrics.grouped import Measured
 
 
 UNNAMED = "<unknown>"
@@ -54,7 +54,7 @@ class Translation:
             name: Field that is written.
             statistics: Of the training split; None where nothing is predicted.
         """
-        from features import storage
+        from emberline.features import storage
 
         if statistics is None:
             return cls()
@@ -85,7 +85,7 @@ class Translation:
 
     def held_out(self, sums: Sums) -> dict[str, float]:
         """Loss of a word in the mean, its exponential, and the share of texts that were written exactly."""
-        from pipelines.metrics.text import perplexity_of
+        from emberline.pipelines.metrics.text import perplexity_of
 
         loss = float(sums[0] / max(sums[1], 1.0))
         return {
@@ -96,8 +96,8 @@ class Translation:
         """The same of an evaluation's rows, and BLEU and METEOR of the texts of each group."""
         from pyspark.sql import functions as F
 
-        from pipelines.metrics.measured import ALL, GROUPS, Measured
-        from pipelines.metrics.text import perplexities, text_metrics
+        from emberline.pipelines.metrics.grouped import ALL, GROUPS, Measured
+        from emberline.pipelines.metrics.text import perplexities, text_metrics
 
         exact = (F.col("written") == F.col("reference")).cast("double")
         texts = scored.select(

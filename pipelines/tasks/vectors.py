@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from pipelines.tasks.task import Losses, PredictionColumn, Sums, own_losses
+from emberline.pipelines.tasks.task import Losses, PredictionColumn, Sums, own_losses
 
 if TYPE_CHECKING:
     import tensorflow as tf
     from pyspark.sql import DataFrame
 
-    from pipelines.metrics.measured import Measured
+    from emberline.pipelines.metrics.grouped import Measured
 
 
 @dataclass(frozen=True)
@@ -51,6 +51,6 @@ class Vectors:
 
     def evaluate(self, scored: "DataFrame", label: str, threshold: float) -> "dict[int, Measured]":
         """The same of an evaluation's rows."""
-        from pipelines.metrics.text import loss_per_token
+        from emberline.pipelines.metrics.text import loss_per_token
 
         return loss_per_token(scored, "loss", "pairs")

@@ -4,10 +4,10 @@ The driver alone writes here. Experiments and models carry the product's name, a
 suffix, so that a demonstration never competes with a real champion.
 """
 
-from pipelines.tracking.lineage import trace
-from pipelines.tracking.registry import CHALLENGER, CHAMPION, ModelVersion, Registry, local_copy, model_name
-from pipelines.tracking.runs import Run, Runs, StoppedEarlyError, TrackedRun, experiment_name
-from pipelines.tracking.store import TrackingError
+from emberline.pipelines.tracking.lineage import trace
+from emberline.pipelines.tracking.registry import CHALLENGER, CHAMPION, ModelVersion, Registry, local_copy, model_name
+from emberline.pipelines.tracking.runs import Run, Runs, StoppedEarlyError, TrackedRun, experiment_name
+from emberline.pipelines.tracking.store import TrackingError
 
 __all__ = [
     "CHALLENGER", "CHAMPION", "ModelVersion", "Run", "StoppedEarlyError", "TrackedRun", "Tracker", "TrackingError",

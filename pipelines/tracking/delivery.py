@@ -19,10 +19,10 @@ from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, RunTag
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
-from features import storage
-from features.errors import BadInputError
-from pipelines.progress import Progress
-from pipelines.tracking.store import Store, TrackingError, against_others
+from emberline.features import storage
+from emberline.features.errors import BadInputError
+from emberline.pipelines.runtime.progress import Progress
+from emberline.pipelines.tracking.store import Store, TrackingError, against_others
 
 Entry: TypeAlias = dict[str, Any]
 """`run`, `do` (`metrics`, `tags`, `text`, `files`, `dataset` or `end`) and what that takes; plain values."""

@@ -9,8 +9,8 @@ from typing import Any
 
 from mlflow.exceptions import MlflowException
 
-from features.errors import BadInputError
-from pipelines.tracking.registry import Registry
+from emberline.features.errors import BadInputError
+from emberline.pipelines.tracking.registry import Registry
 
 STEPS = ("validate", "etl", "train", "evaluate", "register", "score", "drift")
 

@@ -9,12 +9,12 @@ from pathlib import Path
 import mlflow
 from mlflow.exceptions import MlflowException
 
-from features import storage
-from features.errors import BadInputError
-from features.schema import Schema
-from pipelines import mlflow_flavor
-from pipelines.model_digest import TAG, model_digest, require_unchanged
-from pipelines.tracking.turns import Turns
+from emberline.features import storage
+from emberline.features.errors import BadInputError
+from emberline.features.schema import Schema
+from emberline.pipelines.saved_model.digest import TAG, model_digest, require_unchanged
+from emberline.pipelines.tracking import flavor as mlflow_flavor
+from emberline.pipelines.tracking.promotion_lock import Turns
 
 CHAMPION, CHALLENGER = "champion", "challenger"
 HISTORY = "emberline.champions"

@@ -14,14 +14,14 @@ from mlflow.exceptions import MlflowException
 from py4j.protocol import Py4JError
 from pyspark.errors import PySparkException
 
-from features.errors import BadInputError
-from pipelines import logs
-from pipelines.outcome import note
-from pipelines.progress import Progress
-from pipelines.recipe import Recipe, flatten
-from pipelines.tracking.delivery import Delivery, Uploaded, upload
-from pipelines.tracking.facts import cluster_facts, code_facts, environment
-from pipelines.tracking.store import Store, TrackingError, against_others
+from emberline.features.errors import BadInputError
+from emberline.pipelines.recipe import Recipe, flatten
+from emberline.pipelines.runtime import logs
+from emberline.pipelines.runtime.outcome import note
+from emberline.pipelines.runtime.progress import Progress
+from emberline.pipelines.tracking.delivery import Delivery, Uploaded, upload
+from emberline.pipelines.tracking.run_facts import cluster_facts, code_facts, environment
+from emberline.pipelines.tracking.store import Store, TrackingError, against_others
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession

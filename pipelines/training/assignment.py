@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import asdict, dataclass
+from typing import ClassVar
 
 
 @dataclass(frozen=True)
@@ -18,6 +19,8 @@ class Assignment:
         weights: URI of the weights to start from; empty for random ones.
         run: The training's MLflow run, for logs.
     """
+
+    module: ClassVar[str] = "emberline.pipelines.training.rank"
 
     recipe: str
     overrides: dict[str, str]

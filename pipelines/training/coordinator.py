@@ -12,15 +12,15 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from features.columns import stored
-from features.dataset_version import DatasetVersion
-from features.tfrecord.buckets import Buckets
-from pipelines.recipe import Recipe
-from pipelines.training.batches import ShardBatches, buckets_of
-from pipelines.training.checkpoints import Writer
-from pipelines.training.loop import Loop, Report
-from pipelines.training.position import Position
-from pipelines.training.step import TrainingStep
+from emberline.features.columns import stored
+from emberline.features.dataset_version import DatasetVersion
+from emberline.features.tfrecord.buckets import Buckets
+from emberline.pipelines.recipe import Recipe
+from emberline.pipelines.training.checkpoint.checkpoints import Writer
+from emberline.pipelines.training.checkpoint.position import Position
+from emberline.pipelines.training.input.batches import ShardBatches, buckets_of
+from emberline.pipelines.training.loop import Loop, Report
+from emberline.pipelines.training.step.training_step import TrainingStep
 
 POLL_SECONDS = 0.2
 """Between two looks at how far the workers have come."""

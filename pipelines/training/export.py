@@ -9,19 +9,19 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from features import storage
-from features.columns import Embedding, Segments, Vocabulary, stored
-from features.dataset_version import DatasetVersion
-from features.transform import TransformGraph
-from pipelines.model_digest import model_digest
-from pipelines.recipe import Recipe
-from pipelines.tasks import task_of
-from pipelines.tasks.task import Task, main_output
-from pipelines.tasks.vectors import Vectors
-from pipelines.text_generation import NEXT_WORD
-from pipelines.training.projector import words_of
-from pipelines.training.step import named_variables
-from pipelines.word_vectors import VECTORS, WordVectors
+from emberline.features import storage
+from emberline.features.columns import Embedding, Segments, Vocabulary, stored
+from emberline.features.dataset_version import DatasetVersion
+from emberline.features.transform import TransformGraph
+from emberline.pipelines.recipe import Recipe
+from emberline.pipelines.saved_model.digest import model_digest
+from emberline.pipelines.tasks import task_of
+from emberline.pipelines.tasks.task import Task, main_output
+from emberline.pipelines.tasks.vectors import Vectors
+from emberline.pipelines.text.generation import NEXT_WORD
+from emberline.pipelines.text.word_vectors import VECTORS, WordVectors
+from emberline.pipelines.training.step.training_step import named_variables
+from emberline.pipelines.training.tensorboard.projector import words_of
 
 
 class Scorer(tf.Module):

@@ -14,24 +14,25 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from features import storage
-from features.batches import behind_the_end
-from features.columns import stored
-from features.dataset_version import DatasetVersion
-from features.errors import BadInputError, nearest
-from pipelines.recipe import Recipe
-from pipelines.tasks.task import Pictured, is_smaller_better
-from pipelines.training import checkpoints
-from pipelines.training.batches import Batches, ShardBatches, buckets_of
-from pipelines.training.board import Board
-from pipelines.training.collective import SumOverWorkers, agree, moving_averages
-from pipelines.training.diagnosis import first_fault
-from pipelines.training.first_weights import take_weights
-from pipelines.training.interval import Interval
-from pipelines.training.pictures import grid
-from pipelines.training.position import Position
-from pipelines.training.projector import words_of_tables
-from pipelines.training.step import TrainingStep
+from emberline.features import storage
+from emberline.features.columns import stored
+from emberline.features.dataset_version import DatasetVersion
+from emberline.features.errors import BadInputError, nearest
+from emberline.features.tensors import behind_the_end
+from emberline.pipelines.metrics.definitions import is_smaller_better
+from emberline.pipelines.recipe import Recipe
+from emberline.pipelines.recipe.interval import Interval
+from emberline.pipelines.tasks.task import Pictured
+from emberline.pipelines.training.checkpoint import checkpoints
+from emberline.pipelines.training.checkpoint.initial_weights import take_weights
+from emberline.pipelines.training.checkpoint.position import Position
+from emberline.pipelines.training.collective import SumOverWorkers, agree, moving_averages
+from emberline.pipelines.training.input.batches import Batches, ShardBatches, buckets_of
+from emberline.pipelines.training.nonfinite_loss import first_fault
+from emberline.pipelines.training.step.training_step import TrainingStep
+from emberline.pipelines.training.tensorboard.event_files import Board
+from emberline.pipelines.training.tensorboard.image_grid import grid
+from emberline.pipelines.training.tensorboard.projector import words_of_tables
 
 Report = Callable[[dict[str, Any]], None]
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import tensorflow as tf
 
-from features.errors import BadInputError
-from pipelines.recipe import Training
+from emberline.features.errors import BadInputError
+from emberline.pipelines.recipe import Training
 
 
 def prepare_devices(training: Training, threads: int) -> None:

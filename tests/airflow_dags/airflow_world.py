@@ -22,7 +22,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pyspark
 
-from pipelines.bundle import bundle
+from emberline.pipelines.runtime.code_archive import bundle
 
 ROOT = Path(__file__).parents[2]
 SPARK_HOME = Path(pyspark.__file__).parent

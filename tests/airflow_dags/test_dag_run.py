@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from pipelines.bundle import bundle
+from emberline.pipelines.runtime.code_archive import bundle
 
 ROOT = Path(__file__).parents[2]
 DAG = "emberline_census_wide_deep"

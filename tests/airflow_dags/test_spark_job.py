@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from pipelines.outcome import BAD_INPUT, FAILURE, SUCCESS
+from emberline.pipelines.runtime.outcome import BAD_INPUT, FAILURE, SUCCESS
 
 DAG = "emberline_census_wide_deep"
 VARIABLES = ("code", "root", "census_raw")

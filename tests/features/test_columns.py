@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 import tensorflow as tf
 
-from features.columns import (
+from emberline.features.columns import (
     Bucketized,
     Crossed,
     Embedding,
@@ -28,10 +28,16 @@ from features.columns import (
     shared_embeddings,
     stored,
 )
-from features.errors import BadInputError
-from features.schema import Field, Label, Schema
-from features.statistics import FieldStatistics, LearnedQuantiles, LearnedVocabulary, Statistics, VocabularyFile
-from features.transform import TransformGraph
+from emberline.features.errors import BadInputError
+from emberline.features.schema import Field, Label, Schema
+from emberline.features.statistics import (
+    FieldStatistics,
+    LearnedQuantiles,
+    LearnedVocabulary,
+    Statistics,
+    VocabularyFile,
+)
+from emberline.features.transform import TransformGraph
 
 ROWS = 4000
 SCHEMA = Schema(

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from features.columns import Frequency, Segments, Vocabulary
-from features.errors import BadInputError
-from features.schema import Field, Label, Schema
-from features.statistics import FieldStatistics, Statistics, VocabularyFile
-from features.tokens import Tokens
-from features.transform import TransformGraph
+from emberline.features.columns import Frequency, Segments, Vocabulary
+from emberline.features.errors import BadInputError
+from emberline.features.schema import Field, Label, Schema
+from emberline.features.statistics import FieldStatistics, Statistics, VocabularyFile
+from emberline.features.tokens import Tokens
+from emberline.features.transform import TransformGraph
 
 SCHEMA = Schema((Field("text", "string", tokens=Tokens()),), Label("label"), "key")
 

@@ -10,12 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from features.profile.charts import figure, histogram, share
-from features.profile.page import ProfileInput, profile_html
-from features.schema import Field, Label, Schema
-from features.statistics import FieldStatistics, Statistics
-from features.validation.checks import Anomaly
-from pipelines.bundle import bundle
+from emberline.features.profile.charts import figure, histogram, share
+from emberline.features.profile.page import ProfileInput, profile_html
+from emberline.features.schema import Field, Label, Schema
+from emberline.features.statistics import FieldStatistics, Statistics
+from emberline.features.validation.checks import Anomaly
+from emberline.pipelines.runtime.code_archive import bundle
 
 ATTACK = "<script>alert(1)</script>"
 LABEL = Label("paid", (("no",), ("yes",)))
@@ -165,7 +165,8 @@ def test_the_template_is_found_inside_the_bundle(tmp_path: Path) -> None:
     """A cluster's driver may have our code only as the zip file of --py-files."""
     archive = bundle(str(tmp_path / "emberline.zip"))
     script = (
-        "import features.profile.page as p; from features.statistics import *; from features.schema import *\n"
+        "import emberline.features.profile.page as p\n"
+        "from emberline.features.statistics import *; from emberline.features.schema import *\n"
         f"assert p.__file__.startswith({str(archive)!r}), p.__file__\n"
         "facts = Statistics(1, (1, 0), None, {'a': FieldStatistics(0, 1)})\n"
         "schema = Schema((Field('a', 'float'),), Label('l', (('n',), ('y',))), 'k')\n"

@@ -4,7 +4,7 @@ import gc
 
 from pyspark.sql import SparkSession
 
-from features.python_worker import keep_out_of_collections, keep_to_own_cores
+from emberline.features.python_worker import keep_out_of_collections, keep_to_own_cores
 
 
 def _kept(_: object) -> int:

@@ -2,8 +2,8 @@
 
 import pytest
 
-from features.errors import BadInputError, nearest
-from features.schema import Field, Label, Schema
+from emberline.features.errors import BadInputError, nearest
+from emberline.features.schema import Field, Label, Schema
 
 SCHEMA = Schema(
     (Field("age", "integer", ("?",), minimum=0), Field("job", "string", default="?", allowed=("a", "b"))),

@@ -10,13 +10,13 @@ import tensorflow as tf
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from features.batches import raw_tensors
-from features.columns import PAD, Segments
-from features.errors import BadInputError
-from features.schema import Field, Label, Schema
-from features.statistics import FieldStatistics, Statistics, VocabularyFile
-from features.tokens import Tokens
-from features.transform import TransformGraph
+from emberline.features.columns import PAD, Segments
+from emberline.features.errors import BadInputError
+from emberline.features.schema import Field, Label, Schema
+from emberline.features.statistics import FieldStatistics, Statistics, VocabularyFile
+from emberline.features.tensors import raw_tensors
+from emberline.features.tokens import Tokens
+from emberline.features.transform import TransformGraph
 
 COUNTS = {"ab": 40, "a": 30, "b": 20, "abc": 9, "cc": 8, "bcc": 7, "中": 5, "中文": 4, "文": 3}
 SCHEMA = Schema((Field("text", "string", tokens=Tokens()),), Label("label"), "key")

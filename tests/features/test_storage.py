@@ -6,8 +6,8 @@ from pathlib import Path
 import pyarrow.fs as pafs
 import pytest
 
-from features import storage
-from features.errors import BadInputError
+from emberline.features import storage
+from emberline.features.errors import BadInputError
 
 
 @pytest.fixture(params=["plain", "file:", "file://", "memory:/"])

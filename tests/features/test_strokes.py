@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from features.columns import Strokes
-from features.errors import BadInputError
-from features.schema import Field, Label, Schema
-from features.statistics import Statistics
-from features.transform import TransformGraph
+from emberline.features.columns import Strokes
+from emberline.features.errors import BadInputError
+from emberline.features.schema import Field, Label, Schema
+from emberline.features.statistics import Statistics
+from emberline.features.transform import TransformGraph
 
 SCHEMA = Schema(
     (Field("across", "float", many=True), Field("down", "float", many=True), Field("ends", "integer", many=True)),

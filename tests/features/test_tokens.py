@@ -6,9 +6,9 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from features.errors import BadInputError
-from features.schema import Field, Label, Schema
-from features.tokens import Tokens
+from emberline.features.errors import BadInputError
+from emberline.features.schema import Field, Label, Schema
+from emberline.features.tokens import Tokens
 
 WORDS = st.text(st.sampled_from("aB1é中文.,!' \t\n"), max_size=30)
 

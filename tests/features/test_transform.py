@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from features.columns import Crossed, Identity, Numeric, Vocabulary, Weighted, stored
-from features.errors import BadInputError
-from features.schema import Field, Label, Schema
-from features.statistics import FieldStatistics, Statistics
-from features.transform import TransformGraph
+from emberline.features.columns import Crossed, Identity, Numeric, Vocabulary, Weighted, stored
+from emberline.features.errors import BadInputError
+from emberline.features.schema import Field, Label, Schema
+from emberline.features.statistics import FieldStatistics, Statistics
+from emberline.features.transform import TransformGraph
 
 LABEL = Label("label", (("0",), ("1",)))
 SCHEMA = Schema(

@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 import tensorflow as tf
 
-from features import storage
-from features.columns import Vocabulary
-from features.columns.vocabulary_file import count_frequent, count_lines, local_words
-from features.errors import BadInputError
-from features.schema import Field, Label, Schema
-from features.statistics import FieldStatistics, Statistics, VocabularyFile
-from features.transform import TransformGraph
+from emberline.features import storage
+from emberline.features.columns import Vocabulary
+from emberline.features.columns.vocabulary_file import count_frequent, count_lines, local_words
+from emberline.features.errors import BadInputError
+from emberline.features.schema import Field, Label, Schema
+from emberline.features.statistics import FieldStatistics, Statistics, VocabularyFile
+from emberline.features.transform import TransformGraph
 
 SCHEMA = Schema((Field("word", "string"),), Label("label", (("0",), ("1",))), "key")
 

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from features.columns import NO_ID, PAD, Embedding, Numeric, Vocabulary
-from features.errors import BadInputError
-from models.text import captions
-from models.text.captioner import Captioner
+from emberline.features.columns import NO_ID, PAD, Embedding, Numeric, Vocabulary
+from emberline.features.errors import BadInputError
+from emberline.models.text import captions
+from emberline.models.text.captioner import Captioner
 
 IMAGE = Numeric("embedding", shape=(3,))
 CAPTION = Embedding(Vocabulary("caption", many=True, unseen_buckets=1), 4)

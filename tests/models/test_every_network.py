@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from features.columns import (
+from emberline.features.columns import (
     Bucketized,
     Crossed,
     Embedding,
@@ -17,10 +17,10 @@ from features.columns import (
     cardinalities,
     stored,
 )
-from features.statistics import FieldStatistics, Statistics
-from models.tabular import dnn, linear, wide_deep
-from pipelines.overview import parameters
-from pipelines.recipe import load_recipe, recipe_names
+from emberline.features.statistics import FieldStatistics, Statistics
+from emberline.models.tabular import dnn, linear, wide_deep
+from emberline.pipelines.console.views import parameters
+from emberline.pipelines.recipes import load_recipe, recipe_names
 
 STATISTICS = Statistics(10, (5, 5), fields={"age": FieldStatistics(10, 0, mean=40.0, deviation=10.0)})
 AGE = Numeric("age", "zscore")

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from features.columns import PAD, Embedding, Vocabulary
-from models.text import language, next_word
-from models.text.next_word import NextWord
-from pipelines.recipe import load_recipe
+from emberline.features.columns import PAD, Embedding, Vocabulary
+from emberline.models.text import language, next_word
+from emberline.models.text.next_word import NextWord
+from emberline.pipelines.recipes import load_recipe
 
 SIZE, WIDTH = 13, 6
 TEXTS = [[1, 2, 3, 4, 5, 6, 7, 8, 9, 10], [12, 3, 3, 1], [5]]

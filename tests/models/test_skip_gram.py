@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from features.columns import PAD, Embedding, Vocabulary
-from models.text import skip_gram
-from models.text.skip_gram_layers import EVALUATED_WORDS, NeighbourLoss, Thinned
+from emberline.features.columns import PAD, Embedding, Vocabulary
+from emberline.models.text import skip_gram
+from emberline.models.text.skip_gram_layers import EVALUATED_WORDS, NeighbourLoss, Thinned
 
 SIZE, WIDTH, WINDOW, NEGATIVES = 30, 6, 3, 7
 TEXTS = [[1, 2, 3, 4, 5], [9, 9], [7], []]

@@ -6,9 +6,9 @@ import keras
 import numpy as np
 import pytest
 
-from features.columns import PAD, Embedding, Segments
-from models.text import convolutional, recurrent
-from pipelines.recipe import load_recipe
+from emberline.features.columns import PAD, Embedding, Segments
+from emberline.models.text import convolutional, recurrent
+from emberline.pipelines.recipes import load_recipe
 
 WORDS = Embedding(Segments("message"), 8)
 SIZE = {"message": 11}

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from features.columns import NO_ID, PAD, Embedding, Vocabulary
-from models.seeds import own_seed
-from models.text import sampling, translation
-from models.text.translator import Translator
+from emberline.features.columns import NO_ID, PAD, Embedding, Vocabulary
+from emberline.models.seeds import own_seed
+from emberline.models.text import sampling, translation
+from emberline.models.text.translator import Translator
 
 SOURCE = Embedding(Vocabulary("source", many=True), 5)
 TARGET = Embedding(Vocabulary("target", many=True, unseen_buckets=1), 4)

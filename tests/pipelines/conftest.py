@@ -17,8 +17,8 @@ import numpy as np
 import pytest
 
 from benchmarks.iris import split, write_split
-from pipelines.etl import etl
-from pipelines.recipe import load_recipe
+from emberline.pipelines.etl import etl
+from emberline.pipelines.recipes import load_recipe
 
 ROOT = Path(__file__).parents[2]
 FLOWERS = 12_000
@@ -81,7 +81,7 @@ def ranks_marked(marker: str) -> list[Rank]:
     ranks = []
     for pid, environment in processes_marked(marker).items():
         try:
-            if b"pipelines.training.rank" not in Path(f"/proc/{pid}/cmdline").read_bytes():
+            if b"emberline.pipelines.training.rank" not in Path(f"/proc/{pid}/cmdline").read_bytes():
                 continue
         except OSError:
             continue

@@ -7,18 +7,18 @@ from pathlib import Path
 import pytest
 from pyspark.sql import SparkSession
 
-from features.dataset_version import open_version
-from features.errors import BadInputError
-from pipelines.datasets.census import DATASET
-from pipelines.etl import etl
-from pipelines.evaluate import evaluate
-from pipelines.evaluation.result import open_evaluation
-from pipelines.recipe import load_recipe
-from pipelines.score import score
-from pipelines.scoring.model import require_columns
-from pipelines.tracking import Tracker, TrackingError
-from pipelines.train import train
-from pipelines.training_state import open_training
+from emberline.features.dataset_version import open_version
+from emberline.features.errors import BadInputError
+from emberline.pipelines.artifacts.training_folder import open_training
+from emberline.pipelines.datasets.tabular.census import DATASET
+from emberline.pipelines.etl import etl
+from emberline.pipelines.evaluate import evaluate
+from emberline.pipelines.evaluation.result import open_evaluation
+from emberline.pipelines.recipes import load_recipe
+from emberline.pipelines.score import score
+from emberline.pipelines.scoring.model import require_columns
+from emberline.pipelines.tracking import Tracker, TrackingError
+from emberline.pipelines.train import train
 
 RECIPE = load_recipe("census_wide_deep")
 

@@ -6,8 +6,8 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from pipelines.datasets import scenes
-from pipelines.recipes.scenes_embedding import WIDTH
+from emberline.pipelines.datasets.captions import scenes
+from emberline.pipelines.recipes.captions.scenes_embedding import WIDTH
 
 
 @pytest.mark.slow

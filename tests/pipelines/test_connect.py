@@ -11,9 +11,9 @@ import pytest
 CLIENT = """
 import json, sys
 from pyspark.sql import SparkSession
-from pipelines.recipe import load_recipe
-from pipelines.tracking import Tracker
-from pipelines.train import train
+from emberline.pipelines.recipes import load_recipe
+from emberline.pipelines.tracking import Tracker
+from emberline.pipelines.train import train
 dataset, output, store = sys.argv[1:]
 spark = SparkSession.builder.remote("local[3]").getOrCreate()
 overrides = {"training.epochs": "2", "training.workers": "2"}

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from pyspark.sql import SparkSession
 
-from features.errors import BadInputError
-from features.validation.anomalies import AnomalyError
-from features.validation.expectations import Limits
-from pipelines.etl import EtlResult, etl
-from pipelines.recipe import load_recipe
+from emberline.features.errors import BadInputError
+from emberline.features.validation.anomalies import AnomalyError
+from emberline.features.validation.expectations import Limits
+from emberline.pipelines.etl import EtlResult, etl
+from emberline.pipelines.recipes import load_recipe
 
 RECIPE = load_recipe("census_linear")
 

@@ -11,13 +11,13 @@ from mlflow.tracking import MlflowClient
 from pyspark.sql import SparkSession
 from sklearn import metrics
 
-from features.errors import BadInputError
-from pipelines.compare import compare
-from pipelines.evaluate import evaluate
-from pipelines.evaluation.result import EvaluateResult, open_evaluation
-from pipelines.recipe import load_recipe
-from pipelines.tracking import Tracker
-from pipelines.training_state import open_training
+from emberline.features.errors import BadInputError
+from emberline.pipelines.artifacts.training_folder import open_training
+from emberline.pipelines.compare import compare
+from emberline.pipelines.evaluate import evaluate
+from emberline.pipelines.evaluation.result import EvaluateResult, open_evaluation
+from emberline.pipelines.recipes import load_recipe
+from emberline.pipelines.tracking import Tracker
 
 SETTINGS = {"evaluation.slices": "('gender', 'native_country', 'age:30,50')", "evaluation.threshold": "0.4"}
 

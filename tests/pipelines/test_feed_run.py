@@ -17,13 +17,13 @@ DRIVER = '''
 import json, os, signal, sys, time
 from pathlib import Path
 from pyspark.sql import functions as F
-from pipelines.cluster import ClusterError
-from pipelines.datasets import load_dataset
-from pipelines.etl import etl
-from pipelines.recipe import load_recipe
-from pipelines.session import session
-from pipelines.tracking import Tracker
-from pipelines.train import train
+from emberline.pipelines.cluster.gang import ClusterError
+from emberline.pipelines.datasets import load_dataset
+from emberline.pipelines.etl import etl
+from emberline.pipelines.recipes import load_recipe
+from emberline.pipelines.runtime.session import session
+from emberline.pipelines.tracking import Tracker
+from emberline.pipelines.train import train
 
 kind, launcher, folder = sys.argv[1:]
 load_dataset("iris").generate(folder + "/raw", seed=1)

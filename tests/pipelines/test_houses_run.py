@@ -12,21 +12,22 @@ import pytest
 import tensorflow as tf
 from pyspark.sql import SparkSession
 
-from features.dataset_version import open_version
-from models.tabular import linear
-from pipelines.datasets.houses import DATASET
-from pipelines.etl import EtlResult, etl
-from pipelines.evaluate import evaluate
-from pipelines.evaluation.result import EvaluateResult
-from pipelines.recipe import Recipe, load_recipe
-from pipelines.recipes.houses_crossed import LATITUDE, LONGITUDE
-from pipelines.register import RegisterResult, register
-from pipelines.score import ScoreResult, score
-from pipelines.tracking import Tracker
-from pipelines.train import train
-from pipelines.training.assignment import Assignment
-from pipelines.training.export import export
-from pipelines.training.loop import Loop
+from emberline.features.dataset_version import open_version
+from emberline.models.tabular import linear
+from emberline.pipelines.datasets.tabular.houses import DATASET
+from emberline.pipelines.etl import EtlResult, etl
+from emberline.pipelines.evaluate import evaluate
+from emberline.pipelines.evaluation.result import EvaluateResult
+from emberline.pipelines.recipe import Recipe
+from emberline.pipelines.recipes import load_recipe
+from emberline.pipelines.recipes.tabular.houses_crossed import LATITUDE, LONGITUDE
+from emberline.pipelines.register import RegisterResult, register
+from emberline.pipelines.score import ScoreResult, score
+from emberline.pipelines.tracking import Tracker
+from emberline.pipelines.train import train
+from emberline.pipelines.training.assignment import Assignment
+from emberline.pipelines.training.export import export
+from emberline.pipelines.training.loop import Loop
 
 SETTINGS = {"training.workers": "1", "training.epochs": "12"}
 
@@ -63,7 +64,7 @@ def run(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Run:
     best = DATASET.generate(str(raw), seed=1).best
     prepared = etl(spark, recipe, str(raw), str(folder / "dataset"))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("pipelines.train.train_on_cluster", train_here)
+        patch.setattr("emberline.pipelines.train.train_on_cluster", train_here)
         train(spark, recipe, SETTINGS, prepared.dataset, training, tracker)
     evaluated, registered = evaluate(spark, recipe, training, tracker), register(spark, recipe, training, tracker)
     model = f"models:/{registered.name}@champion"

@@ -10,17 +10,17 @@ import pytest
 from PIL import Image as Picture
 from pyspark.sql import SparkSession
 
-from features import storage
-from features.batches import stored_tensor
-from features.columns import Column, Image
-from features.dataset_version import open_version
-from features.tfrecord.layouts import read_shard
-from features.validation.expectations import Expectations
-from pipelines import data_check
-from pipelines.datasets.image_folder import ImageFolder
-from pipelines.etl import etl
-from pipelines.recipe import Optimizer, Preparation, Recipe, Training
-from pipelines.shards import BLOCK_BYTES, fitted
+from emberline.features import storage
+from emberline.features.columns import Column, Image
+from emberline.features.dataset_version import open_version
+from emberline.features.tensors import stored_tensor
+from emberline.features.tfrecord.layouts import read_shard
+from emberline.features.validation.expectations import Expectations
+from emberline.pipelines.datasets.readers.image_folder import ImageFolder
+from emberline.pipelines.etl import etl
+from emberline.pipelines.preparation import checked_data as data_check
+from emberline.pipelines.preparation.shard_writer import BLOCK_BYTES, fitted
+from emberline.pipelines.recipe import Optimizer, Preparation, Recipe, Training
 
 COLOURS = {"cat": (250, 120, 10), "dog": (10, 60, 200)}
 LARGE = Image("image", 224, 224)

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from pyspark.sql import SparkSession
 
-from features.errors import BadInputError
-from features.schema import Field, Label, Schema
-from pipelines.infer_schema import infer
+from emberline.features.errors import BadInputError
+from emberline.features.schema import Field, Label, Schema
+from emberline.pipelines.infer_schema import infer
 
 
 def test_a_csv_with_a_header(tmp_path: Path, emberline: Callable[..., Any]) -> None:

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from benchmarks.iris import split, write_split
-from pipelines.datasets.iris import SPECIES
+from emberline.pipelines.datasets.tabular.iris import SPECIES
 
 MODEL = "emberline-iris_dnn"
 

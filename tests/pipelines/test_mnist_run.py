@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from pipelines.datasets.idx import read_idx
+from emberline.pipelines.datasets.readers.idx import read_idx
 
 pytestmark = pytest.mark.slow
 

@@ -6,8 +6,9 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from pipelines.datasets import face_drawings, imagenet, load_dataset
-from pipelines.recipe import load_recipe
+from emberline.pipelines.datasets import load_dataset
+from emberline.pipelines.datasets.images import face_drawings, imagenet
+from emberline.pipelines.recipes import load_recipe
 
 pytestmark = pytest.mark.slow
 

@@ -8,8 +8,8 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from pipelines.datasets.digit_images import draw
-from pipelines.datasets.idx import write_idx
+from emberline.pipelines.datasets.generators.digit_images import draw
+from emberline.pipelines.datasets.readers.idx import write_idx
 
 pytestmark = pytest.mark.slow
 

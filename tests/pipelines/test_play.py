@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from features.errors import BadInputError
-from pipelines.play import Players, spaces_of
-from pipelines.reinforcement import policies
-from pipelines.reinforcement.rollouts import play
-from pipelines.tracking import Tracker
+from emberline.features.errors import BadInputError
+from emberline.pipelines.play import Players, spaces_of
+from emberline.pipelines.reinforcement import policies
+from emberline.pipelines.reinforcement.rollouts import play
+from emberline.pipelines.tracking import Tracker
 
 ROOT = Path(__file__).parents[2]
 CART = ("play", "--environment", "CartPole-v1")
@@ -52,7 +52,7 @@ def test_executors_without_gymnasium_are_told_of(monkeypatch: pytest.MonkeyPatch
     def rollouts(*_: Any) -> None:
         raise RuntimeError("PythonException: ... ModuleNotFoundError: No module named 'gymnasium'")
 
-    monkeypatch.setattr("pipelines.play.rollouts", rollouts)
+    monkeypatch.setattr("emberline.pipelines.play.rollouts", rollouts)
     session = SimpleNamespace(addTag=lambda tag: None, removeTag=lambda tag: None)
     players = Players(session, "CartPole-v1", "a secret", tasks=1)  # type: ignore[arg-type]
     with pytest.raises(BadInputError, match=r"pip install 'emberline\[play\]' on the executors"):
@@ -96,7 +96,7 @@ class Started:
         while time.monotonic() < deadline and self.process.poll() is None:
             for process in self.processes():
                 try:
-                    if b"pipelines.training.rank" in Path(f"/proc/{process}/cmdline").read_bytes():
+                    if b"emberline.pipelines.training.rank" in Path(f"/proc/{process}/cmdline").read_bytes():
                         return process
                 except OSError:
                     continue

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from features.errors import BadInputError
-from pipelines.tracking import CHALLENGER, CHAMPION, Tracker, TrackingError, turns
-from pipelines.tracking.registry import HISTORY
+from emberline.features.errors import BadInputError
+from emberline.pipelines.tracking import CHALLENGER, CHAMPION, Tracker, TrackingError
+from emberline.pipelines.tracking import promotion_lock as turns
+from emberline.pipelines.tracking.registry import HISTORY
 
 ROOT = Path(__file__).parents[2]
 NAME = "emberline-flowers"
@@ -19,7 +20,7 @@ NAME = "emberline-flowers"
 CONTESTANT = """
     import sys, time
     from pathlib import Path
-    from pipelines.tracking import Tracker
+    from emberline.pipelines.tracking import Tracker
 
     uri, name, version, ready, go = sys.argv[1:]
     tracker = Tracker(uri)
@@ -45,8 +46,8 @@ CONTESTANT = """
 OPENER = """
     import sys, time
     from pathlib import Path
-    from pipelines.recipe import load_recipe
-    from pipelines.tracking import Tracker
+    from emberline.pipelines.recipes import load_recipe
+    from emberline.pipelines.tracking import Tracker
 
     uri, ready, go = sys.argv[1:]
     tracker, recipe = Tracker(uri), load_recipe("iris_dnn")

@@ -11,14 +11,14 @@ import pytest
 import tensorflow as tf
 
 from benchmarks.iris import split, write_split
-from features.errors import BadInputError
-from pipelines.etl import tracked_etl
-from pipelines.evaluate import evaluate
-from pipelines.recipe import load_recipe
-from pipelines.register import RegisterResult, register
-from pipelines.score import score
-from pipelines.tracking import CHALLENGER, CHAMPION, Tracker, trace
-from pipelines.train import train
+from emberline.features.errors import BadInputError
+from emberline.pipelines.etl import tracked_etl
+from emberline.pipelines.evaluate import evaluate
+from emberline.pipelines.recipes import load_recipe
+from emberline.pipelines.register import RegisterResult, register
+from emberline.pipelines.score import score
+from emberline.pipelines.tracking import CHALLENGER, CHAMPION, Tracker, trace
+from emberline.pipelines.train import train
 
 MODEL = "emberline-iris_dnn"
 SETTINGS = {

@@ -21,7 +21,7 @@ def ranks_below(folder: Path) -> list[int]:
     found = []
     for entry in Path("/proc").iterdir():
         try:
-            if entry.name.isdigit() and b"pipelines.training.rank" in (entry / "cmdline").read_bytes():
+            if entry.name.isdigit() and b"emberline.pipelines.training.rank" in (entry / "cmdline").read_bytes():
                 environment = (entry / "environ").read_bytes().decode(errors="ignore")
                 if str(folder) in environment:
                     found.append(int(entry.name))

@@ -7,12 +7,12 @@ import pytest
 import tensorflow as tf
 from pyspark.sql import SparkSession
 
-from features.dataset_version import open_version
-from pipelines.etl import etl
-from pipelines.recipe import load_recipe
-from pipelines.training.export import export
-from pipelines.training.loop import Loop
-from pipelines.training.position import Position
+from emberline.features.dataset_version import open_version
+from emberline.pipelines.etl import etl
+from emberline.pipelines.recipes import load_recipe
+from emberline.pipelines.training.checkpoint.position import Position
+from emberline.pipelines.training.export import export
+from emberline.pipelines.training.loop import Loop
 
 SETTINGS = {"training.weight": "fnlwgt", "training.workers": "1", "training.epochs": "1"}
 

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 from mlflow.tracking import MlflowClient
 
-from pipelines.tracking import CHAMPION, Tracker
+from emberline.pipelines.tracking import CHAMPION, Tracker
 
 MODEL = "emberline-census_wide_deep"
 

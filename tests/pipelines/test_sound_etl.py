@@ -8,15 +8,15 @@ import pyarrow.parquet as pq
 import pytest
 from pyspark.sql import SparkSession
 
-from features.columns import Column, Spectrum, stored
-from features.dataset_version import open_version
-from features.sounds.wav import wav_bytes
-from features.tfrecord.layouts import read_shard
-from features.transform import TransformGraph
-from pipelines import data_check
-from pipelines.datasets.sound_folder import SoundFolder
-from pipelines.etl import EtlResult, etl
-from pipelines.recipe import Optimizer, Preparation, Recipe, Training
+from emberline.features.columns import Column, Spectrum, stored
+from emberline.features.dataset_version import open_version
+from emberline.features.sounds.wav import wav_bytes
+from emberline.features.tfrecord.layouts import read_shard
+from emberline.features.transform import TransformGraph
+from emberline.pipelines.datasets.readers.sound_folder import SoundFolder
+from emberline.pipelines.etl import EtlResult, etl
+from emberline.pipelines.preparation import checked_data as data_check
+from emberline.pipelines.recipe import Optimizer, Preparation, Recipe, Training
 
 OPEN = Spectrum("sound", 8000, 256, 128, mels=20)
 

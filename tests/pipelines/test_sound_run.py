@@ -8,8 +8,11 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from pipelines.datasets import drawings, load_dataset, sine, speech_commands, spoken_digits
-from pipelines.recipe import load_recipe
+from emberline.pipelines.datasets import load_dataset
+from emberline.pipelines.datasets.audio import speech_commands, spoken_digits
+from emberline.pipelines.datasets.images import drawings
+from emberline.pipelines.datasets.tabular import sine
+from emberline.pipelines.recipes import load_recipe
 
 pytestmark = pytest.mark.slow
 

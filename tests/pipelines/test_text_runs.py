@@ -9,7 +9,8 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from pipelines.datasets import antispam, ptb, reviews, scene_captions, scenes, sentence_pairs, text8
+from emberline.pipelines.datasets.captions import scene_captions, scenes
+from emberline.pipelines.datasets.text import antispam, ptb, reviews, sentence_pairs, text8
 
 pytestmark = pytest.mark.slow
 

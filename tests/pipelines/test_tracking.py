@@ -8,8 +8,8 @@ import mlflow
 import pytest
 from mlflow.tracking import MlflowClient
 
-from pipelines.recipe import load_recipe
-from pipelines.tracking import StoppedEarlyError, Tracker
+from emberline.pipelines.recipes import load_recipe
+from emberline.pipelines.tracking import StoppedEarlyError, Tracker
 
 
 @pytest.mark.parametrize("take", range(3))

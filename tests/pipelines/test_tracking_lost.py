@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from mlflow.tracking import MlflowClient
 
-from features.errors import BadInputError
-from pipelines.tracking import Tracker, delivery
+from emberline.features.errors import BadInputError
+from emberline.pipelines.tracking import Tracker, delivery
 
 
 def until(condition: Callable[[], object], seconds: float = 60) -> None:

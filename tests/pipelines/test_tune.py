@@ -8,13 +8,13 @@ from types import SimpleNamespace
 import pytest
 from mlflow.tracking import MlflowClient
 
-from features.errors import BadInputError
-from pipelines import tune as module
-from pipelines.cluster import ClusterError
-from pipelines.recipe import load_recipe
-from pipelines.search_space import Between, OneOf
-from pipelines.tracking import Tracker
-from pipelines.tune import tune
+from emberline.features.errors import BadInputError
+from emberline.pipelines import tune as module
+from emberline.pipelines.cluster.gang import ClusterError
+from emberline.pipelines.recipe.search_space import Between, OneOf
+from emberline.pipelines.recipes import load_recipe
+from emberline.pipelines.tracking import Tracker
+from emberline.pipelines.tune import tune
 
 RATE = "training.optimizers.0.learning_rate"
 SPACE = [Between(RATE, 1e-4, 1.0, log=True), OneOf("model.hidden_units", ((10,), (10, 10)))]

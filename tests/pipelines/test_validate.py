@@ -7,12 +7,12 @@ import pytest
 from mlflow.tracking import MlflowClient
 from pyspark.sql import SparkSession
 
-from features.errors import BadInputError
-from features.validation.anomalies import AnomalyError
-from pipelines.etl import etl
-from pipelines.recipe import load_recipe
-from pipelines.tracking import Tracker
-from pipelines.validate import validate_data
+from emberline.features.errors import BadInputError
+from emberline.features.validation.anomalies import AnomalyError
+from emberline.pipelines.etl import etl
+from emberline.pipelines.recipes import load_recipe
+from emberline.pipelines.tracking import Tracker
+from emberline.pipelines.validate import validate_data
 
 RECIPE = load_recipe("census_linear")
 

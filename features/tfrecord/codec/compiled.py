@@ -1,4 +1,4 @@
-"""Loads the kernels of `features.tfrecord.codec.kernels` without importing numba.
+"""Loads the kernels of `emberline.features.tfrecord.codec.kernels` without importing numba.
 
 Importing numba costs a Python worker about half a second of processor time, and numba's own cache knows a kernel by
 the path of its source file, which for `--py-files app.zip` is a new temporary folder in every Spark application. So
@@ -10,7 +10,7 @@ Where object code is looked for, in this order; the first writable place receive
 
 1. `$EMBERLINE_KERNEL_CACHE`, if set; then `$NUMBA_CACHE_DIR/emberline`, if set;
 2. `__pycache__/kernels` beside this file (a read-only installation may carry code compiled at build time by
-   `python -m features.tfrecord.codec.compiled`; code imported from a `.zip` has no such place);
+   `python -m emberline.features.tfrecord.codec.compiled`; code imported from a `.zip` has no such place);
 3. `$XDG_CACHE_HOME/emberline`, or `~/.cache/emberline`;
 4. `emberline-<user id>` in the temporary folder, used only while it belongs to this user and to nobody else.
 
@@ -35,7 +35,7 @@ import llvmlite.binding as llvm
 
 logger = logging.getLogger(__name__)
 
-_SOURCE = "features.tfrecord.codec.kernels"
+_SOURCE = "emberline.features.tfrecord.codec.kernels"
 
 
 def cache_folders() -> Iterator[Path]:
@@ -70,7 +70,7 @@ def _is_private(folder: Path) -> bool:
 @functools.cache
 def _cache_key() -> str:
     """Hash of everything that object code depends on."""
-    source = pkgutil.get_data("features.tfrecord.codec", "kernels.py")
+    source = pkgutil.get_data("emberline.features.tfrecord.codec", "kernels.py")
     if source is None:
         raise ImportError(f"the source of {_SOURCE} is not readable; install emberline with its .py files")
     features = sorted(name for name, on in llvm.get_host_cpu_features().items() if on)
@@ -149,7 +149,7 @@ _engines: list[llvm.ExecutionEngine] = []  # owns the loaded code for the life o
 
 @functools.cache
 def kernel(name: str) -> Callable[..., int]:
-    """The kernel `name` of `features.tfrecord.codec.kernels`: a function of integers that runs without the GIL.
+    """The kernel `name` of the module `kernels`: a function of integers that runs without the GIL.
 
     Args:
         name: a key of `kernels.ENTRY_POINTS`.

@@ -1,7 +1,8 @@
 """Arrow RecordBatches <-> serialized `tf.train.Example`, whole batches at a time.
 
 Encoding writes protobuf, frames and checksums in one pass of a compiled kernel over the Arrow buffers; decoding reads
-records into Arrow buffers in one pass. No Python code runs per row. Types: see `features.tfrecord.codec.feature_types`.
+records into Arrow buffers in one pass. No Python code runs per row. Types: see
+`emberline.features.tfrecord.codec.feature_types`.
 """
 
 from collections.abc import Sequence
@@ -13,8 +14,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.types as pat
 
-from features.tfrecord.codec.compiled import kernel
-from features.tfrecord.codec.feature_types import (
+from emberline.features.tfrecord.codec.compiled import kernel
+from emberline.features.tfrecord.codec.feature_types import (
     BYTES,
     FLOAT,
     INT64,
@@ -24,8 +25,8 @@ from features.tfrecord.codec.feature_types import (
     leaf_type,
     to_wire,
 )
-from features.tfrecord.codec.framing import ByteArray, Int64Array, Records, address
-from features.tfrecord.codec.output_columns import NestedOutputColumn, OutputColumn
+from emberline.features.tfrecord.codec.framing import ByteArray, Int64Array, Records, address
+from emberline.features.tfrecord.codec.output_columns import NestedOutputColumn, OutputColumn
 
 _SLACK = 64  # kernels copy templates in steps of 16 bytes
 _DESCRIPTOR = 16  # int64 values per column, see kernels.py

@@ -16,8 +16,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from features import storage
-from features.tfrecord.codec.compiled import kernel
+from emberline.features import storage
+from emberline.features.tfrecord.codec.compiled import kernel
 
 Codec = Literal["gzip", "zlib"]
 CODECS: tuple[Codec, ...] = ("gzip", "zlib")

@@ -2,8 +2,8 @@
 
 Entry points are the functions listed in `ENTRY_POINTS`. Their arguments and results are int64 only: numbers and
 addresses. They never allocate, never raise and never touch Python objects, so their object code needs nothing of
-numba at run time; `features.tfrecord.codec.compiled` compiles them once, stores the object code and loads it without
-importing numba. **Only `compiled` may import this module**, and it does so only when the cache is cold.
+numba at run time; `emberline.features.tfrecord.codec.compiled` compiles them once, stores the object code and loads it
+without importing numba. **Only `compiled` may import this module**, and it does so only when the cache is cold.
 
 All kernels live in one file because a cached kernel must be thrown away when any function it inlines changes:
 the cache key is the hash of this file.
@@ -452,7 +452,7 @@ def same_bytes(left, right, size):
 
 @njit
 def hash_bytes(address, size):
-    """FNV-1a, 32 bits; `features.tfrecord.codec.example` builds its table of names with the same function."""
+    """FNV-1a, 32 bits; `emberline.features.tfrecord.codec.example` builds its table of names with the same function."""
     value = np.int64(2166136261)
     for at in range(size):
         value = ((value ^ u8(address + at)) * 16777619) & np.int64(0xFFFFFFFF)

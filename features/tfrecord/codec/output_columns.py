@@ -8,8 +8,14 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.types as pat
 
-from features.tfrecord.codec.feature_types import BYTES, INT64, FeatureType, UnsupportedColumnError, from_wire
-from features.tfrecord.codec.framing import Int64Array, address
+from emberline.features.tfrecord.codec.feature_types import (
+    BYTES,
+    INT64,
+    FeatureType,
+    UnsupportedColumnError,
+    from_wire,
+)
+from emberline.features.tfrecord.codec.framing import Int64Array, address
 
 _DTYPES = (np.int64, np.float32, np.uint8)
 

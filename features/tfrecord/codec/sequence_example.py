@@ -1,15 +1,15 @@
 """Arrow RecordBatches <-> serialized `tf.train.SequenceExample`.
 
 Scalars and arrays become features of the context, arrays of arrays become feature lists (one feature per inner array).
-Types of the elements: see `features.tfrecord.codec.feature_types`.
+Types of the elements: see `emberline.features.tfrecord.codec.feature_types`.
 """
 
 from collections.abc import Sequence
 
 import pyarrow as pa
 
-from features.tfrecord.codec.example import ExampleDecoder, ExampleEncoder
-from features.tfrecord.codec.framing import Records
+from emberline.features.tfrecord.codec.example import ExampleDecoder, ExampleEncoder
+from emberline.features.tfrecord.codec.framing import Records
 
 
 class SequenceExampleEncoder(ExampleEncoder):

@@ -12,7 +12,7 @@ points) files are moved one by one, `_SUCCESS` removed first and written last.
 *Append*: new files are moved one by one under names that no earlier commit has used, `_SUCCESS` removed first and
 written last. A directory takes one writer at a time.
 
-Micro-batches of a stream are published by `features.tfrecord.spark.stream_commit`.
+Micro-batches of a stream are published by `emberline.features.tfrecord.spark.stream_commit`.
 """
 
 import logging
@@ -20,13 +20,13 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from features import storage
-from features.errors import BadInputError
-from features.tfrecord.codec.framing import RecordWriter
-from features.tfrecord.manifest import Shard
-from features.tfrecord.spark.locations import is_data_file
-from features.tfrecord.spark.shard_manifest import MANIFEST, SUCCESS, Manifest, load_shards
-from features.tfrecord.spark.shard_writer import StagedFile, file_suffix, open_staging, remove_staging
+from emberline.features import storage
+from emberline.features.errors import BadInputError
+from emberline.features.tfrecord.codec.framing import RecordWriter
+from emberline.features.tfrecord.manifest import Shard
+from emberline.features.tfrecord.spark.locations import is_data_file
+from emberline.features.tfrecord.spark.shard_manifest import MANIFEST, SUCCESS, Manifest, load_shards
+from emberline.features.tfrecord.spark.shard_writer import StagedFile, file_suffix, open_staging, remove_staging
 
 logger = logging.getLogger(__name__)
 

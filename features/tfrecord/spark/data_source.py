@@ -25,11 +25,11 @@ from pyspark.sql.datasource import (
 )
 from pyspark.sql.pandas.types import to_arrow_schema
 
-from features.errors import nearest
-from features.tfrecord.spark.commit import Job, check_target
-from features.tfrecord.spark.inference import infer_schema
-from features.tfrecord.spark.locations import absolute, find_files
-from features.tfrecord.spark.options import (
+from emberline.features.errors import nearest
+from emberline.features.tfrecord.spark.commit import Job, check_target
+from emberline.features.tfrecord.spark.inference import infer_schema
+from emberline.features.tfrecord.spark.locations import absolute, find_files
+from emberline.features.tfrecord.spark.options import (
     ReadOptions,
     TFRecordOptionError,
     WriteOptions,
@@ -37,12 +37,12 @@ from features.tfrecord.spark.options import (
     read_paths,
     write_options,
 )
-from features.tfrecord.spark.partitions import DataFile, cast_value, partition_schema, prune
-from features.tfrecord.spark.shard_manifest import Manifest
-from features.tfrecord.spark.shard_reader import Damage, DamageLog, DamageParam, ShardReader
-from features.tfrecord.spark.shard_writer import ShardWriter, StagedFile, open_staging
-from features.tfrecord.spark.spark_columns import check_columns, check_writable
-from features.tfrecord.spark.stream_commit import MicroBatch
+from emberline.features.tfrecord.spark.partitions import DataFile, cast_value, partition_schema, prune
+from emberline.features.tfrecord.spark.shard_manifest import Manifest
+from emberline.features.tfrecord.spark.shard_reader import Damage, DamageLog, DamageParam, ShardReader
+from emberline.features.tfrecord.spark.shard_writer import ShardWriter, StagedFile, open_staging
+from emberline.features.tfrecord.spark.spark_columns import check_columns, check_writable
+from emberline.features.tfrecord.spark.stream_commit import MicroBatch
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -251,10 +251,10 @@ def register(spark: "SparkSession") -> None:
     """Make `format("tfrecord")` known to a session; calling it again is harmless.
 
     On a classic session it also installs what Spark's Python Data Source API leaves out: `partitionBy` and the save
-    modes `ignore` and `error` (`features.tfrecord.spark.save_modes`), pruning of columns and partitions
-    (`features.tfrecord.spark.pushdown`), and the report of dropped damage (`damage_report`).
+    modes `ignore` and `error` (`emberline.features.tfrecord.spark.save_modes`), pruning of columns and partitions
+    (`emberline.features.tfrecord.spark.pushdown`), and the report of dropped damage (`damage_report`).
     """
-    from features.tfrecord.spark import pushdown, save_modes
+    from emberline.features.tfrecord.spark import pushdown, save_modes
 
     if not hasattr(spark, "_jsparkSession"):  # Spark Connect
         save_modes.install_connect()

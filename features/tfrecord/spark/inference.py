@@ -19,9 +19,9 @@ from dataclasses import dataclass, field
 
 from pyspark.sql import types as T
 
-from features.errors import BadInputError
-from features.tfrecord.codec.framing import DamagedRecordError, RecordReader
-from features.tfrecord.spark.partitions import DataFile
+from emberline.features.errors import BadInputError
+from emberline.features.tfrecord.codec.framing import DamagedRecordError, RecordReader
+from emberline.features.tfrecord.spark.partitions import DataFile
 
 logger = logging.getLogger(__name__)
 

@@ -6,11 +6,11 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import pyarrow.fs as pafs
 
-from features import storage
-from features.errors import BadInputError
-from features.tfrecord.spark.options import ReadOptions
-from features.tfrecord.spark.partitions import DataFile, parse_directories
-from features.tfrecord.spark.shard_manifest import SUCCESS, load_shards
+from emberline.features import storage
+from emberline.features.errors import BadInputError
+from emberline.features.tfrecord.spark.options import ReadOptions
+from emberline.features.tfrecord.spark.partitions import DataFile, parse_directories
+from emberline.features.tfrecord.spark.shard_manifest import SUCCESS, load_shards
 
 _GLOB = re.compile(r"[*?\[{]")
 

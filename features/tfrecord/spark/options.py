@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from features.errors import BadInputError, nearest
+from emberline.features.errors import BadInputError, nearest
 
 RECORD_TYPES = ("Example", "SequenceExample", "ByteArray")
 DAMAGE_MODES = ("FAILFAST", "DROPMALFORMED")

@@ -15,7 +15,7 @@ from typing import Any
 
 from pyspark.sql import types as T
 
-from features.errors import BadInputError
+from emberline.features.errors import BadInputError
 
 NULL_DIRECTORY = "__HIVE_DEFAULT_PARTITION__"
 _UNSAFE = re.compile(r"[\x00-\x1f\"#%'*/:=?\\\x7f{\[\]^]")
@@ -187,7 +187,7 @@ def may_match(condition: list[Any], row: dict[str, Any]) -> bool | None:
 
     Args:
         condition: `[name of the Spark filter, column, value]`, or `["And" | "Or" | "Not", children...]`. Dates are
-            ISO text (see `features.tfrecord.spark.pushdown`).
+            ISO text (see `emberline.features.tfrecord.spark.pushdown`).
         row: Partition values by column.
     """
     kind, *rest = condition

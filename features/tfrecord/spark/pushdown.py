@@ -23,9 +23,9 @@ from pyspark.java_gateway import ensure_callback_server_started
 from pyspark.sql import DataFrame
 from pyspark.sql.readwriter import DataFrameReader
 
-from features.tfrecord.spark.options import PUSHED_FILTERS
-from features.tfrecord.spark.partitions import PUSHABLE
-from features.tfrecord.spark.save_modes import activate
+from emberline.features.tfrecord.spark.options import PUSHED_FILTERS
+from emberline.features.tfrecord.spark.partitions import PUSHABLE
+from emberline.features.tfrecord.spark.save_modes import activate
 
 logger = logging.getLogger(__name__)
 

@@ -14,7 +14,7 @@ from typing import Any
 from pyspark.sql.readwriter import DataFrameWriter
 from pyspark.sql.streaming.readwriter import DataStreamWriter
 
-from features import storage
+from emberline.features import storage
 
 _FORMAT = "tfrecord"
 

@@ -2,7 +2,7 @@
 
 It says what every file must hold, so that a file that is gone, cut at the border of a record or exchanged is noticed,
 and it carries the plan of equal steps. Where the columns allow it (scalars and fixed lists of int64, float32, string,
-binary), the same file is a `features.tfrecord.manifest.ShardSet`, which the tf.data input reads.
+binary), the same file is a `emberline.features.tfrecord.manifest.ShardSet`, which the tf.data input reads.
 """
 
 import json
@@ -11,8 +11,8 @@ from dataclasses import asdict, dataclass, replace
 
 from pyspark.sql import types as T
 
-from features import storage
-from features.tfrecord.manifest import ManifestError, Shard
+from emberline.features import storage
+from emberline.features.tfrecord.manifest import ManifestError, Shard
 
 MANIFEST = "manifest.json"
 SUCCESS = "_SUCCESS"

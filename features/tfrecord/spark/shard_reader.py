@@ -9,11 +9,11 @@ import pyarrow as pa
 from pyspark.accumulators import Accumulator, AccumulatorParam
 from pyspark.sql import types as T
 
-from features.tfrecord.codec.example import ExampleDecoder
-from features.tfrecord.codec.feature_types import UnsupportedColumnError
-from features.tfrecord.codec.framing import DamagedRecordError, RecordReader, Records
-from features.tfrecord.spark.options import ReadOptions
-from features.tfrecord.spark.partitions import DataFile, cast_value
+from emberline.features.tfrecord.codec.example import ExampleDecoder
+from emberline.features.tfrecord.codec.feature_types import UnsupportedColumnError
+from emberline.features.tfrecord.codec.framing import DamagedRecordError, RecordReader, Records
+from emberline.features.tfrecord.spark.options import ReadOptions
+from emberline.features.tfrecord.spark.partitions import DataFile, cast_value
 
 Decode = Callable[[Records], pa.RecordBatch]
 
@@ -64,7 +64,7 @@ def decoder(record_type: str, schema: pa.Schema) -> Decode:
     if record_type == "Example":
         return ExampleDecoder(schema).decode
     if record_type == "SequenceExample":
-        from features.tfrecord.codec.sequence_example import SequenceExampleDecoder
+        from emberline.features.tfrecord.codec.sequence_example import SequenceExampleDecoder
 
         return SequenceExampleDecoder(schema).decode
     if len(schema) > 1 or any(field.type not in (pa.binary(), pa.string()) for field in schema):

@@ -1,8 +1,8 @@
 """The executor's half of a write: Arrow batches in, finished files in the staging folder out.
 
 One `ShardWriter` belongs to one task attempt. It splits rows by partition directory, encodes, and starts a new file
-when the target size is reached. Nothing it writes is visible to readers: `features.tfrecord.spark.commit` publishes the
-files of the attempts that won.
+when the target size is reached. Nothing it writes is visible to readers: `emberline.features.tfrecord.spark.commit`
+publishes the files of the attempts that won.
 """
 
 import uuid
@@ -15,13 +15,13 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from features import storage
-from features.tfrecord.codec.example import ExampleEncoder
-from features.tfrecord.codec.feature_types import UnsupportedColumnError
-from features.tfrecord.codec.framing import CODEC_SUFFIX, RecordWriter, check_codec, frame_records
-from features.tfrecord.spark.options import WriteOptions
-from features.tfrecord.spark.partitions import directory
-from features.tfrecord.spark.shard_manifest import ROWS_PER_BLOCK
+from emberline.features import storage
+from emberline.features.tfrecord.codec.example import ExampleEncoder
+from emberline.features.tfrecord.codec.feature_types import UnsupportedColumnError
+from emberline.features.tfrecord.codec.framing import CODEC_SUFFIX, RecordWriter, check_codec, frame_records
+from emberline.features.tfrecord.spark.options import WriteOptions
+from emberline.features.tfrecord.spark.partitions import directory
+from emberline.features.tfrecord.spark.shard_manifest import ROWS_PER_BLOCK
 
 # Rows are encoded in slices of about this many Arrow bytes: large enough to amortise the calls, small enough that
 # the encoded copy stays in the processor's cache and a batch of huge rows does not double the memory.
@@ -49,7 +49,7 @@ class StagedFile:
         records: Records in it.
         bytes: Size as stored.
         crc32c: Checksum of the stored bytes.
-        blocks: See `features.tfrecord.manifest.Shard`.
+        blocks: See `emberline.features.tfrecord.manifest.Shard`.
     """
 
     uri: str
@@ -93,7 +93,7 @@ def encoder(record_type: str, schema: pa.Schema) -> Encode:
     if record_type == "Example":
         return ExampleEncoder(schema).encode_with_ends
     if record_type == "SequenceExample":
-        from features.tfrecord.codec.sequence_example import SequenceExampleEncoder
+        from emberline.features.tfrecord.codec.sequence_example import SequenceExampleEncoder
 
         return SequenceExampleEncoder(schema).encode_with_ends
     if len(schema) != 1 or not _is_binary(schema.field(0).type):

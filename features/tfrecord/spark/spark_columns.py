@@ -7,10 +7,10 @@ from pyspark.errors import PySparkTypeError
 from pyspark.sql import types as T
 from pyspark.sql.pandas.types import to_arrow_schema
 
-from features.errors import nearest
-from features.tfrecord.codec.feature_types import UnsupportedColumnError, feature_type
-from features.tfrecord.spark.options import TFRecordOptionError, WriteOptions
-from features.tfrecord.spark.shard_writer import encoder
+from emberline.features.errors import nearest
+from emberline.features.tfrecord.codec.feature_types import UnsupportedColumnError, feature_type
+from emberline.features.tfrecord.spark.options import TFRecordOptionError, WriteOptions
+from emberline.features.tfrecord.spark.shard_writer import encoder
 
 _NO_FEATURE = (T.UserDefinedType, T.StructType, T.MapType, T.VariantType, T.NullType)
 _NO_FOLDER = (*_NO_FEATURE, T.ArrayType, T.BinaryType)

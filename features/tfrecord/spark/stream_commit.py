@@ -11,10 +11,10 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from features import storage
-from features.tfrecord.spark.commit import extend
-from features.tfrecord.spark.shard_manifest import Manifest, load_shards
-from features.tfrecord.spark.shard_writer import StagedFile, remove_staging
+from emberline.features import storage
+from emberline.features.tfrecord.spark.commit import extend
+from emberline.features.tfrecord.spark.shard_manifest import Manifest, load_shards
+from emberline.features.tfrecord.spark.shard_writer import StagedFile, remove_staging
 
 logger = logging.getLogger(__name__)
 

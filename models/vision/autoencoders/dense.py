@@ -9,7 +9,7 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from features.columns import Column, Image
+from emberline.features.columns import Column, Image
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -58,8 +58,8 @@ def build(config: Config, cardinalities: "Mapping[str, int]") -> "keras.Model":
     """A model from images to `reconstruction` and `target`, both `[batch, height, width, channels]` of 0 to 1."""
     import keras
 
-    from models.vision.image_input import model_input, scaled
-    from models.vision.layers import Sparse
+    from emberline.models.vision.image_input import model_input, scaled
+    from emberline.models.vision.layers import Sparse
 
     layers = keras.layers
     start = keras.initializers.RandomNormal(stddev=config.deviation) if config.deviation else "glorot_uniform"

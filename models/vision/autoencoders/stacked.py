@@ -9,7 +9,7 @@ scope `hidden_1`.
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from features.columns import Column, Image
+from emberline.features.columns import Column, Image
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -47,7 +47,7 @@ def build(config: Config, cardinalities: "Mapping[str, int]") -> "keras.Model":
     """A model from images to `reconstruction`, `target`, and `loss/hidden_N` of each layer."""
     import keras
 
-    from models.vision.image_input import model_input, scaled
+    from emberline.models.vision.image_input import model_input, scaled
 
     layers, ops, shape = keras.layers, keras.ops, config.image.stored_shape
     pixels = model_input(config.image)

@@ -6,7 +6,7 @@ Lin, Chen, Yan, "Network In Network", section 4.2.
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from features.columns import Column, Image
+from emberline.features.columns import Column, Image
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -40,7 +40,7 @@ def build(config: Config, cardinalities: "Mapping[str, int]") -> "keras.Model":
     """A model from images to a logit per class, `[batch, outputs]`."""
     import keras
 
-    from models.vision.image_input import model_input, scaled
+    from emberline.models.vision.image_input import model_input, scaled
 
     layers = keras.layers
     pixels = model_input(config.image)

@@ -7,8 +7,8 @@ and shortcuts without weights, where new channels begin as zeros.
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from features.columns import Column, Image
-from features.errors import BadInputError
+from emberline.features.columns import Column, Image
+from emberline.features.errors import BadInputError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -47,9 +47,9 @@ def build(config: Config, cardinalities: "Mapping[str, int]") -> "keras.Model":
     """A model from images to a logit per class, `[batch, outputs]`."""
     import keras
 
-    from models.vision.augmentation import Augmentation
-    from models.vision.heads import class_logits
-    from models.vision.image_input import model_input, scaled
+    from emberline.models.vision.augmentation import Augmentation
+    from emberline.models.vision.heads import class_logits
+    from emberline.models.vision.image_input import model_input, scaled
 
     layers, ops = keras.layers, keras.ops
 

@@ -7,7 +7,7 @@ normalisation; with batch normalisation, as the TensorLayer book has it too, 1,0
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from features.columns import Column, Image
+from emberline.features.columns import Column, Image
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -47,10 +47,10 @@ def build(config: Config, cardinalities: "Mapping[str, int]") -> "keras.Model":
     """A model from images to a logit per class, `[batch, outputs]`."""
     import keras
 
-    from models.vision.augmentation import Augmentation, Standardised
-    from models.vision.heads import class_logits
-    from models.vision.image_input import model_input, scaled
-    from models.vision.layers import LocalResponseNormalization
+    from emberline.models.vision.augmentation import Augmentation, Standardised
+    from emberline.models.vision.heads import class_logits
+    from emberline.models.vision.image_input import model_input, scaled
+    from emberline.models.vision.layers import LocalResponseNormalization
 
     layers, image = keras.layers, config.image
 

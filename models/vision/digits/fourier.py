@@ -7,7 +7,7 @@ MNIST where the linear classifier over pixels has 92.5 %.
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from features.columns import Column, Image
+from emberline.features.columns import Column, Image
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -40,9 +40,9 @@ def build(config: Config, cardinalities: "Mapping[str, int]") -> "keras.Model":
     """A model from images to a logit per class, `[batch, outputs]`."""
     import keras
 
-    from models.vision.heads import class_logits
-    from models.vision.image_input import model_input, scaled
-    from models.vision.layers import RandomFourierFeatures
+    from emberline.models.vision.heads import class_logits
+    from emberline.models.vision.image_input import model_input, scaled
+    from emberline.models.vision.layers import RandomFourierFeatures
 
     pixels = model_input(config.image)
     flat = keras.layers.Flatten(name="flat")(scaled(pixels))

@@ -8,7 +8,7 @@ and the last layer is linear with a softmax instead of distances to drawn digits
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from features.columns import Column, Image
+from emberline.features.columns import Column, Image
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -44,8 +44,8 @@ def build(config: Config, cardinalities: "Mapping[str, int]") -> "keras.Model":
     """A model from images to a logit per class, `[batch, outputs]`."""
     import keras
 
-    from models.vision.heads import class_logits
-    from models.vision.image_input import model_input, scaled
+    from emberline.models.vision.heads import class_logits
+    from emberline.models.vision.image_input import model_input, scaled
 
     layers = keras.layers
     pool = layers.AveragePooling2D if config.pooling == "average" else layers.MaxPooling2D

@@ -11,7 +11,7 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from features.columns import Column, Image
+from emberline.features.columns import Column, Image
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -54,8 +54,8 @@ def build(config: Config, cardinalities: "Mapping[str, int]") -> "keras.Model":
     """A model from images to a logit per class, `[batch, outputs]`."""
     import keras
 
-    from models.vision.heads import class_logits, first_values
-    from models.vision.image_input import model_input, scaled
+    from emberline.models.vision.heads import class_logits, first_values
+    from emberline.models.vision.image_input import model_input, scaled
 
     layers = keras.layers
     options = first_values(config.biases, config.deviation, config.bias)

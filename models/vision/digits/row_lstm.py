@@ -7,7 +7,7 @@ and logits from its last state.
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from features.columns import Column, Image
+from emberline.features.columns import Column, Image
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,8 +38,8 @@ def build(config: Config, cardinalities: "Mapping[str, int]") -> "keras.Model":
     """A model from images to a logit per class, `[batch, outputs]`."""
     import keras
 
-    from models.vision.heads import class_logits
-    from models.vision.image_input import model_input, scaled
+    from emberline.models.vision.heads import class_logits
+    from emberline.models.vision.image_input import model_input, scaled
 
     layers, image = keras.layers, config.image
     pixels = model_input(image)

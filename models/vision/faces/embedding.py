@@ -8,7 +8,7 @@ vector is what it says just before.
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from features.columns import Column, Image
+from emberline.features.columns import Column, Image
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -48,8 +48,8 @@ def build(config: Config, cardinalities: "Mapping[str, int]") -> "keras.Model":
     """A model from images to `embedding`, unit vectors, and for `softmax` `logits`."""
     import keras
 
-    from models.vision.image_input import model_input, scaled
-    from models.vision.layers import UnitLength
+    from emberline.models.vision.image_input import model_input, scaled
+    from emberline.models.vision.layers import UnitLength
 
     layers = keras.layers
 

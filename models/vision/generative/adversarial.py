@@ -40,6 +40,6 @@ def critic_bounds(kind: Adversarial, *parameters: str) -> dict[str, keras.constr
     A Wasserstein critic must not change faster than in proportion to its input. As in the paper, all its parameters are
     cut to a box after each of its steps, those of batch normalisation too.
     """
-    from models.vision.layers import Clipped
+    from emberline.models.vision.layers import Clipped
 
     return {f"{name}_constraint": Clipped(WGAN_LIMIT) for name in parameters} if kind == "wgan" else {}

@@ -8,8 +8,8 @@ generator and 4,316,545 of the discriminator.
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from features.columns import Column, Image
-from features.errors import BadInputError
+from emberline.features.columns import Column, Image
+from emberline.features.errors import BadInputError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -52,12 +52,12 @@ class Config:
 
 
 def build(config: Config, cardinalities: "Mapping[str, int]") -> "keras.Model":
-    """A model from images to what `pipelines.tasks.generation` asks for."""
+    """A model from images to what `emberline.pipelines.tasks.generation` asks for."""
     import keras
 
-    from models.vision.generative.adversarial import adversarial_losses, critic_bounds
-    from models.vision.image_input import model_input, scaled
-    from models.vision.layers import Noise
+    from emberline.models.vision.generative.adversarial import adversarial_losses, critic_bounds
+    from emberline.models.vision.image_input import model_input, scaled
+    from emberline.models.vision.layers import Noise
 
     layers, ops, image = keras.layers, keras.ops, config.image
     start = {"kernel_initializer": keras.initializers.RandomNormal(stddev=0.02)}

@@ -8,9 +8,9 @@ twice: by the squared error alone (`adversarial=0`), and from there (`--warm-sta
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from features.columns import Column, Image
-from features.errors import BadInputError
-from models.vision.imagenet.weights import Weights
+from emberline.features.columns import Column, Image
+from emberline.features.errors import BadInputError
+from emberline.models.vision.imagenet.weights import Weights
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -66,8 +66,8 @@ def build(config: Config, cardinalities: "Mapping[str, int]") -> "keras.Model":
     """A model from images to `reconstruction` and `target`, and the losses of both parts if there is a critic."""
     import keras
 
-    from models.vision.generative.adversarial import adversarial_losses
-    from models.vision.image_input import model_input, scaled
+    from emberline.models.vision.generative.adversarial import adversarial_losses
+    from emberline.models.vision.image_input import model_input, scaled
 
     ops, image = keras.ops, config.image
     pixels = model_input(image)
@@ -92,7 +92,7 @@ def _generated(small: "keras.KerasTensor", blocks: int) -> "keras.KerasTensor":
     """A small image of -1 to 1 made large."""
     import keras
 
-    from models.vision.layers import DepthToSpace
+    from emberline.models.vision.layers import DepthToSpace
 
     layers = keras.layers
 
@@ -149,8 +149,8 @@ def _seen(weights: Weights) -> "keras.Model":
     """Images of 0 to 1 to the fourth maps of VGG-19 on 224 x 224, which no training changes."""
     import keras
 
-    from models.vision.imagenet.applications import prepared
-    from models.vision.imagenet.weights import load
+    from emberline.models.vision.imagenet.applications import prepared
+    from emberline.models.vision.imagenet.weights import load
 
     trunk = keras.applications.VGG19(include_top=False, weights=None, input_shape=(224, 224, 3))
     load(weights, trunk)

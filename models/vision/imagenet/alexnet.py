@@ -7,7 +7,7 @@ fifth convolution read halves of the maps, which lay on two GPUs; here both halv
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from features.columns import Column, Image
+from emberline.features.columns import Column, Image
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,9 +41,9 @@ def build(config: Config, cardinalities: "Mapping[str, int]") -> "keras.Model":
     """A model from images to a logit per class, `[batch, outputs]`."""
     import keras
 
-    from models.vision.heads import class_logits
-    from models.vision.image_input import model_input, scaled
-    from models.vision.layers import LocalResponseNormalization
+    from emberline.models.vision.heads import class_logits
+    from emberline.models.vision.image_input import model_input, scaled
+    from emberline.models.vision.layers import LocalResponseNormalization
 
     layers = keras.layers
     pixels = model_input(config.image)

@@ -11,9 +11,9 @@
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-from features.columns import Column, Image
-from features.errors import BadInputError
-from models.vision.imagenet.weights import Weights
+from emberline.features.columns import Column, Image
+from emberline.features.errors import BadInputError
+from emberline.models.vision.imagenet.weights import Weights
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -65,8 +65,8 @@ def build(config: Config, cardinalities: "Mapping[str, int]") -> "keras.Model":
     """A model from images to a logit per class, `[batch, outputs]`."""
     import keras
 
-    from models.vision.heads import class_logits
-    from models.vision.image_input import model_input
+    from emberline.models.vision.heads import class_logits
+    from emberline.models.vision.image_input import model_input
 
     pixels = model_input(config.image)
     if config.head == "own":
@@ -95,7 +95,7 @@ def trunk(config: Config) -> "keras.Model":
     """The network of Keras Applications, with its weights, and frozen as asked."""
     import keras
 
-    from models.vision.imagenet.weights import load
+    from emberline.models.vision.imagenet.weights import load
 
     image = config.image
     options: dict[str, Any] = {"alpha": config.width} if config.network == "MobileNet" else {}

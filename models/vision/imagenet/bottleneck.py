@@ -2,15 +2,15 @@
 
 "How to Retrain an Image Classifier for New Categories" of the TensorFlow documentation calls it a bottleneck. Train an
 epoch of this network, whose trunk stands still; score all images with it, which writes a vector per image; and train
-any head on those, such as `models.tabular.dnn` above `Numeric("embedding", shape=(2048,))`.
+any head on those, such as `emberline.models.tabular.dnn` above `Numeric("embedding", shape=(2048,))`.
 """
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from features.columns import Column
-from features.errors import BadInputError
-from models.vision.imagenet import applications
+from emberline.features.columns import Column
+from emberline.features.errors import BadInputError
+from emberline.models.vision.imagenet import applications
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -48,8 +48,8 @@ def build(config: Config, cardinalities: "Mapping[str, int]") -> "keras.Model":
     """A model from images to `embedding`, unit vectors, and `logits` above them."""
     import keras
 
-    from models.vision.image_input import model_input
-    from models.vision.layers import UnitLength
+    from emberline.models.vision.image_input import model_input
+    from emberline.models.vision.layers import UnitLength
 
     pixels = model_input(config.trunk.image)
     place = UnitLength(name="embedding")(applications.embedded(config.trunk, pixels))

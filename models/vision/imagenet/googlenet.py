@@ -7,8 +7,8 @@ weights more for 1,000 classes. They help to train it, and say nothing in an exp
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from features.columns import Column, Image
-from features.errors import BadInputError
+from emberline.features.columns import Column, Image
+from emberline.features.errors import BadInputError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -69,9 +69,9 @@ def build(config: Config, cardinalities: "Mapping[str, int]") -> "keras.Model":
     """A model from images to a logit per class, `[batch, outputs]`, and if asked for those of its side classifiers."""
     import keras
 
-    from models.vision.heads import class_logits
-    from models.vision.image_input import model_input, scaled
-    from models.vision.layers import LocalResponseNormalization
+    from emberline.models.vision.heads import class_logits
+    from emberline.models.vision.image_input import model_input, scaled
+    from emberline.models.vision.layers import LocalResponseNormalization
 
     layers = keras.layers
 

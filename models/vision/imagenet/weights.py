@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from features.errors import BadInputError
+from emberline.features.errors import BadInputError
 
 if TYPE_CHECKING:
     import keras
@@ -46,7 +46,7 @@ def load(weights: Weights, model: "keras.Model") -> None:
     Raises:
         BadInputError: if the file is missing, is another than was meant, or is one of another network.
     """
-    from features import storage
+    from emberline.features import storage
 
     if not weights.uri:
         return

@@ -6,8 +6,8 @@ Ronneberger, Fischer, Brox, "U-Net", with padding, as the TensorLayer book's cha
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from features.columns import Column, Image
-from features.errors import BadInputError
+from emberline.features.columns import Column, Image
+from emberline.features.errors import BadInputError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -52,7 +52,7 @@ def build(config: Config, cardinalities: "Mapping[str, int]") -> "keras.Model":
     """A model from images to `mask`, logits, and `target`, 0 or 1: both `[batch, height, width, 1]`."""
     import keras
 
-    from models.vision.image_input import model_input, scaled
+    from emberline.models.vision.image_input import model_input, scaled
 
     layers = keras.layers
 

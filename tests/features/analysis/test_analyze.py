@@ -11,10 +11,10 @@ import pytest
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
-from features.analysis.analyze import analyze
-from features.errors import BadInputError
-from features.schema import Field, Label, Schema
-from features.statistics import LearnedQuantiles, LearnedVocabulary, Statistics
+from emberline.features.analysis.analyze import analyze
+from emberline.features.errors import BadInputError
+from emberline.features.schema import Field, Label, Schema
+from emberline.features.statistics import LearnedQuantiles, LearnedVocabulary, Statistics
 
 SCHEMA = Schema(
     (Field("age", "integer"), Field("gain", "float"), Field("job", "string")), Label("paid", (("0",), ("1",))), "key"

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from pyspark.sql import SparkSession
 
-from features.analysis.analyze import analyze
-from features.analysis.sources import StoredRows
-from features.schema import Field, Label, Schema
-from features.statistics import Statistics
+from emberline.features.analysis.analyze import analyze
+from emberline.features.analysis.sources import StoredRows
+from emberline.features.schema import Field, Label, Schema
+from emberline.features.statistics import Statistics
 
 SHAPE = (5, 4, 3)
 SCHEMA = Schema((Field("photo", "image", shape=SHAPE),), Label("label"), "key")

@@ -9,12 +9,12 @@ import pyarrow.parquet as pq
 import pytest
 from pyspark.sql import SparkSession
 
-from features import storage
-from features.analysis import sources
-from features.analysis.analyze import analyze
-from features.analysis.sources import StoredRows
-from features.schema import Field, Label, Schema
-from features.statistics import LearnedVocabulary
+from emberline.features import storage
+from emberline.features.analysis import sources
+from emberline.features.analysis.analyze import analyze
+from emberline.features.analysis.sources import StoredRows
+from emberline.features.schema import Field, Label, Schema
+from emberline.features.statistics import LearnedVocabulary
 
 SCHEMA = Schema(
     (

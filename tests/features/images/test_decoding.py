@@ -8,7 +8,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
-from features.images.decoding import orientations, pixels
+from emberline.features.images.decoding import orientations, pixels
 
 Pixels = NDArray[np.uint8]
 

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from features.batches import padded, stored_tensor
-from features.columns import Image, arrow_schema
-from features.errors import BadInputError
-from features.images.encoding import files
+from emberline.features.columns import Image, arrow_schema
+from emberline.features.errors import BadInputError
+from emberline.features.images.encoding import files
+from emberline.features.tensors import padded, stored_tensor
 
 SHAPE = (24, 32, 3)
 

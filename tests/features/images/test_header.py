@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from features.images.header import MOST_PIXELS, Header, ImageError, is_file, read_header
+from emberline.features.images.header import MOST_PIXELS, Header, ImageError, is_file, read_header
 
 
 def encoded(form: str, **options: object) -> bytes:

@@ -9,13 +9,13 @@ import pyarrow as pa
 import pytest
 from PIL import Image
 
-from features.batches import raw_tensors
-from features.columns import Image as ImageColumn
-from features.errors import BadInputError
-from features.images.reading import bare_pixels, read_images
-from features.schema import Field, Label, Schema
-from features.statistics import Statistics
-from features.transform import TransformGraph
+from emberline.features.columns import Image as ImageColumn
+from emberline.features.errors import BadInputError
+from emberline.features.images.reading import bare_pixels, read_images
+from emberline.features.schema import Field, Label, Schema
+from emberline.features.statistics import Statistics
+from emberline.features.tensors import raw_tensors
+from emberline.features.transform import TransformGraph
 
 SHAPE = (24, 32, 3)
 FIELD = Field("image", "image", shape=SHAPE)

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from features.sounds.decoding import resampled, waveform, waveforms
-from features.sounds.wav import SoundError, read_header, wav_bytes
+from emberline.features.sounds.decoding import resampled, waveform, waveforms
+from emberline.features.sounds.wav import SoundError, read_header, wav_bytes
 from tests.features.sounds.test_wav import GOOD, TONE, written
 
 NOISE = np.random.default_rng(1).uniform(-1, 1, (501, 2))

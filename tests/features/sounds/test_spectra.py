@@ -5,13 +5,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from features.columns import Spectrum, Waveform
-from features.errors import BadInputError
-from features.schema import Field, Label, Schema
-from features.sounds.spectra import FLOOR, mel_filters
-from features.sounds.wav import wav_bytes
-from features.statistics import Statistics
-from features.transform import TransformGraph
+from emberline.features.columns import Spectrum, Waveform
+from emberline.features.errors import BadInputError
+from emberline.features.schema import Field, Label, Schema
+from emberline.features.sounds.spectra import FLOOR, mel_filters
+from emberline.features.sounds.wav import wav_bytes
+from emberline.features.statistics import Statistics
+from emberline.features.transform import TransformGraph
 
 SCHEMA = Schema((Field("sound", "sound"),), Label("word", (("yes",), ("no",))), "row")
 DRAW = np.random.default_rng(3)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from features.sounds.wav import Header, SoundError, read_header, wav_bytes
+from emberline.features.sounds.wav import Header, SoundError, read_header, wav_bytes
 
 TONE = np.sin(np.arange(800) / 7) * 0.7
 GOOD = wav_bytes(TONE, 8000)

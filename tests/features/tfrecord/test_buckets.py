@@ -9,11 +9,11 @@ import pyarrow as pa
 import pytest
 import tensorflow as tf
 
-from features.tfrecord import buckets
-from features.tfrecord.buckets import Buckets, boundaries_of
-from features.tfrecord.input import read_epoch, read_rest
-from features.tfrecord.layouts import shard_name, write_shard
-from features.tfrecord.manifest import ShardSet
+from emberline.features.tfrecord import buckets
+from emberline.features.tfrecord.buckets import Buckets, boundaries_of
+from emberline.features.tfrecord.input import read_epoch, read_rest
+from emberline.features.tfrecord.layouts import shard_name, write_shard
+from emberline.features.tfrecord.manifest import ShardSet
 
 ROWS, BATCH = 1130, 16
 SCHEMA = pa.schema([("id", pa.int64()), ("many", pa.list_(pa.int64())), ("weights", pa.list_(pa.float32()))])

@@ -11,11 +11,11 @@ import pyarrow as pa
 import pytest
 import tensorflow as tf
 
-from features import storage
-from features.tfrecord import remote
-from features.tfrecord.input import read_epoch, read_rest
-from features.tfrecord.layouts import shard_name, write_shard
-from features.tfrecord.manifest import LAYOUTS, Layout, ShardSet
+from emberline.features import storage
+from emberline.features.tfrecord import remote
+from emberline.features.tfrecord.input import read_epoch, read_rest
+from emberline.features.tfrecord.layouts import shard_name, write_shard
+from emberline.features.tfrecord.manifest import LAYOUTS, Layout, ShardSet
 
 ROWS, STEP = 1130, 50
 SCHEMA = pa.schema(

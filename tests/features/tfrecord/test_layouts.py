@@ -12,11 +12,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from features import storage
-from features.tfrecord.codec.feature_types import UnsupportedColumnError
-from features.tfrecord.codec.framing import DamagedRecordError, RecordReader, write_records
-from features.tfrecord.layouts import read_shard, record_schema, shard_name, write_shard
-from features.tfrecord.manifest import LAYOUTS, Layout, ManifestError, ShardSet
+from emberline.features import storage
+from emberline.features.tfrecord.codec.feature_types import UnsupportedColumnError
+from emberline.features.tfrecord.codec.framing import DamagedRecordError, RecordReader, write_records
+from emberline.features.tfrecord.layouts import read_shard, record_schema, shard_name, write_shard
+from emberline.features.tfrecord.manifest import LAYOUTS, Layout, ManifestError, ShardSet
 
 SCHEMA = pa.schema(
     [("label", pa.int64()), ("x", pa.float32()), ("key", pa.string()), ("ids", pa.list_(pa.int64(), 2)),
@@ -220,8 +220,8 @@ def test_record_schema_names() -> None:
 MEMORY = """
 import resource, sys
 import numpy as np, pyarrow as pa
-from features.tfrecord.layouts import read_shard, write_shard
-from features.tfrecord.manifest import ShardSet
+from emberline.features.tfrecord.layouts import read_shard, write_shard
+from emberline.features.tfrecord.manifest import ShardSet
 
 folder, layout, codec = sys.argv[1:]
 schema = pa.schema([("n", pa.int64()), ("v", pa.list_(pa.float32(), 20)), ("s", pa.string())])

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from features.tfrecord.layouts import write_shard
-from features.tfrecord.manifest import ManifestError, Shard, ShardSet, type_name, type_of
+from emberline.features.tfrecord.layouts import write_shard
+from emberline.features.tfrecord.manifest import ManifestError, Shard, ShardSet, type_name, type_of
 
 SCHEMA = pa.schema([("n", pa.int64()), ("v", pa.list_(pa.float32(), 3)), ("s", pa.string()), ("b", pa.binary())])
 SET = ShardSet(

@@ -7,9 +7,9 @@ import pyarrow as pa
 import pytest
 import tensorflow as tf
 
-from features.tfrecord.input import read_epoch
-from features.tfrecord.layouts import read_shard, write_shard
-from features.tfrecord.manifest import Layout, ManifestError, ShardSet, type_name
+from emberline.features.tfrecord.input import read_epoch
+from emberline.features.tfrecord.layouts import read_shard, write_shard
+from emberline.features.tfrecord.manifest import Layout, ManifestError, ShardSet, type_name
 
 ROWS, SIZES = 57, {"image": 12, "mask": 4}
 

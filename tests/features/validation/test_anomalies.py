@@ -4,12 +4,12 @@ import dataclasses
 
 import pytest
 
-from features.errors import BadInputError
-from features.schema import Field, Label, Schema
-from features.statistics import FieldStatistics, Statistics
-from features.validation.anomalies import AnomalyError, report, require, scoring_skew, validate
-from features.validation.checks import Anomaly, SplitFacts
-from features.validation.expectations import ANOMALY_KINDS, Expectations, Limits
+from emberline.features.errors import BadInputError
+from emberline.features.schema import Field, Label, Schema
+from emberline.features.statistics import FieldStatistics, Statistics
+from emberline.features.validation.anomalies import AnomalyError, report, require, scoring_skew, validate
+from emberline.features.validation.checks import Anomaly, SplitFacts
+from emberline.features.validation.expectations import ANOMALY_KINDS, Expectations, Limits
 
 SCHEMA = Schema(
     (Field("age", "integer", minimum=0, maximum=130), Field("town", "string", allowed=("Ulm", "Bonn"))),

@@ -12,10 +12,10 @@ from scipy.integrate import quad
 from scipy.spatial.distance import jensenshannon
 from scipy.stats import norm
 
-from features.schema import Field
-from features.statistics import FieldStatistics
-from features.validation.distribution import Distribution
-from features.validation.drift import class_distance, common_edges, distance, jensen_shannon, l_infinity
+from emberline.features.schema import Field
+from emberline.features.statistics import FieldStatistics
+from emberline.features.validation.distribution import Distribution
+from emberline.features.validation.drift import class_distance, common_edges, distance, jensen_shannon, l_infinity
 
 NUMBER, WHOLE, TEXT = Field("x", "float"), Field("x", "integer"), Field("x", "string")
 

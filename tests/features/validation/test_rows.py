@@ -3,9 +3,9 @@
 import pytest
 from pyspark.sql import SparkSession
 
-from features.errors import BadInputError
-from features.schema import Field, Label, Schema
-from features.validation.rows import check_rows, fault_counts, masked_reason
+from emberline.features.errors import BadInputError
+from emberline.features.schema import Field, Label, Schema
+from emberline.features.validation.rows import check_rows, fault_counts, masked_reason
 
 SCHEMA = Schema(
     (

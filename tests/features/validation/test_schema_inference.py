@@ -5,12 +5,12 @@ import datetime
 import pytest
 from pyspark.sql import SparkSession
 
-from features.errors import BadInputError
-from features.schema import Field, Label, Schema
-from features.validation import schema_inference
-from features.validation.rows import check_rows
-from features.validation.schema_declaration import declaration
-from features.validation.schema_inference import infer_schema
+from emberline.features.errors import BadInputError
+from emberline.features.schema import Field, Label, Schema
+from emberline.features.validation import schema_inference
+from emberline.features.validation.rows import check_rows
+from emberline.features.validation.schema_declaration import declaration
+from emberline.features.validation.schema_inference import infer_schema
 
 DAY = datetime.date(2020, 2, 29)
 

@@ -10,19 +10,19 @@ import pyarrow as pa
 import pytest
 import tensorflow as tf
 
-from features.columns import Spectrum, arrow_schema, describe, stored
-from features.dataset_version import DatasetVersion
-from features.schema import Field, Label, Schema
-from features.sounds.wav import wav_bytes
-from features.statistics import FieldStatistics, Statistics
-from features.tfrecord.layouts import write_shard
-from features.tfrecord.manifest import ShardSet
-from features.transform import TransformGraph
-from models.audio import convolutional, recurrent
-from models.audio.sound_input import Disturbed
-from pipelines.recipe import Optimizer, Recipe, Training
-from pipelines.training.export import export
-from pipelines.training.loop import Loop
+from emberline.features.columns import Spectrum, arrow_schema, describe, stored
+from emberline.features.dataset_version import DatasetVersion
+from emberline.features.schema import Field, Label, Schema
+from emberline.features.sounds.wav import wav_bytes
+from emberline.features.statistics import FieldStatistics, Statistics
+from emberline.features.tfrecord.layouts import write_shard
+from emberline.features.tfrecord.manifest import ShardSet
+from emberline.features.transform import TransformGraph
+from emberline.models.audio import convolutional, recurrent
+from emberline.models.audio.sound_input import Disturbed
+from emberline.pipelines.recipe import Optimizer, Recipe, Training
+from emberline.pipelines.training.export import export
+from emberline.pipelines.training.loop import Loop
 
 SHORT = Spectrum("sound", 8000, 256, 128, mels=20, frames=8)
 CONFIGS: dict[str, Any] = {
@@ -97,9 +97,9 @@ def test_it_trains_and_reads_files(name: str, tmp_path: Path) -> None:
 
 
 def test_every_network_is_here() -> None:
-    import models.audio
+    import emberline.models.audio
 
-    root = Path(next(iter(models.audio.__path__)))
+    root = Path(next(iter(emberline.models.audio.__path__)))
     modules = {file.stem for file in root.glob("*.py") if "class Config" in file.read_text()}
     assert modules == {type(config).__module__.rpartition(".")[2] for config in CONFIGS.values()}
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from models.control import dense, pong
+from emberline.models.control import dense, pong
 
 
 def test_it_has_the_textbooks_weights() -> None:

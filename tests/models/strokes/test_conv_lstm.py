@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from features.columns import Strokes
-from models.strokes import conv_lstm
+from emberline.features.columns import Strokes
+from emberline.models.strokes import conv_lstm
 
 STROKES = Strokes("across", "down", "ends")
 

@@ -17,8 +17,7 @@ from tensorflow.python.feature_column import feature_column as fc_v1
 from tensorflow.python.feature_column import feature_column_v2 as fc_v2
 from tensorflow.python.feature_column import sequence_feature_column as sfc
 
-from features.batches import raw_tensors, stored_array, stored_tensor
-from features.columns import (
+from emberline.features.columns import (
     Bucketized,
     Column,
     Crossed,
@@ -33,10 +32,11 @@ from features.columns import (
     shared_embeddings,
     stored,
 )
-from features.schema import Field, Label, Schema
-from features.statistics import FieldStatistics, Statistics
-from features.transform import TransformGraph
-from models.tabular import feature_layers
+from emberline.features.schema import Field, Label, Schema
+from emberline.features.statistics import FieldStatistics, Statistics
+from emberline.features.tensors import raw_tensors, stored_array, stored_tensor
+from emberline.features.transform import TransformGraph
+from emberline.models.tabular import feature_layers
 
 fc = tf.compat.v1.feature_column
 Rows = dict[str, list[Any]]

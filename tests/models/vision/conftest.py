@@ -8,12 +8,12 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from features.columns import Image, describe, sized
-from features.dataset_version import DatasetVersion
-from features.schema import Field, Label, Schema
-from features.statistics import FieldStatistics, Statistics
-from features.tfrecord.layouts import write_shard
-from features.tfrecord.manifest import ShardSet
+from emberline.features.columns import Image, describe, sized
+from emberline.features.dataset_version import DatasetVersion
+from emberline.features.schema import Field, Label, Schema
+from emberline.features.statistics import FieldStatistics, Statistics
+from emberline.features.tfrecord.layouts import write_shard
+from emberline.features.tfrecord.manifest import ShardSet
 
 
 def version_of(

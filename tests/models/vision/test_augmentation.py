@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from features.columns import Image
-from features.errors import BadInputError
-from models.vision.augmentation import Augmentation, Augmented, Standardised
-from models.vision.image_input import model_input, scaled
+from emberline.features.columns import Image
+from emberline.features.errors import BadInputError
+from emberline.models.vision.augmentation import Augmentation, Augmented, Standardised
+from emberline.models.vision.image_input import model_input, scaled
 
 EVERYTHING = Augmentation(2, True, 10, 0.1, 0.2, 0.2, 20, 3)
 

@@ -11,20 +11,20 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from features.columns import Image
-from features.dataset_version import DatasetVersion
-from features.schema import Label, Purpose
-from models.vision.autoencoders import dense, stacked
-from models.vision.cifar import nin, resnet, small
-from models.vision.digits import alexnet as digits_alexnet
-from models.vision.digits import cnn, fourier, lenet, mlp, row_lstm
-from models.vision.faces import embedding, gender_age
-from models.vision.generative import acgan, dcgan, srgan
-from models.vision.imagenet import alexnet, applications, bottleneck, googlenet
-from models.vision.segmentation import unet
-from pipelines.recipe import Optimizer, Recipe, Training
-from pipelines.training.export import export
-from pipelines.training.loop import Loop
+from emberline.features.columns import Image
+from emberline.features.dataset_version import DatasetVersion
+from emberline.features.schema import Label, Purpose
+from emberline.models.vision.autoencoders import dense, stacked
+from emberline.models.vision.cifar import nin, resnet, small
+from emberline.models.vision.digits import alexnet as digits_alexnet
+from emberline.models.vision.digits import cnn, fourier, lenet, mlp, row_lstm
+from emberline.models.vision.faces import embedding, gender_age
+from emberline.models.vision.generative import acgan, dcgan, srgan
+from emberline.models.vision.imagenet import alexnet, applications, bottleneck, googlenet
+from emberline.models.vision.segmentation import unet
+from emberline.pipelines.recipe import Optimizer, Recipe, Training
+from emberline.pipelines.training.export import export
+from emberline.pipelines.training.loop import Loop
 
 TEN = tuple((str(number),) for number in range(10))
 GREY = Image("image", 28, 28, 1)
@@ -143,9 +143,11 @@ def test_the_other_networks_train_and_score_elsewhere(name: str, pictures: Pictu
 
 
 def test_every_network_is_here() -> None:
-    import models.vision
+    import emberline.models.vision
 
-    root = Path(next(iter(models.vision.__path__)))
+    root = Path(next(iter(emberline.models.vision.__path__)))
     modules = {file.relative_to(root).as_posix() for file in root.glob("*/*.py") if "class Config" in file.read_text()}
-    known = {type(config).__module__.removeprefix("models.vision.") for config, *_ in (QUICK | OTHERS).values()}
+    known = {
+        type(config).__module__.removeprefix("emberline.models.vision.") for config, *_ in (QUICK | OTHERS).values()
+    }
     assert {name.removesuffix(".py").replace("/", ".") for name in modules} == known

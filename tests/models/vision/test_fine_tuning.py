@@ -6,13 +6,13 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from features.columns import Image
-from features.dataset_version import DatasetVersion
-from features.schema import Label
-from models.vision.imagenet import applications
-from pipelines.recipe import Optimizer, Recipe, Training
-from pipelines.training.first_weights import take_weights
-from pipelines.training.step import TrainingStep
+from emberline.features.columns import Image
+from emberline.features.dataset_version import DatasetVersion
+from emberline.features.schema import Label
+from emberline.models.vision.imagenet import applications
+from emberline.pipelines.recipe import Optimizer, Recipe, Training
+from emberline.pipelines.training.checkpoint.initial_weights import take_weights
+from emberline.pipelines.training.step.training_step import TrainingStep
 
 IMAGE = Image("image", 32, 32)
 CLASSES = 3

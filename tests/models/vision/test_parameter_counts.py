@@ -4,16 +4,16 @@ from typing import Any
 
 import pytest
 
-from features.columns import Image
-from models.vision.autoencoders import dense, stacked
-from models.vision.cifar import nin, resnet, small
-from models.vision.digits import alexnet as digits_alexnet
-from models.vision.digits import cnn, fourier, lenet, mlp, row_lstm
-from models.vision.digits.cnn import Convolution
-from models.vision.faces import gender_age
-from models.vision.generative import acgan, dcgan, srgan
-from models.vision.imagenet import alexnet, applications, googlenet
-from models.vision.segmentation import unet
+from emberline.features.columns import Image
+from emberline.models.vision.autoencoders import dense, stacked
+from emberline.models.vision.cifar import nin, resnet, small
+from emberline.models.vision.digits import alexnet as digits_alexnet
+from emberline.models.vision.digits import cnn, fourier, lenet, mlp, row_lstm
+from emberline.models.vision.digits.cnn import Convolution
+from emberline.models.vision.faces import gender_age
+from emberline.models.vision.generative import acgan, dcgan, srgan
+from emberline.models.vision.imagenet import alexnet, applications, googlenet
+from emberline.models.vision.segmentation import unet
 
 DIGIT = Image("image", 28, 28, 1)
 SMALL = Image("image", 32, 32, 3)

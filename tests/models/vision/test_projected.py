@@ -8,12 +8,12 @@ import tensorflow as tf
 from google.protobuf import text_format
 from tensorboard.plugins.projector.projector_config_pb2 import ProjectorConfig
 
-from features.columns import Image
-from features.dataset_version import DatasetVersion
-from features.schema import Label
-from models.vision.faces import embedding
-from pipelines.recipe import Optimizer, Recipe, Training
-from pipelines.training.loop import Loop
+from emberline.features.columns import Image
+from emberline.features.dataset_version import DatasetVersion
+from emberline.features.schema import Label
+from emberline.models.vision.faces import embedding
+from emberline.pipelines.recipe import Optimizer, Recipe, Training
+from emberline.pipelines.training.loop import Loop
 
 
 def test_each_row_has_a_place_a_name_and_its_picture(pictures: Callable[..., DatasetVersion], tmp_path: Path) -> None:

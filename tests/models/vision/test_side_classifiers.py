@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from features.columns import Image
-from features.dataset_version import DatasetVersion
-from features.errors import BadInputError
-from features.schema import Label
-from models.vision.imagenet import googlenet
-from pipelines.recipe import Optimizer, Recipe, Training
-from pipelines.training.step import TrainingStep
+from emberline.features.columns import Image
+from emberline.features.dataset_version import DatasetVersion
+from emberline.features.errors import BadInputError
+from emberline.features.schema import Label
+from emberline.models.vision.imagenet import googlenet
+from emberline.pipelines.recipe import Optimizer, Recipe, Training
+from emberline.pipelines.training.step.training_step import TrainingStep
 
 SMALL = Image("image", 80, 80)
 CLASSES = 10

@@ -14,9 +14,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from features.columns import Image
-from features.dataset_version import DatasetVersion
-from features.schema import Label
+from emberline.features.columns import Image
+from emberline.features.dataset_version import DatasetVersion
+from emberline.features.schema import Label
 
 pytestmark = pytest.mark.slow
 
@@ -24,11 +24,11 @@ RANK = """
 import json, os, sys
 import numpy as np
 import tensorflow as tf
-from features.columns import Image
-from features.dataset_version import DatasetVersion
-from models.vision.generative import dcgan
-from pipelines.recipe import Optimizer, Recipe, Training
-from pipelines.training.loop import Loop
+from emberline.features.columns import Image
+from emberline.features.dataset_version import DatasetVersion
+from emberline.models.vision.generative import dcgan
+from emberline.pipelines.recipe import Optimizer, Recipe, Training
+from emberline.pipelines.training.loop import Loop
 where, output, rank = json.loads(sys.argv[1])
 version = DatasetVersion(where["uri"], where["manifest"], where["features"])
 optimizers = (Optimizer("adam", 0.001, "generator", every=3), Optimizer("rmsprop", 0.001, "discriminator"))

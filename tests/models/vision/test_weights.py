@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from features.columns import Image
-from features.errors import BadInputError
-from models.vision.imagenet import applications
-from models.vision.imagenet.weights import Weights
+from emberline.features.columns import Image
+from emberline.features.errors import BadInputError
+from emberline.models.vision.imagenet import applications
+from emberline.models.vision.imagenet.weights import Weights
 
 SMALL = Image("image", 32, 32)
 

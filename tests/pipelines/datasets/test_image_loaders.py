@@ -17,18 +17,19 @@ import pytest
 from PIL import Image
 from pyspark.sql import DataFrame, SparkSession
 
-from features.columns import Image as ImageColumn
-from features.columns import sized
-from features.errors import BadInputError
-from features.validation.images import SIZE
-from features.validation.rows import check_rows
-from pipelines.datasets import cifar10, digits, mnist, shapes, shapes_segmentation
-from pipelines.datasets.idx import read_idx, write_idx
-from pipelines.datasets.image_archive import ImageArchive
-from pipelines.datasets.image_folder import ImageFolder
-from pipelines.datasets.image_table import ImageTable
-from pipelines.datasets.mask_folder import MaskFolder
-from pipelines.datasets.splits import is_held_out
+from emberline.features.columns import Image as ImageColumn
+from emberline.features.columns import sized
+from emberline.features.errors import BadInputError
+from emberline.features.validation.images import SIZE
+from emberline.features.validation.rows import check_rows
+from emberline.pipelines.datasets.digits import digits, mnist
+from emberline.pipelines.datasets.images import cifar10, shapes, shapes_segmentation
+from emberline.pipelines.datasets.readers.idx import read_idx, write_idx
+from emberline.pipelines.datasets.readers.image_archive import ImageArchive
+from emberline.pipelines.datasets.readers.image_folder import ImageFolder
+from emberline.pipelines.datasets.readers.image_table import ImageTable
+from emberline.pipelines.datasets.readers.mask_folder import MaskFolder
+from emberline.pipelines.datasets.splits import is_held_out
 
 CLASSES = ("cat", "dog")
 

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipelines.datasets import face_drawings, faces_age, faces_gender, faces_persons, imagenet
-from pipelines.datasets.face_drawings import AGES, draw, somebody
+from emberline.pipelines.datasets.images import face_drawings, faces_age, faces_gender, faces_persons, imagenet
+from emberline.pipelines.datasets.images.face_drawings import AGES, draw, somebody
 
 
 def read(file: Path) -> np.ndarray:

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from pyspark.sql import SparkSession
 
-from features.errors import BadInputError
-from features.sounds.wav import read_header, wav_bytes
-from features.validation.rows import check_rows, fault_counts
-from pipelines.datasets import spoken_digits, spoken_digits_by_speaker
-from pipelines.datasets.sound_folder import Names, SoundFolder
-from pipelines.datasets.splits import is_held_out
+from emberline.features.errors import BadInputError
+from emberline.features.sounds.wav import read_header, wav_bytes
+from emberline.features.validation.rows import check_rows, fault_counts
+from emberline.pipelines.datasets.audio import spoken_digits, spoken_digits_by_speaker
+from emberline.pipelines.datasets.readers.sound_folder import Names, SoundFolder
+from emberline.pipelines.datasets.splits import is_held_out
 
 SOUND = wav_bytes(np.sin(np.arange(400) / 5), 8000)
 

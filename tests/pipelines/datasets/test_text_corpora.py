@@ -9,8 +9,8 @@ import pytest
 import tensorflow as tf
 from pyspark.sql import SparkSession
 
-from features.errors import BadInputError
-from pipelines.datasets import movie_dialogs, ptb, reviews, sentence_pairs, text8
+from emberline.features.errors import BadInputError
+from emberline.pipelines.datasets.text import movie_dialogs, ptb, reviews, sentence_pairs, text8
 
 
 def test_one_long_line_is_cut_into_passages(spark: SparkSession, tmp_path: Path) -> None:

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.bundle import bundle
-from pipelines.evaluation.charts import SIDE, errors, precision_recall, roc
-from pipelines.evaluation.page import Shown, differing, evaluation_html, metric_rows, number
+from emberline.pipelines.evaluation.charts import SIDE, errors, precision_recall, roc
+from emberline.pipelines.evaluation.page import Shown, differing, evaluation_html, metric_rows, number
+from emberline.pipelines.runtime.code_archive import bundle
 
 ATTACK = "<script>alert(1)</script>"
 
@@ -119,7 +119,7 @@ def test_numbers(value: float | None, shown: str) -> None:
 def test_the_template_is_found_inside_the_bundle(tmp_path: Path) -> None:
     archive = bundle(str(tmp_path / "emberline.zip"))
     script = (
-        "import pipelines.evaluation.page as p\n"
+        "import emberline.pipelines.evaluation.page as p\n"
         f"assert p.__file__.startswith({str(archive)!r}), p.__file__\n"
         "assert '</html>' in p.evaluation_html('zip', [p.Shown('a', {'rows': 1.0})])"
     )

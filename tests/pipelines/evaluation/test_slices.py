@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 from pyspark.sql import SparkSession
 
-from features.errors import BadInputError
-from pipelines.evaluation.slices import MISSING, MOST_SLICES, Slices, require_sliceable, with_slices
-from pipelines.metrics.measured import ALL, GROUPS, Measured
-from pipelines.recipe import Evaluation, Recipe, load_recipe
+from emberline.features.errors import BadInputError
+from emberline.pipelines.evaluation.slices import MISSING, MOST_SLICES, Slices, require_sliceable, with_slices
+from emberline.pipelines.metrics.grouped import ALL, GROUPS, Measured
+from emberline.pipelines.recipe import Evaluation, Recipe
+from emberline.pipelines.recipes import load_recipe
 
 LINE = "{age}, Private, 1, HS-grad, 9, Divorced, {job}, Wife, White, {gender}, 0, 0, 40, Peru, <=50K."
 
@@ -94,7 +95,7 @@ def test_rows_that_left_the_raw_files(spark: SparkSession) -> None:
     ],
 )
 def test_slices_that_the_data_cannot_have(slices: tuple[str, ...], message: str) -> None:
-    from pipelines.datasets.census import SCHEMA
+    from emberline.pipelines.datasets.tabular.census import SCHEMA
 
     with pytest.raises(BadInputError, match=message):
         require_sliceable(recipe(*slices), SCHEMA)

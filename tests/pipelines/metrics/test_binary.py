@@ -6,10 +6,10 @@ from pyspark.sql import SparkSession
 from sklearn import metrics
 from sklearn.calibration import calibration_curve
 
-from features.errors import BadInputError
-from pipelines.datasets.synthetic import roc_auc
-from pipelines.metrics.binary import CALIBRATION_BINS, binary_metrics
-from pipelines.metrics.measured import ALL, GROUPS
+from emberline.features.errors import BadInputError
+from emberline.pipelines.datasets.synthetic import roc_auc
+from emberline.pipelines.metrics.binary import CALIBRATION_BINS, binary_metrics
+from emberline.pipelines.metrics.grouped import ALL, GROUPS
 
 
 @pytest.mark.parametrize(("decimals", "threshold"), [(1, 0.5), (2, 0.3), (7, 0.5)])

@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyspark.sql import SparkSession
 
-from features.errors import BadInputError
-from pipelines.metrics.detection import detection_metrics, overlaps
+from emberline.features.errors import BadInputError
+from emberline.pipelines.metrics.detection import detection_metrics, overlaps
 
 SIDE = st.tuples(st.integers(0, 8), st.integers(0, 8)).map(sorted)
 BOX = st.tuples(SIDE, SIDE).map(lambda sides: (sides[0][0], sides[1][0], sides[0][1], sides[1][1]))

@@ -13,8 +13,8 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 from sklearn import metrics
 
-from pipelines.metrics.measured import ALL, GROUPS
-from pipelines.metrics.ranking import CURVE_CELLS, Ranking, _Thinning, rank
+from emberline.pipelines.metrics.grouped import ALL, GROUPS
+from emberline.pipelines.metrics.ranking import CURVE_CELLS, Ranking, _Thinning, rank
 
 ROOT = Path(__file__).parents[3]
 ROWS = st.lists(st.tuples(st.sampled_from([-2.0, 0.0, 0.25, 0.5, 1e-8, 3.0]), st.booleans(), st.booleans()), min_size=1,
@@ -80,8 +80,8 @@ MILLIONS = """
     os.environ["PYSPARK_PYTHON"] = sys.executable
     from pyspark.sql import SparkSession
     from pyspark.sql import functions as F
-    from pipelines.metrics.binary import binary_metrics
-    from pipelines.metrics.measured import ALL
+    from emberline.pipelines.metrics.binary import binary_metrics
+    from emberline.pipelines.metrics.grouped import ALL
 
     # Spark itself ends a job whose results, of all its tasks together, are larger than this.
     spark = SparkSession.builder.master("local[2]").config("spark.driver.maxResultSize", "1m").getOrCreate()

@@ -5,9 +5,9 @@ import pytest
 from pyspark.sql import SparkSession
 from sklearn import metrics
 
-from features.errors import BadInputError
-from pipelines.metrics.measured import ALL, GROUPS
-from pipelines.metrics.regression import regression_metrics
+from emberline.features.errors import BadInputError
+from emberline.pipelines.metrics.grouped import ALL, GROUPS
+from emberline.pipelines.metrics.regression import regression_metrics
 
 
 @pytest.mark.parametrize("offset", [0.0, 1e6])

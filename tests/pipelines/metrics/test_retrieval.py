@@ -5,8 +5,8 @@ import pytest
 from pyspark.sql import SparkSession
 from sklearn.metrics import average_precision_score
 
-from features.errors import BadInputError
-from pipelines.metrics.retrieval import retrieval_metrics
+from emberline.features.errors import BadInputError
+from emberline.pipelines.metrics.retrieval import retrieval_metrics
 
 COLUMNS = "query string, score double, relevant int"
 

@@ -6,7 +6,7 @@ from pyspark.errors import PythonException
 from pyspark.sql import SparkSession
 from sklearn import metrics
 
-from pipelines.metrics.segmentation import segmentation_metrics
+from emberline.pipelines.metrics.segmentation import segmentation_metrics
 
 COLUMNS = "truth array<int>, predicted array<int>"
 

@@ -9,9 +9,9 @@ from nltk.stem import PorterStemmer
 from nltk.translate import bleu_score, meteor_score
 from pyspark.sql import SparkSession
 
-from features.errors import BadInputError
-from pipelines.metrics.measured import GROUPS
-from pipelines.metrics.text import meteor, perplexities, text_metrics
+from emberline.features.errors import BadInputError
+from emberline.pipelines.metrics.grouped import GROUPS
+from emberline.pipelines.metrics.text import meteor, perplexities, text_metrics
 
 VOCABULARY = ["the", "cat", "cats", "sat", "on", "a", "mat", "mats", "and", "sitting", "sits", "quickly"]
 

@@ -7,9 +7,9 @@ from scipy.interpolate import interp1d
 from scipy.optimize import brentq
 from sklearn import metrics
 
-from features.errors import BadInputError
-from pipelines.metrics.measured import ALL, GROUPS
-from pipelines.metrics.verification import accuracy_of_folds, verification_metrics
+from emberline.features.errors import BadInputError
+from emberline.pipelines.metrics.grouped import ALL, GROUPS
+from emberline.pipelines.metrics.verification import accuracy_of_folds, verification_metrics
 
 RATES = (0.0001, 0.001, 0.0125, 0.2)
 

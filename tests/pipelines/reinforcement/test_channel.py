@@ -9,11 +9,11 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from pipelines.reinforcement import policies
-from pipelines.reinforcement.channel import Distant, serve
-from pipelines.reinforcement.policies import Greedy, Sampled, Scores
-from pipelines.reinforcement.rollouts import Players, play
-from pipelines.training.feed import wire
+from emberline.pipelines.reinforcement import policies
+from emberline.pipelines.reinforcement.channel import Distant, serve
+from emberline.pipelines.reinforcement.policies import Greedy, Sampled, Scores
+from emberline.pipelines.reinforcement.rollouts import Players, play
+from emberline.pipelines.training.input import wire
 
 CART, SECRET = "CartPole-v1", "a secret"
 DRAW = np.random.default_rng(1)

@@ -8,14 +8,14 @@ import pytest
 import tensorflow as tf
 from pyspark.sql import SparkSession
 
-from models.control import dense, pong
-from pipelines.reinforcement.actor_critic import ActorCritic
-from pipelines.reinforcement.dqn import DeepQ
-from pipelines.reinforcement.learner import Round, master
-from pipelines.reinforcement.policies import Greedy, Policy, Sampled, Scores
-from pipelines.reinforcement.policy_gradient import PolicyGradient, cross_entropy_reward_loss
-from pipelines.reinforcement.returns import discounted, standardised
-from pipelines.reinforcement.rollouts import Episode, episodes, play, rollouts
+from emberline.models.control import dense, pong
+from emberline.pipelines.reinforcement.actor_critic import ActorCritic
+from emberline.pipelines.reinforcement.dqn import DeepQ
+from emberline.pipelines.reinforcement.policies import Greedy, Policy, Sampled, Scores
+from emberline.pipelines.reinforcement.policy_gradient import PolicyGradient, cross_entropy_reward_loss
+from emberline.pipelines.reinforcement.returns import discounted, standardised
+from emberline.pipelines.reinforcement.rollouts import Episode, episodes, play, rollouts
+from emberline.pipelines.reinforcement.train_policy import Round, master
 
 CART = "CartPole-v1"
 LEARNERS = {"policy gradient": PolicyGradient, "actor-critic": ActorCritic, "deep q": DeepQ}

@@ -13,10 +13,9 @@ import tensorflow as tf
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
-from features import storage
-from features.analysis.analyze import analyze
-from features.batches import raw_tensors
-from features.columns import (
+from emberline.features import storage
+from emberline.features.analysis.analyze import analyze
+from emberline.features.columns import (
     Bucketized,
     Crossed,
     Embedding,
@@ -29,14 +28,15 @@ from features.columns import (
     needs,
     stored,
 )
-from features.dataset_version import DatasetVersion
-from features.schema import Field, Label, Schema
-from features.validation.rows import REASON, check_rows
-from models.tabular import wide_deep
-from pipelines.datasets.raw_table import named_rows
-from pipelines.recipe import Optimizer, Recipe, Training
-from pipelines.tracking import ModelVersion, Tracker
-from pipelines.training.export import export
+from emberline.features.dataset_version import DatasetVersion
+from emberline.features.schema import Field, Label, Schema
+from emberline.features.tensors import raw_tensors
+from emberline.features.validation.rows import REASON, check_rows
+from emberline.models.tabular import wide_deep
+from emberline.pipelines.datasets.readers.raw_table import named_rows
+from emberline.pipelines.recipe import Optimizer, Recipe, Training
+from emberline.pipelines.tracking import ModelVersion, Tracker
+from emberline.pipelines.training.export import export
 
 ROWS = 3000
 SCHEMA = Schema(

@@ -11,8 +11,8 @@ from mlflow.tracking import MlflowClient
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from features.errors import BadInputError
-from pipelines.score import score
+from emberline.features.errors import BadInputError
+from emberline.pipelines.score import score
 
 
 def scores(frame: DataFrame) -> dict[str, float]:

@@ -9,14 +9,14 @@ import pytest
 import tensorflow as tf
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
-from features import storage
-from features.dataset_version import EXAMPLES, open_version
-from features.errors import BadInputError
-from pipelines.recipe import load_recipe
-from pipelines.serving.export import ExportResult, export_model
-from pipelines.tracking import Tracker
-from pipelines.training.export import export
-from pipelines.training.loop import Loop
+from emberline.features import storage
+from emberline.features.dataset_version import EXAMPLES, open_version
+from emberline.features.errors import BadInputError
+from emberline.pipelines.recipes import load_recipe
+from emberline.pipelines.serving.export import ExportResult, export_model
+from emberline.pipelines.tracking import Tracker
+from emberline.pipelines.training.export import export
+from emberline.pipelines.training.loop import Loop
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from pyspark.sql import SparkSession
 
-from pipelines.score import score
+from emberline.pipelines.score import score
 
 
 def free_port() -> int:

@@ -12,8 +12,8 @@ import pyarrow as pa
 import pytest
 from pyspark.sql import SparkSession
 
-from pipelines.scoring.model import open_model
-from pipelines.scoring_model import load, ship, task_threads
+from emberline.pipelines.saved_model.executors import load, ship, task_threads
+from emberline.pipelines.scoring.model import open_model
 
 ANSWER = "threads int, same boolean, gpus string, worker int, folder string"
 
@@ -66,10 +66,10 @@ def test_another_content_is_another_model(spark: SparkSession, registered, tmp_p
 
 ON_A_CLUSTER = textwrap.dedent("""
     import importlib.util, json, sys
-    from pipelines.scoring.model import open_model
-    from pipelines.score import score
-    from pipelines.session import session
-    from pipelines.tracking import Tracker
+    from emberline.pipelines.scoring.model import open_model
+    from emberline.pipelines.score import score
+    from emberline.pipelines.runtime.session import session
+    from emberline.pipelines.tracking import Tracker
 
     test, store, model, rows, out, script = sys.argv[1:]
     spec = importlib.util.spec_from_file_location("probe", test)

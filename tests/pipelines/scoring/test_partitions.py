@@ -15,8 +15,8 @@ import pyarrow.compute as pc
 import pytest
 from pyspark.sql import SparkSession
 
-from features import storage
-from pipelines.score import score
+from emberline.features import storage
+from emberline.pipelines.score import score
 
 DAYS = ["2026-11-01", "2026-11-02", "2026-11-03"]
 
@@ -73,9 +73,9 @@ def test_a_partition_is_replaced_and_others_stay(
 HALTING = textwrap.dedent("""
     import sys, time
     from pyspark import TaskContext
-    from pipelines.score import score
-    from pipelines.session import session
-    from pipelines.tracking import Tracker
+    from emberline.pipelines.score import score
+    from emberline.pipelines.runtime.session import session
+    from emberline.pipelines.tracking import Tracker
 
     rows, out, store, model, sign = sys.argv[1:]
 

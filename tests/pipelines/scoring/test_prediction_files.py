@@ -28,10 +28,10 @@ from pyspark.sql.types import (
     TimestampType,
 )  # fmt: skip
 
-from pipelines.score import score
-from pipelines.scoring import prediction_files
-from pipelines.scoring.destination import Destination
-from pipelines.scoring.prediction_files import FileWriter, file_schema, names_folders
+from emberline.pipelines.score import score
+from emberline.pipelines.scoring import prediction_files
+from emberline.pipelines.scoring.destination import Destination
+from emberline.pipelines.scoring.prediction_files import FileWriter, file_schema, names_folders
 
 SPARK_SCHEMA = StructType(
     [

@@ -12,19 +12,19 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image as Picture
 
-from features.columns import cardinalities, describe, sized
-from features.dataset_version import DatasetVersion
-from features.schema import Schema
-from features.statistics import Statistics
-from pipelines.datasets.digits import SCHEMA
-from pipelines.model_signature import open_signature
-from pipelines.recipe import load_recipe
-from pipelines.scoring import scorer
-from pipelines.scoring.quick_look import look
-from pipelines.scoring.side_files import ASIDE
-from pipelines.tasks import task_of
-from pipelines.tracking import Tracker
-from pipelines.training.export import export
+from emberline.features.columns import cardinalities, describe, sized
+from emberline.features.dataset_version import DatasetVersion
+from emberline.features.schema import Schema
+from emberline.features.statistics import Statistics
+from emberline.pipelines.datasets.digits.digits import SCHEMA
+from emberline.pipelines.recipes import load_recipe
+from emberline.pipelines.saved_model.signature import open_signature
+from emberline.pipelines.scoring import scorer
+from emberline.pipelines.scoring.arrow_checks import look
+from emberline.pipelines.scoring.side_files import ASIDE
+from emberline.pipelines.tasks import task_of
+from emberline.pipelines.tracking import Tracker
+from emberline.pipelines.training.export import export
 
 RECIPE = load_recipe("digits_mlp")
 

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipelines.scoring.side_files import LEVEL, Aside, Sample, Samples
+from emberline.pipelines.scoring.side_files import LEVEL, Aside, Sample, Samples
 
 
 def rows(first: int, count: int) -> pa.RecordBatch:

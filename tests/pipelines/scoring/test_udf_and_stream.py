@@ -9,8 +9,8 @@ from pyspark.errors import PythonException
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
-from pipelines.scoring.stream import score_stream
-from pipelines.scoring.udf import emberline_udf
+from emberline.pipelines.scoring.stream import score_stream
+from emberline.pipelines.scoring.udf import emberline_udf
 
 
 def test_a_function_of_columns(spark: SparkSession, registered, people) -> None:

@@ -6,17 +6,17 @@ import tensorflow as tf
 from pyspark.sql import SparkSession
 from sklearn import metrics
 
-from features.errors import BadInputError
-from features.schema import Label
-from models.vision.digits import mlp
-from pipelines.metrics.measured import ALL
-from pipelines.recipe import load_recipe
-from pipelines.tasks import require_fit, task_of
-from pipelines.tasks.embedding import MARGIN, Embedding
-from pipelines.tasks.generation import Generation
-from pipelines.tasks.reconstruction import Reconstruction
-from pipelines.tasks.segmentation import Segmentation
-from pipelines.tasks.task import LOSS
+from emberline.features.errors import BadInputError
+from emberline.features.schema import Label
+from emberline.models.vision.digits import mlp
+from emberline.pipelines.metrics.grouped import ALL
+from emberline.pipelines.recipes import load_recipe
+from emberline.pipelines.tasks import require_fit, task_of
+from emberline.pipelines.tasks.embedding import MARGIN, Embedding
+from emberline.pipelines.tasks.generation import Generation
+from emberline.pipelines.tasks.reconstruction import Reconstruction
+from emberline.pipelines.tasks.segmentation import Segmentation
+from emberline.pipelines.tasks.task import LOSS
 
 DRAW = np.random.default_rng(4)
 ROWS = 40
@@ -38,7 +38,7 @@ def test_a_label_with_a_purpose_is_not_predicted() -> None:
     assert task_of(Label("digit", TEN, purpose="embedding")) == Embedding(tuple("0123456789"))
     recipe = load_recipe("mnist_mlp")
     assert isinstance(recipe.model, mlp.Config)
-    from pipelines.datasets.mnist_reconstruction import DATASET
+    from emberline.pipelines.datasets.digits.mnist_reconstruction import DATASET
 
     with pytest.raises(BadInputError, match="for reconstruction, for which a network has several outputs by name"):
         require_fit(recipe, DATASET.schema)

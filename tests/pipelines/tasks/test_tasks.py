@@ -7,12 +7,13 @@ import pytest
 import tensorflow as tf
 from sklearn import metrics
 
-from features.errors import BadInputError
-from features.schema import Field, Label, Schema
-from features.statistics import FieldStatistics, Statistics
-from pipelines.recipe import Gate, Recipe, load_recipe
-from pipelines.tasks import require_fit, task_of
-from pipelines.tasks.task import Task
+from emberline.features.errors import BadInputError
+from emberline.features.schema import Field, Label, Schema
+from emberline.features.statistics import FieldStatistics, Statistics
+from emberline.pipelines.recipe import Gate, Recipe
+from emberline.pipelines.recipes import load_recipe
+from emberline.pipelines.tasks import require_fit, task_of
+from emberline.pipelines.tasks.task import Task
 
 TWO = Label("sold", (("no",), ("yes",)))
 THREE = Label("kind", (("ash",), ("oak", "oaks"), ("yew",)))

@@ -11,18 +11,18 @@ import pyarrow as pa
 import pytest
 import tensorflow as tf
 
-from features.batches import stored_array
-from features.columns import Column, Numeric, arrow_schema, cardinalities, describe, stored
-from features.dataset_version import DatasetVersion
-from features.schema import Field, Label, Schema
-from features.statistics import FieldStatistics, Statistics, VocabularyFile
-from features.tfrecord.layouts import write_shard
-from features.tfrecord.manifest import ShardSet
-from features.transform import TransformGraph
-from models.tabular import dnn
-from pipelines.recipe import Optimizer, Recipe, Training
-from pipelines.shards import at_ranks
-from pipelines.training.loop import Loop
+from emberline.features.columns import Column, Numeric, arrow_schema, cardinalities, describe, stored
+from emberline.features.dataset_version import DatasetVersion
+from emberline.features.schema import Field, Label, Schema
+from emberline.features.statistics import FieldStatistics, Statistics, VocabularyFile
+from emberline.features.tensors import stored_array
+from emberline.features.tfrecord.layouts import write_shard
+from emberline.features.tfrecord.manifest import ShardSet
+from emberline.features.transform import TransformGraph
+from emberline.models.tabular import dnn
+from emberline.pipelines.preparation.shard_writer import at_ranks
+from emberline.pipelines.recipe import Optimizer, Recipe, Training
+from emberline.pipelines.training.loop import Loop
 
 COLUMNS = tuple(Numeric(name) for name in ("a", "b"))
 SPLITS = {"train": 330, "eval": 101}

@@ -9,11 +9,11 @@ import pyarrow.parquet as pq
 import pytest
 import tensorflow as tf
 
-from features.dataset_version import FEATURES, DatasetVersion
-from pipelines.datasets import scene_captions, scenes
-from pipelines.recipe import load_recipe
-from pipelines.training.export import export
-from pipelines.training.loop import Loop
+from emberline.features.dataset_version import FEATURES, DatasetVersion
+from emberline.pipelines.datasets.captions import scene_captions, scenes
+from emberline.pipelines.recipes import load_recipe
+from emberline.pipelines.training.export import export
+from emberline.pipelines.training.loop import Loop
 
 
 @pytest.mark.slow

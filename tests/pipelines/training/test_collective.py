@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from pipelines.training.collective import agree, moving_averages
+from emberline.pipelines.training.collective import agree, moving_averages
 
 
 def test_variables_become_their_means_over_workers() -> None:

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 import tensorflow as tf
 
-from pipelines.recipe import Recipe
-from pipelines.training.loop import Loop
-from pipelines.training.position import Position
+from emberline.pipelines.recipe import Recipe
+from emberline.pipelines.training.checkpoint.position import Position
+from emberline.pipelines.training.loop import Loop
 
 Make = Callable[..., Recipe]
 Start = Callable[..., tuple[Loop, list[dict[str, Any]]]]

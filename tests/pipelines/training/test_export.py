@@ -12,9 +12,8 @@ import pyarrow as pa
 import pytest
 import tensorflow as tf
 
-from features import storage
-from features.batches import padded, raw_tensors, stored_array, stored_tensor
-from features.columns import (
+from emberline.features import storage
+from emberline.features.columns import (
     Bucketized,
     Column,
     Crossed,
@@ -29,18 +28,19 @@ from features.columns import (
     shared_embeddings,
     stored,
 )
-from features.dataset_version import DatasetVersion
-from features.schema import Field, Label, Schema
-from features.statistics import FieldStatistics, Statistics, VocabularyFile
-from features.tfrecord.codec.example import serialize_examples
-from features.tfrecord.input import read_epoch
-from features.tfrecord.layouts import read_shard, write_shard
-from features.tfrecord.manifest import ShardSet
-from features.transform import TransformGraph
-from models.tabular import feature_layers
-from pipelines.recipe import Optimizer, Recipe, Training
-from pipelines.training.export import export
-from pipelines.training.loop import Loop
+from emberline.features.dataset_version import DatasetVersion
+from emberline.features.schema import Field, Label, Schema
+from emberline.features.statistics import FieldStatistics, Statistics, VocabularyFile
+from emberline.features.tensors import padded, raw_tensors, stored_array, stored_tensor
+from emberline.features.tfrecord.codec.example import serialize_examples
+from emberline.features.tfrecord.input import read_epoch
+from emberline.features.tfrecord.layouts import read_shard, write_shard
+from emberline.features.tfrecord.manifest import ShardSet
+from emberline.features.transform import TransformGraph
+from emberline.models.tabular import feature_layers
+from emberline.pipelines.recipe import Optimizer, Recipe, Training
+from emberline.pipelines.training.export import export
+from emberline.pipelines.training.loop import Loop
 
 ROWS = 500
 SCHEMA = Schema(

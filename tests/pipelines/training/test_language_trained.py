@@ -9,17 +9,17 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from features.columns import Embedding, Vocabulary
-from features.dataset_version import DatasetVersion
-from features.errors import BadInputError
-from models.text import language, recurrent
-from pipelines.datasets import ptb
-from pipelines.recipe import Recipe, Training, load_recipe
-from pipelines.schedule import Schedule
-from pipelines.training.batches import BEGINS
-from pipelines.training.learning_rate import factor
-from pipelines.training.loop import Loop
-from pipelines.training.position import Leg, Position
+from emberline.features.columns import Embedding, Vocabulary
+from emberline.features.dataset_version import DatasetVersion
+from emberline.features.errors import BadInputError
+from emberline.models.text import language, recurrent
+from emberline.pipelines.datasets.text import ptb
+from emberline.pipelines.recipe import Recipe, Schedule, Training
+from emberline.pipelines.recipes import load_recipe
+from emberline.pipelines.training.checkpoint.position import Leg, Position
+from emberline.pipelines.training.input.batches import BEGINS
+from emberline.pipelines.training.loop import Loop
+from emberline.pipelines.training.step.learning_rate import factor
 
 MODEL = language.Config(Embedding(Vocabulary("text", many=True), 12), layers=1)
 

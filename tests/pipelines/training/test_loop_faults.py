@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from features import storage
-from features.dataset_version import DatasetVersion
-from features.errors import BadInputError
-from pipelines.recipe import Optimizer, Recipe
-from pipelines.training import checkpoints
-from pipelines.training.loop import Loop
+from emberline.features import storage
+from emberline.features.dataset_version import DatasetVersion
+from emberline.features.errors import BadInputError
+from emberline.pipelines.recipe import Optimizer, Recipe
+from emberline.pipelines.training.checkpoint import checkpoints
+from emberline.pipelines.training.loop import Loop
 
 Make = Callable[..., Recipe]
 Start = Callable[..., tuple[Loop, list[dict[str, Any]]]]

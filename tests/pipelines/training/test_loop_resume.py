@@ -10,16 +10,15 @@ import numpy as np
 import pytest
 from sklearn.metrics import log_loss, roc_auc_score
 
-from features import storage
-from features.dataset_version import DatasetVersion
-from features.errors import BadInputError
-from pipelines.recipe import Optimizer, Recipe
-from pipelines.schedule import Schedule
-from pipelines.training import checkpoints
-from pipelines.training.batches import ShardBatches
-from pipelines.training.checkpoints import CheckpointError
-from pipelines.training.loop import Loop
-from pipelines.training.position import Best, Leg, Position
+from emberline.features import storage
+from emberline.features.dataset_version import DatasetVersion
+from emberline.features.errors import BadInputError
+from emberline.pipelines.recipe import Optimizer, Recipe, Schedule
+from emberline.pipelines.training.checkpoint import checkpoints
+from emberline.pipelines.training.checkpoint.checkpoints import CheckpointError
+from emberline.pipelines.training.checkpoint.position import Best, Leg, Position
+from emberline.pipelines.training.input.batches import ShardBatches
+from emberline.pipelines.training.loop import Loop
 
 Make = Callable[..., Recipe]
 Start = Callable[..., tuple[Loop, list[dict[str, Any]]]]

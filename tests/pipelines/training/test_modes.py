@@ -15,13 +15,13 @@ from typing import Any
 
 import pytest
 
-from features import storage
-from pipelines import cluster
-from pipelines.cluster import DRIVER, ClusterError, train_on_cluster
-from pipelines.launchers import beside_driver
-from pipelines.recipe import load_recipe
-from pipelines.training import checkpoints
-from pipelines.training.assignment import Assignment
+from emberline.features import storage
+from emberline.pipelines.cluster import gang as cluster
+from emberline.pipelines.cluster.gang import DRIVER, ClusterError, train_on_cluster
+from emberline.pipelines.cluster.launchers import local as beside_driver
+from emberline.pipelines.recipes import load_recipe
+from emberline.pipelines.training.assignment import Assignment
+from emberline.pipelines.training.checkpoint import checkpoints
 
 ROOT = Path(__file__).parents[3]
 ASYNC = {
@@ -61,7 +61,7 @@ def children() -> dict[tuple[str, int], int]:
     found = {}
     for entry in Path("/proc").iterdir():
         try:
-            if not entry.name.isdigit() or b"pipelines.training.rank" not in (entry / "cmdline").read_bytes():
+            if not entry.name.isdigit() or b"emberline.pipelines.training.rank" not in (entry / "cmdline").read_bytes():
                 continue
             if int((entry / "stat").read_text().rsplit(")", 1)[1].split()[1]) != os.getpid():
                 continue
@@ -161,9 +161,9 @@ def test_a_hung_worker_is_ended_and_done_without(train) -> None:
 MIRRORED = """
 import sys
 import tensorflow as tf
-from features.dataset_version import open_version
-from pipelines.recipe import load_recipe
-from pipelines.training.loop import Loop
+from emberline.features.dataset_version import open_version
+from emberline.pipelines.recipes import load_recipe
+from emberline.pipelines.training.loop import Loop
 
 devices = int(sys.argv[3])
 cpu = tf.config.list_physical_devices("CPU")[0]

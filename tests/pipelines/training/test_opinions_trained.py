@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 import tensorflow as tf
 
-from features.dataset_version import DatasetVersion
-from pipelines.datasets import reviews
-from pipelines.recipe import load_recipe
-from pipelines.training.loop import Loop
+from emberline.features.dataset_version import DatasetVersion
+from emberline.pipelines.datasets.text import reviews
+from emberline.pipelines.recipes import load_recipe
+from emberline.pipelines.training.loop import Loop
 
 pytestmark = pytest.mark.slow
 

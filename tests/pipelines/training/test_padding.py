@@ -9,18 +9,18 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from features.columns import Embedding, Segments
-from features.dataset_version import DatasetVersion
-from features.errors import BadInputError
-from features.schema import Field, Label, Schema
-from features.tfrecord import buckets
-from features.tokens import Tokens
-from models.text import recurrent
-from pipelines.recipe import Optimizer, Recipe, Training
-from pipelines.shards import at_ranks
-from pipelines.training.batches import buckets_of
-from pipelines.training.loop import Loop
-from pipelines.training.position import Position
+from emberline.features.columns import Embedding, Segments
+from emberline.features.dataset_version import DatasetVersion
+from emberline.features.errors import BadInputError
+from emberline.features.schema import Field, Label, Schema
+from emberline.features.tfrecord import buckets
+from emberline.features.tokens import Tokens
+from emberline.models.text import recurrent
+from emberline.pipelines.preparation.shard_writer import at_ranks
+from emberline.pipelines.recipe import Optimizer, Recipe, Training
+from emberline.pipelines.training.checkpoint.position import Position
+from emberline.pipelines.training.input.batches import buckets_of
+from emberline.pipelines.training.loop import Loop
 
 SCHEMA = Schema((Field("text", "string", tokens=Tokens()),), Label("label", (("no",), ("yes",))), "row")
 MODEL = recurrent.Config(Embedding(Segments("text"), 4), units=4, cell="gru")

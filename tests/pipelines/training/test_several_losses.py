@@ -9,19 +9,19 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from features.columns import Image, describe
-from features.dataset_version import DatasetVersion
-from features.errors import BadInputError
-from features.schema import Field, Label, Schema
-from features.statistics import Statistics
-from models.vision.autoencoders import dense, stacked
-from models.vision.digits import mlp
-from models.vision.generative import dcgan
-from models.vision.layers import Noise
-from pipelines.recipe import Optimizer, Recipe, Training
-from pipelines.tasks.task import LOSS
-from pipelines.training.first_weights import take_weights
-from pipelines.training.step import TrainingStep
+from emberline.features.columns import Image, describe
+from emberline.features.dataset_version import DatasetVersion
+from emberline.features.errors import BadInputError
+from emberline.features.schema import Field, Label, Schema
+from emberline.features.statistics import Statistics
+from emberline.models.vision.autoencoders import dense, stacked
+from emberline.models.vision.digits import mlp
+from emberline.models.vision.generative import dcgan
+from emberline.models.vision.layers import Noise
+from emberline.pipelines.recipe import Optimizer, Recipe, Training
+from emberline.pipelines.tasks.task import LOSS
+from emberline.pipelines.training.checkpoint.initial_weights import take_weights
+from emberline.pipelines.training.step.training_step import TrainingStep
 
 IMAGE = Image("image", 8, 8, 1)
 RATE = 0.5

@@ -7,15 +7,15 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from features.columns import Embedding, Vocabulary
-from features.dataset_version import FEATURES, DatasetVersion
-from features.errors import BadInputError
-from models.text import language
-from pipelines.datasets import ptb
-from pipelines.recipe import Optimizer, Recipe, Training
-from pipelines.text_generation import TextGenerator, chosen
-from pipelines.training.export import export
-from pipelines.training.loop import Loop
+from emberline.features.columns import Embedding, Vocabulary
+from emberline.features.dataset_version import FEATURES, DatasetVersion
+from emberline.features.errors import BadInputError
+from emberline.models.text import language
+from emberline.pipelines.datasets.text import ptb
+from emberline.pipelines.recipe import Optimizer, Recipe, Training
+from emberline.pipelines.text.generation import TextGenerator, chosen
+from emberline.pipelines.training.export import export
+from emberline.pipelines.training.loop import Loop
 
 CYCLE = [f"w{number}" for number in range(7)]
 

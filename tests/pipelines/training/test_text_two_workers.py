@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from features.dataset_version import DatasetVersion
-from pipelines.datasets import ptb, sentence_pairs, text8
-from pipelines.recipe import load_recipe
+from emberline.features.dataset_version import DatasetVersion
+from emberline.pipelines.datasets.text import ptb, sentence_pairs, text8
+from emberline.pipelines.recipes import load_recipe
 
 pytestmark = pytest.mark.slow
 
@@ -22,9 +22,9 @@ RANK = """
 import json, os, sys
 import numpy as np
 import tensorflow as tf
-from features.dataset_version import DatasetVersion
-from pipelines.recipe import load_recipe
-from pipelines.training.loop import Loop
+from emberline.features.dataset_version import DatasetVersion
+from emberline.pipelines.recipes import load_recipe
+from emberline.pipelines.training.loop import Loop
 where, name, settings, output, rank = json.loads(sys.argv[1])
 version = DatasetVersion(where["uri"], where["manifest"], where["features"])
 events = []

@@ -9,14 +9,15 @@ import pytest
 import sacrebleu
 import tensorflow as tf
 
-from features.columns import Embedding, Vocabulary
-from features.dataset_version import FEATURES, DatasetVersion
-from models.text import translation
-from pipelines.datasets import sentence_pairs
-from pipelines.recipe import Recipe, load_recipe
-from pipelines.recipes.translation import SOURCE, TARGET
-from pipelines.training.export import export
-from pipelines.training.loop import Loop
+from emberline.features.columns import Embedding, Vocabulary
+from emberline.features.dataset_version import FEATURES, DatasetVersion
+from emberline.models.text import translation
+from emberline.pipelines.datasets.text import sentence_pairs
+from emberline.pipelines.recipe import Recipe
+from emberline.pipelines.recipes import load_recipe
+from emberline.pipelines.recipes.text.translation import SOURCE, TARGET
+from emberline.pipelines.training.export import export
+from emberline.pipelines.training.loop import Loop
 
 
 def pairs(folder: Path, rows: int) -> dict[str, list[Any]]:

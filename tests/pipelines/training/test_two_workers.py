@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from features import storage
-from features.dataset_version import DatasetVersion
-from pipelines.recipe import Optimizer, Recipe
-from pipelines.training.loop import Loop
+from emberline.features import storage
+from emberline.features.dataset_version import DatasetVersion
+from emberline.pipelines.recipe import Optimizer, Recipe
+from emberline.pipelines.training.loop import Loop
 
 Make = Callable[..., Recipe]
 Start = Callable[..., tuple[Loop, list[dict[str, Any]]]]
@@ -25,11 +25,11 @@ RANK = """
 import json, os, sys
 import numpy as np
 import tensorflow as tf
-from features.columns import Numeric
-from features.dataset_version import DatasetVersion
-from models.tabular import dnn
-from pipelines.recipe import Optimizer, Recipe, Training
-from pipelines.training.loop import Loop
+from emberline.features.columns import Numeric
+from emberline.features.dataset_version import DatasetVersion
+from emberline.models.tabular import dnn
+from emberline.pipelines.recipe import Optimizer, Recipe, Training
+from emberline.pipelines.training.loop import Loop
 where, optimizer, settings, output, kill_at, rank = json.loads(sys.argv[1])
 version = DatasetVersion(where["uri"], where["manifest"], where["features"])
 training = Training((Optimizer(**optimizer),), global_batch=30, workers=2, **settings)

@@ -9,14 +9,15 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from features.columns import Embedding, Vocabulary
-from features.dataset_version import FEATURES, DatasetVersion
-from models.text import skip_gram
-from pipelines.datasets import text8
-from pipelines.recipe import Optimizer, Recipe, load_recipe
-from pipelines.training.export import export
-from pipelines.training.loop import Loop
-from pipelines.word_vectors import WordVectors
+from emberline.features.columns import Embedding, Vocabulary
+from emberline.features.dataset_version import FEATURES, DatasetVersion
+from emberline.models.text import skip_gram
+from emberline.pipelines.datasets.text import text8
+from emberline.pipelines.recipe import Optimizer, Recipe
+from emberline.pipelines.recipes import load_recipe
+from emberline.pipelines.text.word_vectors import WordVectors
+from emberline.pipelines.training.export import export
+from emberline.pipelines.training.loop import Loop
 
 WORDS = Embedding(Vocabulary("text", minimum_count=5, many=True), 24)
 

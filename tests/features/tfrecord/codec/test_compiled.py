@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from features.tfrecord.codec import compiled, kernels
+from emberline.features.tfrecord.codec import compiled, kernels
 
 ROOT = Path(__file__).parents[4]
 
 CHECK = """
 import sys
-from features.tfrecord.codec.framing import crc32c
-import features.tfrecord.codec.compiled as compiled
+from emberline.features.tfrecord.codec.framing import crc32c
+import emberline.features.tfrecord.codec.compiled as compiled
 assert crc32c(b"123456789") == 0xE3069283  # the check value of CRC-32C, RFC 3720
 print("numba" in sys.modules, compiled.__file__)
 """
@@ -86,7 +86,7 @@ def test_without_a_writable_folder_it_still_works_and_says_so(tmp_path: Path) ->
     blocked = tmp_path / "file"  # a file where a folder is wanted: nothing can be made below it, even by root
     blocked.write_text("")
     code = (
-        "import pathlib, features.tfrecord.codec.compiled as c\n"
+        "import pathlib, emberline.features.tfrecord.codec.compiled as c\n"
         f"c.cache_folders = lambda: iter([pathlib.Path({str(blocked)!r}) / 'x'])\n" + CHECK
     )
     result = _python(code, path=source)
@@ -120,7 +120,7 @@ def test_an_image_build_fills_the_folder_it_names_with_kernels_of_others(tmp_pat
     assert _python(CHECK, path=source).returncode == 0
     (kept,) = own.glob("*.o")
     build = """
-from features.tfrecord.codec import compiled, kernels
+from emberline.features.tfrecord.codec import compiled, kernels
 kernels.ENTRY_POINTS = {"crc32c": kernels.ENTRY_POINTS["crc32c"]}  # all of them would take a while
 compiled.compile_all()
 """

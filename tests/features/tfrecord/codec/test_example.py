@@ -13,15 +13,15 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from features.tfrecord.codec.example import (
+from emberline.features.tfrecord.codec.example import (
     ExampleDecoder,
     ExampleEncoder,
     decode_examples,
     encode_examples,
     serialize_examples,
 )
-from features.tfrecord.codec.feature_types import UnsupportedColumnError
-from features.tfrecord.codec.framing import DamagedRecordError, RecordReader, RecordWriter, frame_records
+from emberline.features.tfrecord.codec.feature_types import UnsupportedColumnError
+from emberline.features.tfrecord.codec.framing import DamagedRecordError, RecordReader, RecordWriter, frame_records
 
 tf = pytest.importorskip("tensorflow")
 

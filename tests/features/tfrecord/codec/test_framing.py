@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from features import storage
-from features.tfrecord.codec.framing import (
+from emberline.features import storage
+from emberline.features.tfrecord.codec.framing import (
     DamagedRecordError,
     RecordReader,
     Records,

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from features.tfrecord.codec.framing import crc32c
+from emberline.features.tfrecord.codec.framing import crc32c
 
 
 @given(st.binary(max_size=300), st.integers(0, 2**32 - 1))
@@ -25,7 +25,7 @@ def test_checksum_of_long_and_unaligned_buffers(size: int, shift: int) -> None:
 
 def test_software_tables_agree_with_the_instruction() -> None:
     """Slicing-by-8, for processors without a CRC instruction, run as plain Python."""
-    from features.tfrecord.codec import kernels
+    from emberline.features.tfrecord.codec import kernels
 
     table = kernels._BYTE_TABLE.tolist()
     data = np.random.default_rng(1).integers(0, 256, 64, np.uint8).tobytes()

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from features.tfrecord.codec.feature_types import UnsupportedColumnError
-from features.tfrecord.codec.framing import DamagedRecordError, Records
-from features.tfrecord.codec.sequence_example import (
+from emberline.features.tfrecord.codec.feature_types import UnsupportedColumnError
+from emberline.features.tfrecord.codec.framing import DamagedRecordError, Records
+from emberline.features.tfrecord.codec.sequence_example import (
     SequenceExampleDecoder,
     SequenceExampleEncoder,
     decode_sequence_examples,

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from features import storage
-from features.tfrecord.codec.framing import RecordReader, RecordWriter, frame_records
-from features.tfrecord.spark.commit import Job, TargetExistsError, TFRecordCommitError
-from features.tfrecord.spark.shard_manifest import Manifest
-from features.tfrecord.spark.shard_writer import StagedFile
+from emberline.features import storage
+from emberline.features.tfrecord.codec.framing import RecordReader, RecordWriter, frame_records
+from emberline.features.tfrecord.spark.commit import Job, TargetExistsError, TFRecordCommitError
+from emberline.features.tfrecord.spark.shard_manifest import Manifest
+from emberline.features.tfrecord.spark.shard_writer import StagedFile
 
 MANIFEST = Manifest("ByteArray", "none", (("x", "binary"),))
 
@@ -54,7 +54,7 @@ def test_a_commit_that_fails_gives_the_old_data_back(tmp_path, mode):
 
 
 def test_replacing_file_by_file_where_folders_cannot_be_renamed(tmp_path, monkeypatch):
-    from features.tfrecord.spark import commit
+    from emberline.features.tfrecord.spark import commit
 
     first = Job.begin(str(tmp_path / "out"), "one", MANIFEST, mode="overwrite")
     first.commit([stage(first.staging, task, b"old") for task in range(3)])

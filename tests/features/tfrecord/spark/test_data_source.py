@@ -10,10 +10,10 @@ import pytest
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from features.tfrecord.codec.framing import RecordReader
-from features.tfrecord.spark.inference import infer_schema
-from features.tfrecord.spark.locations import find_files
-from features.tfrecord.spark.options import ReadOptions
+from emberline.features.tfrecord.codec.framing import RecordReader
+from emberline.features.tfrecord.spark.inference import infer_schema
+from emberline.features.tfrecord.spark.locations import find_files
+from emberline.features.tfrecord.spark.options import ReadOptions
 
 UTC = datetime.UTC
 PLAIN_TYPES = T.StructType(
@@ -253,8 +253,8 @@ def test_manifest_describes_the_bytes_on_disk(spark, tmp_path):
 
 
 def test_tf_data_input_reads_what_spark_wrote(spark, tmp_path):
-    from features.tfrecord.input import read_epoch
-    from features.tfrecord.manifest import ShardSet
+    from emberline.features.tfrecord.input import read_epoch
+    from emberline.features.tfrecord.manifest import ShardSet
 
     uri = tmp_path / "out"
     spark.range(0, 3500, 1, 2).selectExpr("id", "cast(id AS float) / 4 AS x").write.format("tfrecord").save(str(uri))

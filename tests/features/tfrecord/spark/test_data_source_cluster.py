@@ -15,11 +15,11 @@ pytestmark = pytest.mark.slow
 ZIPPED = """
 import json, sys
 from pyspark.sql import SparkSession
-from features.tfrecord.spark.data_source import register
-import features.tfrecord.spark.data_source as module
+from emberline.features.tfrecord.spark.data_source import register
+import emberline.features.tfrecord.spark.data_source as module
 
 def where(batches):
-    import features.tfrecord.codec.example as shipped, os, time, pyarrow as pa
+    import emberline.features.tfrecord.codec.example as shipped, os, time, pyarrow as pa
     for batch in batches:
         yield pa.record_batch({"file": [shipped.__file__], "numba": [str("numba" in __import__("sys").modules)]})
 
@@ -36,7 +36,7 @@ LARGE = """
 import json, os, sys
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
-from features.tfrecord.spark.data_source import register
+from emberline.features.tfrecord.spark.data_source import register
 
 def peak(batches):
     import pyarrow as pa
@@ -74,7 +74,7 @@ def submit(folder: Path, script: str, *arguments: str) -> dict[str, object]:
     environment["PYSPARK_PYTHON"] = environment["PYSPARK_DRIVER_PYTHON"] = sys.executable
     # As an image build does; without it the first worker of a machine compiles.
     environment["EMBERLINE_KERNEL_CACHE"] = str(folder / "kernels")
-    compiled = [sys.executable, "-m", "features.tfrecord.codec.compiled"]
+    compiled = [sys.executable, "-m", "emberline.features.tfrecord.codec.compiled"]
     subprocess.run(compiled, cwd=ROOT, env=environment, capture_output=True, timeout=300, check=True)
     done = subprocess.run(
         command, cwd=folder, env=environment, capture_output=True, text=True, timeout=900, check=False

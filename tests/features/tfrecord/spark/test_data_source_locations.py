@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from features.tfrecord.spark.data_source import damage_report
+from emberline.features.tfrecord.spark.data_source import damage_report
 
 
 def ids(frame):
@@ -258,7 +258,7 @@ def test_damage_is_located_or_counted(spark, shard, harm, record, whole):
 
 
 def test_a_record_that_is_no_example_is_damage(spark, shard):
-    from features.tfrecord.codec.framing import frame_records
+    from emberline.features.tfrecord.codec.framing import frame_records
 
     path, data = shard
     size = len(data) // 100

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 from pyspark.sql import types as T
 
-from features.tfrecord.codec.framing import DamagedRecordError, write_records
-from features.tfrecord.spark.inference import SchemaInferenceError, infer_schema
-from features.tfrecord.spark.partitions import DataFile
+from emberline.features.tfrecord.codec.framing import DamagedRecordError, write_records
+from emberline.features.tfrecord.spark.inference import SchemaInferenceError, infer_schema
+from emberline.features.tfrecord.spark.partitions import DataFile
 
 
 def files(tmp_path, *groups):

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from features.tfrecord.spark.locations import LocationError, find_files
-from features.tfrecord.spark.options import ReadOptions
+from emberline.features.tfrecord.spark.locations import LocationError, find_files
+from emberline.features.tfrecord.spark.options import ReadOptions
 
 
 def tree(root, *names):

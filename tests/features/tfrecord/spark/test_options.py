@@ -2,7 +2,13 @@
 
 import pytest
 
-from features.tfrecord.spark.options import TFRecordOptionError, parse_codec, read_options, read_paths, write_options
+from emberline.features.tfrecord.spark.options import (
+    TFRecordOptionError,
+    parse_codec,
+    read_options,
+    read_paths,
+    write_options,
+)
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pyspark.sql import types as T
 
-from features import storage
-from features.tfrecord.spark.partitions import (
+from emberline.features import storage
+from emberline.features.tfrecord.spark.partitions import (
     DataFile,
     PartitionError,
     cast_value,

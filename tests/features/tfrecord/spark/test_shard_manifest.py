@@ -3,8 +3,8 @@
 import pytest
 from pyspark.sql import types as T
 
-from features.tfrecord.manifest import ManifestError, Shard, ShardSet
-from features.tfrecord.spark.shard_manifest import MANIFEST, Manifest, load_shards, stored_type
+from emberline.features.tfrecord.manifest import ManifestError, Shard, ShardSet
+from emberline.features.tfrecord.spark.shard_manifest import MANIFEST, Manifest, load_shards, stored_type
 
 SHARDS = [Shard("part-0", 10, 10, 100, 1, ((2, 50),)), Shard("p=1/part-0", 5, 5, 60, 2)]
 SCHEMA = T.StructType().add("a", "integer").add("b", "double").add("p", "string")

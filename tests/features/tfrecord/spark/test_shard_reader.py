@@ -4,11 +4,11 @@ import pyarrow as pa
 import pytest
 from pyspark.sql import types as T
 
-from features.tfrecord.codec.framing import DamagedRecordError
-from features.tfrecord.spark.options import ReadOptions, WriteOptions
-from features.tfrecord.spark.partitions import DataFile
-from features.tfrecord.spark.shard_reader import DamageParam, ShardReader
-from features.tfrecord.spark.shard_writer import ShardWriter, open_staging
+from emberline.features.tfrecord.codec.framing import DamagedRecordError
+from emberline.features.tfrecord.spark.options import ReadOptions, WriteOptions
+from emberline.features.tfrecord.spark.partitions import DataFile
+from emberline.features.tfrecord.spark.shard_reader import DamageParam, ShardReader
+from emberline.features.tfrecord.spark.shard_writer import ShardWriter, open_staging
 
 SCHEMA, ARROW = T.StructType().add("id", "long"), pa.schema([("id", pa.int64())])
 

@@ -5,11 +5,11 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from features.tfrecord.codec.feature_types import UnsupportedColumnError
-from features.tfrecord.codec.framing import RecordReader, RecordWriter, crc32c
-from features.tfrecord.spark import shard_writer
-from features.tfrecord.spark.options import WriteOptions
-from features.tfrecord.spark.shard_writer import ShardWriter, StagingGoneError, open_staging, remove_staging
+from emberline.features.tfrecord.codec.feature_types import UnsupportedColumnError
+from emberline.features.tfrecord.codec.framing import RecordReader, RecordWriter, crc32c
+from emberline.features.tfrecord.spark import shard_writer
+from emberline.features.tfrecord.spark.options import WriteOptions
+from emberline.features.tfrecord.spark.shard_writer import ShardWriter, StagingGoneError, open_staging, remove_staging
 
 
 @pytest.fixture

@@ -4,9 +4,9 @@ import pytest
 from pyspark.ml.linalg import VectorUDT
 from pyspark.sql import types as T
 
-from features.tfrecord.codec.feature_types import UnsupportedColumnError
-from features.tfrecord.spark.options import TFRecordOptionError, WriteOptions
-from features.tfrecord.spark.spark_columns import check_writable
+from emberline.features.tfrecord.codec.feature_types import UnsupportedColumnError
+from emberline.features.tfrecord.spark.options import TFRecordOptionError, WriteOptions
+from emberline.features.tfrecord.spark.spark_columns import check_writable
 
 LONGS = T.ArrayType(T.LongType())
 

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from features import storage
-from features.tfrecord.codec.framing import RecordReader, RecordWriter, frame_records
-from features.tfrecord.spark.shard_manifest import Manifest
-from features.tfrecord.spark.shard_writer import StagedFile
-from features.tfrecord.spark.stream_commit import MicroBatch
+from emberline.features import storage
+from emberline.features.tfrecord.codec.framing import RecordReader, RecordWriter, frame_records
+from emberline.features.tfrecord.spark.shard_manifest import Manifest
+from emberline.features.tfrecord.spark.shard_writer import StagedFile
+from emberline.features.tfrecord.spark.stream_commit import MicroBatch
 
 MANIFEST = Manifest("ByteArray", "none", (("x", "binary"),))
 

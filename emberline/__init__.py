@@ -1,0 +1,1 @@
+"""emberline: Spark as a deep-learning pipeline."""

@@ -1,0 +1,8 @@
+"""Plain values of JSON back as those of frozen dataclasses."""
+
+from typing import Any
+
+
+def tuples(value: Any) -> Any:
+    """Lists, at any depth, as tuples; other values as they are."""
+    return tuple(tuples(item) for item in value) if isinstance(value, list | tuple) else value

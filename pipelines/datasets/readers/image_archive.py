@@ -1,0 +1,139 @@
+"""Archives of many small files, as WebDataset keeps them: `train-0000.tar` with `0001.jpg`, `0001.cls`, `0002.jpg`, …
+
+Members whose names agree up to the first dot belong together: an image, and its class as the text of a `.cls` file or
+under `label` or `cls` in a `.json` one. An archive is read from beginning to end by one task, so that millions of
+images are thousands of files; gzip and other compression around it is found by itself.
+
+A data set of one's own is a module in this folder with one line: `DATASET = ImageArchive("pets", ("cat", "dog"))`.
+"""
+
+import json
+import tarfile
+import zlib
+from collections.abc import Iterator
+from functools import partial
+from lzma import LZMAError
+
+from pyspark.sql import DataFrame, SparkSession
+
+from emberline.features import storage
+from emberline.features.errors import BadInputError
+from emberline.features.schema import Purpose
+from emberline.pipelines.datasets.readers.executor_rows import ImageRow, image_rows
+from emberline.pipelines.datasets.readers.file_folder import MOST_BYTES
+from emberline.pipelines.datasets.readers.image_folder import ENDINGS, image_schema
+from emberline.pipelines.datasets.readers.raw_table import file_name, read_named, require_input
+from emberline.pipelines.datasets.splits import is_held_out, named_split
+from emberline.pipelines.datasets.synthetic import Synthetic, read_facts
+
+ARCHIVES = (".tar", ".tar.gz", ".tgz", ".tar.xz", ".tar.bz2")
+
+
+class ImageArchive:
+    """Reads tar files.
+
+    Args:
+        name: Of the data set: that of its module.
+        classes: By class id, the texts of the archives.
+        purpose: Of models, where they do not predict the class; as of `Label`.
+    """
+
+    def __init__(self, name: str, classes: tuple[str, ...], purpose: Purpose = "") -> None:
+        self.name, self.schema = name, image_schema(classes, purpose)
+
+    def read(self, spark: SparkSession, uri: str, split: str | None = None) -> DataFrame:
+        """Raw rows of one split, or of everything at `uri`; the key is the archive's name and that of the members.
+
+        Args:
+            spark: The session.
+            uri: A folder of archives, or one of them.
+            split: `train` or `eval`: archives whose names begin so (or with `test`, `val`), else a tenth of the images
+                is held out, by a hash of their keys.
+
+        Raises:
+            BadInputError: if there is nothing, or no archive.
+        """
+        files = require_input(uri)
+        if any(file.endswith(".parquet") for file in files):
+            return read_named(spark, uri, self.schema)
+        archives = sorted(file for file in files if file.endswith(ARCHIVES))
+        if not archives:
+            raise BadInputError(f"{uri!r} holds no archive. Expected files ending in {', '.join(ARCHIVES)}.")
+        read = partial(read_archive, split=None)
+        if split and any(named_split(file_name(file)) for file in archives):
+            archives = [file for file in archives if named_split(file_name(file)) == split]
+        elif split:
+            read = partial(read_archive, split=split)
+        return image_rows(spark, archives, read, ("path", "image", "label"))
+
+    def generate(self, directory: str, *, seed: int) -> Synthetic:
+        """There is no stand-in for images of one's own.
+
+        Raises:
+            BadInputError: always.
+        """
+        raise BadInputError(f"The data set {self.name!r} has no synthetic stand-in: give its archives with --input.")
+
+    def synthetic(self, uri: str) -> Synthetic | None:
+        """Facts about generated data, None for real data."""
+        return read_facts(uri)
+
+
+def read_archive(uri: str, split: str | None) -> Iterator[ImageRow]:
+    """The images of an archive, in an executor; the place where a damaged one breaks off is a row with a fault.
+
+    Args:
+        uri: The archive.
+        split: Only what is held out (`eval`) or not (`train`); None for all.
+    """
+    name = file_name(uri)
+    held = {"eval": True, "train": False}.get(split or "")
+    waiting: dict[str, bytes | int] = {}
+    stem = ""
+
+    def row() -> Iterator[ImageRow]:
+        key = f"{name}/{stem}"
+        if waiting and (held is None or held == is_held_out(key)):
+            yield _row(key, waiting, uri)
+
+    with storage.open_input(uri) as stream:
+        try:
+            with tarfile.open(fileobj=stream, mode="r|*") as archive:
+                for member in archive:
+                    if not member.isfile():
+                        continue
+                    folder, slash, base = member.name.rpartition("/")
+                    own, _, ending = base.partition(".")
+                    if f"{folder}{slash}{own}" != stem:
+                        yield from row()
+                        stem, waiting = f"{folder}{slash}{own}", {}
+                    if member.size > MOST_BYTES:
+                        waiting[ending.lower()] = member.size
+                    elif (opened := archive.extractfile(member)) is not None:
+                        waiting[ending.lower()] = opened.read()
+            yield from row()
+        except (tarfile.TarError, EOFError, zlib.error, LZMAError) as error:
+            # What was being read is not whole, and what comes behind it cannot be found.
+            yield ImageRow(f"{name}/{stem}…", None, None, uri, f"the archive breaks off: '{type(error).__name__}'")
+
+
+def _row(key: str, parts: dict[str, bytes | int], uri: str) -> ImageRow:
+    image = next((parts[ending] for ending in ENDINGS if ending in parts), None)
+    if image is None:
+        return ImageRow(key, None, None, uri, f"no image among the members: '{', '.join(sorted(parts))}'")
+    if isinstance(image, int):
+        return ImageRow(key, None, None, uri, f"the member has {image:,} bytes, more than {MOST_BYTES:,}")
+    try:
+        return ImageRow(key, image, _label(parts), uri)
+    except (ValueError, AttributeError):
+        return ImageRow(key, None, None, uri, "the member with the label cannot be read")
+
+
+def _label(parts: dict[str, bytes | int]) -> str | None:
+    if isinstance(text := parts.get("cls"), bytes):
+        return text.decode().strip()
+    if isinstance(text := parts.get("json"), bytes):
+        described = json.loads(text)
+        found = described.get("label", described.get("cls"))
+        return None if found is None else str(found)
+    return None

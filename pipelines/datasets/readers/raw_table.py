@@ -1,0 +1,179 @@
+"""Raw tables: what every dataset hands to validation, and the reader of tables that carry column names."""
+
+from collections.abc import Callable, Mapping
+from typing import Protocol
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+from pyspark.sql.types import BinaryType
+
+from emberline.features import storage
+from emberline.features.errors import BadInputError
+from emberline.features.schema import Schema
+from emberline.features.validation.rows import FAULT, RAW, SOURCE
+from emberline.pipelines.datasets.synthetic import Synthetic
+
+PARTS = "_parts"
+"""The fields of a line, as they are between reading and naming."""
+
+KEY_LENGTH = 16
+"""Hexadecimal digits of the row key: 64 bits of the SHA-256 of the row as it came."""
+
+
+class Dataset(Protocol):
+    """A source of raw rows in its official file format."""
+
+    name: str
+    schema: Schema
+
+    def read(self, spark: SparkSession, uri: str, split: str | None = None) -> DataFrame:
+        """Raw rows: one column per field, the label if the files have it, the key, `_raw`, `_source`, `_fault`."""
+
+    def generate(self, directory: str, *, seed: int) -> Synthetic:
+        """Writes a synthetic stand-in in the official format."""
+
+    def synthetic(self, uri: str) -> Synthetic | None:
+        """Facts about the data at `uri` if it was generated, otherwise None."""
+
+
+def read_split(
+    spark: SparkSession,
+    uri: str,
+    split: str | None,
+    files: Mapping[str, str],
+    schema: Schema,
+    parse: Callable[[DataFrame], DataFrame],
+) -> DataFrame:
+    """Raw rows of one split, or of everything at `uri`, where each split is a text file of its own.
+
+    Args:
+        spark: The session.
+        uri: The folder of the official files (or, with no split, any file or folder of such rows).
+        split: A key of `files`, or None.
+        files: Name of the official file by split. A Parquet table in a file's place is read by its column names.
+        schema: Names those columns.
+        parse: Lines (`_raw` and `_source`) to raw rows.
+
+    Raises:
+        BadInputError: if the path does not exist or holds nothing.
+    """
+    path = storage.join(uri, files[split]) if split else uri
+    found = require_input(path)
+    if any(file.endswith(".parquet") for file in found):
+        return read_named(spark, path, schema)
+    if not split and any(file_name(file) in files.values() for file in found):
+        found = [file for file in found if file_name(file) in files.values()]
+    return parse(text_lines(spark, found))
+
+
+def text_lines(spark: SparkSession, files: list[str]) -> DataFrame:
+    """Lines of text files, compressed or not, as `_raw`, with the name of their file as `_source`."""
+    return spark.read.text(files).select(F.col("value").alias(RAW), F.col("_metadata.file_name").alias(SOURCE))
+
+
+def split_lines(lines: DataFrame, schema: Schema) -> DataFrame:
+    """Splits lines at their commas into text columns: the fields in order, then the label, which may be left out.
+
+    Args:
+        lines: `_raw` (one row each) and `_source`.
+        schema: Names the fields, the label and the key.
+
+    Returns:
+        One text column per field, the label, the key, `_raw`, `_source`, and `_fault` when a line has another
+        number of fields.
+    """
+    line = F.trim(F.col(RAW))
+    names = [*(field.name for field in schema.fields), schema.label.name]
+    parts = F.col(PARTS)
+    size = F.size(parts)
+    fault = F.when(
+        ~size.isin(len(names), len(names) - 1),
+        F.concat(F.lit(f"expected {len(names)} comma-separated fields, got "), size.cast("string")),
+    )
+    # A column of its own: inside each of the others, Spark would split the line once per field.
+    return lines.withColumn(PARTS, F.split(line, r"\s*,\s*")).select(
+        row_key(line).alias(schema.key),
+        *(F.get(parts, F.lit(index)).alias(name) for index, name in enumerate(names)),
+        F.col(RAW),
+        F.col(SOURCE),
+        fault.alias(FAULT),
+    )
+
+
+def require_input(uri: str) -> list[str]:
+    """The data files under `uri`.
+
+    Raises:
+        BadInputError: if nothing is there, or everything there is empty.
+    """
+    return [entry.uri for entry in input_files(uri)]
+
+
+def input_files(uri: str) -> list[storage.FileEntry]:
+    """The data files under `uri`, with their sizes.
+
+    Raises:
+        BadInputError: if nothing is there, or everything there is empty.
+    """
+    if not storage.exists(uri):
+        raise BadInputError(f"No input at {uri!r}: the path does not exist. Give a folder or a file that does.")
+    entries = storage.list_files(uri, recursive=True) if storage.is_folder(uri) else [file_entry(uri)]
+    files = [entry for entry in entries if entry.size > 0 and not hidden(entry.uri)]
+    if not files:
+        raise BadInputError(f"No input at {uri!r}: it holds no file with anything in it.")
+    return files
+
+
+def file_entry(uri: str) -> storage.FileEntry:
+    """The listing entry of a single file."""
+    return storage.FileEntry(uri, storage.file_size(uri))
+
+
+def hidden(uri: str) -> bool:
+    """Whether Spark would skip the file: names that start with a dot or an underscore."""
+    return file_name(uri).startswith((".", "_"))
+
+
+def file_name(uri: str) -> str:
+    """The last component of a URI."""
+    return uri.rstrip("/").rpartition("/")[2]
+
+
+def read_named(spark: SparkSession, uri: str, schema: Schema) -> DataFrame:
+    """Rows of a Parquet table whose columns carry the schema's names.
+
+    Args:
+        spark: The session.
+        uri: A Parquet file or folder.
+        schema: Names the key; a table without it gets the hash of the row as key.
+    """
+    return named_rows(spark.read.parquet(uri), schema, F.col("_metadata.file_path"))
+
+
+def named_rows(table: DataFrame, schema: Schema, source: "F.Column") -> DataFrame:  # type: ignore[name-defined]
+    """Raw rows of any table whose columns carry the schema's names.
+
+    Args:
+        table: The table.
+        schema: Names the key; a table without it gets the hash of the row as key.
+        source: Where a row came from.
+    """
+    row = raw_text(table)
+    rows = table.withColumns({RAW: row, SOURCE: source, FAULT: F.lit(None).cast("string")})
+    return rows if schema.key in table.columns else rows.withColumn(schema.key, row_key(F.col(RAW)))
+
+
+def raw_text(table: DataFrame) -> "F.Column":  # type: ignore[name-defined]
+    """A row as JSON; of bytes, which may be many, their SHA-256."""
+    columns = [
+        F.sha2(F.col(f"`{item.name}`"), 256).alias(item.name)
+        if isinstance(item.dataType, BinaryType)
+        else F.col(f"`{item.name}`")
+        for item in table.schema.fields
+    ]
+    return F.to_json(F.struct(*columns))
+
+
+def row_key(raw: "F.Column") -> "F.Column":  # type: ignore[name-defined]
+    """The key of a row that has none of its own: equal rows share it, and any program can compute it."""
+    return F.substring(F.sha2(raw, 256), 1, KEY_LENGTH)

@@ -1,8 +1,0 @@
-"""The files of `spoken_digits`, with all recordings of one person held out: a voice that the network never heard."""
-
-from pipelines.datasets.sound_folder import Names
-from pipelines.datasets.spoken_digits import DIGITS, PARTS, PATTERN, SPEAKERS, SpokenDigits
-
-DATASET = SpokenDigits(
-    "spoken_digits_by_speaker", DIGITS, Names(PATTERN, PARTS, "speaker", ("lucas", SPEAKERS[-1])), label="digit"
-)

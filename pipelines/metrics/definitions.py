@@ -1,0 +1,14 @@
+"""What is true of a metric wherever it is counted: in Spark, while training, or by the gate."""
+
+PROBABILITY_FLOOR = 1e-7
+"""Probabilities nearer to 0 or 1 than float32 can tell count as this far away."""
+
+SMALLER_IS_BETTER = frozenset(
+    {"log_loss", "brier", "calibration_error", "rmse", "mae", "mse", "eer", "perplexity", "loss"}
+)
+"""Of all other metrics, more is better."""
+
+
+def is_smaller_better(metric: str) -> bool:
+    """Whether less of a metric of held-out rows, `eval_…`, is better."""
+    return metric.removeprefix("eval_") in SMALLER_IS_BETTER

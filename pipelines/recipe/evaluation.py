@@ -1,0 +1,77 @@
+"""What is measured of a model, and what it must reach to become champion, as a recipe declares it."""
+
+from dataclasses import dataclass
+
+from emberline.features.errors import BadInputError
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What evaluate looks at beside all held-out rows together.
+
+    Args:
+        slices: Raw fields, any of the data's, the network need not read them; the metrics are counted for each value
+            too. A number field is cut into ranges: `age:30,50` into those below 30, of 30 to 50, and of 50 and more;
+            plain `age` at the quartiles of the held-out rows.
+        threshold: Of two classes, the probability of the second above which accuracy, precision, recall and F1 take it
+            as predicted. The `class` of a prediction is that of one half in any case.
+    """
+
+    slices: tuple[str, ...] = ()
+    threshold: float = 0.5
+
+    def __post_init__(self) -> None:
+        if not 0 < self.threshold < 1:
+            raise BadInputError(f"evaluation.threshold must lie between 0 and 1, got {self.threshold}.")
+        for declared in self.slices:
+            slice_bounds(declared)
+
+
+def slice_bounds(declared: str) -> tuple[str, tuple[float, ...]]:
+    """Field and bounds of a slice such as `age:30,50`.
+
+    Raises:
+        BadInputError: if it is not of that form.
+    """
+    field_name, _, listed = declared.partition(":")
+    try:
+        bounds = tuple(float(bound) for bound in listed.split(",")) if listed else ()
+    except ValueError:
+        bounds = (0.0, 0.0)
+    if not field_name or list(bounds) != sorted(set(bounds)):
+        raise BadInputError(
+            f"evaluation.slices has {declared!r}: expected a field, or a field and rising numbers, such as age:30,50."
+        )
+    return field_name, bounds
+
+
+@dataclass(frozen=True)
+class Gate:
+    """What a model must reach before it is called champion.
+
+    Args:
+        metric: Name of an evaluation metric. More is better, except for those that `emberline.pipelines.tasks.task`
+            lists in
+            `SMALLER_IS_BETTER`.
+        limit: Worst value accepted, whoever the present champion is.
+        margin: How much better than the present champion it must be, on the same rows.
+        slices: Fields of `evaluation.slices` of which no value may fall behind the present champion.
+        slice_drop: How far such a value may fall nevertheless.
+        slice_rows: Slices of fewer rows say too little, and are not looked at.
+        latency_ms: Milliseconds that a call of the exported model with one row may take, at the median; 0 for any.
+        latency_ms_1000: The same of a call with 1,000 rows.
+    """
+
+    metric: str = "auc"
+    limit: float = 0.5
+    margin: float = 1e-4
+    slices: tuple[str, ...] = ()
+    slice_drop: float = 0.0
+    slice_rows: int = 100
+    latency_ms: float = 0.0
+    latency_ms_1000: float = 0.0
+
+    def __post_init__(self) -> None:
+        for name in ("margin", "slice_drop", "slice_rows", "latency_ms", "latency_ms_1000"):
+            if getattr(self, name) < 0:
+                raise BadInputError(f"gate.{name} must be 0 or more, got {getattr(self, name)}.")

@@ -1,0 +1,77 @@
+"""`--set field=value`: one field of nested frozen dataclasses replaced by what a text says."""
+
+import ast
+import dataclasses
+from collections.abc import Mapping
+from typing import Any, get_args, get_type_hints
+
+from emberline.features.errors import BadInputError, nearest
+
+
+def replace_field(value: Any, path: list[str], text: str, key: str) -> Any:
+    """`value` with the field at `path` replaced.
+
+    Args:
+        value: A frozen dataclass, a tuple of them, a mapping, or the field's own value at the end of the path.
+        path: Names and positions that lead to the field.
+        text: The new value, in the type of the present one.
+        key: The whole key, for messages.
+
+    Raises:
+        BadInputError: for an unknown field, or a value of another type.
+    """
+    if not path:
+        return _parse(value, text, key)
+    head, *rest = path
+    if isinstance(value, tuple) and value and dataclasses.is_dataclass(value[0]):
+        if not head.isdigit() or int(head) >= len(value):
+            raise BadInputError(f"--set {key}: expected an index from 0 to {len(value) - 1} where {head!r} stands.")
+        index = int(head)
+        return (*value[:index], replace_field(value[index], rest, text, key), *value[index + 1 :])
+    if isinstance(value, Mapping):
+        if head not in value:
+            raise BadInputError(
+                f"Unknown key {head!r} in --set {key}. {nearest(head, value)} The recipe declares them."
+            )
+        return {**value, head: replace_field(value[head], rest, text, key)}
+    if not dataclasses.is_dataclass(value):
+        raise BadInputError(f"--set {key}: there is nothing below a value of type {type(value).__name__}.")
+    known = [item.name for item in dataclasses.fields(value)]
+    if head not in known:
+        raise BadInputError(f"Unknown key {head!r} in --set {key}. {nearest(head, known)}")
+    if not rest and dataclasses.is_dataclass(getattr(value, head)):
+        below = [item.name for item in dataclasses.fields(getattr(value, head))]
+        raise BadInputError(f"--set {key}: {head!r} is a group. Set one of its fields: {', '.join(below)}.")
+    allowed = get_args(get_type_hints(type(value))[head]) if not rest else ()
+    if allowed and all(isinstance(item, str) for item in allowed) and text not in allowed:
+        raise BadInputError(f"--set {key}={text}: {nearest(text, allowed)}")
+    try:
+        return dataclasses.replace(value, **{head: replace_field(getattr(value, head), rest, text, key)})  # type: ignore[type-var]
+    except BadInputError as error:
+        raise error if "--set" in str(error) else BadInputError(f"--set {key}={text}: {error}") from error
+
+
+def _parse(present: Any, text: str, key: str) -> Any:
+    """`text` in the type of the value it replaces."""
+    if isinstance(present, str):
+        return text
+    try:
+        given = ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        given = text
+    if isinstance(present, bool):
+        if str(text).lower() in ("true", "false"):
+            return str(text).lower() == "true"
+    elif isinstance(present, int):
+        if isinstance(given, int) and not isinstance(given, bool):
+            return given
+    elif isinstance(present, float):
+        if isinstance(given, int | float) and not isinstance(given, bool):
+            return float(given)
+    elif isinstance(present, tuple) and (not present or isinstance(present[0], int | float | str)):
+        items = given if isinstance(given, tuple | list) else (given,)
+        if not present or all(isinstance(item, type(present[0])) for item in items):
+            return tuple(items)
+    else:
+        raise BadInputError(f"--set {key}: columns are not set from the command line. Copy the recipe and edit it.")
+    raise BadInputError(f"--set {key}={text}: expected a value like {present!r} ({type(present).__name__}).")

@@ -1,0 +1,135 @@
+"""A recipe: one use case as a frozen value."""
+
+import dataclasses
+import importlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from types import ModuleType
+from typing import Any, Literal, Protocol
+
+from emberline.features.columns import Column, Numeric, Transformed, describe, stored
+from emberline.features.validation.expectations import Expectations
+from emberline.pipelines.recipe.evaluation import Evaluation, Gate
+from emberline.pipelines.recipe.search_space import Axis
+from emberline.pipelines.recipe.training import Training
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """How a dataset version is written.
+
+    Args:
+        shards: Files per split.
+        rows_per_block: Rows per record.
+        codec: `gzip`, `zlib` or none.
+        seed: The order of rows follows from it.
+    """
+
+    shards: int = 4
+    rows_per_block: int = 500
+    codec: Literal["none", "gzip", "zlib"] = "none"
+    seed: int = 1
+
+
+class ModelConfig(Protocol):
+    """A frozen dataclass whose module has `build(config, cardinalities) -> keras.Model`."""
+
+    @property
+    def columns(self) -> tuple[Column, ...]: ...
+
+    @property
+    def outputs(self) -> int:
+        """1 for two classes (log-odds of the second) or a number, else one logit per class."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One use case, from raw files to predictions.
+
+    Args:
+        name: The module's name; experiments and registered models carry it.
+        source: Where it was published: title and chapter.
+        dataset: Module of `emberline.pipelines.datasets`.
+        model: Network and columns.
+        training: How it is trained.
+        preparation: How its dataset version is written.
+        evaluation: What is measured of it.
+        gate: When it becomes champion.
+        expectations: What its data must be like as a whole.
+        space: What `emberline tune` may change.
+    """
+
+    name: str
+    source: str
+    dataset: str
+    model: ModelConfig
+    training: Training
+    preparation: Preparation = field(default_factory=Preparation)
+    evaluation: Evaluation = field(default_factory=Evaluation)
+    gate: Gate = field(default_factory=Gate)
+    expectations: Expectations = field(default_factory=Expectations)
+    space: tuple[Axis, ...] = ()
+
+    @property
+    def model_module(self) -> ModuleType:
+        """The module that declares the model's config and builds it."""
+        return importlib.import_module(type(self.model).__module__)
+
+    @property
+    def stored_columns(self) -> tuple[Transformed, ...]:
+        """What a row of a dataset version holds besides label and key: the model's columns, and its weight."""
+        weight = (Numeric(self.training.weight),) if self.training.weight else ()
+        return stored((*self.model.columns, *weight))
+
+    @property
+    def only_in_training(self) -> tuple[str, ...]:
+        """Names of columns that its network reads while it trains, and an exported model does without: inputs that are
+        optional in Keras. A model's config names them as `only_in_training`, if there are any.
+        """
+        names: tuple[str, ...] = getattr(self.model, "only_in_training", ())
+        return names
+
+    @property
+    def side_weight(self) -> float:
+        """Factor of the losses of side classifiers, if its network has any: the model's field of this name."""
+        weight: float = getattr(self.model, "side_weight", 0.0)
+        return weight
+
+    @property
+    def family(self) -> str:
+        """The family of the network: its folder under `models`, or the package of a network of one's own."""
+        return type(self.model).__module__.removeprefix("emberline.models.").split(".")[0]
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything that makes a difference to a run, as plain values."""
+        described = _plain(replace(self, space=()))
+        del described["space"]
+        return described | {"network": type(self.model).__module__, "family": self.family}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, tuple | list):
+        return [_plain(item) for item in value]
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, Column):
+        return {key: _plain(item) for key, item in describe(value).items()}
+    if dataclasses.is_dataclass(value):
+        return {item.name: _plain(getattr(value, item.name)) for item in dataclasses.fields(value)}
+    return value
+
+
+def flatten(value: Any, prefix: str = "") -> dict[str, Any]:
+    """Nested plain values as dotted keys; lists of plain values stay whole."""
+    if isinstance(value, dict):
+        items = [(str(key), item) for key, item in value.items()]
+    elif isinstance(value, list) and any(isinstance(item, dict) for item in value):
+        items = [(str(index), item) for index, item in enumerate(value)]
+    else:
+        return {prefix: value}
+    return {k: v for key, item in items for k, v in flatten(item, f"{prefix}.{key}" if prefix else key).items()}
+
+
+def network_name(recorded: str) -> str:
+    """The module of a network by the name it has today; version 0.1 recorded `models.…` for `emberline.models.…`."""
+    return f"emberline.{recorded}" if recorded.startswith("models.") else recorded

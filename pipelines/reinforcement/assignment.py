@@ -1,0 +1,49 @@
+"""What a learner on an executor is told before it starts, as plain JSON: nothing of a stranger is unpickled."""
+
+import json
+from dataclasses import asdict, dataclass
+from typing import ClassVar, Literal, get_args
+
+Algorithm = Literal["policy_gradient", "actor_critic", "dqn"]
+ALGORITHMS: tuple[Algorithm, ...] = get_args(Algorithm)
+
+PER_ROUND: dict[Algorithm, int] = {"policy_gradient": 16, "actor_critic": 16, "dqn": 8}
+"""Episodes of a round, unless one says otherwise."""
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """One task to learn; see `emberline.pipelines.reinforcement.train_policy.master`.
+
+    Args:
+        algorithm: Of the learner.
+        size: Numbers of what is seen.
+        actions: How many there are.
+        enough: Mean total at which the task is solved.
+        rounds: At most so many.
+        per_round: Episodes of a round.
+        exam: Episodes that judge.
+        seed: First weights and the beginnings of episodes follow from it.
+        threads: CPU threads TensorFlow may use.
+        secret: What opens the learner's port to the driver.
+    """
+
+    module: ClassVar[str] = "emberline.pipelines.reinforcement.rank"
+
+    algorithm: Algorithm
+    size: int
+    actions: int
+    enough: float
+    rounds: int
+    per_round: int
+    exam: int
+    seed: int
+    threads: int
+    secret: str
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> "Assignment":
+        return cls(**json.loads(text))

@@ -1,0 +1,61 @@
+"""The process of a learner on an executor: `python -m emberline.pipelines.reinforcement.rank`."""
+
+import os
+import socket
+from dataclasses import asdict
+
+import numpy as np
+
+from emberline.pipelines.cluster.rank_process import Report, announce_ready, announce_trained, run_rank
+from emberline.pipelines.reinforcement.assignment import Assignment
+from emberline.pipelines.reinforcement.train_policy import EXAM_SEED, Learner, master
+
+
+def learner_of(assignment: Assignment) -> Learner:
+    """The algorithm at its first weights."""
+    from emberline.pipelines.reinforcement.actor_critic import ActorCritic
+    from emberline.pipelines.reinforcement.dqn import DeepQ
+    from emberline.pipelines.reinforcement.policy_gradient import PolicyGradient
+
+    kinds = {"policy_gradient": PolicyGradient, "actor_critic": ActorCritic, "dqn": DeepQ}
+    learner: Learner = kinds[assignment.algorithm](assignment.size, assignment.actions, seed=assignment.seed)
+    return learner
+
+
+def learn(assignment: Assignment, report: Report) -> None:
+    """Learns from episodes that the driver has played, and ends when the driver says so.
+
+    Args:
+        assignment: What is to be learned.
+        report: Sends an event to the driver.
+
+    Raises:
+        ConnectionError: if the driver is gone, or no episodes can be played.
+    """
+    import tensorflow as tf
+
+    from emberline.pipelines.reinforcement.channel import Distant
+    from emberline.pipelines.training.strategy import address_of_this_process
+
+    tf.config.threading.set_intra_op_parallelism_threads(assignment.threads)
+    tf.config.threading.set_inter_op_parallelism_threads(assignment.threads)
+    learner = learner_of(assignment)
+    announce_ready(report)
+    host = address_of_this_process()
+    with socket.create_server((host, 0)) as listener:
+        report({"event": "listening", "host": host, "port": listener.getsockname()[1], "process": os.getpid()})
+        play = Distant.accept(listener, assignment.secret)
+    reached = master(
+        learner, play, enough=assignment.enough, rounds=assignment.rounds, per_round=assignment.per_round,
+        exam=assignment.exam, seed=assignment.seed, on_round=lambda one: report({"event": "round"} | asdict(one)),
+    )  # fmt: skip
+    # The episodes that ended the learning were chosen by doing so: others say what was reached.
+    others = play(learner.best, assignment.exam, EXAM_SEED + 10 * assignment.exam)
+    mean = float(np.mean([one.total for one in others]))
+    play.learned(learner.best)
+    report({"event": "learned"} | asdict(reached) | {"mean": mean})
+    announce_trained(report)
+
+
+if __name__ == "__main__":
+    run_rank(lambda told, report: learn(Assignment.from_json(told), report))

@@ -1,0 +1,91 @@
+"""How a job ends: one JSON line on stdout, one reason on stderr, and an exit code that a scheduler can act on."""
+
+import argparse
+import dataclasses
+import json
+import logging
+import os
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+from emberline.features.errors import BadInputError
+from emberline.pipelines.runtime import logs
+
+SUCCESS, FAILURE, BAD_INPUT = 0, 1, 2
+SUBMIT_COPY_SECONDS = 1.0
+
+
+_noted: dict[str, str] = {}
+
+
+def note(**facts: str) -> None:
+    """Facts for the last line of this process, whether its job succeeds or fails."""
+    _noted.update(facts)
+
+
+def conclude(job: str, work: Callable[[], Any], submission: str | None = None) -> int:
+    """Runs a job's work and turns its result, or its failure, into output and exit code.
+
+    Args:
+        job: Name for messages.
+        work: Returns a dataclass or a dictionary of plain values.
+        submission: URI of the file by which `emberline.pipelines.runtime.submission` knows this submission; without
+            one, the work is
+            always done.
+
+    Returns:
+        0 on success; 2 when the arguments or the data must change before a retry can help; 1 otherwise.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # its banners would bury the progress lines
+    logs.start(job=job)
+    try:
+        code, line = _once(job, work, submission) if submission else _ended(job, work)
+    except Exception as error:  # of the submission's file; the work itself does not raise
+        code, line = _failed(job, BAD_INPUT if isinstance(error, BadInputError) else FAILURE, str(error), error)
+    _say_last(line)
+    return code
+
+
+def parse(parser: argparse.ArgumentParser, arguments: list[str] | None) -> argparse.Namespace:
+    """Parsed arguments; argparse itself ends the process with code 2 when they are wrong."""
+    return parser.parse_args(arguments)
+
+
+def _once(job: str, work: Callable[[], Any], submission: str) -> tuple[int, dict[str, Any]]:
+    from emberline.pipelines.runtime.progress import Progress
+    from emberline.pipelines.runtime.submission import once
+
+    return once(submission, lambda: _ended(job, work), Progress(job).say)
+
+
+def _ended(job: str, work: Callable[[], Any]) -> tuple[int, dict[str, Any]]:
+    """Exit code and last line."""
+    try:
+        result = work()
+    except BadInputError as error:
+        return _failed(job, BAD_INPUT, str(error), error)
+    except KeyboardInterrupt:
+        return _failed(job, FAILURE, "interrupted", None)
+    except Exception as error:
+        logging.getLogger("emberline").debug("failure", exc_info=True)
+        return _failed(job, FAILURE, f"{str(error).strip() or type(error).__name__}", error)
+    plain = dataclasses.asdict(result) if dataclasses.is_dataclass(result) and not isinstance(result, type) else result
+    return SUCCESS, {"job": job, "status": "succeeded"} | _noted | plain
+
+
+def _failed(job: str, code: int, reason: str, error: Exception | None) -> tuple[int, dict[str, Any]]:
+    if logs.as_json():
+        logs.tell(reason, "error", code=code)
+    else:
+        print(f"emberline {job}: {reason}", file=sys.stderr, flush=True)
+    kind = type(error).__name__ if error else "Interrupted"
+    return code, {"job": job, "status": "failed", "kind": kind, "reason": reason[:2000]} | _noted
+
+
+def _say_last(outcome: dict[str, Any]) -> None:
+    print(json.dumps(outcome), flush=True)
+    if "PYSPARK_GATEWAY_PORT" in os.environ:
+        # spark-submit copies our output in a thread that it does not wait for once we have ended.
+        time.sleep(SUBMIT_COPY_SECONDS)

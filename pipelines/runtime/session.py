@@ -1,0 +1,135 @@
+"""The Spark session: one builder for laptops, spark-submit and tests, after a look at Java."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import pyspark
+from pyspark.sql import SparkSession
+
+from emberline.features.errors import BadInputError
+from emberline.features.tfrecord.spark.data_source import register
+from emberline.pipelines.runtime.logs import SWITCH
+
+MINIMUM_JAVA = 17
+DEFAULT_MASTER = "local-cluster[2,1,2048]"
+
+DEFAULTS = {
+    "spark.sql.execution.arrow.pyspark.enabled": "true",
+    "spark.sql.session.timeZone": "UTC",
+    # A row may be a photograph: ten thousand of them at once would fill a worker's memory.
+    "spark.sql.execution.arrow.maxBytesPerBatch": "64MB",
+    # TensorFlow lives beside the JVM, not inside it: the driver needs little heap.
+    "spark.driver.memory": "1g",
+    "spark.ui.showConsoleProgress": "false",
+    # Good and bad rows go to a folder each: two open files per task cost less than sorting all rows.
+    "spark.sql.maxConcurrentOutputFileWriters": "2",
+    # Executors may still be registering when a training starts; Spark looks again after 15 seconds, 40 times.
+    "spark.scheduler.barrier.maxConcurrentTasksCheck.interval": "1s",
+    "spark.scheduler.barrier.maxConcurrentTasksCheck.maxFailures": "600",
+}
+
+GIVING_WAY = {
+    # Of small files Spark's own 4 MB makes a task for every thirty; here it is one for some hundreds.
+    "spark.sql.files.openCostInBytes": "256KB",
+}
+"""Set where nobody else has: neither the caller's settings nor `--conf` nor `spark-defaults.conf`."""
+
+
+class JavaError(BadInputError):
+    """Spark cannot start here."""
+
+
+@contextmanager
+def session(name: str, master: str | None = None, settings: Mapping[str, str] | None = None) -> Iterator[SparkSession]:
+    """A session for the block, with `format("tfrecord")`, stopped at its end.
+
+    Args:
+        name: What the application does; it is listed as `emberline NAME`.
+        master: Spark master; under spark-submit leave it out, submit has set it.
+        settings: Further Spark settings.
+
+    Yields:
+        The session.
+
+    Raises:
+        JavaError: if there is no Java 17 or newer.
+    """
+    require_java()
+    # Executors on this machine must run this interpreter, not the first python3 on the PATH.
+    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+    builder = SparkSession.builder.appName(f"emberline {name}")
+    submitted = "SPARK_ENV_LOADED" in os.environ or "PYSPARK_GATEWAY_PORT" in os.environ
+    if master or not submitted:
+        builder = builder.master(master or DEFAULT_MASTER)
+    for key, value in (DEFAULTS | dict(settings or {})).items():
+        builder = builder.config(key, value)
+    if (master or DEFAULT_MASTER).startswith("local") and not submitted:
+        builder = builder.config("spark.ui.enabled", "false").config("spark.driver.bindAddress", "127.0.0.1")
+        builder = builder.config("spark.driver.host", "127.0.0.1").config("spark.sql.shuffle.partitions", "4")
+    if os.environ.get(SWITCH):
+        builder = builder.config(f"spark.executorEnv.{SWITCH}", os.environ[SWITCH])
+    spark = builder.getOrCreate()
+    known = spark.sparkContext.getConf()
+    for key, value in GIVING_WAY.items():
+        if not known.contains(key) and key not in (settings or {}):
+            spark.conf.set(key, value)
+    spark.sparkContext.setLogLevel("ERROR")
+    register(spark)
+    application = str(spark.sparkContext.applicationId)
+    try:
+        yield spark
+    finally:
+        _stop(spark, application)
+
+
+@contextmanager
+def settings(spark: SparkSession, values: Mapping[str, str]) -> Iterator[None]:
+    """Spark SQL has these settings for the block, and its own again afterwards."""
+    before = {key: spark.conf.get(key, None) for key in values}
+    for key in values:
+        spark.conf.set(key, values[key])
+    try:
+        yield
+    finally:
+        for key, known in before.items():
+            spark.conf.unset(key) if known is None else spark.conf.set(key, known)
+
+
+def require_java() -> str:
+    """The version of the Java that Spark will start.
+
+    Raises:
+        JavaError: if there is none, or it is too old, saying what to install.
+    """
+    home = os.environ.get("JAVA_HOME")
+    program = str(Path(home) / "bin" / "java") if home else shutil.which("java")
+    advice = "Install a JDK 17 or newer (Debian: openjdk-17-jre-headless) and set JAVA_HOME if it is not on the PATH."
+    if not program or not Path(program).exists():
+        where = f"JAVA_HOME={home}" if home else "the PATH"
+        raise JavaError(f"Spark needs Java {MINIMUM_JAVA} or newer, and there is none at {where}. {advice}")
+    answer = subprocess.run([program, "-version"], capture_output=True, text=True, check=False)
+    text = answer.stderr + answer.stdout
+    found = re.search(r'version "(?:1\.)?(\d+)[^"]*"', text)
+    if not found:
+        raise JavaError(f"{program} -version did not name a version but said {text.strip()[:200]!r}. {advice}")
+    if int(found[1]) < MINIMUM_JAVA:
+        raise JavaError(f"Spark needs Java {MINIMUM_JAVA} or newer; {program} is {found[0]}. {advice}")
+    return found[0].split('"')[1]
+
+
+def _stop(spark: SparkSession, application: str) -> None:
+    """Ends the session and removes what an embedded cluster left behind.
+
+    The workers of `local-cluster` keep every application's folder below Spark's own installation, for ever.
+    """
+    embedded = str(spark.sparkContext.master).startswith("local-cluster")
+    spark.stop()
+    if embedded:
+        home = os.environ.get("SPARK_HOME") or str(Path(pyspark.__file__).parent)
+        shutil.rmtree(Path(home) / "work" / application, ignore_errors=True)

@@ -1,0 +1,52 @@
+"""Which rows are fed: those of the data set behind a dataset version, or those of a frame that the caller has."""
+
+from collections.abc import Callable
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from emberline.features.dataset_version import DatasetVersion
+from emberline.features.schema import Schema
+from emberline.features.validation.rows import FAULT, RAW, SOURCE, check_rows
+from emberline.pipelines.datasets import load_dataset
+from emberline.pipelines.recipe import Recipe
+
+RowsOfEpoch = Callable[[int], DataFrame]
+"""Checked rows, by epoch counted from 0."""
+
+
+def source_rows(spark: SparkSession, recipe: Recipe, version: DatasetVersion) -> RowsOfEpoch:
+    """The training split of the files that the version was made of, in another order in every epoch.
+
+    Args:
+        spark: The session.
+        recipe: Names the data set.
+        version: Names the files, and the fields that are read.
+    """
+    schema, seed = version.schema, recipe.training.seed
+    read = load_dataset(recipe.dataset).read(spark, version.manifest["source"]["uri"], "train")
+    checked = check_rows(read, schema, labelled=True)
+
+    def rows(epoch: int) -> DataFrame:
+        order = F.xxhash64(F.col(schema.key), F.lit(seed), F.lit(epoch))
+        return checked.repartition(recipe.preparation.shards, order).sortWithinPartitions(order, schema.key)
+
+    return rows
+
+
+def given_rows(rows: DataFrame, schema: Schema) -> RowsOfEpoch:
+    """The same rows in every epoch, in Spark's order and partitions.
+
+    Args:
+        rows: Raw columns by name, those of the fields and the label; batch or streaming.
+        schema: What a good row looks like.
+
+    Raises:
+        BadInputError: if a column is missing.
+    """
+    nothing = F.lit(None).cast("string")
+    beside = {name: nothing for name in (RAW, SOURCE, FAULT)}
+    if schema.key not in rows.columns:
+        beside[schema.key] = F.lit("")  # only evaluations and predictions need to tell rows apart
+    checked = check_rows(rows.withColumns(beside), schema, labelled=True)
+    return lambda _: checked
