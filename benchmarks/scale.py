@@ -154,7 +154,7 @@ PIECES = (
 
 
 @dataclass(frozen=True)
-class Measured:
+class GroupMetrics:
     """One piece at one size: seconds of every turn, the peak of Python's memory, what is left in the JVM's (MiB)."""
 
     size: int
@@ -167,7 +167,7 @@ class Measured:
         return statistics.median(self.seconds)
 
 
-def measure(piece: Piece, size: int) -> Measured:
+def measure(piece: Piece, size: int) -> GroupMetrics:
     times = []
     for _ in range(TURNS):
         with tempfile.TemporaryDirectory() as folder:
@@ -178,7 +178,7 @@ def measure(piece: Piece, size: int) -> Measured:
         work()
         _, peak = tracemalloc.get_traced_memory()
         tracemalloc.stop()
-    return Measured(size, tuple(times), peak / 2**20)
+    return GroupMetrics(size, tuple(times), peak / 2**20)
 
 
 class EmptyWork(ShardWriter):
@@ -198,11 +198,11 @@ class EmptyWork(ShardWriter):
         )
 
 
-def tasks_of_empty_work(partitions: int) -> list[Measured]:
+def tasks_of_empty_work(partitions: int) -> list[GroupMetrics]:
     """So many tasks, of some rows each, that report a shard; the driver collects the reports and publishes."""
     from emberline.pipelines.runtime.session import session
 
-    found: list[Measured] = []
+    found: list[GroupMetrics] = []
     with session("scale", "local[2]") as spark, tempfile.TemporaryDirectory() as scratch:
         for number, size in enumerate((16, partitions // 4, partitions)):  # the first starts Python
             rows = spark.range(8 * size).selectExpr("double(id) amount", "0f label", "string(id) row")
@@ -213,7 +213,7 @@ def tasks_of_empty_work(partitions: int) -> list[Measured]:
             _, peak = tracemalloc.get_traced_memory()
             tracemalloc.stop()
             if number:
-                found.append(Measured(size, (took,), peak / 2**20, live_heap(spark)))
+                found.append(GroupMetrics(size, (took,), peak / 2**20, live_heap(spark)))
                 show(TASKS, found)
     return found
 
@@ -254,11 +254,11 @@ def table_bytes(words: int) -> float:
         return float(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
 
 
-def growth(found: list[Measured]) -> float:
+def growth(found: list[GroupMetrics]) -> float:
     return math.log(found[-1].median / found[0].median) / math.log(found[-1].size / found[0].size)
 
 
-def show(name: str, found: list[Measured]) -> None:
+def show(name: str, found: list[GroupMetrics]) -> None:
     """A line about what was measured last."""
     one = found[-1]
     grown = f"{growth(found):6.2f}" if len(found) > 1 else " " * 6
@@ -273,7 +273,7 @@ def main() -> None:
     given = parser.parse_args()
     part = 10 if given.quick else 1
     print(f"{'':<28} {'items':>8} {'seconds':>9} {'peak MiB':>9}  growth", file=sys.stderr)
-    measured: dict[str, list[Measured]] = {}
+    measured: dict[str, list[GroupMetrics]] = {}
     for piece in PIECES:
         found = measured.setdefault(piece.name, [])
         for cut in (4, 2, 1):

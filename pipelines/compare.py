@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from emberline.features import storage
 from emberline.features.errors import BadInputError
-from emberline.pipelines.evaluation.page import MetricRow, Shown, differing, evaluation_html, metric_rows, number
-from emberline.pipelines.evaluation.page_models import distinct, shown_run
+from emberline.pipelines.evaluation.page import MetricRow, PageModel, differing, evaluation_html, metric_rows, number
+from emberline.pipelines.evaluation.page_models import distinct, model_of_run
 from emberline.pipelines.tracking import Tracker
 
 
@@ -44,7 +44,7 @@ def compare(runs: Sequence[str], tracker: Tracker, output: str | None = None) ->
     """
     if len(runs) < 2:
         raise BadInputError(f"Nothing to compare: {len(runs)} run given, expected two or more.")
-    models = distinct([shown_run(tracker, run) for run in runs])
+    models = distinct([model_of_run(tracker, run) for run in runs])
     if not set.intersection(*(set(model.metrics) - {"rows"} for model in models)):
         raise BadInputError("The runs have no metric in common: their labels are of different kinds.")
     rows = metric_rows([model.metrics for model in models])
@@ -62,7 +62,7 @@ def compare(runs: Sequence[str], tracker: Tracker, output: str | None = None) ->
     )
 
 
-def lines(models: Sequence[Shown], rows: Sequence[MetricRow], settings: dict[str, list[str | None]]) -> list[str]:
+def lines(models: Sequence[PageModel], rows: Sequence[MetricRow], settings: dict[str, list[str | None]]) -> list[str]:
     """The table: a column per model, a star at the best value, then the settings that differ."""
     cells = [["", *(model.name for model in models)]]
     for row in rows:

@@ -18,7 +18,7 @@ from emberline.features.errors import BadInputError
 from emberline.features.profile.page import PROFILE
 from emberline.features.validation.anomalies import require
 from emberline.features.validation.checks import Anomaly
-from emberline.pipelines.artifacts.reused_statistics import Inherited, open_statistics
+from emberline.pipelines.artifacts.reused_statistics import ReusedStatistics, open_reused_statistics
 from emberline.pipelines.datasets.source_digest import source_digest
 from emberline.pipelines.preparation.checked_data import CHECKED, check_data
 from emberline.pipelines.preparation.profile import earlier_version, profile_page
@@ -70,7 +70,7 @@ def etl(
     *,
     overwrite: bool = False,
     previous: str | None = None,
-    inherited: Inherited | None = None,
+    reused: ReusedStatistics | None = None,
 ) -> EtlResult:
     """Writes a dataset version; nothing appears at `output` before all of it is there.
 
@@ -81,7 +81,7 @@ def etl(
         output: URI of the new dataset version.
         overwrite: Replace a version that is already there; it stays readable until the new one is complete.
         previous: URI of the version to compare with; default: the one that is replaced.
-        inherited: Statistics to transform with, instead of those of these rows: ids and numbers mean what they meant.
+        reused: Statistics to transform with, instead of those of these rows: ids and numbers mean what they meant.
 
     Raises:
         AnomalyError: if the data as a whole is not what the recipe expects; nothing is transformed then.
@@ -103,8 +103,8 @@ def etl(
         checked.require_good_rows()
         schema = checked.schema
         with StageProgress(spark.sparkContext, progress, "statistics"):
-            learned = checked.learn(staging, () if inherited else needs(columns))
-            statistics = inherited.place(staging) if inherited else learned["train"]
+            learned = checked.learn(staging, () if reused else needs(columns))
+            statistics = reused.place(staging) if reused else learned["train"]
             sizes = cardinalities(columns, statistics)
         anomalies = checked.anomalies(learned, recipe, earlier)
         require(anomalies)
@@ -152,7 +152,7 @@ def etl(
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "code_version": code_version(),
         "source": {"uri": source, "synthetic": result.synthetic},
-        "statistics_of": inherited.name if inherited else None,
+        "statistics_of": reused.name if reused else None,
         "rows_read": result.rows_read,
         "rows_rejected": result.rows_rejected,
         "reasons": result.reasons,
@@ -193,11 +193,11 @@ def tracked_etl(
     params |= {"statistics_of": statistics_of or ""}
     keep = f"{output.rstrip('/')}.undelivered"  # beside the version, which appears all at once
     with tracker.step(recipe.name, "etl", spark=spark, keep=keep, params=params, tags=given) as run:
-        taken = open_statistics(tracker, statistics_of, recipe) if statistics_of else nullcontext()
-        with taken as inherited:
-            result = etl(spark, recipe, source, output, overwrite=overwrite, previous=previous, inherited=inherited)
-        if inherited:
-            run.log_tags({"emberline.statistics_of": inherited.name})
+        taken = open_reused_statistics(tracker, statistics_of, recipe) if statistics_of else nullcontext()
+        with taken as reused:
+            result = etl(spark, recipe, source, output, overwrite=overwrite, previous=previous, reused=reused)
+        if reused:
+            run.log_tags({"emberline.statistics_of": reused.name})
         synthetic = str(bool(result.synthetic)).lower()
         run.log_tags({"emberline.dataset_digest": result.digest, "emberline.synthetic": synthetic})
         rows = {"rows_read": result.rows_read, "rows_rejected": result.rows_rejected, "bytes": result.bytes}

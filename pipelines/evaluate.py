@@ -12,7 +12,7 @@ from emberline.features.dataset_version import DatasetVersion, open_version
 from emberline.features.errors import BadInputError
 from emberline.pipelines.artifacts.training_folder import TrainResult, open_training
 from emberline.pipelines.evaluation.page import PAGE, evaluation_html
-from emberline.pipelines.evaluation.page_models import shown_champion, shown_result
+from emberline.pipelines.evaluation.page_models import model_of_champion, model_of_result
 from emberline.pipelines.evaluation.result import EVALUATION, EvaluateResult
 from emberline.pipelines.evaluation.shard_scorer import ShardScorer
 from emberline.pipelines.evaluation.slices import Slices, with_slices
@@ -79,8 +79,8 @@ def evaluate(
 def _page(recipe: Recipe, run_id: str, result: EvaluateResult, version: DatasetVersion, tracker: Tracker) -> str:
     """`evaluation.html`, against the present champion if there is one."""
     facts = {"run": run_id, "dataset": version.uri, "evaluated": datetime.now(UTC).isoformat(timespec="seconds")}
-    models = [shown_result("this model", result, facts, {})]
-    champion = shown_champion(tracker, recipe.name, version)
+    models = [model_of_result("this model", result, facts, {})]
+    champion = model_of_champion(tracker, recipe.name, version)
     if champion is not None and champion.facts["run"] != run_id:
         models.append(champion)
     best = version.synthetic["best"] if version.synthetic else {}

@@ -14,7 +14,7 @@ from emberline.features.schema import Schema
 from emberline.pipelines.artifacts.training_folder import TrainResult, open_training
 from emberline.pipelines.evaluation.result import EvaluateResult, open_evaluation
 from emberline.pipelines.promotion.champion_metrics import champion_on
-from emberline.pipelines.promotion.gate import Check, Standing, Verdict, judge, meets_limits
+from emberline.pipelines.promotion.gate import Check, JudgedMetrics, Verdict, judge, meets_limits
 from emberline.pipelines.promotion.latency import measure_latency
 from emberline.pipelines.recipe import Gate, Recipe
 from emberline.pipelines.runtime.progress import Progress
@@ -73,7 +73,7 @@ def register(spark: SparkSession, recipe: Recipe, training: str, tracker: Tracke
     with tracker.step(recipe.name, "register", spark=spark, keep=training, params=params, tags=about) as run:
         with tempfile.TemporaryDirectory() as scratch:
             registered, latency = _enter(recipe, trained, evaluated, version, tracker, scratch)
-        standing = Standing(evaluated.metrics, evaluated.slices, latency)
+        standing = JudgedMetrics(evaluated.metrics, evaluated.slices, latency)
         alias, verdict = _promote(spark, recipe, registered, standing, version, tracker)
         champion = tracker.champion(registered.name)
         result = RegisterResult(
@@ -121,7 +121,7 @@ def _enter(
 
 
 def _promote(
-    spark: SparkSession, recipe: Recipe, candidate: ModelVersion, standing: Standing, version: DatasetVersion,
+    spark: SparkSession, recipe: Recipe, candidate: ModelVersion, standing: JudgedMetrics, version: DatasetVersion,
     tracker: Tracker,
 ) -> tuple[str | None, Verdict]:  # fmt: skip
     """Judges against the present champion, and again if another becomes champion meanwhile."""

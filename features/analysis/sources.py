@@ -110,7 +110,7 @@ def _gathered(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
 
 
 @dataclass(frozen=True)
-class Part:
+class ByteRange:
     """Bytes of a file; the row groups whose first byte is among them belong to it."""
 
     uri: str
@@ -118,7 +118,7 @@ class Part:
     stop: int
 
 
-class Splits(Sequence[tuple[Part, ...]]):
+class Splits(Sequence[tuple[ByteRange, ...]]):
     """What each task reads. All of them travel to every task, so each is packed by itself: a task of a hundred thousand
     unpacks its own, not those of the others.
 
@@ -126,27 +126,27 @@ class Splits(Sequence[tuple[Part, ...]]):
         splits: The parts of each task.
     """
 
-    def __init__(self, splits: Iterable[tuple[Part, ...]] = ()) -> None:
+    def __init__(self, splits: Iterable[tuple[ByteRange, ...]] = ()) -> None:
         self._packed = tuple(map(pickle.dumps, splits))
 
     def __len__(self) -> int:
         return len(self._packed)
 
     def __getitem__(self, number: Any) -> Any:
-        found: tuple[Part, ...] = pickle.loads(self._packed[number])
+        found: tuple[ByteRange, ...] = pickle.loads(self._packed[number])
         return found
 
 
 @dataclass(frozen=True)
 class _OnFiles:
     step: Pass
-    splits: Sequence[tuple[Part, ...]]
+    splits: Sequence[tuple[ByteRange, ...]]
 
     def __call__(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         return self.step(chunk for part in parts_of(batches, self.splits) for chunk in _row_groups(part))
 
 
-def parts_of(batches: Iterator[pa.RecordBatch], splits: Sequence[tuple[Part, ...]]) -> Iterator[Part]:
+def parts_of(batches: Iterator[pa.RecordBatch], splits: Sequence[tuple[ByteRange, ...]]) -> Iterator[ByteRange]:
     """In a task that got numbers of splits: what it reads.
 
     The first number is worked on before Spark says that it was the last: that word comes 40 ms later, held back by
@@ -166,13 +166,13 @@ def file_splits(files: Sequence[storage.FileEntry], cores: int, part_bytes: int 
     evenly = sum(file.size for file in files) // (_SPLITS_PER_CORE * cores)
     wanted = min(part_bytes or _SPLIT_BYTES, max(_LEAST_SPLIT_BYTES, evenly))
     largest = part_bytes or max(wanted, _LEAST_PART_BYTES)
-    splits: list[tuple[Part, ...]] = []
-    waiting: list[Part] = []
+    splits: list[tuple[ByteRange, ...]] = []
+    waiting: list[ByteRange] = []
     size = 0
     for file in files:
         for start in range(0, max(file.size, 1), largest):
             stop = min(start + largest, file.size)
-            waiting.append(Part(file.uri, start, stop))
+            waiting.append(ByteRange(file.uri, start, stop))
             size += stop - start
             if size >= wanted:
                 splits.append(tuple(waiting))
@@ -182,14 +182,14 @@ def file_splits(files: Sequence[storage.FileEntry], cores: int, part_bytes: int 
     return Splits(splits)
 
 
-def _row_groups(part: Part) -> Iterator["_RowGroup"]:
+def _row_groups(part: ByteRange) -> Iterator["_RowGroup"]:
     with storage.open_random(part.uri) as stream:
         file = pq.ParquetFile(stream)
         for index in groups_of(file, part):
             yield _RowGroup(file, index)
 
 
-def groups_of(file: pq.ParquetFile, part: Part) -> Iterator[int]:
+def groups_of(file: pq.ParquetFile, part: ByteRange) -> Iterator[int]:
     """The row groups of an open file that belong to a part of it."""
     for index in range(file.metadata.num_row_groups):
         first = file.metadata.row_group(index).column(0)

@@ -16,7 +16,7 @@ from emberline.pipelines.tracking import Tracker
 
 
 @dataclass(frozen=True)
-class Inherited:
+class ReusedStatistics:
     """Statistics of an older dataset version.
 
     Args:
@@ -35,7 +35,7 @@ class Inherited:
 
 
 @contextmanager
-def open_statistics(tracker: Tracker, uri: str, recipe: Recipe) -> Iterator[Inherited]:
+def open_reused_statistics(tracker: Tracker, uri: str, recipe: Recipe) -> Iterator[ReusedStatistics]:
     """The statistics of a model, of a training's model, or of a dataset version; they are there for the block.
 
     Args:
@@ -49,13 +49,13 @@ def open_statistics(tracker: Tracker, uri: str, recipe: Recipe) -> Iterator[Inhe
     """
     if uri.startswith(REGISTERED) or storage.exists(storage.join(uri, TRAINING)):
         with model_files(tracker, uri) as model:
-            yield _fitting(Inherited(model.name, model.features, model.folder), recipe)
+            yield _fitting(ReusedStatistics(model.name, model.features, model.folder), recipe)
     else:
         version = open_version(uri)
-        yield _fitting(Inherited(uri, version.features, uri), recipe)
+        yield _fitting(ReusedStatistics(uri, version.features, uri), recipe)
 
 
-def _fitting(found: Inherited, recipe: Recipe) -> Inherited:
+def _fitting(found: ReusedStatistics, recipe: Recipe) -> ReusedStatistics:
     if differing := differing_columns(found.features, recipe.stored_columns):
         raise BadInputError(
             f"The statistics of {found.name} are for other columns than recipe {recipe.name!r} asks for; they differ "

@@ -15,7 +15,7 @@ LEAST_DISK_GIB = 5
 SECONDS = 60
 
 
-def check_surroundings(workspace: str, tracking_uri: str, master: str | None) -> list[Check]:
+def machine_checks(workspace: str, tracking_uri: str, master: str | None) -> list[Check]:
     """All findings, good and bad.
 
     Args:

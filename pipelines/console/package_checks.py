@@ -24,7 +24,7 @@ class Check:
     advice: str = ""
 
 
-def check() -> list[Check]:
+def package_checks() -> list[Check]:
     """All findings, good and bad."""
     return [_python(), _java(), *_packages(), _pyspark_intact(), _setuptools()]
 

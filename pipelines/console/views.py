@@ -39,8 +39,8 @@ def show_view(argv: list[str]) -> dict[str, Any]:
 
 def doctor_view(argv: list[str]) -> dict[str, Any]:
     """`emberline doctor`: what this machine, its MLflow store and a cluster have and lack."""
-    from emberline.pipelines.console.machine_checks import check_surroundings
-    from emberline.pipelines.console.package_checks import check
+    from emberline.pipelines.console.machine_checks import machine_checks
+    from emberline.pipelines.console.package_checks import package_checks
     from emberline.pipelines.runtime import arguments
 
     parser = argparse.ArgumentParser(prog="doctor", description=doctor_view.__doc__, allow_abbrev=False)
@@ -49,7 +49,7 @@ def doctor_view(argv: list[str]) -> dict[str, Any]:
     parser.add_argument("--master", metavar="URL", help="Spark master whose executors are counted; default: none")
     given = parser.parse_args(argv)
     store = arguments.tracking_uri(given.tracking_uri, given.workspace)
-    checks = [*check(), *check_surroundings(given.workspace, store, given.master)]
+    checks = [*package_checks(), *machine_checks(given.workspace, store, given.master)]
     for item in checks:
         print(f"{'ok  ' if item.good else 'FAIL'} {item.name:<18} {item.found}", file=sys.stderr)
         if not item.good:

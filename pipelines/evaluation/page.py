@@ -25,7 +25,7 @@ WORST_PAIRS = 30
 
 
 @dataclass(frozen=True)
-class Shown:
+class PageModel:
     """One evaluated model on the page.
 
     Args:
@@ -68,7 +68,7 @@ class _SliceRow:
     metrics: Sequence[Mapping[str, float] | None]
 
 
-def evaluation_html(title: str, models: Sequence[Shown], *, synthetic: str = "") -> str:
+def evaluation_html(title: str, models: Sequence[PageModel], *, synthetic: str = "") -> str:
     """The page; every name and value in it is escaped.
 
     Args:
@@ -133,7 +133,7 @@ def number(value: float | None) -> str:
     return f"{value:.4f}" if (abs(value) < 10 and value != int(value)) or value in (0, 1) else figure(value)
 
 
-def _drawings(models: Sequence[Shown]) -> list[Drawing]:
+def _drawings(models: Sequence[PageModel]) -> list[Drawing]:
     metrics = {model.name: model.metrics for model in models}
     curves = {model.name: model.details["curve"] for model in models if model.details.get("curve", {}).get("score")}
     bins = {model.name: model.details["calibration"] for model in models if "calibration" in model.details}
@@ -167,7 +167,7 @@ def _worst_pairs(details: Mapping[str, Any]) -> list[tuple[str, str, int]]:
             for count, true, predicted in sorted(wrong, key=lambda found: -found[0])[:WORST_PAIRS]]  # fmt: skip
 
 
-def _slices(models: Sequence[Shown]) -> list[tuple[str, list[_SliceRow], Mapping[str, int] | None]]:
+def _slices(models: Sequence[PageModel]) -> list[tuple[str, list[_SliceRow], Mapping[str, int] | None]]:
     """Fields, their values, and what the main model left out of them."""
     found = []
     for name in dict.fromkeys(name for model in models for name in model.slices):

@@ -9,13 +9,15 @@ from emberline.features import storage
 from emberline.features.dataset_version import DatasetVersion
 from emberline.features.errors import BadInputError
 from emberline.pipelines.artifacts.training_folder import TRAINING, open_training
-from emberline.pipelines.evaluation.page import Shown
+from emberline.pipelines.evaluation.page import PageModel
 from emberline.pipelines.evaluation.result import EVALUATION, EvaluateResult, open_evaluation
 from emberline.pipelines.recipe import flatten
 from emberline.pipelines.tracking import Tracker, model_name
 
 
-def shown_result(name: str, result: EvaluateResult, facts: Mapping[str, str], params: Mapping[str, Any]) -> Shown:
+def model_of_result(
+    name: str, result: EvaluateResult, facts: Mapping[str, str], params: Mapping[str, Any]
+) -> PageModel:
     """An evaluation as the page takes it.
 
     Args:
@@ -24,7 +26,7 @@ def shown_result(name: str, result: EvaluateResult, facts: Mapping[str, str], pa
         facts: What to say of it beside the training.
         params: Its settings.
     """
-    return Shown(
+    return PageModel(
         name,
         result.metrics,
         result.details,
@@ -35,17 +37,17 @@ def shown_result(name: str, result: EvaluateResult, facts: Mapping[str, str], pa
     )
 
 
-def shown_champion(tracker: Tracker, recipe: str, version: DatasetVersion) -> Shown | None:
+def model_of_champion(tracker: Tracker, recipe: str, version: DatasetVersion) -> PageModel | None:
     """The present champion's evaluation, as its run keeps it; None without a champion, or one that has none."""
     held = tracker.champion(model_name(recipe, synthetic=bool(version.synthetic)))
     found = tracker.read_json(held.run_id, EVALUATION) if held else None
     if held is None or found is None:
         return None
     facts = {"model": f"{held.name} version {held.version}", "run": held.run_id}
-    return shown_result(f"champion, version {held.version}", EvaluateResult(**found), facts, {})
+    return model_of_result(f"champion, version {held.version}", EvaluateResult(**found), facts, {})
 
 
-def shown_run(tracker: Tracker, run: str) -> Shown:
+def model_of_run(tracker: Tracker, run: str) -> PageModel:
     """An evaluated training.
 
     Args:
@@ -59,17 +61,17 @@ def shown_run(tracker: Tracker, run: str) -> Shown:
         trained, result = open_training(run), open_evaluation(run)
         params = flatten(json.loads(storage.read_bytes(storage.join(run, TRAINING)))["recipe"])
         name = f"{params['name']} {trained.run_id[:8]}"
-        return shown_result(name, result, {"run": trained.run_id}, _without_names(params))
+        return model_of_result(name, result, {"run": trained.run_id}, _without_names(params))
     known = tracker.read_run(run)
     found = tracker.read_json(run, EVALUATION)
     if found is None:
         raise BadInputError(f"The run {run!r} ({known.name}) has no {EVALUATION}. Run evaluate on its training first.")
     facts = {"run": run, **({"model": known.tags["emberline.model"]} if "emberline.model" in known.tags else {})}
     recipe = known.tags.get("emberline.recipe", known.name)
-    return shown_result(f"{recipe} {run[:8]}", EvaluateResult(**found), facts, _without_names(known.params))
+    return model_of_result(f"{recipe} {run[:8]}", EvaluateResult(**found), facts, _without_names(known.params))
 
 
-def distinct(models: list[Shown]) -> list[Shown]:
+def distinct(models: list[PageModel]) -> list[PageModel]:
     """The same models, those of one name told apart by a number."""
     seen: dict[str, int] = {}
     for model in models:

@@ -14,7 +14,7 @@ from emberline.features.profile.charts import figure
 from emberline.features.schema import Field, Schema
 from emberline.features.validation.rows import check_rows
 from emberline.pipelines.datasets import load_dataset
-from emberline.pipelines.metrics.grouped import ALL, GROUPS, Measured
+from emberline.pipelines.metrics.grouped import ALL, GROUPS, GroupMetrics
 from emberline.pipelines.recipe import Recipe, slice_bounds
 
 MOST_SLICES = 20
@@ -146,7 +146,7 @@ class Slices:
             numbers.append(F.element_at(F.create_map(*known), F.col(f"`{PREFIX}{field}`")))
         return scored.withColumn(GROUPS, F.array_compact(F.array(*numbers)))
 
-    def table(self, measured: Mapping[int, Measured]) -> dict[str, dict[str, dict[str, float]]]:
+    def table(self, measured: Mapping[int, GroupMetrics]) -> dict[str, dict[str, dict[str, float]]]:
         """Metrics by field and value, of the values with most rows first."""
         found: dict[str, dict[str, dict[str, float]]] = {}
         for (field, value), number in self.groups.items():

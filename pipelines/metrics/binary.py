@@ -7,14 +7,14 @@ from pyspark.sql import functions as F
 
 from emberline.features.errors import BadInputError
 from emberline.pipelines.metrics.definitions import PROBABILITY_FLOOR
-from emberline.pipelines.metrics.grouped import ALL, GROUP, Measured, groups_of, require_rows, spread
+from emberline.pipelines.metrics.grouped import ALL, GROUP, GroupMetrics, groups_of, require_rows, spread
 from emberline.pipelines.metrics.ranking import Ranking, rank
 
 CALIBRATION_BINS = 20
 """Equal parts of the probabilities, in each of which the mean prediction is compared with what came true."""
 
 
-def binary_metrics(scored: DataFrame, label: str, score: str, threshold: float = 0.5) -> dict[int, Measured]:
+def binary_metrics(scored: DataFrame, label: str, score: str, threshold: float = 0.5) -> dict[int, GroupMetrics]:
     """How right, how well ordered and how well calibrated probabilities are.
 
     Args:
@@ -66,7 +66,7 @@ def binary_metrics(scored: DataFrame, label: str, score: str, threshold: float =
     if whole["positive"] in (0, whole["rows"]):
         raise BadInputError(f"All {whole['rows']:,} evaluated rows have the same label; AUC needs both.")
     rankings = rank(scored, probability, positive)
-    found = {group: Measured(_metrics(sums[group], bins[group], rankings[group])) for group in sorted(sums)}
+    found = {group: GroupMetrics(_metrics(sums[group], bins[group], rankings[group])) for group in sorted(sums)}
     found[ALL].details.update(_details(whole, bins[ALL], rankings[ALL], threshold))
     return found
 

@@ -8,13 +8,13 @@ from numpy.typing import NDArray
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
-from emberline.pipelines.metrics.grouped import Measured, require_rows
+from emberline.pipelines.metrics.grouped import GroupMetrics, require_rows
 
 _Numbers = NDArray[np.float64]
 _MATCHED = "class string, score double, hit boolean, threshold double"
 
 
-def detection_metrics(found: DataFrame, truths: DataFrame, thresholds: Sequence[float] = (0.5,)) -> Measured:
+def detection_metrics(found: DataFrame, truths: DataFrame, thresholds: Sequence[float] = (0.5,)) -> GroupMetrics:
     """Average precision of every class, at every overlap.
 
     Args:
@@ -55,7 +55,7 @@ def detection_metrics(found: DataFrame, truths: DataFrame, thresholds: Sequence[
             precision[f"{row['threshold']:g}"][row["class"]] = row["area"] / objects[row["class"]]
     means = {f"map_{threshold}": float(np.mean(list(by_class.values()))) for threshold, by_class in precision.items()}
     metrics = {"map": float(np.mean(list(means.values()))), **means, "rows": float(sum(objects.values()))}
-    return Measured(metrics, {"average_precision": precision})
+    return GroupMetrics(metrics, {"average_precision": precision})
 
 
 def overlaps(boxes: _Numbers, others: _Numbers) -> _Numbers:

@@ -16,7 +16,7 @@ ALL = 0
 
 
 @dataclass(frozen=True)
-class Measured:
+class GroupMetrics:
     """What a model is worth on rows it never saw.
 
     Args:

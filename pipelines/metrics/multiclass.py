@@ -8,10 +8,10 @@ from pyspark.sql import Column, DataFrame, Row
 from pyspark.sql import functions as F
 
 from emberline.pipelines.metrics.definitions import PROBABILITY_FLOOR
-from emberline.pipelines.metrics.grouped import ALL, GROUP, Measured, groups_of, require_rows, spread
+from emberline.pipelines.metrics.grouped import ALL, GROUP, GroupMetrics, groups_of, require_rows, spread
 
 
-def multiclass_metrics(scored: DataFrame, label: str, classes: int, top: Sequence[int] = ()) -> dict[int, Measured]:
+def multiclass_metrics(scored: DataFrame, label: str, classes: int, top: Sequence[int] = ()) -> dict[int, GroupMetrics]:
     """Accuracy, log loss, top-k accuracy and F1.
 
     Args:
@@ -62,7 +62,7 @@ def multiclass_metrics(scored: DataFrame, label: str, classes: int, top: Sequenc
         sums = {
             name: sum(row[name] for row in by_class.values()) for name in ("rows", "loss", *(f"top_{k}" for k in top))
         }
-        found[group] = Measured(_metrics(sums, right, true, guessed, top))
+        found[group] = GroupMetrics(_metrics(sums, right, true, guessed, top))
     found[ALL].details["confusion"] = confusion.tolist()
     return found
 

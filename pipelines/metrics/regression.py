@@ -5,7 +5,7 @@ from typing import Any
 from pyspark.sql import DataFrame, Row
 from pyspark.sql import functions as F
 
-from emberline.pipelines.metrics.grouped import ALL, GROUP, Measured, groups_of, require_rows, spread
+from emberline.pipelines.metrics.grouped import ALL, GROUP, GroupMetrics, groups_of, require_rows, spread
 
 ERROR_BINS = 40
 """Equal parts of the errors within `ERROR_SPAN` times their root mean square; all further out are in the outermost."""
@@ -13,7 +13,7 @@ ERROR_BINS = 40
 ERROR_SPAN = 3.0
 
 
-def regression_metrics(scored: DataFrame, label: str, prediction: str) -> dict[int, Measured]:
+def regression_metrics(scored: DataFrame, label: str, prediction: str) -> dict[int, GroupMetrics]:
     """Errors in the label's unit, and the share of its variance that is explained.
 
     Args:
@@ -43,7 +43,7 @@ def regression_metrics(scored: DataFrame, label: str, prediction: str) -> dict[i
     )  # fmt: skip
     by_group = {row[GROUP]: row for row in sums.collect()}
     require_rows(by_group[ALL]["rows"] if ALL in by_group else 0)
-    found = {group: Measured(_metrics(row)) for group, row in sorted(by_group.items())}
+    found = {group: GroupMetrics(_metrics(row)) for group, row in sorted(by_group.items())}
     found[ALL].details["errors"] = _errors(rows, found[ALL].metrics["rmse"])
     return found
 

@@ -3,10 +3,10 @@
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
-from emberline.pipelines.metrics.grouped import Measured, require_rows
+from emberline.pipelines.metrics.grouped import GroupMetrics, require_rows
 
 
-def retrieval_metrics(items: DataFrame, query: str, score: str, relevant: str) -> Measured:
+def retrieval_metrics(items: DataFrame, query: str, score: str, relevant: str) -> GroupMetrics:
     """How well scores put the relevant items of each query first.
 
     Args:
@@ -34,4 +34,4 @@ def retrieval_metrics(items: DataFrame, query: str, score: str, relevant: str) -
     )
     means = by_query.agg(F.avg("precision"), F.avg("reciprocal"), F.count(F.lit(1))).collect()[0]
     require_rows(means[2])
-    return Measured({"map": means[0], "mrr": means[1], "queries": float(means[2]), "rows": float(rows.count())})
+    return GroupMetrics({"map": means[0], "mrr": means[1], "queries": float(means[2]), "rows": float(rows.count())})

@@ -8,10 +8,10 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from emberline.features.errors import BadInputError
-from emberline.pipelines.metrics.grouped import Measured, require_rows
+from emberline.pipelines.metrics.grouped import GroupMetrics, require_rows
 
 
-def segmentation_metrics(masks: DataFrame, truth: str, predicted: str, classes: int) -> Measured:
+def segmentation_metrics(masks: DataFrame, truth: str, predicted: str, classes: int) -> GroupMetrics:
     """Overlap of predicted and true regions, counted over the pixels of all images together.
 
     Args:
@@ -42,7 +42,7 @@ def segmentation_metrics(masks: DataFrame, truth: str, predicted: str, classes: 
     iou, dice = right[seen] / (either - right)[seen], 2 * right[seen] / either[seen]
     by_class = {name: dict(zip(np.flatnonzero(seen).tolist(), values.tolist(), strict=True))
                 for name, values in (("iou", iou), ("dice", dice))}  # fmt: skip
-    return Measured(
+    return GroupMetrics(
         {
             "pixel_accuracy": float(right.sum() / confusion.sum()),
             "iou": float(iou.mean()),

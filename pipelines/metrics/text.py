@@ -8,7 +8,7 @@ import pyarrow as pa
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from emberline.pipelines.metrics.grouped import ALL, GROUP, Measured, groups_of, require_rows, spread
+from emberline.pipelines.metrics.grouped import ALL, GROUP, GroupMetrics, groups_of, require_rows, spread
 
 BLEU_ORDER = 4
 """Longest n-grams that BLEU counts."""
@@ -23,7 +23,7 @@ _SUMS = {"length": "long", "closest": "long",
          "meteor": "double", "rows": "long"}  # fmt: skip
 
 
-def loss_per_token(texts: DataFrame, loss: str, tokens: str) -> dict[int, Measured]:
+def loss_per_token(texts: DataFrame, loss: str, tokens: str) -> dict[int, GroupMetrics]:
     """Mean loss of a token, by group of texts.
 
     Args:
@@ -46,12 +46,12 @@ def loss_per_token(texts: DataFrame, loss: str, tokens: str) -> dict[int, Measur
     found = {row[GROUP]: row for row in sums.collect() if row["tokens"]}
     require_rows(found[ALL]["tokens"] if ALL in found else 0)
     return {
-        group: Measured({"loss": row["loss"] / row["tokens"], "tokens": row["tokens"], "rows": float(row["rows"])})
+        group: GroupMetrics({"loss": row["loss"] / row["tokens"], "tokens": row["tokens"], "rows": float(row["rows"])})
         for group, row in sorted(found.items())
     }
 
 
-def perplexities(texts: DataFrame, loss: str, tokens: str) -> dict[int, Measured]:
+def perplexities(texts: DataFrame, loss: str, tokens: str) -> dict[int, GroupMetrics]:
     """`perplexity`, exp of the mean loss of a token (infinite from a loss of 300), beside what `loss_per_token` gives.
 
     Args:
@@ -63,7 +63,7 @@ def perplexities(texts: DataFrame, loss: str, tokens: str) -> dict[int, Measured
         BadInputError: if there are no tokens at all.
     """
     return {
-        group: Measured({"perplexity": perplexity_of(found.metrics["loss"])} | found.metrics)
+        group: GroupMetrics({"perplexity": perplexity_of(found.metrics["loss"])} | found.metrics)
         for group, found in loss_per_token(texts, loss, tokens).items()
     }
 
@@ -73,7 +73,7 @@ def perplexity_of(loss: float) -> float:
     return math.exp(loss) if loss < LARGEST_LOSS else math.inf
 
 
-def text_metrics(texts: DataFrame, written: str, references: str, stem: Stem | None = None) -> Measured:
+def text_metrics(texts: DataFrame, written: str, references: str, stem: Stem | None = None) -> GroupMetrics:
     """BLEU of all texts together, and the mean METEOR of each.
 
     Args:
@@ -101,7 +101,7 @@ def text_metrics(texts: DataFrame, written: str, references: str, stem: Stem | N
     length, closest = sums["length"], sums["closest"]
     brevity = 1.0 if length > closest else math.exp(1 - closest / length) if length else 0.0
     mean = math.exp(sum(map(math.log, precisions)) / BLEU_ORDER) if all(precisions) else 0.0
-    return Measured(
+    return GroupMetrics(
         {
             "bleu": brevity * mean,
             **{f"bleu_{n}": precision for n, precision in enumerate(precisions, 1)},

@@ -9,7 +9,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from emberline.features.errors import BadInputError
-from emberline.pipelines.metrics.grouped import ALL, Measured
+from emberline.pipelines.metrics.grouped import ALL, GroupMetrics
 from emberline.pipelines.metrics.ranking import Ranking, rank
 
 FOLDS = 10
@@ -18,7 +18,7 @@ SIMILARITY_BINS = 4000
 
 def verification_metrics(
     pairs: DataFrame, same: str, similarity: str, alarm_rates: Sequence[float] = (0.001, 0.01, 0.1)
-) -> dict[int, Measured]:
+) -> dict[int, GroupMetrics]:
     """How well a similarity tells pairs of the same from pairs of others.
 
     Args:
@@ -43,10 +43,10 @@ def verification_metrics(
     return {group: _measured(ranking, alarm_rates) for group, ranking in sorted(rankings.items())}
 
 
-def _measured(ranking: Ranking, alarm_rates: Sequence[float]) -> Measured:
+def _measured(ranking: Ranking, alarm_rates: Sequence[float]) -> GroupMetrics:
     rows = float(ranking.positives + ranking.negatives)
     if not (ranking.positives and ranking.negatives):
-        return Measured({"rows": rows})
+        return GroupMetrics({"rows": rows})
     curve, metrics, thresholds = ranking.curve, {"auc": ranking.auc, "eer": _equal_error_rate(ranking)}, {}
     for rate in alarm_rates:
         # The curve has the last point on this side of the rate, and no point between it and the next.
@@ -54,7 +54,7 @@ def _measured(ranking: Ranking, alarm_rates: Sequence[float]) -> Measured:
         metrics[f"tar_at_far_{rate:g}"] = curve.hits[good[-1]] / ranking.positives if good else 0.0
         thresholds[f"{rate:g}"] = curve.score[good[-1]] if good else None
     points = {"score": list(curve.score), "hits": list(curve.hits), "alarms": list(curve.alarms)}
-    return Measured(metrics | {"rows": rows}, {"curve": points, "thresholds": thresholds})
+    return GroupMetrics(metrics | {"rows": rows}, {"curve": points, "thresholds": thresholds})
 
 
 def _equal_error_rate(ranking: Ranking) -> float:

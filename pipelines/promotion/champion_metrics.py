@@ -16,7 +16,7 @@ from emberline.pipelines.datasets import load_dataset
 from emberline.pipelines.evaluation.result import open_evaluation
 from emberline.pipelines.evaluation.slices import Slices, with_slices
 from emberline.pipelines.metrics.grouped import ALL
-from emberline.pipelines.promotion.gate import Standing
+from emberline.pipelines.promotion.gate import JudgedMetrics
 from emberline.pipelines.recipe import Recipe
 from emberline.pipelines.saved_model.executors import arrow_arrays, load, spark_columns, task_threads
 from emberline.pipelines.scoring.model import open_model, require_columns
@@ -27,7 +27,7 @@ from emberline.pipelines.tracking import ModelVersion, Tracker
 
 def champion_on(
     spark: SparkSession, tracker: Tracker, champion: ModelVersion, recipe: Recipe, version: DatasetVersion
-) -> Standing:
+) -> JudgedMetrics:
     """How good the champion is on the held-out rows of a dataset version.
 
     Where it was evaluated on the same version, that is known. Otherwise the raw held-out rows are read again, and the
@@ -46,7 +46,7 @@ def champion_on(
     if champion.tags.get("emberline.dataset_digest") == version.digest:
         with suppress(BadInputError):  # its training's folder is gone
             evaluated = open_evaluation(champion.tags["emberline.training"])
-            return Standing(evaluated.metrics, evaluated.slices)
+            return JudgedMetrics(evaluated.metrics, evaluated.slices)
     dataset = load_dataset(recipe.dataset)
     model = open_model(spark, tracker, f"models:/{champion.name}/{champion.version}")
     require_columns(model.schema, dataset.schema, model.called)
@@ -72,7 +72,7 @@ def champion_on(
         raise BadInputError(
             f"{model.called} can read {read} held-out rows at {source!r}, and the candidate had {rows:,}"
         )
-    return Standing(metrics, slices.table(found))
+    return JudgedMetrics(metrics, slices.table(found))
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ MOST_DECIMALS = 12
 
 
 @dataclass(frozen=True)
-class Standing:
+class JudgedMetrics:
     """What a gate looks at in a model.
 
     Args:
@@ -84,7 +84,7 @@ def require_slices(recipe: Recipe) -> None:
             raise BadInputError(f"The gate asks for slices by {name!r}, and evaluate does not measure them. {known}")
 
 
-def meets_limits(gate: Gate, candidate: Standing) -> list[Check]:
+def meets_limits(gate: Gate, candidate: JudgedMetrics) -> list[Check]:
     """Conditions that a model has to meet whoever the champion is."""
     value, limit = candidate.metrics[gate.metric], gate.limit
     # Not `<`: a metric that is no number passes no gate.
@@ -100,7 +100,7 @@ def meets_limits(gate: Gate, candidate: Standing) -> list[Check]:
     return checks
 
 
-def judge(gate: Gate, candidate: Standing, champion: Standing | None) -> Verdict:
+def judge(gate: Gate, candidate: JudgedMetrics, champion: JudgedMetrics | None) -> Verdict:
     """Whether a model becomes champion, and why.
 
     Args:

@@ -20,7 +20,7 @@ ASK, POLICY, LEARNED = b"A", b"P", b"L"
 """Kinds of frames beside those of `wire`."""
 
 
-class Distant:
+class RemoteRollouts:
     """The learner's end: a `Play` whose episodes are played elsewhere.
 
     Args:
@@ -31,7 +31,7 @@ class Distant:
         self._connection = connection
 
     @classmethod
-    def accept(cls, listener: socket.socket, secret: str) -> "Distant":
+    def accept(cls, listener: socket.socket, secret: str) -> "RemoteRollouts":
         """The driver's connection; whoever does not know the secret is turned away."""
         while True:
             connection, _ = listener.accept()

@@ -34,7 +34,7 @@ def learn(assignment: Assignment, report: Report) -> None:
     """
     import tensorflow as tf
 
-    from emberline.pipelines.reinforcement.channel import Distant
+    from emberline.pipelines.reinforcement.channel import RemoteRollouts
     from emberline.pipelines.training.strategy import address_of_this_process
 
     tf.config.threading.set_intra_op_parallelism_threads(assignment.threads)
@@ -44,7 +44,7 @@ def learn(assignment: Assignment, report: Report) -> None:
     host = address_of_this_process()
     with socket.create_server((host, 0)) as listener:
         report({"event": "listening", "host": host, "port": listener.getsockname()[1], "process": os.getpid()})
-        play = Distant.accept(listener, assignment.secret)
+        play = RemoteRollouts.accept(listener, assignment.secret)
     reached = master(
         learner, play, enough=assignment.enough, rounds=assignment.rounds, per_round=assignment.per_round,
         exam=assignment.exam, seed=assignment.seed, on_round=lambda one: report({"event": "round"} | asdict(one)),

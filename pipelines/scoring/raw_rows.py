@@ -13,7 +13,7 @@ from pyspark.sql.pandas.types import to_arrow_type
 from pyspark.sql.types import DataType, IntegralType, StringType
 
 from emberline.features import storage
-from emberline.features.analysis.sources import Part, file_splits
+from emberline.features.analysis.sources import ByteRange, file_splits
 from emberline.features.errors import BadInputError, nearest
 from emberline.features.schema import Schema
 from emberline.features.validation.rows import FAULT, RAW, SOURCE
@@ -39,7 +39,7 @@ class RawRows:
     frame: DataFrame
     columns: tuple[str, ...]
     typed: bool
-    splits: Sequence[tuple[Part, ...]] = ()
+    splits: Sequence[tuple[ByteRange, ...]] = ()
 
     def types(self, names: Sequence[str]) -> list[DataType]:
         """Spark's types of some columns."""
@@ -136,7 +136,7 @@ def _splits(
     rows: RawRows,
     schema: Schema,
     carried: Sequence[str],
-) -> Sequence[tuple[Part, ...]]:
+) -> Sequence[tuple[ByteRange, ...]]:
     """Parts of the files, if each of them has all columns in itself."""
     below = [file.uri.removeprefix(storage.join(uri, "")) for file in files]
     if not rows.typed or any("=" in path or any(map(hidden, path.split("/")[:-1])) for path in below):

@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 from pyspark import TaskContext
 
 from emberline.features import storage
-from emberline.features.analysis.sources import Part, groups_of, parts_of
+from emberline.features.analysis.sources import ByteRange, groups_of, parts_of
 from emberline.features.schema import Schema
 from emberline.features.validation.rows import REASON, SOURCE
 from emberline.pipelines.saved_model.executors import arrow_arrays, load, task_threads
@@ -93,13 +93,13 @@ class OfFiles:
     """
 
     columns: tuple[str, ...]
-    splits: Sequence[tuple[Part, ...]]
+    splits: Sequence[tuple[ByteRange, ...]]
     score: Scorer
 
     def __call__(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         return self.score(rows for part in parts_of(batches, self.splits) for rows in self._read(part))
 
-    def _read(self, part: Part) -> Iterator[pa.RecordBatch]:
+    def _read(self, part: ByteRange) -> Iterator[pa.RecordBatch]:
         texts = [field.name for field in self.score.schema.fields if field.kind == "string" and not field.many]
         with storage.open_random(part.uri) as stream:
             # Times as Spark once wrote them reach further than nanoseconds do.

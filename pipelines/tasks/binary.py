@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import tensorflow as tf
     from pyspark.sql import DataFrame
 
-    from emberline.pipelines.metrics.grouped import Measured
+    from emberline.pipelines.metrics.grouped import GroupMetrics
 
 BINS = 4096
 """Bins of predicted probability in which the held-out AUC of an epoch is counted."""
@@ -69,7 +69,7 @@ class Binary:
         metrics = {"eval_loss": float(loss / rows), "eval_accuracy": float(right / rows)}
         return metrics | ({"eval_auc": float(positives @ below / pairs)} if pairs else {})
 
-    def evaluate(self, scored: "DataFrame", label: str, threshold: float) -> "dict[int, Measured]":
+    def evaluate(self, scored: "DataFrame", label: str, threshold: float) -> "dict[int, GroupMetrics]":
         """See `binary_metrics`."""
         from emberline.pipelines.metrics.binary import binary_metrics
         from emberline.pipelines.metrics.grouped import ALL

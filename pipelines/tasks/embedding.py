@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import tensorflow as tf
     from pyspark.sql import DataFrame
 
-    from emberline.pipelines.metrics.grouped import Measured
+    from emberline.pipelines.metrics.grouped import GroupMetrics
 
 MARGIN = 0.2
 """By which a row of another label must be further away than one of the same; squared distance of unit vectors."""
@@ -87,7 +87,7 @@ class Embedding:
         place = int(np.argmin(np.abs(missed - passed)))
         return {"eval_loss": 1 - auc, "eval_auc": auc, "eval_eer": float(missed[place] + passed[place]) / 2}
 
-    def evaluate(self, scored: "DataFrame", label: str, threshold: float) -> "dict[int, Measured]":
+    def evaluate(self, scored: "DataFrame", label: str, threshold: float) -> "dict[int, GroupMetrics]":
         """See `verification_metrics` and `fold_accuracy`.
 
         The pairs are each row with the next of its label, and with one of the label behind its own.
@@ -95,7 +95,7 @@ class Embedding:
         from pyspark.sql import functions as F
         from pyspark.sql.window import Window
 
-        from emberline.pipelines.metrics.grouped import ALL, Measured, groups_of
+        from emberline.pipelines.metrics.grouped import ALL, GroupMetrics, groups_of
         from emberline.pipelines.metrics.verification import FOLDS, fold_accuracy, verification_metrics
 
         order = Window.partitionBy("label").orderBy(F.xxhash64("embedding"))
@@ -117,4 +117,4 @@ class Embedding:
         found = verification_metrics(measured, "same", "cosine")
         whole = found[ALL].metrics | fold_accuracy(measured, "same", "cosine", "fold")
         whole |= {"rows": float(scored.count()), "pairs": whole["rows"]}
-        return found | {ALL: Measured(whole, found[ALL].details)}
+        return found | {ALL: GroupMetrics(whole, found[ALL].details)}

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import tensorflow as tf
     from pyspark.sql import DataFrame
 
-    from emberline.pipelines.metrics.grouped import Measured
+    from emberline.pipelines.metrics.grouped import GroupMetrics
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class Generation:
         loss, real, fake = (float(total / sums[3]) for total in sums[:3])
         return {"eval_loss": loss, "eval_realness": real, "eval_generated_realness": fake}
 
-    def evaluate(self, scored: "DataFrame", label: str, threshold: float) -> "dict[int, Measured]":
+    def evaluate(self, scored: "DataFrame", label: str, threshold: float) -> "dict[int, GroupMetrics]":
         """Means over pictures."""
         return means(scored, {name: name for name in self.metrics})
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import tensorflow as tf
     from pyspark.sql import DataFrame
 
-    from emberline.pipelines.metrics.grouped import Measured
+    from emberline.pipelines.metrics.grouped import GroupMetrics
 
 TOP = (2, 5)
 """How often the truth is among the k likeliest classes is counted for these k, where there are more than k classes."""
@@ -85,7 +85,7 @@ class Multiclass:
         loss, right, rows = sums
         return {"eval_loss": float(loss / rows), "eval_accuracy": float(right / rows)}
 
-    def evaluate(self, scored: "DataFrame", label: str, threshold: float) -> "dict[int, Measured]":
+    def evaluate(self, scored: "DataFrame", label: str, threshold: float) -> "dict[int, GroupMetrics]":
         """See `multiclass_metrics`."""
         from emberline.pipelines.metrics.grouped import ALL
         from emberline.pipelines.metrics.multiclass import multiclass_metrics

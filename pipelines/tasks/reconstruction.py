@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import tensorflow as tf
     from pyspark.sql import DataFrame
 
-    from emberline.pipelines.metrics.grouped import Measured
+    from emberline.pipelines.metrics.grouped import GroupMetrics
 
 SSIM_WINDOW = 11
 """Pixels across the window of the structural similarity; smaller pictures are one window."""
@@ -68,7 +68,7 @@ class Reconstruction:
         error, ratio, similarity = (float(total / sums[3]) for total in sums[:3])
         return {"eval_loss": error, "eval_psnr": ratio, "eval_ssim": similarity}
 
-    def evaluate(self, scored: "DataFrame", label: str, threshold: float) -> "dict[int, Measured]":
+    def evaluate(self, scored: "DataFrame", label: str, threshold: float) -> "dict[int, GroupMetrics]":
         """Means over pictures."""
         return means(scored, {name: name for name in self.metrics})
 

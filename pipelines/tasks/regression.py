@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import tensorflow as tf
     from pyspark.sql import DataFrame
 
-    from emberline.pipelines.metrics.grouped import Measured
+    from emberline.pipelines.metrics.grouped import GroupMetrics
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ class Regression:
             "eval_mae": float(absolute / rows),
         }
 
-    def evaluate(self, scored: "DataFrame", label: str, threshold: float) -> "dict[int, Measured]":
+    def evaluate(self, scored: "DataFrame", label: str, threshold: float) -> "dict[int, GroupMetrics]":
         """See `regression_metrics`."""
         from emberline.pipelines.metrics.regression import regression_metrics
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import tensorflow as tf
     from pyspark.sql import DataFrame
 
-    from emberline.pipelines.metrics.grouped import Measured
+    from emberline.pipelines.metrics.grouped import GroupMetrics
 
 SMOOTH = 1e-5
 """Keeps the overlap of two empty masks defined, and calls it perfect."""
@@ -57,7 +57,7 @@ class Segmentation:
         dice, iou, met = (float(total / sums[3]) for total in sums[:3])
         return {"eval_loss": 1 - dice, "eval_dice": dice, "eval_iou": iou, "eval_met": met}
 
-    def evaluate(self, scored: "DataFrame", label: str, threshold: float) -> "dict[int, Measured]":
+    def evaluate(self, scored: "DataFrame", label: str, threshold: float) -> "dict[int, GroupMetrics]":
         """Means over pictures."""
         return means(scored, {name: name for name in self.metrics})
 

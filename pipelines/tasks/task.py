@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import tensorflow as tf
     from pyspark.sql import DataFrame
 
-    from emberline.pipelines.metrics.grouped import Measured
+    from emberline.pipelines.metrics.grouped import GroupMetrics
 
 Outputs: TypeAlias = "tf.Tensor | Mapping[str, tf.Tensor]"
 """What a network says: a tensor, or several by name where a task asks for more than one."""
@@ -83,7 +83,7 @@ class Task(Protocol):
     def held_out(self, sums: Sums) -> dict[str, float]:
         """Metrics of the held-out rows of an epoch, `eval_loss` first."""
 
-    def evaluate(self, scored: "DataFrame", label: str, threshold: float) -> "dict[int, Measured]":
+    def evaluate(self, scored: "DataFrame", label: str, threshold: float) -> "dict[int, GroupMetrics]":
         """Metrics over scored rows by group of rows, counted in Spark.
 
         Args:
@@ -121,7 +121,7 @@ def side_outputs(outputs: "Outputs") -> "list[tf.Tensor]":
     return [value for name, value in found.items() if name.startswith(SIDE)]
 
 
-def means(scored: "DataFrame", columns: "Mapping[str, str]") -> "dict[int, Measured]":
+def means(scored: "DataFrame", columns: "Mapping[str, str]") -> "dict[int, GroupMetrics]":
     """Means of columns over scored rows, and `rows`, by group of rows.
 
     Args:
@@ -134,7 +134,7 @@ def means(scored: "DataFrame", columns: "Mapping[str, str]") -> "dict[int, Measu
     """
     from pyspark.sql import functions as F
 
-    from emberline.pipelines.metrics.grouped import ALL, GROUP, Measured, groups_of, require_rows, spread
+    from emberline.pipelines.metrics.grouped import ALL, GROUP, GroupMetrics, groups_of, require_rows, spread
 
     rows = scored.select(*set(columns.values()), *groups_of(scored))
     counted = spread(rows).groupBy(GROUP).agg(
@@ -143,6 +143,6 @@ def means(scored: "DataFrame", columns: "Mapping[str, str]") -> "dict[int, Measu
     by_group = {row[GROUP]: row for row in counted.collect()}
     require_rows(by_group[ALL]["_rows"] if ALL in by_group else 0)
     return {
-        group: Measured({name: float(row[name]) for name in columns} | {"rows": float(row["_rows"])})
+        group: GroupMetrics({name: float(row[name]) for name in columns} | {"rows": float(row["_rows"])})
         for group, row in sorted(by_group.items())
     }

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
     from emberline.features.statistics import Statistics
-    from emberline.pipelines.metrics.grouped import Measured
+    from emberline.pipelines.metrics.grouped import GroupMetrics
 
 
 UNNAMED = "<unknown>"
@@ -92,11 +92,11 @@ class Translation:
             "eval_loss": loss, "eval_perplexity": perplexity_of(loss), "eval_exact": float(sums[2] / max(sums[3], 1.0)),
         }  # fmt: skip
 
-    def evaluate(self, scored: "DataFrame", label: str, threshold: float) -> "dict[int, Measured]":
+    def evaluate(self, scored: "DataFrame", label: str, threshold: float) -> "dict[int, GroupMetrics]":
         """The same of an evaluation's rows, and BLEU and METEOR of the texts of each group."""
         from pyspark.sql import functions as F
 
-        from emberline.pipelines.metrics.grouped import ALL, GROUPS, Measured
+        from emberline.pipelines.metrics.grouped import ALL, GROUPS, GroupMetrics
         from emberline.pipelines.metrics.text import perplexities, text_metrics
 
         exact = (F.col("written") == F.col("reference")).cast("double")
@@ -109,5 +109,5 @@ class Translation:
             its = texts if group == ALL else texts.where(F.array_contains(GROUPS, group))
             right = its.agg(F.avg("exact")).collect()[0][0]
             written = text_metrics(its, "words", "references").metrics
-            found[group] = Measured(written | measured.metrics | {"exact": float(right)}, measured.details)
+            found[group] = GroupMetrics(written | measured.metrics | {"exact": float(right)}, measured.details)
         return found

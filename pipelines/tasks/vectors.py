@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import tensorflow as tf
     from pyspark.sql import DataFrame
 
-    from emberline.pipelines.metrics.grouped import Measured
+    from emberline.pipelines.metrics.grouped import GroupMetrics
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Vectors:
         """Loss of a pair in the mean."""
         return {"eval_loss": float(sums[0] / max(sums[1], 1.0))}
 
-    def evaluate(self, scored: "DataFrame", label: str, threshold: float) -> "dict[int, Measured]":
+    def evaluate(self, scored: "DataFrame", label: str, threshold: float) -> "dict[int, GroupMetrics]":
         """The same of an evaluation's rows."""
         from emberline.pipelines.metrics.text import loss_per_token
 

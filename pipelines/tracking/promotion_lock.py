@@ -1,4 +1,4 @@
-"""Turns: of all processes that want to change the champion of a model, one at a time.
+"""A lock with a fencing number: of all processes that want to change the champion of a model, one at a time.
 
 MLflow has no lock and no compare-and-set: the alias goes to whoever writes last. But it makes a name once (see
 `Store._claim`). A turn is a number that only one process can claim; its holder reads, decides and writes, and says
@@ -21,18 +21,18 @@ TURN_SECONDS = 60
 """How long a turn may take before others pass it over; its few requests take less than one."""
 
 
-class Turns(Store):
-    """Turns at the models of a store."""
+class PromotionLock(Store):
+    """A store whose models can be held by one process at a time."""
 
     @contextmanager
-    def turn(self, model: str) -> Iterator[int]:
+    def hold(self, model: str) -> Iterator[int]:
         """Waits for a turn at a registered model, and holds it for the block.
 
         Args:
             model: Name of a registered model that exists.
 
         Yields:
-            Number of the turn, for `require_turn`.
+            Number of the turn, for `require_held`.
 
         Raises:
             TrackingError: if the store does not answer.
@@ -46,7 +46,7 @@ class Turns(Store):
             if self._over(model) < number:
                 self._client.set_registered_model_tag(model, OVER, str(number))
 
-    def require_turn(self, model: str, number: int) -> None:
+    def require_held(self, model: str, number: int) -> None:
         """Called before each write of a turn.
 
         Raises:

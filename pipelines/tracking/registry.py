@@ -13,8 +13,8 @@ from emberline.features import storage
 from emberline.features.errors import BadInputError
 from emberline.features.schema import Schema
 from emberline.pipelines.saved_model.digest import TAG, model_digest, require_unchanged
-from emberline.pipelines.tracking import flavor as mlflow_flavor
-from emberline.pipelines.tracking.promotion_lock import Turns
+from emberline.pipelines.tracking import flavor
+from emberline.pipelines.tracking.promotion_lock import PromotionLock
 
 CHAMPION, CHALLENGER = "champion", "challenger"
 HISTORY = "emberline.champions"
@@ -45,7 +45,7 @@ def model_name(recipe: str, synthetic: bool) -> str:
     return f"emberline-{recipe}" + ("-synthetic" if synthetic else "")
 
 
-class Registry(Turns):
+class Registry(PromotionLock):
     """The models of a store."""
 
     def register(
@@ -63,7 +63,7 @@ class Registry(Turns):
         """
         # The flavour logs into the current experiment, wherever the run is: its files would land elsewhere.
         mlflow.set_experiment(experiment_id=self._client.get_run(run_id).info.experiment_id)
-        info = mlflow_flavor.log(saved_model, schema, run_id, examples)
+        info = flavor.log(saved_model, schema, run_id, examples)
         tags = {**tags, TAG: model_digest(saved_model)}
         with suppress(MlflowException):  # it exists already
             self._client.create_registered_model(name)
@@ -106,7 +106,7 @@ class Registry(Turns):
         Raises:
             TrackingError: if the registry does not answer, or this process slept through its turn.
         """
-        with self.turn(version.name) as turn:
+        with self.hold(version.name) as turn:
             held = self.champion(version.name)
             if (held and held.version) != (instead_of and instead_of.version):
                 return False
@@ -132,7 +132,7 @@ class Registry(Turns):
         """
         if not self.champion(name):
             raise BadInputError(f"No model {name!r} with a champion in {self.uri}. {self._known_models()}")
-        with self.turn(name) as turn:
+        with self.hold(name) as turn:
             held = self.champion(name)
             past = self._past_champions(name, held.version) if held else []
             if held is None or len(past) < 2:
@@ -144,7 +144,7 @@ class Registry(Turns):
 
     def _crown(self, name: str, version: int, history: list[int], turn: int) -> None:
         """Writes the history before the alias: whoever dies between leaves one that still leads to the champion."""
-        self.require_turn(name, turn)
+        self.require_held(name, turn)
         self._client.set_registered_model_tag(name, HISTORY, json.dumps(history))
         self._client.set_registered_model_alias(name, CHAMPION, str(version))
 
@@ -204,7 +204,7 @@ class Registry(Turns):
             ModelChangedError: if its files are not those that were registered.
         """
         local = mlflow.artifacts.download_artifacts(artifact_uri=version.source, dst_path=folder)
-        saved_model = str(Path(local) / mlflow_flavor.SAVED_MODEL)
+        saved_model = str(Path(local) / flavor.SAVED_MODEL)
         called = f"{version.name} version {version.version}" if version.version else version.name
         require_unchanged(saved_model, version.tags.get(TAG, ""), called)
         return saved_model

@@ -38,12 +38,12 @@ def _train(assignment: Assignment, report: Report) -> None:
         make_strategy,
         prepare_devices,
         serve,
-        task_of_this_process,
+        tf_config_task,
     )
 
     recipe = load_recipe(assignment.recipe, assignment.overrides)
     recipe = replace(recipe, training=_as_it_runs(recipe.training))
-    training, task = recipe.training, task_of_this_process()
+    training, task = recipe.training, tf_config_task()
     prepare_devices(training, assignment.threads)
     version = open_version(assignment.dataset)
     announce_ready(report)

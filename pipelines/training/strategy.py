@@ -54,7 +54,7 @@ def serve(training: Training, threads: int, report: Callable[[dict[str, Any]], N
         intra_op_parallelism_threads=threads, inter_op_parallelism_threads=_inter_op_threads(training, threads)
     )
     config.gpu_options.allow_growth = True
-    task = task_of_this_process()
+    task = tf_config_task()
     cluster = tf.train.ClusterSpec(json.loads(os.environ["TF_CONFIG"])["cluster"])
     server = tf.distribute.Server(
         cluster, job_name=task["type"], task_index=task["index"], protocol="grpc", config=config
@@ -63,7 +63,7 @@ def serve(training: Training, threads: int, report: Callable[[dict[str, Any]], N
     threading.Event().wait()
 
 
-def task_of_this_process() -> dict[str, Any]:
+def tf_config_task() -> dict[str, Any]:
     """Type and index from `TF_CONFIG`."""
     task: dict[str, Any] = json.loads(os.environ.get("TF_CONFIG", "{}")).get("task", {"type": "chief", "index": 0})
     return task
@@ -71,7 +71,7 @@ def task_of_this_process() -> dict[str, Any]:
 
 def address_of_this_process() -> str:
     """The host under which the others know this process, from `TF_CONFIG`."""
-    config, task = json.loads(os.environ.get("TF_CONFIG", "{}")), task_of_this_process()
+    config, task = json.loads(os.environ.get("TF_CONFIG", "{}")), tf_config_task()
     return str(config["cluster"][task["type"]][task["index"]]).rpartition(":")[0] if config else "127.0.0.1"
 
 

@@ -18,7 +18,7 @@ from emberline.features.tfrecord.layouts import read_shard
 from emberline.features.validation.expectations import Expectations
 from emberline.pipelines.datasets.readers.image_folder import ImageFolder
 from emberline.pipelines.etl import etl
-from emberline.pipelines.preparation import checked_data as data_check
+from emberline.pipelines.preparation import checked_data
 from emberline.pipelines.preparation.shard_writer import BLOCK_BYTES, fitted
 from emberline.pipelines.recipe import Optimizer, Preparation, Recipe, Training
 
@@ -62,7 +62,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def version(spark: SparkSession, folder: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
     output = f"file://{tmp_path_factory.mktemp('etl')}/version"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(data_check, "load_dataset", lambda _: ImageFolder("pets", tuple(COLOURS)))
+        patch.setattr(checked_data, "load_dataset", lambda _: ImageFolder("pets", tuple(COLOURS)))
         accepted = Expectations(rejected=0.5)
         found = etl(spark, recipe(Image("image", 32, 24), expectations=accepted), f"file://{folder}", output)
     assert (found.rows_read, found.rows_rejected, found.records) == (57, 1, {"train": 40, "eval": 16})
@@ -94,7 +94,7 @@ def test_shards_hold_the_pixels_a_byte_each(version: str) -> None:
 def test_stored_as_files_they_are_the_same_and_smaller(
     spark: SparkSession, folder: Path, version: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(data_check, "load_dataset", lambda _: ImageFolder("pets", tuple(COLOURS)))
+    monkeypatch.setattr(checked_data, "load_dataset", lambda _: ImageFolder("pets", tuple(COLOURS)))
     wanted = recipe(Image("image", 32, 24, stored_as="png"), expectations=Expectations(rejected=0.5))
     output = f"file://{tmp_path}/version"
     etl(spark, wanted, f"file://{folder}", output)
@@ -125,7 +125,7 @@ def test_shards_of_unequal_files_are_about_as_large_as_each_other(
             flat = Picture.new("RGB", size, COLOURS[kind])
             noise = Picture.fromarray(draw.integers(0, 256, (*size, 3), dtype=np.uint8))
             (noise if kind == "dog" else flat).save(path, quality=95)
-    monkeypatch.setattr(data_check, "load_dataset", lambda _: ImageFolder("pets", tuple(COLOURS)))
+    monkeypatch.setattr(checked_data, "load_dataset", lambda _: ImageFolder("pets", tuple(COLOURS)))
     output = f"file://{tmp_path}/version"
     etl(spark, recipe(Image("image", 64, 64, stored_as="jpeg")), f"file://{tmp_path}/raw", output)
     shards = open_version(output).split("train")

@@ -10,8 +10,7 @@ from pathlib import Path
 import pytest
 
 from emberline.features.errors import BadInputError
-from emberline.pipelines.tracking import CHALLENGER, CHAMPION, Tracker, TrackingError
-from emberline.pipelines.tracking import promotion_lock as turns
+from emberline.pipelines.tracking import CHALLENGER, CHAMPION, Tracker, TrackingError, promotion_lock
 from emberline.pipelines.tracking.registry import HISTORY
 
 ROOT = Path(__file__).parents[2]
@@ -167,7 +166,7 @@ def test_a_challenger_that_wins_is_challenger_no_more(tracker: Tracker) -> None:
 
 
 def test_a_turn_that_nobody_ends_is_passed_over(tracker: Tracker, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(turns, "TURN_SECONDS", 1)
+    monkeypatch.setattr(promotion_lock, "TURN_SECONDS", 1)
     assert tracker._claim(f"champion/{NAME}/1")  # as a process does that is killed right after
     assert tracker.promote(tracker.version(NAME, 1), None)
     # It was only asleep: what it wanted to write is not true any more.

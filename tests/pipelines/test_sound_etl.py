@@ -15,7 +15,7 @@ from emberline.features.tfrecord.layouts import read_shard
 from emberline.features.transform import TransformGraph
 from emberline.pipelines.datasets.readers.sound_folder import SoundFolder
 from emberline.pipelines.etl import EtlResult, etl
-from emberline.pipelines.preparation import checked_data as data_check
+from emberline.pipelines.preparation import checked_data
 from emberline.pipelines.recipe import Optimizer, Preparation, Recipe, Training
 
 OPEN = Spectrum("sound", 8000, 256, 128, mels=20)
@@ -58,7 +58,7 @@ def version(spark: SparkSession, folder: Path, tmp_path_factory: pytest.TempPath
         "words", "", "words", Network(OPEN), Training((Optimizer("sgd", 0.1),), 1, 2), Preparation(shards=2)
     )
     patch = pytest.MonkeyPatch()
-    patch.setattr(data_check, "load_dataset", lambda name: SoundFolder("words", ("high", "low")))
+    patch.setattr(checked_data, "load_dataset", lambda name: SoundFolder("words", ("high", "low")))
     try:
         return etl(spark, recipe, str(folder), str(tmp_path_factory.mktemp("made") / "version"))
     finally:

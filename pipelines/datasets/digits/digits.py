@@ -37,7 +37,7 @@ MISREAD = 0.02
 """Share of made-up digits whose label is drawn anew."""
 
 
-class Part(NamedTuple):
+class RecordRange(NamedTuple):
     """A file, or some of its rows.
 
     Args:
@@ -73,9 +73,9 @@ class Digits:
         if not known:
             raise BadInputError(f"{uri!r} holds none of {', '.join((*FILES.values(), *ALONE))}.")
         if split and all(name in files for name in FILES.values()):
-            parts = [Part(files[FILES[split]], None)]
+            parts = [RecordRange(files[FILES[split]], None)]
         else:
-            parts = [Part(known[0], split == "eval")] if split else [Part(file, None) for file in known]
+            parts = [RecordRange(known[0], split == "eval")] if split else [RecordRange(file, None) for file in known]
         return image_rows(spark, parts, read_part, ("row", "image", "digit"))
 
     def generate(self, directory: str, *, seed: int) -> Synthetic:
@@ -97,7 +97,7 @@ class Digits:
 DATASET = Digits()
 
 
-def read_part(part: Part) -> Iterator[ImageRow]:
+def read_part(part: RecordRange) -> Iterator[ImageRow]:
     """The rows of a file, in an executor."""
     data, name = storage.read_bytes(part.uri), file_name(part.uri).partition(".csv")[0]
     lines = (gzip.decompress(data) if data.startswith(b"\x1f\x8b") else data).decode("ascii", "replace").splitlines()

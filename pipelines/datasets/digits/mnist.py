@@ -37,7 +37,7 @@ MISREAD = 0.02
 """Share of made-up digits whose label is drawn anew."""
 
 
-class Part(NamedTuple):
+class RecordRange(NamedTuple):
     """Some digits of a pair of files.
 
     Args:
@@ -97,7 +97,7 @@ class Mnist:
 DATASET = Mnist()
 
 
-def _parts(uri: str, files: list[str], split: str | None) -> Iterator[Part]:
+def _parts(uri: str, files: list[str], split: str | None) -> Iterator[RecordRange]:
     found = {file_name(file).removesuffix(".gz"): file for file in files}
     sets = [name for name in FILES.values() if f"{name}-{IMAGES}" in found]
     if not sets:
@@ -111,10 +111,10 @@ def _parts(uri: str, files: list[str], split: str | None) -> Iterator[Part]:
         # The driver does not open the files: the last part takes whatever there is beyond.
         for first in range(0, 60_000 if name == "train" else 10_000, PART_ROWS):
             last = 0 if first + PART_ROWS >= (60_000 if name == "train" else 10_000) else first + PART_ROWS
-            yield Part(name, found[f"{name}-{IMAGES}"], labels, first, last, held_out)
+            yield RecordRange(name, found[f"{name}-{IMAGES}"], labels, first, last, held_out)
 
 
-def read_part(part: Part) -> Iterator[ImageRow]:
+def read_part(part: RecordRange) -> Iterator[ImageRow]:
     """The digits of a part, in an executor; those that a damaged file promises and does not have carry a fault."""
     images, promised = read_idx(part.images)
     if images.ndim != 3:

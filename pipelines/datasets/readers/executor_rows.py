@@ -34,7 +34,7 @@ class ImageRow(NamedTuple):
 
 
 @dataclass(frozen=True)
-class ReadParts:
+class ExecutorRows:
     """Runs in executors: numbers of parts in, their rows out; for `mapInArrow`.
 
     Args:
@@ -73,7 +73,7 @@ def image_rows(
         [(name, pa.binary() if name == image else pa.string()) for name in (*names, RAW, SOURCE, FAULT)]
     )  # fmt: skip
     tasks = spark.range(0, len(parts), 1, max(1, len(parts)))
-    return tasks.mapInArrow(ReadParts(tuple(parts), read, schema), answer)
+    return tasks.mapInArrow(ExecutorRows(tuple(parts), read, schema), answer)
 
 
 def in_batches(rows: Iterator[ImageRow], schema: pa.Schema) -> Iterator[pa.RecordBatch]:

@@ -16,7 +16,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from emberline.features import storage
-from emberline.features.analysis.sources import Part, file_splits, parts_of
+from emberline.features.analysis.sources import ByteRange, file_splits, parts_of
 from emberline.features.schema import Field, Label, Purpose, Schema
 from emberline.features.tokens import Tokens
 from emberline.features.validation.rows import FAULT, RAW, SOURCE
@@ -142,7 +142,7 @@ class _OfFiles:
     """Runs in executors: numbers of splits in, passages out; for `mapInArrow`."""
 
     cut: CutPassages
-    splits: Sequence[tuple[Part, ...]]
+    splits: Sequence[tuple[ByteRange, ...]]
 
     def __call__(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for part in parts_of(batches, self.splits):
@@ -167,7 +167,7 @@ def _batches(texts: Iterator[str], name: str) -> Iterator[pa.RecordBatch]:
         yield pa.RecordBatch.from_pydict({"text": pa.array(rows), SOURCE: pa.array([name] * len(rows))})
 
 
-def read_part(part: Part, end: bytes) -> Iterator[str]:
+def read_part(part: ByteRange, end: bytes) -> Iterator[str]:
     """The text of a part of a file, in pieces.
 
     Args:
@@ -181,14 +181,14 @@ def read_part(part: Part, end: bytes) -> Iterator[str]:
     yield decoder.decode(b"", final=True)
 
 
-def _unpacked(part: Part, codec: str) -> Iterator[bytes]:
+def _unpacked(part: ByteRange, codec: str) -> Iterator[bytes]:
     if part.start == 0:
         with storage.open_input(part.uri) as packed, pa.CompressedInputStream(packed, codec) as stream:
             while piece := stream.read(_PIECE):
                 yield piece
 
 
-def _between(part: Part, end: bytes) -> Iterator[bytes]:
+def _between(part: ByteRange, end: bytes) -> Iterator[bytes]:
     with storage.open_random(part.uri) as file:
         size = file.size()
         last = min(part.stop, size)

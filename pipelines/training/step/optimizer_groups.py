@@ -17,7 +17,7 @@ ALL = "*"
 """Stands for the scopes of all optimizers, where there is one loss."""
 
 
-class Part(NamedTuple):
+class OptimizerGroup(NamedTuple):
     """One optimizer.
 
     Args:
@@ -31,7 +31,7 @@ class Part(NamedTuple):
     weights: list[int]
 
 
-class Parts:
+class OptimizerGroups:
     """All optimizers of a training, made inside the scope of its strategy.
 
     Args:
@@ -58,7 +58,7 @@ class Parts:
         for optimizer, group in zip(made, groups, strict=True):
             optimizer.build([model.trainable_variables[index] for index in group])
         self.optimizers: list[keras.optimizers.Optimizer] = made
-        self._parts = [Part(*one) for one in zip(training.optimizers, made, groups, strict=True)]
+        self._groups = [OptimizerGroup(*one) for one in zip(training.optimizers, made, groups, strict=True)]
 
     def gradients(self, losses: Mapping[str, tf.Tensor], tape: tf.GradientTape) -> Gradients:
         """Of each weight, from the loss that its optimizer makes smaller.
@@ -68,18 +68,20 @@ class Parts:
         """
         found: dict[int, tf.Tensor] = {}
         for scope, loss in losses.items():
-            moved = [part for part in self._parts if scope in (ALL, part.declared.scope)]
+            moved = [group for group in self._groups if scope in (ALL, group.declared.scope)]
             found |= self._gradients_of(loss, moved, tape)
         if len(found) < len(self._weights):
             raise BadInputError(
                 f"The network states losses for the scopes {', '.join(map(repr, losses))}, and the scopes of the "
-                f"optimizers are {', '.join(repr(part.declared.scope) for part in self._parts)}. Give both the same."
+                f"optimizers are {', '.join(repr(group.declared.scope) for group in self._groups)}. Give both the same."
             )
         return [found[index] for index in range(len(self._weights))]
 
-    def _gradients_of(self, loss: tf.Tensor, moved: Sequence[Part], tape: tf.GradientTape) -> dict[int, tf.Tensor]:
+    def _gradients_of(
+        self, loss: tf.Tensor, moved: Sequence[OptimizerGroup], tape: tf.GradientTape
+    ) -> dict[int, tf.Tensor]:
         """Of the weights of some parts, by position; zeros, which cost nothing, in a step in which none moves."""
-        positions = [index for part in moved for index in part.weights]
+        positions = [index for group in moved for index in group.weights]
         weights = [self._weights[index] for index in positions]
 
         def computed() -> Gradients:
@@ -87,22 +89,22 @@ class Parts:
             found = tape.gradient(loss, weights, unconnected_gradients=tf.UnconnectedGradients.ZERO)
             return [tf.convert_to_tensor(gradient) for gradient in found]
 
-        if all(part.declared.every > 1 for part in moved) and moved:
-            due = tf.reduce_any([self._is_due(part) for part in moved])
+        if all(group.declared.every > 1 for group in moved) and moved:
+            due = tf.reduce_any([self._is_due(group) for group in moved])
             found = tf.cond(due, computed, lambda: [tf.zeros(one.shape, one.dtype) for one in weights])
         else:
             found = computed()
         return dict(zip(positions, found, strict=True))
 
-    def _is_due(self, part: Part) -> tf.Tensor:
+    def _is_due(self, group: OptimizerGroup) -> tf.Tensor:
         """Whether it moves in the step under way; steps are counted from 1."""
-        return tf.equal((self._steps + 1) % part.declared.every, 0)
+        return tf.equal((self._steps + 1) % group.declared.every, 0)
 
     def penalty(self) -> tf.Tensor:
         """What is added to every loss: L1 and L2 of the optimizers, and what layers of the network add themselves."""
-        declared, total = [part.declared for part in self._parts], tf.zeros([])
+        declared, total = [group.declared for group in self._groups], tf.zeros([])
         if any(one.l1 or one.l2 for one in declared):
-            groups = [[self._model.trainable_variables[index] for index in part.weights] for part in self._parts]
+            groups = [[self._model.trainable_variables[index] for index in group.weights] for group in self._groups]
             total += optimizers.penalty(declared, groups)
         return tf.add_n([total, *(tf.cast(own, tf.float32) for own in self._model.losses)])
 
@@ -119,20 +121,20 @@ class Parts:
             gradients: In the order of the weights, summed over the replicas.
         """
         replica = tf.distribute.get_replica_context()
-        for part in self._parts:
-            mine = [gradients[index] for index in part.weights]
+        for group in self._groups:
+            mine = [gradients[index] for index in group.weights]
             if self._scaled:
-                mine = [gradient * part.optimizer.dynamic_scale.value for gradient in mine]  # it divides by its own
-            if part.declared.every == 1:
-                part.optimizer.apply(mine)
+                mine = [gradient * group.optimizer.dynamic_scale.value for gradient in mine]  # it divides by its own
+            if group.declared.every == 1:
+                group.optimizer.apply(mine)
             else:
-                replica.merge_call(partial(self._move_if_due, part), args=(mine,))
+                replica.merge_call(partial(self._move_if_due, group), args=(mine,))
 
-    def _move_if_due(self, part: Part, strategy: tf.distribute.Strategy, gradients: Any) -> None:
+    def _move_if_due(self, group: OptimizerGroup, strategy: tf.distribute.Strategy, gradients: Any) -> None:
         """For all replicas at once: they meet in Keras's `apply`, which they could not in conditions of their own."""
 
         def move() -> tf.Tensor:
-            strategy.extended.call_for_each_replica(part.optimizer.apply, args=(gradients,))
+            strategy.extended.call_for_each_replica(group.optimizer.apply, args=(gradients,))
             return tf.constant(True)
 
-        tf.cond(self._is_due(part), move, lambda: tf.constant(False))
+        tf.cond(self._is_due(group), move, lambda: tf.constant(False))

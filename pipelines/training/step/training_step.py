@@ -13,7 +13,7 @@ from emberline.pipelines.recipe import Recipe
 from emberline.pipelines.tasks import task_of
 from emberline.pipelines.tasks.task import Losses, Outputs, Sums, main_output, side_outputs
 from emberline.pipelines.training.step.mixup import Mixture, require_numbers
-from emberline.pipelines.training.step.optimizer_groups import ALL, Gradients, Parts
+from emberline.pipelines.training.step.optimizer_groups import ALL, Gradients, OptimizerGroups
 from emberline.pipelines.training.step.recurrent_state import CarriedState
 
 Features = Mapping[str, tf.Tensor]
@@ -47,8 +47,8 @@ class TrainingStep:
         self.weights = [weight.value for weight in self.model.trainable_variables]
         # Every replica counts for itself: all count alike.
         self.steps = tf.Variable(0, trainable=False, dtype=tf.int64, name="steps")
-        self._parts = Parts(training, self.model, self.steps, total_steps)
-        self.optimizers = self._parts.optimizers
+        self._groups = OptimizerGroups(training, self.model, self.steps, total_steps)
+        self.optimizers = self._groups.optimizers
         self._averages = [
             tf.Variable(weight.read_value(), trainable=False, name="average")
             for weight in (self.weights if training.average_decay else ())
@@ -86,10 +86,10 @@ class TrainingStep:
         if context.num_replicas_in_sync > 1:
             # The loss travels with the gradients: a sum of its own would cost as long as a small network's step.
             loss, *gradients = context.all_reduce(tf.distribute.ReduceOp.SUM, [loss, *gradients])
-        scale = self._parts.loss_scale()
+        scale = self._groups.loss_scale()
         if scale is not None:
             gradients = [gradient / scale for gradient in gradients]
-        self._parts.move(self._clipped(gradients))
+        self._groups.move(self._clipped(gradients))
         steps = self.steps.assign_add(1)
         if self._averages:
             self._average(tf.cast(steps, tf.float32))
@@ -119,15 +119,15 @@ class TrainingStep:
         replicas = tf.distribute.get_replica_context().num_replicas_in_sync
         with tf.GradientTape(persistent=True) as tape:
             losses = self._losses(features, label)
-            penalty = self._parts.penalty() / (replicas * training.accumulate)
+            penalty = self._groups.penalty() / (replicas * training.accumulate)
             # Shares of the global mean, which add up over replicas and slices.
             shares = {
                 scope: tf.reduce_sum(part if weight is None else part * weight) / training.global_batch
                 for scope, part in (losses if isinstance(losses, dict) else {ALL: losses}).items()
             }
-            scale = self._parts.loss_scale()
+            scale = self._groups.loss_scale()
             scaled = {scope: (share + penalty) * (1.0 if scale is None else scale) for scope, share in shares.items()}
-        return tf.add_n(list(shares.values())) + penalty, self._parts.gradients(scaled, tape)
+        return tf.add_n(list(shares.values())) + penalty, self._groups.gradients(scaled, tape)
 
     def _losses(self, features: Features, label: tf.Tensor) -> Losses:
         """Of every row; of rows that are mixed, their labels' losses mixed in the same way."""

@@ -102,5 +102,5 @@ def test_a_part_is_read_before_spark_has_said_that_it_was_the_last() -> None:
         yield pa.record_batch({"id": pa.array([1])})
         pytest.fail("the end was waited for")
 
-    splits = [(sources.Part("a", 0, 1),), (sources.Part("b", 0, 1), sources.Part("c", 0, 1))]
+    splits = [(sources.ByteRange("a", 0, 1),), (sources.ByteRange("b", 0, 1), sources.ByteRange("c", 0, 1))]
     assert next(sources.parts_of(batches(), splits)).uri == "b"

@@ -17,7 +17,7 @@ from emberline.features.dataset_version import open_version
 from emberline.features.errors import BadInputError
 from emberline.features.tfrecord.layouts import read_shard
 from emberline.models.tabular import linear
-from emberline.pipelines.artifacts.reused_statistics import open_statistics
+from emberline.pipelines.artifacts.reused_statistics import open_reused_statistics
 from emberline.pipelines.drift import measure_drift
 from emberline.pipelines.etl import etl, tracked_etl
 from emberline.pipelines.evaluate import evaluate
@@ -191,6 +191,6 @@ def test_a_changed_model_neither_scores_nor_starts_a_training(spark: SparkSessio
         score(spark, recipe, MODEL, champion.raw, f"{champion.folder}/predictions", tracker)
     with pytest.raises(ModelChangedError, match=refused):
         train(spark, recipe, SETTINGS, f"{champion.folder}/dataset", f"{champion.folder}/no", tracker, warm_start=MODEL)
-    with pytest.raises(ModelChangedError, match=refused), open_statistics(tracker, MODEL, recipe):
+    with pytest.raises(ModelChangedError, match=refused), open_reused_statistics(tracker, MODEL, recipe):
         pass
     assert np.all([not Path(champion.folder, name).exists() for name in ("predictions", "no")])

@@ -5,8 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from emberline.pipelines.console import machine_checks as surroundings
-from emberline.pipelines.console.machine_checks import check_surroundings
+from emberline.pipelines.console import machine_checks
 from emberline.pipelines.console.views import doctor_view
 
 
@@ -18,14 +17,14 @@ def test_a_good_machine_is_ready(tmp_path: Path, capsys: pytest.CaptureFixture[s
 
 
 def test_what_is_wrong_comes_with_advice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(surroundings, "LEAST_DISK_GIB", 10**9)
-    monkeypatch.setattr(surroundings.socket, "gethostname", lambda: "no-such-host.invalid")
+    monkeypatch.setattr(machine_checks, "LEAST_DISK_GIB", 10**9)
+    monkeypatch.setattr(machine_checks.socket, "gethostname", lambda: "no-such-host.invalid")
     tools = tmp_path / "bin"
     tools.mkdir()
     (tools / "nvidia-smi").write_text("#!/bin/sh\necho 'NVIDIA H200'\necho 'NVIDIA H200'\n")
     (tools / "nvidia-smi").chmod(0o755)
     monkeypatch.setenv("PATH", f"{tools}:/usr/bin:/bin")
-    checks = {item.name: item for item in check_surroundings(tmp_path.as_uri(), "http://127.0.0.1:9", None)}
+    checks = {item.name: item for item in machine_checks.machine_checks(tmp_path.as_uri(), "http://127.0.0.1:9", None)}
     bad = {name for name, item in checks.items() if not item.good}
     assert bad == {"disk", "ports", "gpu", "mlflow store"}
     assert all(checks[name].advice for name in bad)
@@ -35,6 +34,6 @@ def test_what_is_wrong_comes_with_advice(tmp_path: Path, monkeypatch: pytest.Mon
 @pytest.mark.slow
 def test_a_cluster_is_counted(tmp_path: Path) -> None:
     store = f"sqlite:///{tmp_path}/mlflow.db"
-    *_, cluster = check_surroundings(tmp_path.as_uri(), store, "local-cluster[2,1,1024]")
+    *_, cluster = machine_checks.machine_checks(tmp_path.as_uri(), store, "local-cluster[2,1,1024]")
     assert cluster.good
     assert "2 executors, 2 cores" in cluster.found

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from emberline.pipelines.evaluation.charts import SIDE, errors, precision_recall, roc
-from emberline.pipelines.evaluation.page import Shown, differing, evaluation_html, metric_rows, number
+from emberline.pipelines.evaluation.page import PageModel, differing, evaluation_html, metric_rows, number
 from emberline.pipelines.runtime.code_archive import bundle
 
 ATTACK = "<script>alert(1)</script>"
@@ -31,7 +31,7 @@ class Reader(html.parser.HTMLParser):
         self.texts.append(data.strip())
 
 
-def binary(name: str, auc: float = 0.9, digest: str = "d") -> Shown:
+def binary(name: str, auc: float = 0.9, digest: str = "d") -> PageModel:
     metrics = {"auc": auc, "log_loss": 1 - auc, "positive_rate": 0.25, "rows": 8.0}
     details = {
         "threshold": 0.5,
@@ -42,7 +42,7 @@ def binary(name: str, auc: float = 0.9, digest: str = "d") -> Shown:
         "slices_left_out": {ATTACK: {"values": 7, "rows": 70}},
     }
     slices = {ATTACK: {"a": metrics, "b" * 300: {"rows": 1.0, "positive_rate": 0.0}}}
-    return Shown(name, metrics, details, slices, digest, {"run": ATTACK}, {"training.epochs": name, ATTACK: "same"})
+    return PageModel(name, metrics, details, slices, digest, {"run": ATTACK}, {"training.epochs": name, ATTACK: "same"})
 
 
 def test_names_and_values_cannot_become_markup() -> None:
@@ -76,15 +76,15 @@ def test_two_models_are_told_apart() -> None:
 def test_every_kind_of_details_has_a_page() -> None:
     classes = [str(index) for index in range(40)]
     confusion = [[9 if row == column else int(row == column + 1) for column in range(40)] for row in range(40)]
-    many = Shown("m", {"accuracy": 0.9, "rows": 400.0}, {"classes": classes, "confusion": confusion})
+    many = PageModel("m", {"accuracy": 0.9, "rows": 400.0}, {"classes": classes, "confusion": confusion})
     assert "Most often taken for each other" in evaluation_html("t", [many])
     bins = {"errors": {"limit": 3.0, "rows": [1, 2, 1, 0]}}
     constant = {"errors": {"limit": 0.0, "rows": [0, 0, 0, 0]}}
     pages = evaluation_html(
-        "t", [Shown("r", {"rmse": 12345.6, "rows": 4.0}, bins), Shown("s", {"rmse": 0.0}, constant)]
+        "t", [PageModel("r", {"rmse": 12345.6, "rows": 4.0}, bins), PageModel("s", {"rmse": 0.0}, constant)]
     )
     assert "12,346" in pages
-    assert "Curves" not in evaluation_html("t", [Shown("bare", {"rows": 1.0})])
+    assert "Curves" not in evaluation_html("t", [PageModel("bare", {"rows": 1.0})])
 
 
 def test_curves_go_where_the_numbers_are() -> None:
@@ -121,7 +121,7 @@ def test_the_template_is_found_inside_the_bundle(tmp_path: Path) -> None:
     script = (
         "import emberline.pipelines.evaluation.page as p\n"
         f"assert p.__file__.startswith({str(archive)!r}), p.__file__\n"
-        "assert '</html>' in p.evaluation_html('zip', [p.Shown('a', {'rows': 1.0})])"
+        "assert '</html>' in p.evaluation_html('zip', [p.PageModel('a', {'rows': 1.0})])"
     )
     done = subprocess.run(
         [sys.executable, "-c", script], env={"PYTHONPATH": str(archive)}, cwd=tmp_path, capture_output=True, text=True

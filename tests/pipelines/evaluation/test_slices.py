@@ -10,7 +10,7 @@ from pyspark.sql import SparkSession
 
 from emberline.features.errors import BadInputError
 from emberline.pipelines.evaluation.slices import MISSING, MOST_SLICES, Slices, require_sliceable, with_slices
-from emberline.pipelines.metrics.grouped import ALL, GROUPS, Measured
+from emberline.pipelines.metrics.grouped import ALL, GROUPS, GroupMetrics
 from emberline.pipelines.recipe import Evaluation, Recipe
 from emberline.pipelines.recipes import load_recipe
 
@@ -73,7 +73,7 @@ def test_what_is_rare_is_counted(spark: SparkSession) -> None:
     for value, groups in grouped:
         expected = [ALL, slices.groups["a", value], other] if ("a", value) in slices.groups else [ALL, other]
         assert groups == expected
-    table = slices.table({number: Measured({"rows": float(number)}) for number in range(len(slices.groups) + 1)})
+    table = slices.table({number: GroupMetrics({"rows": float(number)}) for number in range(len(slices.groups) + 1)})
     assert table["a"]["v03"] == {"rows": slices.groups["a", "v03"]}
     assert list(table["a"])[:3] == ["v00", "v01", "v02"]
     assert Slices.of(frame.drop("slice_a", "slice_b").limit(0)).details() == {}

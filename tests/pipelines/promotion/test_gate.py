@@ -3,7 +3,7 @@
 import pytest
 
 from emberline.features.errors import BadInputError
-from emberline.pipelines.promotion.gate import Standing, judge, require_slices
+from emberline.pipelines.promotion.gate import JudgedMetrics, judge, require_slices
 from emberline.pipelines.recipe import Gate
 from emberline.pipelines.recipes import load_recipe
 
@@ -31,8 +31,8 @@ from emberline.pipelines.recipes import load_recipe
     ],
 )  # fmt: skip
 def test_the_verdict(gate: Gate, metric: float, champion: float | None, passed: bool, verdict: str) -> None:
-    held = None if champion is None else Standing({gate.metric: champion})
-    found = judge(gate, Standing({gate.metric: metric}), held)
+    held = None if champion is None else JudgedMetrics({gate.metric: champion})
+    found = judge(gate, JudgedMetrics({gate.metric: metric}), held)
     assert found.passed is passed
     assert found.text.startswith(verdict)
 
@@ -52,8 +52,8 @@ def slices(old: float, young: float, few: float) -> dict[str, dict[str, dict[str
 )
 def test_a_slice_that_falls_keeps_a_better_model_out(drop: float, young: float, passed: bool) -> None:
     gate = Gate("auc", 0.5, slices=("age",), slice_drop=drop)
-    candidate = Standing({"auc": 0.95}, slices(0.99, young, few=0.1))
-    found = judge(gate, candidate, Standing({"auc": 0.9}, slices(0.9, 0.8, few=0.9)))
+    candidate = JudgedMetrics({"auc": 0.95}, slices(0.99, young, few=0.1))
+    found = judge(gate, candidate, JudgedMetrics({"auc": 0.9}, slices(0.9, 0.8, few=0.9)))
     assert found.passed is passed
     assert len([check for check in found.checks if check.condition.startswith("auc of age")]) == 2, (
         "few rows say little"
@@ -65,7 +65,7 @@ def test_a_slice_that_falls_keeps_a_better_model_out(drop: float, young: float, 
 @pytest.mark.parametrize(("limits", "passed"), [((2.0, 20.0), True), ((1.0, 20.0), False), ((2.0, 10.0), False)])
 def test_latency_is_a_limit(limits: tuple[float, float], passed: bool) -> None:
     gate = Gate("auc", 0.5, latency_ms=limits[0], latency_ms_1000=limits[1])
-    found = judge(gate, Standing({"auc": 0.9}, latency={1: 1.5, 1000: 15.0}), None)
+    found = judge(gate, JudgedMetrics({"auc": 0.9}, latency={1: 1.5, 1000: 15.0}), None)
     assert found.passed is passed
     if not passed:
         assert "ms of" in found.text

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 
 from emberline.pipelines.reinforcement import policies
-from emberline.pipelines.reinforcement.channel import Distant, serve
+from emberline.pipelines.reinforcement.channel import RemoteRollouts, serve
 from emberline.pipelines.reinforcement.policies import Greedy, Sampled, Scores
 from emberline.pipelines.reinforcement.rollouts import Players, play
 from emberline.pipelines.training.input import wire
@@ -52,7 +52,7 @@ def test_episodes_come_back_and_the_last_policy_is_handed_over(listener: socket.
     found = []
     driver = threading.Thread(target=lambda: found.append(serve(listener.getsockname(), SECRET, played)))
     driver.start()
-    distant = Distant.accept(listener, SECRET)
+    distant = RemoteRollouts.accept(listener, SECRET)
     for seed in (7, 20):
         for number, one in enumerate(distant(Sampled(SCORES), 3, seed)):
             here = play(CART, Sampled(SCORES), seed + number)
@@ -84,7 +84,7 @@ def test_a_stranger_is_turned_away_and_a_failure_is_told(listener: socket.socket
 
     driver = threading.Thread(target=run)
     driver.start()
-    distant = Distant.accept(listener, SECRET)
+    distant = RemoteRollouts.accept(listener, SECRET)
     with pytest.raises(ConnectionError, match="No episodes can be played: no such game"):
         distant(Greedy(SCORES), 1, 1)
     driver.join(10)

@@ -16,7 +16,7 @@ from emberline.features.dataset_version import DatasetVersion
 from emberline.features.statistics import Statistics
 from emberline.pipelines.datasets import load_dataset
 from emberline.pipelines.recipes import load_recipe
-from emberline.pipelines.saved_model import signature as model_signature
+from emberline.pipelines.saved_model import signature
 from emberline.pipelines.saved_model.signature import CONVOLUTIONS, open_signature
 from emberline.pipelines.training.export import export
 
@@ -92,7 +92,7 @@ def test_variables_go_when_they_are_folded(residual: str, monkeypatch: pytest.Mo
     gc.collect()
     assert seen
     assert not any(variable() is not None for variable in seen)
-    monkeypatch.setattr(model_signature, "MOST_BYTES", 1_000)
+    monkeypatch.setattr(signature, "MOST_BYTES", 1_000)
     kept = open_signature(residual, ENCODED)
     gc.collect()
     pixels = {"image": tf.zeros((1, 8, 8, 3), tf.uint8)}

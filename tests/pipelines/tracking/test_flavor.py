@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import tensorflow as tf
 
 from emberline.features.schema import Field, Label, Schema
-from emberline.pipelines.tracking import flavor as mlflow_flavor
+from emberline.pipelines.tracking import flavor
 
 SCHEMA = Schema((Field("sound", "sound"), Field("level", "float")), Label("loud", (("0",), ("1",))), "path")
 
@@ -32,7 +32,7 @@ def test_bytes_arrive_whole(tmp_path: Path) -> None:
     mlflow.set_experiment("bytes")
     with mlflow.start_run() as run:
         examples = str(tmp_path / "examples.parquet")
-        logged = mlflow_flavor.log(str(tmp_path / "saved"), SCHEMA, run.info.run_id, examples)
+        logged = flavor.log(str(tmp_path / "saved"), SCHEMA, run.info.run_id, examples)
     said = mlflow.pyfunc.load_model(logged.model_uri).predict(pd.DataFrame({"sound": files, "level": [0.5, 0.5, 0.5]}))
     assert said["score"].tolist() == [3.5, 2.5, 0.5]
     assert said["class"].tolist() == [b"a", b"b", b""]

@@ -4,7 +4,7 @@ from typing import Any
 
 from emberline.pipelines.recipes import load_recipe
 from emberline.pipelines.runtime.progress import Progress
-from emberline.pipelines.training import event_log as training_record
+from emberline.pipelines.training import event_log
 from emberline.pipelines.training.event_log import TrainingRecord
 
 
@@ -29,7 +29,7 @@ def progress(step: int) -> dict[str, Any]:
 
 def test_steps_are_told_at_most_once_in_a_while(monkeypatch) -> None:
     notes, now = Notes(), [100.0]
-    monkeypatch.setattr(training_record.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(event_log.time, "monotonic", lambda: now[0])
     hear = record(notes)
     for step in range(1, 31):
         hear(0, progress(step))

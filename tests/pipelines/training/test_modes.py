@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from emberline.features import storage
-from emberline.pipelines.cluster import gang as cluster
+from emberline.pipelines.cluster import gang
 from emberline.pipelines.cluster.gang import DRIVER, ClusterError, train_on_cluster
 from emberline.pipelines.cluster.launchers import local as beside_driver
 from emberline.pipelines.recipes import load_recipe
@@ -37,7 +37,7 @@ Event = dict[str, Any]
 def train(flowers: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[tuple[int, Event]]]:
     """Trains, all ranks as children of this process, and returns the events."""
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
-    monkeypatch.setattr(cluster, "launch", lambda _, *rest: beside_driver.launch(*rest))
+    monkeypatch.setattr(gang, "launch", lambda _, *rest: beside_driver.launch(*rest))
     spark = SimpleNamespace(conf={"spark.driver.host": "127.0.0.1"})
 
     def run(

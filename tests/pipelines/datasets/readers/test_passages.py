@@ -13,7 +13,7 @@ import pyarrow as pa
 import pytest
 from pyspark.sql import SparkSession
 
-from emberline.features.analysis.sources import Part
+from emberline.features.analysis.sources import ByteRange
 from emberline.pipelines.datasets.readers import passages
 from emberline.pipelines.datasets.readers.passages import CutPassages, read_part
 from emberline.pipelines.datasets.readers.raw_table import file_entry
@@ -63,7 +63,7 @@ def test_parts_begin_at_fixed_places(tmp_path: Path, monkeypatch: pytest.MonkeyP
         (tmp_path / f"{number}.txt").write_bytes(content)
         for size in range(3, len(content) + 2):
             parts = [
-                Part(str(tmp_path / f"{number}.txt"), start, min(start + size, len(content)))
+                ByteRange(str(tmp_path / f"{number}.txt"), start, min(start + size, len(content)))
                 for start in range(0, len(content), size)
             ]
             found = ["".join(read_part(part, end)) for part in parts]
@@ -73,14 +73,16 @@ def test_parts_begin_at_fixed_places(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 def test_a_file_that_became_shorter_is_read_to_its_end(tmp_path: Path) -> None:
     (tmp_path / "short").write_text("a b\nc d")
-    found = ["".join(read_part(Part(str(tmp_path / "short"), *place), LINES)) for place in ((0, 4), (4, 90), (90, 99))]
+    found = [
+        "".join(read_part(ByteRange(str(tmp_path / "short"), *place), LINES)) for place in ((0, 4), (4, 90), (90, 99))
+    ]
     assert found == ["a b\n", "c d", ""]
 
 
 def test_what_is_no_utf8_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "latin").write_bytes(b"good words\ncaf\xe9\n")
     with pytest.raises(UnicodeDecodeError):
-        list(read_part(Part(str(tmp_path / "latin"), 0, 16), LINES))
+        list(read_part(ByteRange(str(tmp_path / "latin"), 0, 16), LINES))
 
 
 @pytest.fixture(scope="module")

@@ -22,7 +22,7 @@ from emberline.features.errors import BadInputError
 from emberline.features.statistics import FieldStatistics, Statistics, VocabularyFile
 from emberline.pipelines.recipe import Recipe
 from emberline.pipelines.training.loop import Loop
-from emberline.pipelines.training.tensorboard import event_files as board
+from emberline.pipelines.training.tensorboard import event_files
 from emberline.pipelines.training.tensorboard.event_files import Board
 from emberline.pipelines.training.tensorboard.projector import words_of_tables
 
@@ -33,7 +33,7 @@ Start = Callable[..., tuple[Loop, list[dict[str, Any]]]]
 def test_scalars_histograms_graph_and_profile_are_there(
     recipe: Make, start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(board, "SECONDS_BETWEEN_SCALARS", 0.0)
+    monkeypatch.setattr(event_files, "SECONDS_BETWEEN_SCALARS", 0.0)
     loop, events = start(recipe(profile_steps=(4, 8)), tmp_path)
     loop.run()
     found = EventAccumulator(str(tmp_path / "tensorboard"), {"tensors": 0}).Reload()
