@@ -44,8 +44,8 @@ def given(rendered: dict[str, dict[str, Any]]) -> dict[str, Any]:
 
 
 def parsed(task: dict[str, Any]) -> Any:
-    return
-    importlib.import_module(f"emberline.jobs.{Path(task['application']).stem}").parser().parse_args(task["arguments"])
+    job = importlib.import_module(f"emberline.jobs.{Path(task['application']).stem}")
+    return job.parser().parse_args(task["arguments"])
 
 
 def test_every_dag_is_looked_at() -> None:
