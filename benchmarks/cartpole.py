@@ -12,12 +12,12 @@ import tempfile
 import time
 
 from benchmarks.ratios import summary
-from emberline.pipelines.play import learn_by_trying
+from emberline.pipelines.play import train_policy
 from emberline.pipelines.reinforcement.assignment import ALGORITHMS
 from emberline.pipelines.runtime.session import session
 from emberline.pipelines.tracking import Tracker
 
-CART, ENOUGH = "CartPole-v1", 475.0
+CART, TARGET_RETURN = "CartPole-v1", 475.0
 
 
 def main() -> None:
@@ -33,14 +33,24 @@ def main() -> None:
         for algorithm, runs in found.items():
             for seed in range(1, 2 if given.quick else given.seeds + 1):
                 began = time.perf_counter()
-                reached = learn_by_trying(
-                    spark, CART, algorithm, f"file://{folder}/{algorithm}-{seed}", tracker, enough=ENOUGH,
-                    rounds=5 if given.quick else 150, seed=seed,
-                )  # fmt: skip
-                runs.append({
-                    "mean": reached.mean, "episodes": reached.episodes, "steps": reached.steps,
-                    "seconds": time.perf_counter() - began,
-                })  # fmt: skip
+                reached = train_policy(
+                    spark,
+                    CART,
+                    algorithm,
+                    f"file://{folder}/{algorithm}-{seed}",
+                    tracker,
+                    target_return=TARGET_RETURN,
+                    rounds=5 if given.quick else 150,
+                    seed=seed,
+                )
+                runs.append(
+                    {
+                        "mean": reached.mean,
+                        "episodes": reached.episodes,
+                        "steps": reached.steps,
+                        "seconds": time.perf_counter() - began,
+                    }
+                )
     print(f"{'':<20}{'mean of 100':>12}{'episodes':>10}{'steps':>10}{'seconds':>9}", file=sys.stderr)
     for algorithm, runs in found.items():
         for run in runs:
@@ -48,7 +58,9 @@ def main() -> None:
                 f"{algorithm:<20}{run['mean']:>12.1f}{run['episodes']:>10,}{run['steps']:>10,}{run['seconds']:>9.0f}",
                 file=sys.stderr,
             )
-    ratios = {f"{algorithm}_vs_solved": [run["mean"] / ENOUGH for run in runs] for algorithm, runs in found.items()}
+    ratios = {
+        f"{algorithm}_vs_solved": [run["mean"] / TARGET_RETURN for run in runs] for algorithm, runs in found.items()
+    }
     print(json.dumps({"benchmark": "cartpole", "ratios": summary(ratios), "runs": found}))
 
 

@@ -1,6 +1,6 @@
-"""Learns a Gymnasium task by trying: executors play episodes, a learner on one of them makes the policy better.
+"""Trains a policy for a Gymnasium environment: executors play episodes, a learner on one of them learns.
 
-emberline play --environment CartPole-v1 --algorithm dqn --enough 475 --output hdfs:///policies/cartpole
+emberline play --environment CartPole-v1 --algorithm dqn --target-return 475 --output hdfs:///policies/cartpole
 """
 
 import argparse
@@ -17,7 +17,7 @@ def parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("--environment", required=True, metavar="NAME", help="with vectors to see and numbered actions")
     add("--algorithm", choices=ALGORITHMS, default="dqn", help="which learner (default: %(default)s)")
-    add("--enough", required=True, type=float, metavar="N", help="mean total at which the task is solved")
+    add("--target-return", required=True, type=float, metavar="N", help="mean return at which the task is solved")
     add("--output", required=True, type=arguments.location, metavar="URI", help="folder that takes the policy")
     add("--rounds", type=int, default=150, metavar="N", help="of playing and learning, at most (default: %(default)s)")
     add("--per-round", type=int, default=0, metavar="N", help="episodes of a round (default: by algorithm)")
@@ -34,15 +34,15 @@ def main(argv: list[str] | None = None) -> int:
     given = parser().parse_args(argv)
 
     def work() -> object:
-        from emberline.pipelines.play import learn_by_trying
+        from emberline.pipelines.play import train_policy
         from emberline.pipelines.runtime.arguments import tracking_uri
         from emberline.pipelines.runtime.session import session
         from emberline.pipelines.tracking import Tracker
 
         tracker = Tracker(tracking_uri(given.tracking_uri))
         with session(f"play {given.environment}", given.master) as spark:
-            return learn_by_trying(
-                spark, given.environment, given.algorithm, given.output, tracker, enough=given.enough,
+            return train_policy(
+                spark, given.environment, given.algorithm, given.output, tracker, target_return=given.target_return,
                 rounds=given.rounds, per_round=given.per_round, seed=given.seed, overwrite=given.overwrite,
             )  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""Learning by trying: executors play episodes in parallel, a learner on one of them makes the policy better."""
+"""Reinforcement learning: executors play episodes in parallel, a learner on one of them trains the policy."""
 
 import secrets
 import threading
@@ -23,8 +23,8 @@ from emberline.pipelines.runtime.progress import Progress
 from emberline.pipelines.tracking import Run, Tracker
 
 POLICY = "policy.npz"
-EXAM = 100
-"""Episodes that judge, as Gymnasium has it."""
+EVALUATION_EPISODES = 100
+"""Episodes of an evaluation, as Gymnasium has it."""
 
 LAST_WORDS_SECONDS = 30
 """How long the players may take to end when the learner has."""
@@ -35,15 +35,15 @@ LEARNER = Training((), epochs=1, global_batch=1, workers=1, max_restarts=0, stal
 """One task of a barrier stage. What a learner knows is in its memory: if it is lost, the job has to begin again."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class PlayResult:
     """What was learned.
 
     Args:
         environment: That it plays in.
         algorithm: That learned.
-        mean: Mean total of a hundred episodes that it neither learned from nor was chosen by.
-        solved: Whether that is enough.
+        mean: Mean return of a hundred episodes that it neither learned from nor was chosen by.
+        solved: Whether that reaches the target.
         rounds: Of playing and learning.
         episodes: Played to learn.
         steps: In them.
@@ -62,20 +62,20 @@ class PlayResult:
     run_id: str
 
 
-def learn_by_trying(
+def train_policy(
     spark: SparkSession,
     environment: str,
     algorithm: Algorithm,
     output: str,
     tracker: Tracker,
     *,
-    enough: float,
+    target_return: float,
     rounds: int = 150,
     per_round: int = 0,
     seed: int = 1,
     overwrite: bool = False,
 ) -> PlayResult:
-    """Learns until a hundred episodes played to win have a mean total of `enough`, or the rounds are over.
+    """Trains until the mean return of a hundred greedy episodes is `target_return`, or the rounds are over.
 
     Args:
         spark: The session; a task for the learner and one for a player at least.
@@ -83,7 +83,7 @@ def learn_by_trying(
         algorithm: Which learner.
         output: URI of the folder that takes the policy.
         tracker: Where the run is recorded.
-        enough: Mean total at which the task is solved.
+        target_return: Mean return at which the task is solved.
         rounds: At most so many.
         per_round: Episodes of a round; 0 for what suits the algorithm.
         seed: Everything that is drawn follows from it.
@@ -106,9 +106,17 @@ def learn_by_trying(
         )
     progress, secret = Progress("play"), secrets.token_hex(32)
     assignment = Assignment(
-        algorithm, size, actions, enough, rounds, per_round or PER_ROUND[algorithm], EXAM, seed,
-        int(spark.conf.get("spark.task.cpus", "1") or 1), secret,
-    )  # fmt: skip
+        algorithm=algorithm,
+        size=size,
+        actions=actions,
+        target_return=target_return,
+        rounds=rounds,
+        per_round=per_round or PER_ROUND[algorithm],
+        evaluation_episodes=EVALUATION_EPISODES,
+        seed=seed,
+        threads=int(spark.conf.get("spark.task.cpus", "1") or 1),
+        secret=secret,
+    )
     settings = {"environment": environment} | {
         name: value for name, value in asdict(assignment).items() if name != "secret"
     }
@@ -125,11 +133,18 @@ def learn_by_trying(
         run.log_files(policy)
         learned = report.learned
         run.log_metrics({name: learned[name] for name in ("mean", "rounds", "episodes", "steps")}, learned["rounds"])
-    progress.say(f"mean total of {EXAM} fresh episodes {learned['mean']:.1f}; the policy is {policy}")
+    progress.say(f"mean return of {EVALUATION_EPISODES} fresh episodes {learned['mean']:.1f}; the policy is {policy}")
     return PlayResult(
-        environment, algorithm, learned["mean"], learned["mean"] >= enough, learned["rounds"], learned["episodes"],
-        learned["steps"], policy, run.id,
-    )  # fmt: skip
+        environment=environment,
+        algorithm=algorithm,
+        mean=learned["mean"],
+        solved=learned["mean"] >= target_return,
+        rounds=learned["rounds"],
+        episodes=learned["episodes"],
+        steps=learned["steps"],
+        policy=policy,
+        run_id=run.id,
+    )
 
 
 def spaces_of(environment: str) -> tuple[int, int]:
@@ -175,7 +190,10 @@ class Players:
     """
 
     def __init__(self, spark: SparkSession, environment: str, secret: str, *, tasks: int) -> None:
-        self._spark, self._environment, self._secret, self._tasks = spark, environment, secret, tasks
+        self._spark = spark
+        self._environment = environment
+        self._secret = secret
+        self._tasks = tasks
         self._tag = f"emberline-play-{uuid.uuid4().hex}"
         self._thread: threading.Thread | None = None
         self._policy = b""
@@ -233,7 +251,9 @@ class Report:
     """
 
     def __init__(self, run: Run, progress: Progress, pass_on: Callable[[dict[str, Any]], None]) -> None:
-        self._run, self._progress, self._pass_on = run, progress, pass_on
+        self._run = run
+        self._progress = progress
+        self._pass_on = pass_on
         self.learned: dict[str, Any] = {}
 
     def __call__(self, rank: int, event: dict[str, Any]) -> None:
@@ -242,12 +262,12 @@ class Report:
             case "listening":
                 self._progress.say(f"the learner is on {event['host']}, process {event['process']}")
             case "round":
-                metrics = {"total": event["total"], "episodes": event["episodes"], "steps": event["steps"]}
-                won = {} if event["won"] is None else {"won": event["won"]}
-                self._run.log_metrics(metrics | won, event["number"])
-                told = "".join(f", played to win {value:.1f}" for value in won.values())
-                self._progress.say(
-                    f"round {event['number']}: {event['steps']:,} steps, mean total {event['total']:.1f}{told}"
-                )
+                metrics = {name: event[name] for name in ("episode_return", "episodes", "steps")}
+                told = f"round {event['number']}: {event['steps']:,} steps, mean return {event['episode_return']:.1f}"
+                if event["evaluation_return"] is not None:
+                    metrics["evaluation_return"] = event["evaluation_return"]
+                    told += f", greedily {event['evaluation_return']:.1f}"
+                self._run.log_metrics(metrics, event["number"])
+                self._progress.say(told)
             case "learned":
                 self.learned = {name: value for name, value in event.items() if name != "event"}

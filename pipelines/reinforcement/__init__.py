@@ -1,1 +1,1 @@
-"""Learning by trying: algorithms, the policies that they make better, and episodes that executors play."""
+"""Reinforcement learning: algorithms, the policies that they train, and episodes that executors play."""

@@ -25,22 +25,35 @@ class ActorCritic:
         actions: How many there are.
         learning_rate: Of Adam, for both networks.
         discount: Of a reward one step later.
-        trace: Lambda: 0 trusts the critic's word about the next step, 1 only what was won in the end.
-        entropy: Weight of the policy's entropy, which keeps it trying.
+        trace: Lambda: 0 trusts the critic's value of the next step, 1 only the episode's return.
+        entropy: Weight of the policy's entropy, which keeps it exploring.
         passes: Steps that the critic learns in a round, for one of the actor: advantages are as good as its word.
         seed: First weights follow from it.
     """
 
     def __init__(
-        self, size: int, actions: int, *, learning_rate: float = 0.01, discount: float = 0.99, trace: float = 0.95,
-        entropy: float = 0.01, passes: int = 20, seed: int = 1,
-    ) -> None:  # fmt: skip
+        self,
+        size: int,
+        actions: int,
+        *,
+        learning_rate: float = 0.01,
+        discount: float = 0.99,
+        trace: float = 0.95,
+        entropy: float = 0.01,
+        passes: int = 20,
+        seed: int = 1,
+    ) -> None:
         keras.utils.set_random_seed(seed)
-        self._actor, self._critic = (dense.build(dense.Config(size, outputs)) for outputs in (actions, 1))
-        self._discount, self._trace, self._entropy, self._passes = discount, trace, entropy, passes
-        self._optimizers = [keras.optimizers.Adam(learning_rate) for _ in range(2)]
-        for optimizer, network in zip(self._optimizers, (self._actor, self._critic), strict=True):
-            optimizer.build(network.trainable_variables)
+        self._actor = dense.build(dense.Config(size, actions))
+        self._critic = dense.build(dense.Config(size, 1))
+        self._discount = discount
+        self._trace = trace
+        self._entropy = entropy
+        self._passes = passes
+        self._actor_optimizer = keras.optimizers.Adam(learning_rate)
+        self._actor_optimizer.build(self._actor.trainable_variables)
+        self._critic_optimizer = keras.optimizers.Adam(learning_rate)
+        self._critic_optimizer.build(self._critic.trainable_variables)
         self._act = tf.function(self._acted, reduce_retracing=True)
         self._judge = tf.function(self._judged, reduce_retracing=True)
         self._worth = tf.function(self._critic, reduce_retracing=True)
@@ -48,12 +61,12 @@ class ActorCritic:
         self._scale = 0.0
 
     @property
-    def trying(self) -> Sampled:
+    def behaviour_policy(self) -> Sampled:
         """See `Learner`."""
         return Sampled(Scores.of(self._actor.get_weights()))
 
     @property
-    def best(self) -> Greedy:
+    def greedy_policy(self) -> Greedy:
         """See `Learner`."""
         return Greedy(Scores.of(self._actor.get_weights()))
 
@@ -83,10 +96,10 @@ class ActorCritic:
             entropy = -tf.reduce_mean(tf.reduce_sum(tf.nn.softmax(logits) * tf.nn.log_softmax(logits), axis=1))
             steps = tf.cast(tf.shape(seen)[0], tf.float32)
             loss = cross_entropy_reward_loss(logits, actions, better) / steps - self._entropy * entropy
-        self._optimizers[0].apply(tape.gradient(loss, weights))
+        self._actor_optimizer.apply(tape.gradient(loss, weights))
 
     def _judged(self, seen: tf.Tensor, worth: tf.Tensor) -> None:
         weights = [variable.value for variable in self._critic.trainable_variables]
         with tf.GradientTape() as tape:
             loss = tf.reduce_mean(tf.square(self._critic(seen)[:, 0] - worth))
-        self._optimizers[1].apply(tape.gradient(loss, weights))
+        self._critic_optimizer.apply(tape.gradient(loss, weights))

@@ -11,18 +11,18 @@ PER_ROUND: dict[Algorithm, int] = {"policy_gradient": 16, "actor_critic": 16, "d
 """Episodes of a round, unless one says otherwise."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Assignment:
-    """One task to learn; see `emberline.pipelines.reinforcement.train_policy.master`.
+    """One environment to learn; see `emberline.pipelines.reinforcement.train_policy.train_until_solved`.
 
     Args:
         algorithm: Of the learner.
         size: Numbers of what is seen.
         actions: How many there are.
-        enough: Mean total at which the task is solved.
+        target_return: Mean return at which the task is solved.
         rounds: At most so many.
         per_round: Episodes of a round.
-        exam: Episodes that judge.
+        evaluation_episodes: Episodes that evaluate the policy.
         seed: First weights and the beginnings of episodes follow from it.
         threads: CPU threads TensorFlow may use.
         secret: What opens the learner's port to the driver.
@@ -33,10 +33,10 @@ class Assignment:
     algorithm: Algorithm
     size: int
     actions: int
-    enough: float
+    target_return: float
     rounds: int
     per_round: int
-    exam: int
+    evaluation_episodes: int
     seed: int
     threads: int
     secret: str

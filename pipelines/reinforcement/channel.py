@@ -1,6 +1,6 @@
 """Between a learner on an executor and the driver: a policy goes one way, the episodes it played come back.
 
-The learner listens; the driver, which was told the secret with the lesson, connects. Each request is a frame of JSON
+The learner listens; the driver, which knows the secret of the assignment, connects. Each request is a frame of JSON
 (`ASK`: how many episodes, which seed) and one of the policy; the answer is a frame with an Arrow table, or with a
 reason. The last frame is the policy that was learned. Nothing is unpickled on either side.
 """
@@ -63,7 +63,7 @@ def serve(address: tuple[str, int], secret: str, play: Callable[[Sampled | Greed
 
     Args:
         address: Of the learner.
-        secret: That of its lesson.
+        secret: That of its assignment.
         play: A policy, how many episodes, the seed of the first: a table of `rollouts`.
 
     Raises:

@@ -34,14 +34,30 @@ class DeepQ:
     """
 
     def __init__(
-        self, size: int, actions: int, *, learning_rate: float = 5e-4, discount: float = 0.99, batch: int = 128,
-        batches: int = 250, memory: int = 50_000, follow: int = 200, share: float = 1.0, fall: float = 0.85,
+        self,
+        size: int,
+        actions: int,
+        *,
+        learning_rate: float = 5e-4,
+        discount: float = 0.99,
+        batch: int = 128,
+        batches: int = 250,
+        memory: int = 50_000,
+        follow: int = 200,
+        share: float = 1.0,
+        fall: float = 0.85,
         seed: int = 1,
-    ) -> None:  # fmt: skip
+    ) -> None:
         keras.utils.set_random_seed(seed)
-        self._young, self._old = (dense.build(dense.Config(size, actions, (64, 64))) for _ in range(2))
-        self._discount, self._batch, self._batches, self._follow = discount, batch, batches, follow
-        self._share, self._fall, self._memory = share, fall, memory
+        self._young = dense.build(dense.Config(size, actions, (64, 64)))
+        self._old = dense.build(dense.Config(size, actions, (64, 64)))
+        self._discount = discount
+        self._batch = batch
+        self._batches = batches
+        self._follow = follow
+        self._share = share
+        self._fall = fall
+        self._memory = memory
         self._generator = np.random.default_rng(seed)
         self._optimizer = keras.optimizers.Adam(learning_rate)
         self._optimizer.build(self._young.trainable_variables)
@@ -50,12 +66,12 @@ class DeepQ:
         self._done = 0
 
     @property
-    def trying(self) -> Greedy:
+    def behaviour_policy(self) -> Greedy:
         """See `Learner`."""
         return Greedy(Scores.of(self._young.get_weights()), self._share)
 
     @property
-    def best(self) -> Greedy:
+    def greedy_policy(self) -> Greedy:
         """See `Learner`."""
         return Greedy(Scores.of(self._young.get_weights()))
 
@@ -86,8 +102,8 @@ class DeepQ:
         later = tf.gather(self._old(then), chosen, batch_dims=1)
         target = rewards + self._discount * tf.where(ended, 0.0, later)
         with tf.GradientTape() as tape:
-            said = tf.gather(self._young(seen), actions, batch_dims=1)
-            away = tf.abs(said - target)
+            value = tf.gather(self._young(seen), actions, batch_dims=1)
+            away = tf.abs(value - target)
             # Huber's loss: one surprise must not move everything.
             loss = tf.reduce_mean(tf.where(away < 1, 0.5 * away**2, away - 0.5))
         weights = [variable.value for variable in self._young.trainable_variables]

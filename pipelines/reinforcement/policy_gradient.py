@@ -1,4 +1,4 @@
-"""REINFORCE: actions after which much was won become likelier.
+"""REINFORCE: actions followed by a high return become likelier.
 
 Williams, "Simple Statistical Gradient-Following Algorithms for Connectionist Reinforcement Learning", 1992.
 """
@@ -42,18 +42,19 @@ class PolicyGradient:
         self, size: int, actions: int, *, learning_rate: float = 0.01, discount: float = 0.99, seed: int = 1
     ) -> None:
         keras.utils.set_random_seed(seed)
-        self._policy, self._discount = dense.build(dense.Config(size, actions)), discount
+        self._policy = dense.build(dense.Config(size, actions))
+        self._discount = discount
         self._optimizer = keras.optimizers.Adam(learning_rate)
         self._optimizer.build(self._policy.trainable_variables)
         self._step = tf.function(self._learned, reduce_retracing=True)
 
     @property
-    def trying(self) -> Sampled:
+    def behaviour_policy(self) -> Sampled:
         """See `Learner`."""
         return Sampled(Scores.of(self._policy.get_weights()))
 
     @property
-    def best(self) -> Greedy:
+    def greedy_policy(self) -> Greedy:
         """See `Learner`."""
         return Greedy(Scores.of(self._policy.get_weights()))
 

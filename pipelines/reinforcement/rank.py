@@ -8,7 +8,7 @@ import numpy as np
 
 from emberline.pipelines.cluster.rank_process import Report, announce_ready, announce_trained, run_rank
 from emberline.pipelines.reinforcement.assignment import Assignment
-from emberline.pipelines.reinforcement.train_policy import EXAM_SEED, Learner, master
+from emberline.pipelines.reinforcement.train_policy import EVALUATION_SEED, Learner, train_until_solved
 
 
 def learner_of(assignment: Assignment) -> Learner:
@@ -45,14 +45,22 @@ def learn(assignment: Assignment, report: Report) -> None:
     with socket.create_server((host, 0)) as listener:
         report({"event": "listening", "host": host, "port": listener.getsockname()[1], "process": os.getpid()})
         play = RemoteRollouts.accept(listener, assignment.secret)
-    reached = master(
-        learner, play, enough=assignment.enough, rounds=assignment.rounds, per_round=assignment.per_round,
-        exam=assignment.exam, seed=assignment.seed, on_round=lambda one: report({"event": "round"} | asdict(one)),
-    )  # fmt: skip
+    reached = train_until_solved(
+        learner,
+        play,
+        target_return=assignment.target_return,
+        rounds=assignment.rounds,
+        per_round=assignment.per_round,
+        evaluation_episodes=assignment.evaluation_episodes,
+        seed=assignment.seed,
+        on_round=lambda one: report({"event": "round"} | asdict(one)),
+    )
     # The episodes that ended the learning were chosen by doing so: others say what was reached.
-    others = play(learner.best, assignment.exam, EXAM_SEED + 10 * assignment.exam)
-    mean = float(np.mean([one.total for one in others]))
-    play.learned(learner.best)
+    others = play(
+        learner.greedy_policy, assignment.evaluation_episodes, EVALUATION_SEED + 10 * assignment.evaluation_episodes
+    )
+    mean = float(np.mean([one.episode_return for one in others]))
+    play.learned(learner.greedy_policy)
     report({"event": "learned"} | asdict(reached) | {"mean": mean})
     announce_trained(report)
 

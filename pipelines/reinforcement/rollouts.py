@@ -30,8 +30,8 @@ class Episode:
     ended: bool
 
     @property
-    def total(self) -> float:
-        """The sum of rewards."""
+    def episode_return(self) -> float:
+        """The sum of rewards, not discounted."""
         return float(self.rewards.sum())
 
 

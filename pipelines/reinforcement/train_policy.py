@@ -12,20 +12,20 @@ from emberline.pipelines.reinforcement.rollouts import Episode
 Play = Callable[[Sampled | Greedy, int, int], Sequence[Episode]]
 """A policy, how many episodes, the seed of the first: episodes."""
 
-EXAM_SEED = 1 << 30
-"""Episodes that judge begin otherwise than all that were learned from."""
+EVALUATION_SEED = 1 << 30
+"""Episodes of an evaluation begin otherwise than all that were learned from."""
 
 
 class Learner(Protocol):
     """One algorithm with the networks it trains."""
 
     @property
-    def trying(self) -> Sampled | Greedy:
-        """What plays to learn."""
+    def behaviour_policy(self) -> Sampled | Greedy:
+        """What plays the episodes that are learned from: it explores."""
 
     @property
-    def best(self) -> Sampled | Greedy:
-        """What plays to win."""
+    def greedy_policy(self) -> Sampled | Greedy:
+        """What takes the best action it knows."""
 
     def learn(self, episodes: Sequence[Episode]) -> None:
         """Makes the policy better by what happened."""
@@ -39,23 +39,23 @@ class Round:
         number: Counted from 1.
         episodes: Played to learn so far.
         steps: In them.
-        total: Mean total of the round's episodes.
-        won: Mean total of the episodes that judged, if it came to that.
+        episode_return: Mean return of the round's episodes.
+        evaluation_return: Mean return of the evaluation's episodes, if there was an evaluation.
     """
 
     number: int
     episodes: int
     steps: int
-    total: float
-    won: float | None
+    episode_return: float
+    evaluation_return: float | None
 
 
 @dataclass(frozen=True)
-class Mastery:
-    """How far a learner came.
+class TrainedPolicy:
+    """What training a policy came to.
 
     Args:
-        mean: Of the totals of the episodes that judged, played to win.
+        mean: Return of the evaluation's episodes.
         rounds: Of playing and learning.
         episodes: Played to learn.
         steps: In them.
@@ -67,35 +67,43 @@ class Mastery:
     steps: int
 
 
-def master(
-    learner: Learner, play: Play, *, enough: float, rounds: int, per_round: int, exam: int = 100, seed: int = 1,
+def train_until_solved(
+    learner: Learner,
+    play: Play,
+    *,
+    target_return: float,
+    rounds: int,
+    per_round: int,
+    evaluation_episodes: int = 100,
+    seed: int = 1,
     on_round: Callable[[Round], None] = lambda round: None,
-) -> Mastery:  # fmt: skip
-    """Plays and learns until the mean total of `exam` episodes is `enough`, or the rounds are over.
+) -> TrainedPolicy:
+    """Plays and learns until an evaluation's mean return is `target_return`, or the rounds are over.
 
     Args:
         learner: Made better in place.
         play: See `Play`.
-        enough: Mean total at which the task is solved.
+        target_return: Mean return at which the task is solved.
         rounds: At most so many.
         per_round: Episodes of a round.
-        exam: Episodes that judge; played when a round of learning came near, and at the end.
+        evaluation_episodes: Episodes of an evaluation, which follows a round that came near, and the last.
         seed: Beginnings of episodes follow from it.
         on_round: Hears of each.
     """
     played = steps = number = 0
     mean = -np.inf
     for number in range(1, rounds + 1):
-        episodes = play(learner.trying, per_round, seed * 1_000_000 + played)
+        episodes = play(learner.behaviour_policy, per_round, seed * 1_000_000 + played)
         played += len(episodes)
         steps += sum(len(one.actions) for one in episodes)
-        tried = float(np.mean([one.total for one in episodes]))
+        episode_return = float(np.mean([one.episode_return for one in episodes]))
         learner.learn(episodes)
-        # Who tries on purpose what is bad wins more often than that.
-        judged = tried >= 0.8 * enough or number == rounds
-        if judged:
-            mean = float(np.mean([one.total for one in play(learner.best, exam, EXAM_SEED)]))
-        on_round(Round(number, played, steps, tried, mean if judged else None))
-        if mean >= enough:
+        # A policy that explores does worse than its greedy one: near the target is near enough to evaluate.
+        evaluated = episode_return >= 0.8 * target_return or number == rounds
+        if evaluated:
+            greedy = play(learner.greedy_policy, evaluation_episodes, EVALUATION_SEED)
+            mean = float(np.mean([one.episode_return for one in greedy]))
+        on_round(Round(number, played, steps, episode_return, mean if evaluated else None))
+        if mean >= target_return:
             break
-    return Mastery(mean, number, played, steps)
+    return TrainedPolicy(mean, number, played, steps)

@@ -75,12 +75,16 @@ class Started:
 
     def __init__(self, folder: Path, *arguments: str) -> None:
         self.marker = f"EMBERLINE_TEST={folder}"
+        places = ["--output", str(folder / "policy"), "--tracking-uri", f"sqlite:///{folder}/mlflow.db"]
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "jobs", *CART, "--output", str(folder / "policy"), "--tracking-uri",
-             f"sqlite:///{folder}/mlflow.db", *arguments],
-            env=os.environ | {"PYTHONPATH": str(ROOT), "EMBERLINE_TEST": str(folder)}, cwd=ROOT,
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
-        )  # fmt: skip
+            [sys.executable, "-m", "jobs", *CART, *places, *arguments],
+            env=os.environ | {"PYTHONPATH": str(ROOT), "EMBERLINE_TEST": str(folder)},
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
 
     def processes(self) -> Iterator[int]:
         for entry in Path("/proc").iterdir():
@@ -96,7 +100,7 @@ class Started:
         while time.monotonic() < deadline and self.process.poll() is None:
             for process in self.processes():
                 try:
-                    if b"emberline.pipelines.training.rank" in Path(f"/proc/{process}/cmdline").read_bytes():
+                    if b"emberline.pipelines.reinforcement.rank" in Path(f"/proc/{process}/cmdline").read_bytes():
                         return process
                 except OSError:
                     continue
@@ -124,8 +128,8 @@ def started(tmp_path: Path) -> Iterator[Any]:
 
 @pytest.mark.slow
 def test_the_learner_is_on_an_executor_and_its_run_in_mlflow(started: Any, tmp_path: Path, emberline: Any) -> None:
-    job = started("--algorithm", "policy_gradient", "--enough", "475", "--rounds", "12", "--master",
-                  "local-cluster[2,1,2048]")  # fmt: skip
+    options = "--algorithm policy_gradient --target-return 475 --rounds 12 --master local-cluster[2,1,2048]"
+    job = started(*options.split())
     above = lines_of_processes(job.learner())
     assert any("CoarseGrainedExecutorBackend" in line for line in above), "the learner is below an executor"
     assert "pyspark" in above[1], "its parent is a Python worker of Spark's"
@@ -138,28 +142,28 @@ def test_the_learner_is_on_an_executor_and_its_run_in_mlflow(started: Any, tmp_p
     assert run.params["per_round"] == "16"
     assert "secret" not in run.params
     assert run.metrics["mean"] == pytest.approx(result["mean"])
-    assert {"total", "won", "episodes", "steps", "rounds"} <= set(run.metrics)
+    assert {"episode_return", "evaluation_return", "episodes", "steps", "rounds"} <= set(run.metrics)
     from mlflow.tracking import MlflowClient
 
     client = MlflowClient(f"sqlite:///{tmp_path}/mlflow.db")
-    totals = [one.value for one in client.get_metric_history(result["run_id"], "total")]
-    assert len(totals) == 12
-    assert np.mean(totals[-3:]) > 1.5 * np.mean(totals[:3]), "it gets better"
+    returns = [one.value for one in client.get_metric_history(result["run_id"], "episode_return")]
+    assert len(returns) == 12
+    assert np.mean(returns[-3:]) > 1.5 * np.mean(returns[:3]), "it gets better"
     assert "policy.npz" in {file.path for file in client.list_artifacts(result["run_id"])}
     policy = policies.from_bytes(Path(result["policy"].removeprefix("file://")).read_bytes())
-    mine = np.mean([play("CartPole-v1", policy, (1 << 30) + 1000 + seed).total for seed in range(100)])
+    mine = np.mean([play("CartPole-v1", policy, (1 << 30) + 1000 + seed).episode_return for seed in range(100)])
     assert mine == pytest.approx(result["mean"]), "the policy acts as the one that was judged"
-    again = emberline(*CART, "--enough", "475", "--output", tmp_path / "policy", "--master", "local[2]")
+    again = emberline(*CART, "--target-return", "475", "--output", tmp_path / "policy", "--master", "local[2]")
     assert again.code == 2
     assert "is there already" in again.stderr
-    single = emberline(*CART, "--enough", "475", "--output", tmp_path / "other", "--master", "local[1]")
+    single = emberline(*CART, "--target-return", "475", "--output", tmp_path / "other", "--master", "local[1]")
     assert single.code == 2
     assert "The learner holds a task slot, and the players need another; local[1] has one." in single.stderr
 
 
 @pytest.mark.slow
 def test_a_lost_learner_ends_the_job(started: Any) -> None:
-    job = started("--enough", "500", "--master", "local-cluster[2,1,2048]")
+    job = started("--target-return", "500", "--master", "local-cluster[2,1,2048]")
     learner = job.learner()
     for line in job.process.stderr:
         if "round 1" in line:
@@ -172,10 +176,9 @@ def test_a_lost_learner_ends_the_job(started: Any) -> None:
 
 @pytest.mark.slow
 def test_cartpole_is_solved(tmp_path: Path, emberline: Any) -> None:
-    finished = emberline(
-        *CART, "--algorithm", "actor_critic", "--enough", "475", "--output", tmp_path, "--master", "local[2]",
-        "--tracking-uri", f"sqlite:///{tmp_path}/mlflow.db",
-    )  # fmt: skip
+    options = "--algorithm actor_critic --target-return 475 --master local[2]"
+    places = ["--output", tmp_path, "--tracking-uri", f"sqlite:///{tmp_path}/mlflow.db"]
+    finished = emberline(*CART, *options.split(), *places)
     assert finished.code == 0, finished.stderr[-4000:]
     assert finished.result["mean"] >= 475
     assert finished.result["solved"]

@@ -52,13 +52,13 @@ def test_episodes_come_back_and_the_last_policy_is_handed_over(listener: socket.
     found = []
     driver = threading.Thread(target=lambda: found.append(serve(listener.getsockname(), SECRET, played)))
     driver.start()
-    distant = RemoteRollouts.accept(listener, SECRET)
+    remote = RemoteRollouts.accept(listener, SECRET)
     for seed in (7, 20):
-        for number, one in enumerate(distant(Sampled(SCORES), 3, seed)):
+        for number, one in enumerate(remote(Sampled(SCORES), 3, seed)):
             here = play(CART, Sampled(SCORES), seed + number)
             for name in ("observations", "actions", "rewards", "ended"):
                 np.testing.assert_array_equal(getattr(one, name), getattr(here, name))
-    distant.learned(Greedy(SCORES))
+    remote.learned(Greedy(SCORES))
     driver.join(10)
     assert policies.from_bytes(found[0]).scores.layers[1][1].tolist() == SCORES.layers[1][1].tolist()
 
@@ -84,8 +84,8 @@ def test_a_stranger_is_turned_away_and_a_failure_is_told(listener: socket.socket
 
     driver = threading.Thread(target=run)
     driver.start()
-    distant = RemoteRollouts.accept(listener, SECRET)
+    remote = RemoteRollouts.accept(listener, SECRET)
     with pytest.raises(ConnectionError, match="No episodes can be played: no such game"):
-        distant(Greedy(SCORES), 1, 1)
+        remote(Greedy(SCORES), 1, 1)
     driver.join(10)
     assert not faults

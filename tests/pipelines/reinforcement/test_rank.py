@@ -19,7 +19,18 @@ from emberline.pipelines.reinforcement.rollouts import Players, play
 
 CART = "CartPole-v1"
 BESIDE = Training((), epochs=1, global_batch=1, mode="local", max_restarts=0)
-ASSIGNMENT = Assignment("policy_gradient", 4, 2, 475.0, 4, 8, 10, 1, 1, "a secret")
+ASSIGNMENT = Assignment(
+    algorithm="policy_gradient",
+    size=4,
+    actions=2,
+    target_return=475.0,
+    rounds=4,
+    per_round=8,
+    evaluation_episodes=10,
+    seed=1,
+    threads=1,
+    secret="a secret",
+)
 
 
 def played(policy: Sampled | Greedy, count: int, seed: int) -> pa.Table:
@@ -56,10 +67,10 @@ def test_it_learns_and_says_what_it_reached() -> None:
     rounds = [event for event in events if event["event"] == "round"]
     assert [event["number"] for event in rounds] == [1, 2, 3, 4]
     assert [event["episodes"] for event in rounds] == [8, 16, 24, 32]
-    assert [event["won"] is None for event in rounds] == [True, True, True, False]
+    assert [event["evaluation_return"] is None for event in rounds] == [True, True, True, False]
     (end,) = (event for event in events if event["event"] == "learned")
     assert (end["rounds"], end["episodes"], end["steps"]) == (4, 32, rounds[-1]["steps"])
-    others = [play(CART, policies.from_bytes(policy), (1 << 30) + 100 + seed).total for seed in range(10)]
+    others = [play(CART, policies.from_bytes(policy), (1 << 30) + 100 + seed).episode_return for seed in range(10)]
     assert np.mean(others) == pytest.approx(end["mean"])
 
 

@@ -15,7 +15,7 @@ from emberline.pipelines.reinforcement.policies import Greedy, Policy, Sampled, 
 from emberline.pipelines.reinforcement.policy_gradient import PolicyGradient, cross_entropy_reward_loss
 from emberline.pipelines.reinforcement.returns import discounted, standardised
 from emberline.pipelines.reinforcement.rollouts import Episode, episodes, play, rollouts
-from emberline.pipelines.reinforcement.train_policy import Round, master
+from emberline.pipelines.reinforcement.train_policy import Round, train_until_solved
 
 CART = "CartPole-v1"
 LEARNERS = {"policy gradient": PolicyGradient, "actor-critic": ActorCritic, "deep q": DeepQ}
@@ -96,8 +96,10 @@ def bandit(policy: Policy, count: int, seed: int) -> Sequence[Episode]:
 def test_what_is_told_is_learned(name: str) -> None:
     learner = DeepQ(2, 2, batches=60, discount=0.5) if name == "deep q" else LEARNERS[name](2, 2)
     rounds: list[Round] = []
-    result = master(learner, bandit, enough=2.8, rounds=40, per_round=30, exam=50, on_round=rounds.append)
+    result = train_until_solved(
+        learner, bandit, target_return=2.8, rounds=40, per_round=30, evaluation_episodes=50, on_round=rounds.append
+    )
     assert result.mean >= 2.8
     assert (result.episodes, result.steps) == (30 * result.rounds, 90 * result.rounds)
     assert [one.number for one in rounds] == list(range(1, result.rounds + 1))
-    assert (rounds[-1].steps, rounds[-1].won) == (result.steps, result.mean)
+    assert (rounds[-1].steps, rounds[-1].evaluation_return) == (result.steps, result.mean)
