@@ -15,6 +15,7 @@ COPY requirements-airflow.lock requirements.lock /opt/emberline/
 RUN pip install --no-cache-dir --requirement /opt/emberline/requirements-airflow.lock
 RUN python -m venv /opt/emberline/venv \
     && /opt/emberline/venv/bin/pip install --no-cache-dir --requirement /opt/emberline/requirements.lock
+COPY emberline /opt/emberline/emberline
 COPY features /opt/emberline/features
 COPY models /opt/emberline/models
 COPY pipelines /opt/emberline/pipelines

@@ -17,6 +17,7 @@ COPY --from=spark /opt/entrypoint.sh /opt/entrypoint.sh
 COPY requirements.lock /opt/emberline/
 RUN pip install --no-cache-dir --requirement /opt/emberline/requirements.lock \
     && rm -rf /usr/local/lib/python3.11/site-packages/pyspark/jars
+COPY emberline /opt/emberline/emberline
 COPY features /opt/emberline/features
 COPY models /opt/emberline/models
 COPY pipelines /opt/emberline/pipelines

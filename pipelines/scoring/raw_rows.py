@@ -31,7 +31,7 @@ class RawRows:
     Args:
         frame: As a reader leaves them: a column per field, the key, `_raw`, `_source`, `_fault`.
         columns: What the source itself has.
-        typed: Whether values are typed already, so that `quick_look` can judge them.
+        typed: Whether values are typed already, so that `arrow_checks` can judge them.
         splits: Parts of Parquet files that hold exactly these rows, for executors to read themselves; empty if there
             is no such thing.
     """
@@ -90,7 +90,7 @@ def read_rows(
 
 
 def set_aside(frame: DataFrame, schema: Schema) -> RawRows:
-    """Rows that `quick_look` was in doubt about, on their way to `check_rows`."""
+    """Rows that `arrow_checks` was in doubt about, on their way to `check_rows`."""
     came_from = F.col(SOURCE) if SOURCE in frame.columns else F.lit(None).cast("string")
     own = frame.drop(SOURCE)
     rows = named_rows(frame, schema, came_from).withColumn(RAW, raw_text(own))
