@@ -64,7 +64,7 @@ def main() -> None:
                     overrides |= {"training.seed": str(seed)}
                     training = f"{folder}/{name.replace(' ', '-')}-{seed}"
                     recipe = load_recipe(recipe_name, overrides)
-                    train(spark, recipe, overrides, f"{folder}/dataset", training, tracker)
+                    train(spark, recipe, f"{folder}/dataset", training, tracker)
                     evaluate(spark, recipe, training, tracker)
                     scores = pq.read_table(f"{training}/evaluation/scores.parquet")
                     found[name].append(metrics(scores[SCHEMA.label.name].to_numpy(), scores["score"].to_numpy()))
@@ -81,7 +81,7 @@ def vectors(spark: SparkSession, data: str, folder: str, tracker: Tracker) -> st
     """Path of the vectors of the messages' words, by the ids of the filters' vocabulary."""
     recipe = load_recipe("antispam_word2vec")
     etl(spark, recipe, data, f"{folder}/words")
-    train(spark, recipe, {}, f"{folder}/words", f"{folder}/vectors", tracker)
+    train(spark, recipe, f"{folder}/words", f"{folder}/vectors", tracker)
     ids = [open_version(f"{folder}/{name}").statistics.vocabulary("message").sha256 for name in ("dataset", "words")]
     if ids[0] != ids[1]:
         raise RuntimeError("The filters and the vectors know other words: both must read the same training split.")

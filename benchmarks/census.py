@@ -40,7 +40,7 @@ def main() -> None:
                     overrides = {"training.seed": str(seed)}
                     training = f"{folder}/{name}-{seed}"
                     recipe = load_recipe(name, overrides)
-                    train(spark, recipe, overrides, dataset, training, tracker)
+                    train(spark, recipe, dataset, training, tracker)
                     found[name].append(evaluate(spark, recipe, training, tracker).metrics)
     print(f"{'':<20}{'accuracy':>10}{'auc':>10}{'pr_auc':>10}{'log_loss':>10}   seeds' accuracy, auc", file=sys.stderr)
     for name, runs in found.items():

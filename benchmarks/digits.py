@@ -67,7 +67,7 @@ def main() -> None:
                         overrides["training.epochs"] = "1"
                     recipe = load_recipe(name.partition(" ")[0], overrides)
                     training = f"{folder}/{name.replace(' ', '-')}-{seed}"
-                    train(spark, recipe, overrides, f"{folder}/dataset", training, tracker)
+                    train(spark, recipe, f"{folder}/dataset", training, tracker)
                     metrics = evaluate(spark, recipe, training, tracker).metrics
                     found.setdefault(name, []).append({key: metrics[key] for key in ("accuracy", "log_loss")})
                     print(f"{name}, seed {seed}: {metrics['accuracy']:.4f}", file=sys.stderr, flush=True)

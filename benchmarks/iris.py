@@ -48,7 +48,7 @@ def main() -> None:
                 overrides = {"training.seed": str(seed), "training.workers": "1"}
                 training = f"{folder}/training-{seed}"
                 recipe = load_recipe("iris_dnn", overrides)
-                train(spark, recipe, overrides, f"{folder}/dataset", training, tracker)
+                train(spark, recipe, f"{folder}/dataset", training, tracker)
                 ours.append(evaluate(spark, recipe, training, tracker).metrics)
     found: dict[str, list[dict[str, float]]] = {"iris_dnn": ours, **reference(tables, seeds)}
     print(f"{'':<34}{'accuracy':>10}{'log_loss':>10}   seeds' accuracy", file=sys.stderr)

@@ -57,7 +57,7 @@ def main() -> None:
                     overrides = CHANGED[name] | {"training.seed": str(seed), "training.workers": "1"}
                     overrides |= {"training.epochs": "1"} if given.quick else {}
                     recipe = load_recipe(base.name, overrides)
-                    train(spark, recipe, overrides, dataset, f"{dataset}-{seed}", tracker)
+                    train(spark, recipe, dataset, f"{dataset}-{seed}", tracker)
                     reached.append(evaluate(spark, recipe, f"{dataset}-{seed}", tracker).metrics[base.gate.metric])
             rows.append((name, parameters(base), base.gate.metric, best, reached))
             print(line(*rows[-1]), file=sys.stderr, flush=True)

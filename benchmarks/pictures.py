@@ -58,7 +58,7 @@ def main() -> None:
                     overrides = {"training.workers": "1", "training.seed": str(seed)}
                     overrides |= {"training.epochs": "2"} if given.quick else {}
                     recipe, training = load_recipe(name, overrides), f"{folder}/training-{name}-{seed}"
-                    train(spark, recipe, overrides, f"{folder}/{name}", training, tracker)
+                    train(spark, recipe, f"{folder}/{name}", training, tracker)
                     found[name].append(AGAINST[name](version, evaluate(spark, recipe, training, tracker).scores))
                     told = ", ".join(f"{what} {value:.4f}" for what, value in found[name][-1].items())
                     print(f"{name}, seed {seed}: {told}", file=sys.stderr, flush=True)

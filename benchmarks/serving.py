@@ -142,7 +142,7 @@ def main() -> None:
     messages = ["".join(line.split()) for line in lines]
     with tempfile.TemporaryDirectory() as folder:
         store = f"sqlite:///{folder}/mlflow.db"
-        done = run(load_recipe(given.recipe), {}, folder, store, source=data, master="local[2]")
+        done = run(load_recipe(given.recipe), folder, store, source=data, master="local[2]")
         model = f"models:/{done['model']['name']}/{done['model']['version']}"
         saved = f"{done['training'].removeprefix('file://')}/model"
         with served(model, store) as ours, served(careless(store), store) as floor:

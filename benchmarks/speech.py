@@ -35,7 +35,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         source = str(Path(given.input).resolve()) if given.input else None
         recipe = load_recipe(given.recipe, overrides)
-        done = run(recipe, overrides, folder, f"sqlite:///{folder}/mlflow.db", source=source, master="local[2]")
+        done = run(recipe, folder, f"sqlite:///{folder}/mlflow.db", source=source, master="local[2]")
         raw = source or f"{folder}/raw/{recipe.dataset}-synthetic-{recipe.preparation.seed}"
         recording, said = streamed(raw, seconds, seed=1)
         heard = listen(f"{done['training']}/model", recording, RATE, window=SAMPLES, stride=STRIDE)

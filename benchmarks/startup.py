@@ -74,7 +74,7 @@ def print_timeline(title: str, runs: list[Timeline]) -> None:
 
 def ours(spark: SparkSession, folder: str, name: str) -> Timeline:
     """One training, timed by the events that its workers send."""
-    training = load_recipe("iris_dnn", OVERRIDES).training
+    recipe = load_recipe("iris_dnn", OVERRIDES)
     seen: Timeline = {}
     steps = {
         "ready": "workers started, TensorFlow imported", "start": "strategy and network built",
@@ -85,9 +85,9 @@ def ours(spark: SparkSession, folder: str, name: str) -> Timeline:
         if event["event"] in steps and (event["event"] != "progress" or event["step"] == 1):
             seen[steps[event["event"]]] = time.monotonic() - began
 
-    assignment = Assignment("iris_dnn", OVERRIDES, f"{folder}/dataset", f"{folder}/{name}", 1)
+    assignment = Assignment(recipe=recipe, dataset=f"{folder}/dataset", output=f"{folder}/{name}", threads=1)
     began = time.monotonic()
-    train_on_cluster(spark, assignment, training=training, on_event=hear)
+    train_on_cluster(spark, assignment, training=recipe.training, on_event=hear)
     return seen
 
 

@@ -42,8 +42,9 @@ def curve(mode: str, dataset: str, output: str, epochs: int) -> list[dict[str, f
             found.append({"seconds": time.monotonic() - began, "steps": event["step"], **reached})
 
     with session(f"benchmark {mode}", MASTERS[mode]) as spark:
-        assignment = Assignment(RECIPE, overrides, dataset, output, threads=1)
-        train_on_cluster(spark, assignment, training=load_recipe(RECIPE, overrides).training, on_event=hear)
+        recipe = load_recipe(RECIPE, overrides)
+        assignment = Assignment(recipe=recipe, dataset=dataset, output=output, threads=1)
+        train_on_cluster(spark, assignment, training=recipe.training, on_event=hear)
     return found
 
 

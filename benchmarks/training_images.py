@@ -49,7 +49,7 @@ def main() -> None:
                         "training.global_batch": "16", "training.epochs": "2", "training.tensorboard": "false",
                     }  # fmt: skip
                     recipe, output = load_recipe(RECIPE, overrides), f"{folder}/{name}-{form}-{turn}"
-                    trained = train(spark, recipe, overrides, f"{folder}/{form}", output, tracker)
+                    trained = train(spark, recipe, f"{folder}/{form}", output, tracker)
                     found.setdefault((name, form), []).append(trained.metrics)
     print(f"{'network':16}{'stored as':10}{'images/s':>10}{'waits':>8}")
     for (name, form), runs in found.items():

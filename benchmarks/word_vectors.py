@@ -58,10 +58,10 @@ def ours(spark: Any, dataset: str, words: int, workers: int) -> float:
         if rank == 0 and event["event"] == "epoch":
             speeds.append(event["metrics"]["examples_per_second"])
 
-    training = load_recipe("word2vec", overrides).training
+    recipe = load_recipe("word2vec", overrides)
     with tempfile.TemporaryDirectory() as output:
-        assignment = Assignment("word2vec", overrides, dataset, output, threads=1)
-        train_on_cluster(spark, assignment, training=training, on_event=hear)
+        assignment = Assignment(recipe=recipe, dataset=dataset, output=output, threads=1)
+        train_on_cluster(spark, assignment, training=recipe.training, on_event=hear)
     return speeds[-1] * words
 
 

@@ -40,7 +40,7 @@ def main(argv: list[str] | None = None) -> int:
         require_java()
         recipe = load_recipe(given.pipeline, given.overrides)
         store = tracking_uri(given.tracking_uri, given.workspace)
-        summary = run(recipe, given.overrides, given.workspace, store, source=given.input, master=given.master)
+        summary = run(recipe, given.workspace, store, source=given.input, master=given.master)
         show(summary)
         return summary
 

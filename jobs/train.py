@@ -41,7 +41,7 @@ def main(argv: list[str] | None = None) -> int:
         runs = tracker.pipeline_run(recipe, given.pipeline_run)
         with session(f"train {recipe.name}", given.master) as spark, runs:
             return train(
-                spark, recipe, given.overrides, given.dataset, given.output, tracker,
+                spark, recipe, given.dataset, given.output, tracker,
                 overwrite=given.overwrite, warm_start=given.warm_start or "",
             )  # fmt: skip
 

@@ -49,7 +49,7 @@ def main(argv: list[str] | None = None) -> int:
         runs = tracker.pipeline_run(recipe, given.pipeline_run)
         with session(f"tune {recipe.name}", given.master) as spark, runs:
             return tune(
-                spark, recipe, given.overrides, given.dataset, given.output, tracker,
+                spark, recipe, given.dataset, given.output, tracker,
                 space=space, trials=given.trials, parallel=given.parallel,
             )  # fmt: skip
 

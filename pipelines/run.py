@@ -23,7 +23,6 @@ from emberline.pipelines.train import train
 
 def run(
     recipe: Recipe,
-    overrides: dict[str, str],
     workspace: str,
     tracking_uri: str,
     *,
@@ -34,7 +33,6 @@ def run(
 
     Args:
         recipe: The use case.
-        overrides: Its `--set` values.
         workspace: Folder or URI that takes the run's dataset version, training and predictions, each run under
             a name of its own: nothing of an earlier run is touched.
         tracking_uri: MLflow store.
@@ -63,7 +61,7 @@ def run(
             prepared = tracked_etl(spark, recipe, source, storage.join(folder, "dataset"), tracker)
         with timed(seconds, "train"):
             training = storage.join(folder, "training")
-            trained = train(spark, recipe, overrides, prepared.dataset, training, tracker)
+            trained = train(spark, recipe, prepared.dataset, training, tracker)
         with timed(seconds, "evaluate"):
             evaluated = evaluate(spark, recipe, training, tracker)
         with timed(seconds, "register"):

@@ -33,7 +33,6 @@ AVAILABLE_NOW = MappingProxyType({"availableNow": True})
 def train(
     spark: SparkSession,
     recipe: Recipe,
-    overrides: dict[str, str],
     dataset: str,
     output: str,
     tracker: Tracker,
@@ -50,8 +49,7 @@ def train(
 
     Args:
         spark: The session; one executor per worker.
-        recipe: What to train.
-        overrides: The `--set` values behind `recipe`; the workers repeat them.
+        recipe: What to train; the workers get this very value.
         dataset: URI of a complete dataset version.
         output: URI of the training's folder.
         tracker: Where the run is recorded.
@@ -95,8 +93,10 @@ def train(
         record = TrainingRecord(run, progress, recipe, watch)
         # Beside the driver nobody else computes: TensorFlow may take all cores.
         threads = 0 if recipe.training.mode == "local" else _threads(spark)
-        secret = feed.secret if feed else ""
-        assignment = Assignment(recipe.name, overrides, dataset, output, threads, secret, weights, run.id)
+        assignment = Assignment(
+            recipe=recipe, dataset=dataset, output=output, threads=threads,
+            feed_secret=feed.secret if feed else "", weights=weights, run=run.id,
+        )  # fmt: skip
 
         def hear(rank: int, event: dict[str, Any]) -> None:
             record(rank, event)

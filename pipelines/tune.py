@@ -9,7 +9,7 @@ import threading
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import optuna
@@ -21,8 +21,8 @@ from emberline.pipelines.artifacts.search_folder import Search, Trial
 from emberline.pipelines.cluster.gang import ClusterError
 from emberline.pipelines.metrics.definitions import is_smaller_better
 from emberline.pipelines.recipe import Recipe
+from emberline.pipelines.recipe.overrides import with_overrides
 from emberline.pipelines.recipe.search_space import Axis, Between
-from emberline.pipelines.recipes import load_recipe
 from emberline.pipelines.runtime.progress import Progress
 from emberline.pipelines.tracking import StoppedEarlyError, Tracker
 from emberline.pipelines.train import train
@@ -63,7 +63,6 @@ class TuneResult:
 def tune(
     spark: SparkSession,
     recipe: Recipe,
-    overrides: dict[str, str],
     dataset: str,
     output: str,
     tracker: Tracker,
@@ -77,7 +76,6 @@ def tune(
     Args:
         spark: The session.
         recipe: What to train.
-        overrides: The `--set` values behind `recipe`.
         dataset: URI of a complete dataset version.
         output: URI of the search's folder.
         tracker: Where runs are recorded.
@@ -91,12 +89,12 @@ def tune(
     """
     space = tuple(space or recipe.space)
     if parallel > 1:
-        overrides = overrides | {"training.workers": "1", "training.launcher": "barrier"}
-    _require_searchable(recipe, overrides, space, trials, parallel)
+        recipe = replace(recipe, training=replace(recipe.training, workers=1, launcher="barrier"))
+    _require_searchable(recipe, space, trials, parallel)
     metric = recipe.training.best_metric or f"eval_{recipe.gate.metric}"
     asked = {
-        "recipe": recipe.name, "overrides": overrides, "metric": metric, "space": [asdict(axis) for axis in space],
-        "dataset_digest": open_version(dataset).digest,
+        "recipe": recipe.to_json(), "metric": metric,
+        "space": [asdict(axis) for axis in space], "dataset_digest": open_version(dataset).digest,
     }  # fmt: skip
     search = Search.open(output, json.loads(json.dumps(asked)))
     study = _study(space, metric, parallel, search)
@@ -122,10 +120,9 @@ def tune(
                 if proposed.should_prune():
                     raise StoppedEarlyError(f"{metric} {metrics[metric]:.4f} after epoch {epoch}")
 
-        given = overrides | trial.values
         try:
             result = train(
-                spark, load_recipe(recipe.name, given), given, dataset, trial.training, tracker,
+                spark, with_overrides(recipe, trial.values), dataset, trial.training, tracker,
                 parent=search.run_id, name=f"{recipe.name} trial {number + 1}", watch=judge,
             )  # fmt: skip
         except StoppedEarlyError as stopped:
@@ -167,9 +164,7 @@ def tune(
     return result
 
 
-def _require_searchable(
-    recipe: Recipe, overrides: dict[str, str], space: Sequence[Axis], trials: int, parallel: int
-) -> None:
+def _require_searchable(recipe: Recipe, space: Sequence[Axis], trials: int, parallel: int) -> None:
     if not space:
         raise BadInputError(
             f"Recipe {recipe.name!r} declares no space to search. Pass --space, such as "
@@ -179,7 +174,7 @@ def _require_searchable(
         raise BadInputError(f"Expected at least one trial at a time, got --trials {trials} --parallel {parallel}.")
     for axis in space:
         for end in axis.ends:
-            load_recipe(recipe.name, overrides | {axis.field: end})  # raises, naming field and value
+            with_overrides(recipe, {axis.field: end})  # raises, naming field and value
 
 
 def _study(space: Sequence[Axis], metric: str, parallel: int, search: Search) -> optuna.Study:

@@ -8,6 +8,7 @@ from typing import Any
 
 from emberline.features import storage
 from emberline.features.errors import BadInputError
+from emberline.pipelines.recipe import flatten
 from emberline.pipelines.tracking import Run
 
 SEARCH = "search.json"
@@ -64,7 +65,8 @@ class Search:
             return cls(output, asked, "", [])
         state = json.loads(storage.read_bytes(path))
         if state["asked"] != asked:
-            differing = sorted(key for key in asked if asked[key] != state["asked"].get(key))
+            before, now = flatten(state["asked"]), flatten(asked)
+            differing = sorted(key for key in before | now if before.get(key) != now.get(key))
             raise BadInputError(
                 f"The search at {output!r} was another one: {', '.join(differing)} differed. Choose another output."
             )
@@ -82,8 +84,12 @@ class Search:
     @property
     def params(self) -> dict[str, Any]:
         """What was asked for, as settings of its run."""
-        params = {key: value for key, value in self._asked.items() if key != "space"}
-        return params | {f"space.{axis['field']}": json.dumps(axis) for axis in self._asked["space"]}
+        params = {key: value for key, value in self._asked.items() if key not in ("recipe", "space")}
+        return (
+            self._asked["recipe"]
+            | params
+            | {f"space.{axis['field']}": json.dumps(axis) for axis in self._asked["space"]}
+        )
 
     @property
     def finished(self) -> int:

@@ -93,6 +93,8 @@ def _may_pass(error: Exception) -> bool:
     """Whether the error may be gone in another attempt: what a lost peer or a taken port causes, not what data does."""
     if isinstance(error, ConnectionError | TimeoutError):
         return True
+    if isinstance(error, BadInputError):
+        return False  # known without TensorFlow, whose import takes seconds
     import tensorflow as tf
 
     passing = (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.CancelledError)

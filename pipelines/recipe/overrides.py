@@ -3,9 +3,26 @@
 import ast
 import dataclasses
 from collections.abc import Mapping
-from typing import Any, get_args, get_type_hints
+from typing import Any, TypeVar, get_args, get_type_hints
 
 from emberline.features.errors import BadInputError, nearest
+
+Declared = TypeVar("Declared")
+
+
+def with_overrides(value: Declared, overrides: Mapping[str, str]) -> Declared:
+    """A frozen dataclass, such as a recipe, with fields replaced.
+
+    Args:
+        value: What is declared.
+        overrides: Dotted field to new value as text, such as `{"training.epochs": "3"}`.
+
+    Raises:
+        BadInputError: for an unknown field, or a value of another type.
+    """
+    for key, text in overrides.items():
+        value = replace_field(value, key.split("."), text, key)
+    return value
 
 
 def replace_field(value: Any, path: list[str], text: str, key: str) -> Any:

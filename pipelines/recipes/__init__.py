@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from emberline.features.errors import BadInputError, nearest
 from emberline.pipelines.recipe import Recipe
-from emberline.pipelines.recipe.overrides import replace_field
+from emberline.pipelines.recipe.overrides import with_overrides
 from emberline.pipelines.runtime.named_modules import named_modules
 
 
@@ -33,6 +33,4 @@ def load_recipe(name: str, overrides: Mapping[str, str] | None = None) -> Recipe
     if name not in known:
         raise BadInputError(f"Unknown recipe {name!r}. {nearest(name, sorted(known))}")
     recipe: Recipe = importlib.import_module(known[name]).RECIPE
-    for key, text in (overrides or {}).items():
-        recipe = replace_field(recipe, key.split("."), text, key)
-    return recipe
+    return with_overrides(recipe, overrides or {})

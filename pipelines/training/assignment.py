@@ -1,17 +1,19 @@
-"""What a worker is told before it starts, as plain JSON: nothing of a stranger is unpickled."""
+"""What a worker is told before it starts, in one line of JSON."""
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from typing import ClassVar
 
+from emberline.pipelines.recipe import Recipe
+from emberline.pipelines.runtime.by_value import from_text, to_text
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, kw_only=True)
 class Assignment:
     """One training, as every worker receives it.
 
     Args:
-        recipe: Recipe name.
-        overrides: Its `--set` values.
+        recipe: What to train: the value itself, wherever it was made (see `emberline.pipelines.runtime.by_value`).
         dataset: URI of the dataset version.
         output: URI of the training's folder: checkpoints and the exported model.
         threads: CPU threads TensorFlow may use in one worker; 0 for all.
@@ -22,8 +24,7 @@ class Assignment:
 
     module: ClassVar[str] = "emberline.pipelines.training.rank"
 
-    recipe: str
-    overrides: dict[str, str]
+    recipe: Recipe
     dataset: str
     output: str
     threads: int
@@ -32,8 +33,20 @@ class Assignment:
     run: str = ""
 
     def to_json(self) -> str:
-        return json.dumps(asdict(self))
+        """One line.
+
+        Raises:
+            BadInputError: if the recipe holds something that cannot travel.
+        """
+        told = {item.name: getattr(self, item.name) for item in fields(self)}
+        return json.dumps(told | {"recipe": to_text(self.recipe)})
 
     @classmethod
     def from_json(cls, text: str) -> "Assignment":
-        return cls(**json.loads(text))
+        """What `to_json` wrote.
+
+        Raises:
+            BadInputError: if the recipe is of a module that cannot be imported here.
+        """
+        told = json.loads(text)
+        return cls(**told | {"recipe": from_text(told["recipe"])})

@@ -27,7 +27,6 @@ def _as_it_runs(training: Training) -> Training:
 def _train(assignment: Assignment, report: Report) -> None:
     from emberline.features import storage
     from emberline.features.dataset_version import open_version
-    from emberline.pipelines.recipes import load_recipe
     from emberline.pipelines.training.collective import SumOverWorkers
     from emberline.pipelines.training.coordinator import CoordinatedLoop
     from emberline.pipelines.training.export import export
@@ -41,8 +40,7 @@ def _train(assignment: Assignment, report: Report) -> None:
         tf_config_task,
     )
 
-    recipe = load_recipe(assignment.recipe, assignment.overrides)
-    recipe = replace(recipe, training=_as_it_runs(recipe.training))
+    recipe = replace(assignment.recipe, training=_as_it_runs(assignment.recipe.training))
     training, task = recipe.training, tf_config_task()
     prepare_devices(training, assignment.threads)
     version = open_version(assignment.dataset)

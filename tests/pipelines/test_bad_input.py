@@ -89,7 +89,7 @@ def test_a_dataset_version_of_other_columns(spark: SparkSession, census_run, tmp
     with pytest.raises(
         BadInputError, match=r"written for other columns than recipe 'census_best' asks for.*occupation"
     ):
-        train(spark, load_recipe("census_best"), {}, census_run.summary["dataset"], str(tmp_path / "t"), tracker)
+        train(spark, load_recipe("census_best"), census_run.summary["dataset"], str(tmp_path / "t"), tracker)
 
 
 def test_a_cluster_that_is_too_small(spark: SparkSession, census_run, tmp_path: Path, tracker: Tracker) -> None:
@@ -98,13 +98,13 @@ def test_a_cluster_that_is_too_small(spark: SparkSession, census_run, tmp_path: 
         BadInputError,
         match=r"needs 4 slots \(one per worker\), and local\[2, 3\] has 1 executor of 2 cores .* 2 slots.*workers=2",
     ):
-        train(spark, recipe, {}, census_run.summary["dataset"], str(tmp_path / "t"), tracker)
+        train(spark, recipe, census_run.summary["dataset"], str(tmp_path / "t"), tracker)
 
 
 def test_a_batch_larger_than_the_data(spark: SparkSession, census_run, tmp_path: Path, tracker: Tracker) -> None:
     recipe = load_recipe("census_wide_deep", {"training.global_batch": "100000"})
     with pytest.raises(BadInputError, match=r"has 5,998 rows, fewer than training.global_batch=100,000"):
-        train(spark, recipe, {}, census_run.summary["dataset"], str(tmp_path / "t"), tracker)
+        train(spark, recipe, census_run.summary["dataset"], str(tmp_path / "t"), tracker)
 
 
 def test_steps_out_of_order(spark: SparkSession, census_run, tmp_path: Path, tracker: Tracker) -> None:
@@ -116,7 +116,7 @@ def test_steps_out_of_order(spark: SparkSession, census_run, tmp_path: Path, tra
     with pytest.raises(BadInputError, match=r"was evaluated already. Pass --overwrite"):
         evaluate(spark, RECIPE, training, tracker)
     with pytest.raises(BadInputError, match="already holds a finished training"):
-        train(spark, RECIPE, {}, census_run.summary["dataset"], training, tracker)
+        train(spark, RECIPE, census_run.summary["dataset"], training, tracker)
 
 
 def test_an_unfinished_training_of_other_settings(
@@ -125,7 +125,7 @@ def test_an_unfinished_training_of_other_settings(
     state = json.loads(Path(census_run.summary["training"].removeprefix("file://"), "training.json").read_text())
     (tmp_path / "training.json").write_text(json.dumps(state | {"finished": False}))
     with pytest.raises(BadInputError, match="other settings or data than this one"):
-        train(spark, RECIPE, {}, census_run.summary["dataset"], str(tmp_path), tracker)
+        train(spark, RECIPE, census_run.summary["dataset"], str(tmp_path), tracker)
 
 
 @pytest.mark.parametrize(

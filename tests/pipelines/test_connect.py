@@ -17,7 +17,7 @@ from emberline.pipelines.train import train
 dataset, output, store = sys.argv[1:]
 spark = SparkSession.builder.remote("local[3]").getOrCreate()
 overrides = {"training.epochs": "2", "training.workers": "2"}
-result = train(spark, load_recipe("iris_dnn", overrides), overrides, dataset, output, Tracker(store))
+result = train(spark, load_recipe("iris_dnn", overrides), dataset, output, Tracker(store))
 print(json.dumps([type(spark).__module__, result.steps, result.metrics["eval_accuracy"]]))
 spark.stop()
 """

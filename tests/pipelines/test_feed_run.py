@@ -64,7 +64,7 @@ with session("test", "MASTER") as spark:
         spark.conf.set("spark.sql.execution.arrow.maxRecordsPerBatch", 500)
         rows = many.coalesce(1).mapInArrow(dying_once, many.schema)
     try:
-        result = train(spark, recipe, overrides, folder + "/dataset", folder + "/training",
+        result = train(spark, recipe, folder + "/dataset", folder + "/training",
                        Tracker("sqlite:///" + folder + "/mlflow.db"), rows=rows)
         print(json.dumps({"steps": result.steps, "metrics": result.metrics, "run_id": result.run_id}))
     except ClusterError as error:

@@ -48,8 +48,7 @@ def train_here(
     spark: SparkSession, assignment: Assignment, *, on_event: Callable[[int, dict[str, Any]], None], **_: Any
 ) -> None:
     """What rank 0 does, in this process: the way to the cluster is the census tests' business."""
-    recipe = load_recipe(assignment.recipe, assignment.overrides)
-    version = open_version(assignment.dataset)
+    recipe, version = assignment.recipe, open_version(assignment.dataset)
     strategy = tf.distribute.get_strategy()
     loop = Loop(recipe, version, assignment.output, strategy, 0, lambda event: on_event(0, event))
     export(recipe, version, loop.run(), f"{assignment.output}/model")
@@ -65,7 +64,7 @@ def run(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Run:
     prepared = etl(spark, recipe, str(raw), str(folder / "dataset"))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("emberline.pipelines.train.train_on_cluster", train_here)
-        train(spark, recipe, SETTINGS, prepared.dataset, training, tracker)
+        train(spark, recipe, prepared.dataset, training, tracker)
     evaluated, registered = evaluate(spark, recipe, training, tracker), register(spark, recipe, training, tracker)
     model = f"models:/{registered.name}@champion"
     predicted = score(spark, recipe, model, str(raw), str(folder / "predictions"), tracker)

@@ -72,7 +72,7 @@ def world(spark, tmp_path_factory: pytest.TempPathFactory) -> World:
         write_split(f"{folder}/{name}/raw", table)
         with tracker.pipeline_run(recipe, name):
             prepared = tracked_etl(spark, recipe, f"{folder}/{name}/raw", f"{folder}/{name}/dataset", tracker)
-            trained = train(spark, recipe, settings, prepared.dataset, training, tracker)
+            trained = train(spark, recipe, prepared.dataset, training, tracker)
             evaluate(spark, recipe, training, tracker)
             registered = register(spark, recipe, training, tracker)
         made[name] = Made(prepared.dataset, prepared.digest, training, trained.run_id, registered)

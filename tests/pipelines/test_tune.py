@@ -11,6 +11,8 @@ from mlflow.tracking import MlflowClient
 from emberline.features.errors import BadInputError
 from emberline.pipelines import tune as module
 from emberline.pipelines.cluster.gang import ClusterError
+from emberline.pipelines.recipe import Recipe
+from emberline.pipelines.recipe.overrides import with_overrides
 from emberline.pipelines.recipe.search_space import Between, OneOf
 from emberline.pipelines.recipes import load_recipe
 from emberline.pipelines.tracking import Tracker
@@ -28,11 +30,11 @@ def store(tmp_path: Path) -> str:
 @pytest.fixture
 def made_up(monkeypatch: pytest.MonkeyPatch):
     """Trainings whose accuracy is best at a rate of 0.01; those of the numbers in `broken` fail."""
-    seen: list[dict[str, str]] = []
+    seen: list[Recipe] = []
     broken: set[int] = set()
 
-    def train(spark, recipe, overrides, dataset, output, tracker, *, parent, name, watch):
-        seen.append(overrides)
+    def train(spark, recipe, dataset, output, tracker, *, parent, name, watch):
+        seen.append(recipe)
         if len(seen) in broken:
             raise ClusterError("Worker 0 failed: Traceback\n  …\nFloatingPointError: the loss is not finite")
         reached = 1 - abs(math.log10(recipe.training.optimizers[0].learning_rate) + 2) / 4
@@ -47,7 +49,7 @@ def made_up(monkeypatch: pytest.MonkeyPatch):
 
 def search(store: str, output: Path, trials: int, **options: object):
     recipe = load_recipe("iris_dnn")
-    return tune(None, recipe, {}, "dataset", str(output), Tracker(store), space=SPACE, trials=trials, **options)
+    return tune(None, recipe, "dataset", str(output), Tracker(store), space=SPACE, trials=trials, **options)
 
 
 def test_it_comes_near_the_best_and_ends_hopeless_trials(store: str, tmp_path: Path, made_up) -> None:
@@ -79,9 +81,9 @@ def test_an_interrupted_search_goes_on(store: str, tmp_path: Path, made_up, monk
     found = search(store, tmp_path / "search", 8)
     assert sum(found.trials.values()) == 8
     assert len(made_up.seen) == 8
-    assert {key: made_up.seen[5][key] for key in (RATE, "model.hidden_units")} == begun[5]["values"]
-    with pytest.raises(BadInputError, match=r"another one: overrides differed"):
-        tune(None, load_recipe("iris_dnn"), {"training.seed": "2"}, "dataset", str(tmp_path / "search"),
+    assert made_up.seen[5] == with_overrides(load_recipe("iris_dnn"), begun[5]["values"])
+    with pytest.raises(BadInputError, match=r"another one: recipe\.training\.seed differed"):
+        tune(None, load_recipe("iris_dnn", {"training.seed": "2"}), "dataset", str(tmp_path / "search"),
              Tracker(store), space=SPACE, trials=8)  # fmt: skip
 
 
@@ -101,7 +103,7 @@ def test_what_cannot_be_searched_is_refused(store: str, tmp_path: Path, made_up)
         ([OneOf("training.optimizers.0.kind", ("adam", 3))], r"kind"),
     ):
         with pytest.raises(BadInputError, match=message):
-            tune(None, recipe, {}, "dataset", str(tmp_path / "search"), Tracker(store), space=space, trials=2)
+            tune(None, recipe, "dataset", str(tmp_path / "search"), Tracker(store), space=space, trials=2)
     (tmp_path / "else").mkdir()
     with pytest.raises(BadInputError, match=r"exists and is no search"):
         search(store, tmp_path / "else", 1)
@@ -109,7 +111,7 @@ def test_what_cannot_be_searched_is_refused(store: str, tmp_path: Path, made_up)
 
 def test_real_trials_at_the_same_time(spark, flowers: str, store: str, tmp_path: Path) -> None:
     found = tune(
-        spark, load_recipe("iris_dnn"), {"training.epochs": "2"}, flowers, str(tmp_path / "search"), Tracker(store),
+        spark, load_recipe("iris_dnn", {"training.epochs": "2"}), flowers, str(tmp_path / "search"), Tracker(store),
         space=[OneOf(RATE, (1e-6, 0.02))], trials=3, parallel=2,
     )  # fmt: skip
     assert found.overrides == {RATE: "0.02"}

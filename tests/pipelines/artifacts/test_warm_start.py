@@ -111,7 +111,7 @@ def champion(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> C
     write_split(raw, split())
     recipe, training = load_recipe("iris_dnn", SETTINGS), f"{folder}/training"
     prepared = tracked_etl(spark, recipe, raw, f"{folder}/dataset", tracker)
-    trained = train(spark, recipe, SETTINGS, prepared.dataset, training, tracker)
+    trained = train(spark, recipe, prepared.dataset, training, tracker)
     evaluate(spark, recipe, training, tracker)
     register(spark, recipe, training, tracker)
     return Champion(folder, tracker, raw, training, trained.metrics)
@@ -126,13 +126,13 @@ def test_a_champion_is_trained_further(spark: SparkSession, champion: Champion) 
     recipe, tracker = load_recipe("iris_dnn", settings), champion.tracker
     own = etl(spark, recipe, f"{champion.folder}/day", f"{champion.folder}/own")
     with pytest.raises(BadInputError, match=r"knows other statistics than the dataset version .*--statistics-of"):
-        train(spark, recipe, settings, own.dataset, f"{champion.folder}/no", tracker, warm_start=MODEL)
+        train(spark, recipe, own.dataset, f"{champion.folder}/no", tracker, warm_start=MODEL)
     made = tracked_etl(
         spark, recipe, f"{champion.folder}/day", f"{champion.folder}/daily", tracker, statistics_of=MODEL
     )
     assert made.records["train"] == 90
     output = f"{champion.folder}/further"
-    result = train(spark, recipe, settings, made.dataset, output, tracker, warm_start=MODEL)
+    result = train(spark, recipe, made.dataset, output, tracker, warm_start=MODEL)
     assert result.warm_start == "models:/emberline-iris_dnn/1"
     state = json.loads(Path(output, "training.json").read_text())
     assert state["warm_start"]["model"] == "models:/emberline-iris_dnn/1"
@@ -145,7 +145,7 @@ def test_a_champion_is_trained_further(spark: SparkSession, champion: Champion) 
     wider = settings | {"model.hidden_units": "(7,7)"}
     other, place = load_recipe("iris_dnn", wider), f"{champion.folder}/wider"
     with pytest.raises(BadInputError, match=r"deep_0/kernel is \[4, 10\] in the model and \[4, 7\] in the network"):
-        train(spark, other, wider, made.dataset, place, tracker, warm_start=champion.training)
+        train(spark, other, made.dataset, place, tracker, warm_start=champion.training)
 
 
 @pytest.mark.slow
@@ -190,7 +190,7 @@ def test_a_changed_model_neither_scores_nor_starts_a_training(spark: SparkSessio
     with pytest.raises(ModelChangedError, match=refused):
         score(spark, recipe, MODEL, champion.raw, f"{champion.folder}/predictions", tracker)
     with pytest.raises(ModelChangedError, match=refused):
-        train(spark, recipe, SETTINGS, f"{champion.folder}/dataset", f"{champion.folder}/no", tracker, warm_start=MODEL)
+        train(spark, recipe, f"{champion.folder}/dataset", f"{champion.folder}/no", tracker, warm_start=MODEL)
     with pytest.raises(ModelChangedError, match=refused), open_reused_statistics(tracker, MODEL, recipe):
         pass
     assert np.all([not Path(champion.folder, name).exists() for name in ("predictions", "no")])

@@ -49,8 +49,9 @@ def train(flowers: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Call
             events.append((rank, event))
             on_event(rank, event)
 
-        assignment = Assignment("iris_dnn", overrides, flowers, str(tmp_path / "training"), threads=1)
-        train_on_cluster(spark, assignment, training=load_recipe("iris_dnn", overrides).training, on_event=hear)
+        recipe = load_recipe("iris_dnn", overrides)
+        assignment = Assignment(recipe=recipe, dataset=flowers, output=str(tmp_path / "training"), threads=1)
+        train_on_cluster(spark, assignment, training=recipe.training, on_event=hear)
         return events
 
     return run
