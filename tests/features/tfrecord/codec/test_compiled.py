@@ -42,7 +42,9 @@ def _python(code: str, *, path: Path, **environment: str) -> subprocess.Complete
 def _copy(folder: Path) -> Path:
     """A copy of the room without compiled kernels."""
     source = folder / "app"
-    shutil.copytree(ROOT / "features", source / "features", ignore=shutil.ignore_patterns("__pycache__"))
+    package = source / "emberline"
+    shutil.copytree(ROOT / "features", package / "features", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "emberline" / "__init__.py", package)
     return source
 
 
@@ -62,7 +64,7 @@ def test_code_in_a_zip_uses_the_cache_of_the_user(tmp_path: Path) -> None:
         folder = tmp_path / name
         folder.mkdir()
         with zipfile.ZipFile(folder / "app.zip", "w") as archive:
-            for file in sorted((source / "features").rglob("*.py")):
+            for file in sorted(source.rglob("*.py")):
                 archive.write(file, file.relative_to(source))
     outputs = [_python(CHECK, path=tmp_path / name / "app.zip", XDG_CACHE_HOME=str(home)) for name in ("one", "two")]
     assert [output.stdout.split(maxsplit=1)[0] for output in outputs] == ["True", "False"], outputs[1].stderr
@@ -116,7 +118,7 @@ def test_shared_temporary_folder_must_be_private(tmp_path: Path) -> None:
 
 def test_an_image_build_fills_the_folder_it_names_with_kernels_of_others(tmp_path: Path) -> None:
     source, cache = _copy(tmp_path), tmp_path / "cache"
-    own = source / "features" / "tfrecord" / "codec" / "__pycache__" / "kernels"
+    own = source / "emberline" / "features" / "tfrecord" / "codec" / "__pycache__" / "kernels"
     assert _python(CHECK, path=source).returncode == 0
     (kept,) = own.glob("*.o")
     build = """

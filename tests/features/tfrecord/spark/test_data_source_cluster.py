@@ -62,7 +62,8 @@ def submit(folder: Path, script: str, *arguments: str) -> dict[str, object]:
     """Run a script with our code in a .zip and nowhere else; returns the JSON on its last line."""
     bundle = folder / "emberline.zip"
     with zipfile.ZipFile(bundle, "w") as archive:
-        for path in sorted((ROOT / "features").rglob("*.py")):
+        package = ROOT / "emberline"
+        for path in [package / "__init__.py", *sorted((package / "features").rglob("*.py"))]:
             archive.write(path, path.relative_to(ROOT))
     (folder / "job.py").write_text(script)
     command = [
