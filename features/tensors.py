@@ -20,8 +20,8 @@ from emberline.features.schema import Field, Schema, missing_mark
 
 Array = npt.NDArray[Any]
 
-PLACES = "{}__places"
-"""Name of the tensor that goes with the words of an encoded text field."""
+CODES = "{}__places"
+"""Name of the tensor of codes that goes with the words of an encoded text field; exported models have such inputs."""
 
 
 def raw_tensors(batch: pa.RecordBatch, schema: Schema) -> dict[str, tf.Tensor]:
@@ -39,7 +39,7 @@ def raw_tensors(batch: pa.RecordBatch, schema: Schema) -> dict[str, tf.Tensor]:
 
 
 def encoded_tensors(batch: pa.RecordBatch, schema: Schema, spec: Mapping[str, tf.TensorSpec]) -> dict[str, tf.Tensor]:
-    """The same for `TransformGraph.from_encoded`: single texts as their words and places, images as pixels.
+    """The same for `TransformGraph.from_encoded`: single texts as their words and codes, images as pixels.
 
     Args:
         batch: As of `raw_tensors`; numbers of arrays may have any width, dictionaries stay encoded. Images are bare
@@ -54,8 +54,8 @@ def encoded_tensors(batch: pa.RecordBatch, schema: Schema, spec: Mapping[str, tf
     for field in schema.fields:
         array = _column(batch, field.name)
         if field.kind == "string" and not field.many:
-            words, places = _encoded(array)
-            tensors[field.name], tensors[PLACES.format(field.name)] = _words(words), tf.constant(places)
+            words, codes = _encoded(array)
+            tensors[field.name], tensors[CODES.format(field.name)] = _words(words), tf.constant(codes)
         elif field.kind == "image" and spec[field.name].dtype == tf.uint8:
             tensors[field.name] = tf.constant(bare_pixels(array, field))
         else:
@@ -78,7 +78,7 @@ def _raw_tensor(array: pa.Array, field: Field, kind: np.dtype[Any] | None = None
     lengths = _numpy(pc.fill_null(pc.list_value_length(array), 0)).astype(np.int64)
     elements = array.flatten()
     if field.many:
-        there = _there(lengths)
+        mask = _mask(lengths)
     else:
         size = int(np.prod(field.shape))
         if not np.isin(lengths, (0, size)).all():
@@ -86,24 +86,24 @@ def _raw_tensor(array: pa.Array, field: Field, kind: np.dtype[Any] | None = None
             raise BadInputError(f"Field {field.name!r} has the shape {field.shape}, {size} values; a row has {odd}.")
         if len(elements) == size * len(lengths):  # every row has them all: nothing to spread
             return tf.constant(_numbers(elements, field, kind).reshape(-1, *field.shape))
-        there = np.repeat(lengths[:, None] > 0, size, axis=1)
+        mask = np.repeat(lengths[:, None] > 0, size, axis=1)
     if field.kind == "string":
-        return _texts(elements, there)
-    numbers = _spread(_numbers(elements, field, kind), there, missing_mark(field.kind))
+        return _texts(elements, mask)
+    numbers = _spread(_numbers(elements, field, kind), mask, missing_mark(field.kind))
     return tf.constant(numbers.reshape(-1, *field.shape) if field.shape else numbers)
 
 
-def _there(lengths: Array) -> Array:
+def _mask(lengths: Array) -> Array:
     """Where a padded matrix of rows of these lengths has values: bool `[rows, longest]`."""
     longest = int(lengths.max(initial=0))
-    there: Array = np.arange(longest) < lengths[:, None]
-    return there
+    mask: Array = np.arange(longest) < lengths[:, None]
+    return mask
 
 
-def _spread(values: Array, there: Array, mark: Any) -> Array:
-    """The values in the places that have one, row by row; `mark` elsewhere."""
-    matrix = np.full(there.shape, mark, values.dtype)
-    matrix[there] = values
+def _spread(values: Array, mask: Array, mark: Any) -> Array:
+    """A matrix with the values where the mask is True, row by row; `mark` elsewhere."""
+    matrix = np.full(mask.shape, mark, values.dtype)
+    matrix[mask] = values
     return matrix
 
 
@@ -115,27 +115,27 @@ def _numbers(array: pa.Array, field: Field, kind: np.dtype[Any] | None = None) -
     return _numpy(array).astype(kind, copy=False) if kind else _numpy(array)
 
 
-def _texts(array: pa.Array, there: Array | None = None) -> tf.Tensor:
-    """Texts `[n]`, or spread over the places that have one."""
+def _texts(array: pa.Array, mask: Array | None = None) -> tf.Tensor:
+    """Texts `[n]`, or spread over the cells of the mask."""
     # Making a TensorFlow string costs far more than gathering one: convert each different text once.
-    words, places = _encoded(array)
-    if there is not None:
+    words, codes = _encoded(array)
+    if mask is not None:
         words = pa.concat_arrays([words, pa.array([""], words.type)])
-        places = _spread(places, there, len(words) - 1)
-    return tf.gather(_words(words), places)
+        codes = _spread(codes, mask, len(words) - 1)
+    return tf.gather(_words(words), codes)
 
 
 def _encoded(array: pa.Array) -> tuple[pa.Array, Array]:
     """The different texts of a column, and of each row which one it has; a missing text is `""`."""
     encoded = array if pa.types.is_dictionary(array.type) else array.dictionary_encode()
-    words, places = encoded.dictionary, _numpy(pc.fill_null(encoded.indices, len(encoded.dictionary)))
+    words, codes = encoded.dictionary, _numpy(pc.fill_null(encoded.indices, len(encoded.dictionary)))
     if encoded.null_count:
         words = pa.concat_arrays([words, pa.array([""], words.type)])
-    if len(words) > len(places):  # a dictionary of more rows than these
-        there = np.zeros(len(words), bool)
-        there[places] = True
-        words, places = words.filter(pa.array(there)), (np.cumsum(there) - 1)[places]
-    return words, places.astype(np.int32, copy=False)
+    if len(words) > len(codes):  # a dictionary of more rows than these
+        mask = np.zeros(len(words), bool)
+        mask[codes] = True
+        words, codes = words.filter(pa.array(mask)), (np.cumsum(mask) - 1)[codes]
+    return words, codes.astype(np.int32, copy=False)
 
 
 def _words(words: pa.Array) -> tf.Tensor:
@@ -180,7 +180,7 @@ def stored_tensor(array: pa.Array, shape: Sequence[int] = ()) -> tf.Tensor:
     if not pa.types.is_list(array.type):
         return tf.constant(_numpy(array))
     values = _numpy(array.flatten())
-    return tf.constant(_spread(values, _there(_numpy(array.value_lengths())), _pad(values.dtype.kind == "f")))
+    return tf.constant(_spread(values, _mask(_numpy(array.value_lengths())), _pad(values.dtype.kind == "f")))
 
 
 def padded(value: tf.Tensor | tf.RaggedTensor, shape: Sequence[int] = ()) -> tf.Tensor:
@@ -198,7 +198,7 @@ def padded(value: tf.Tensor | tf.RaggedTensor, shape: Sequence[int] = ()) -> tf.
     return value.to_tensor(pad_of(value))
 
 
-def behind_the_end(value: tf.Tensor) -> tf.Tensor:
+def padding_mask(value: tf.Tensor) -> tf.Tensor:
     """Where a padded batch of rows of many values has none: bool, its shape. A missing number counts as none, too."""
     return tf.math.is_nan(value) if value.dtype.is_floating else value == PAD
 

@@ -9,7 +9,7 @@ from emberline.features.columns import Transformed, check
 from emberline.features.columns.raw_tensors import Encoded, RawTensor, RawTensors
 from emberline.features.schema import Field, Schema, missing_mark
 from emberline.features.statistics import Statistics
-from emberline.features.tensors import PLACES
+from emberline.features.tensors import CODES
 
 _TEXTS = {"string": tf.string, "image": tf.string, "sound": tf.string}
 TENSOR_TYPES = {"integer": tf.int64, "float": tf.float64, **_TEXTS}
@@ -44,7 +44,7 @@ class TransformGraph(tf.Module):
 
     @property
     def encoded_spec(self) -> dict[str, tf.TensorSpec]:
-        """The same with single texts encoded: the words under the field's name, the places under `PLACES`; with arrays
+        """The same with single texts encoded: the words under the field's name, the codes under `CODES`; with arrays
         of float32, and images as pixels, which is what columns make of them."""
         spec = self.raw_spec
         for field in self.schema.fields:
@@ -53,7 +53,7 @@ class TransformGraph(tf.Module):
             if field.kind == "image" and field.shape:
                 spec[field.name] = tf.TensorSpec([None, *field.shape], tf.uint8, field.name)
             if field.kind == "string" and not field.many:
-                name = PLACES.format(field.name)
+                name = CODES.format(field.name)
                 spec[name] = tf.TensorSpec([None], tf.int32, name)
         return spec
 
@@ -61,8 +61,8 @@ class TransformGraph(tf.Module):
         """Model inputs from tensors of `encoded_spec`; the same as from the raw texts, at the cost of the words."""
         given: dict[str, RawTensor] = {}
         for field in self.schema.fields:
-            places = tensors.get(PLACES.format(field.name))
-            given[field.name] = tensors[field.name] if places is None else Encoded(tensors[field.name], places)
+            codes = tensors.get(CODES.format(field.name))
+            given[field.name] = tensors[field.name] if codes is None else Encoded(tensors[field.name], codes)
         return self(given)
 
     @tf.autograph.experimental.do_not_convert

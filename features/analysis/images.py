@@ -76,12 +76,12 @@ def _pixels_of(column: pa.ChunkedArray, field: Field) -> list[int]:
     sums = np.zeros((2, channels), np.int64)
     images = 0
     for array in column.chunks:
-        there = array.drop_null()
-        images += len(there)
-        if not len(there):
+        present = array.drop_null()
+        images += len(present)
+        if not len(present):
             continue
-        offsets = np.frombuffer(there.buffers()[1], np.int32)[there.offset : there.offset + len(there) + 1]
-        values = np.frombuffer(there.buffers()[2], np.uint8)[offsets[0] : offsets[-1]].reshape(len(there), size)
+        offsets = np.frombuffer(present.buffers()[1], np.int32)[present.offset : present.offset + len(present) + 1]
+        values = np.frombuffer(present.buffers()[2], np.uint8)[offsets[0] : offsets[-1]].reshape(len(present), size)
         step = max(1, _SLICE_BYTES // size)
         for start in range(0, len(values), step):
             some = values[start : start + step]

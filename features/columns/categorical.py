@@ -142,4 +142,4 @@ def padded(raw: "RawTensors", field: str, ids: "tf.Tensor") -> "tf.Tensor":
     """`PAD` behind the end of each row."""
     import tensorflow as tf
 
-    return tf.where(raw.beyond(field), tf.constant(PAD, tf.int64), ids)
+    return tf.where(raw.padding_mask(field), tf.constant(PAD, tf.int64), ids)

@@ -105,7 +105,7 @@ class Numeric:
                     value = (value - low) / high
                 case "minmax":
                     value = (value - low) / ((high - low) or 1.0)
-            return tf.where(raw.beyond(self.field), float("nan"), value) if self.many else value
+            return tf.where(raw.padding_mask(self.field), float("nan"), value) if self.many else value
 
         return transform
 

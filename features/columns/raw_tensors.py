@@ -14,11 +14,11 @@ class Encoded(NamedTuple):
 
     Args:
         words: The different texts, string `[words]`, or their tokens `[words, longest]`.
-        places: Of each row, which of them it has, int32 `[batch]`.
+        codes: Of each row, which of them it has, int32 `[batch]`.
     """
 
     words: tf.Tensor
-    places: tf.Tensor
+    codes: tf.Tensor
 
 
 RawTensor: TypeAlias = tf.Tensor | Encoded
@@ -57,7 +57,7 @@ class RawTensors:
     def _spread(self, name: str, made: Callable[[tf.Tensor], tf.Tensor]) -> tf.Tensor:
         """What is made of the tensor of a field, or of its words and then spread over the rows."""
         tensor = self._tensors[name]
-        return tf.gather(made(tensor.words), tensor.places) if isinstance(tensor, Encoded) else made(tensor)
+        return tf.gather(made(tensor.words), tensor.codes) if isinstance(tensor, Encoded) else made(tensor)
 
     def _value(self, name: str, tensor: tf.Tensor) -> tf.Tensor:
         field = self._fields[name]
@@ -101,7 +101,7 @@ class RawTensors:
         field = self._fields[name]
         return self._spread(name, lambda tensor: self._missing(field, self._value(name, tensor)))
 
-    def beyond(self, name: str) -> tf.Tensor:
+    def padding_mask(self, name: str) -> tf.Tensor:
         """Where a row of many values has ended, after its last one that is not missing: bool `[batch, longest]`."""
         return tf.cumsum(tf.cast(~self.missing(name), tf.int32), axis=1, reverse=True) == 0
 
@@ -114,5 +114,5 @@ def _split(field: Field, tensor: RawTensor) -> RawTensor:
     if field.tokens is None:
         return tensor
     if isinstance(tensor, Encoded):
-        return Encoded(_split(field, tensor.words), tensor.places)
+        return Encoded(_split(field, tensor.words), tensor.codes)
     return field.tokens.split(tensor).to_tensor(missing_mark(field.kind))

@@ -53,12 +53,12 @@ class Weights:
             weights = raw.number(self.field, 1.0)
             if not self.stored_shape:
                 return weights
-            beyond = raw.beyond(self.source.fields[0])
+            padding_mask = raw.padding_mask(self.source.fields[0])
             # The longest row of weights may be shorter than that of ids, or longer.
-            width = tf.shape(beyond)[1]
+            width = tf.shape(padding_mask)[1]
             short = tf.maximum(width - tf.shape(weights)[1], 0)
             weights = tf.pad(weights, [[0, 0], [0, short]], constant_values=1.0)[:, :width]
-            return tf.where(beyond, float("nan"), weights)
+            return tf.where(padding_mask, float("nan"), weights)
 
         return transform
 

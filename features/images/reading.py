@@ -148,14 +148,14 @@ def bare_pixels(array: pa.Array, field: Field) -> np.ndarray:
     _, ends, data = array.buffers()
     offsets = np.frombuffer(ends, np.int64)[array.offset : array.offset + len(array) + 1]
     lengths = np.diff(offsets) * np.asarray(array.is_valid())
-    there = lengths > 0
-    if (lengths[there] != size).any():
-        odd = int(lengths[there & (lengths != size)][0])
+    mask = lengths > 0
+    if (lengths[mask] != size).any():
+        odd = int(lengths[mask & (lengths != size)][0])
         raise BadInputError(f"Field {field.name!r} has the shape {field.shape}, {size} bytes; a row has {odd}.")
     stored = np.frombuffer(data or b"", np.uint8)
-    if there.all():
+    if mask.all():
         return stored[offsets[0] : offsets[-1]].reshape(-1, *field.shape)
     rows = np.zeros((len(array), size), np.uint8)
-    for row, start in zip(np.flatnonzero(there).tolist(), offsets[:-1][there].tolist(), strict=True):
+    for row, start in zip(np.flatnonzero(mask).tolist(), offsets[:-1][mask].tolist(), strict=True):
         rows[row] = stored[start : start + size]
     return rows.reshape(-1, *field.shape)

@@ -53,5 +53,5 @@ def build(config: Config, cardinalities: "Mapping[str, int]") -> "keras.Model":
     for index, units in enumerate(config.units):
         last = index == len(config.units) - 1
         state = keras.layers.LSTM(units, return_sequences=not last, name=f"lstm_{index}")(state)
-    said = keras.layers.Dense(config.outputs, name="next")(state)
-    return keras.Model({config.values.name: values}, ops.squeeze(said, -1), name="recurrent")
+    outputs = keras.layers.Dense(config.outputs, name="next")(state)
+    return keras.Model({config.values.name: values}, ops.squeeze(outputs, -1), name="recurrent")

@@ -61,14 +61,15 @@ def build(config: Config, cardinalities: Mapping[str, int]) -> "keras.Model":
         cardinalities: Number of ids of every categorical column.
 
     Returns:
-        Inputs `[batch, numbers]` and `[batch, words]`; outputs as `emberline.models.text.writer.said` gives them.
+        Inputs `[batch, numbers]` and `[batch, words]`; outputs as of
+        `emberline.models.text.writer.network_outputs`.
     """
     import keras
 
     from emberline.models.tabular import feature_layers
     from emberline.models.text.captioner import Captioner
     from emberline.models.text.translation import named_ids
-    from emberline.models.text.writer import said
+    from emberline.models.text.writer import network_outputs
 
     inputs = feature_layers.model_inputs(config.columns)
     caption, named = config.caption.source, named_ids(config.caption, cardinalities)
@@ -76,5 +77,5 @@ def build(config: Config, cardinalities: Mapping[str, int]) -> "keras.Model":
         config.image.shape[0], cardinalities[caption.name], named, config.caption.dimension, config.units,
         config.dropout, config.longest, config.beams, config.length_penalty, name="captioner",
     )  # fmt: skip
-    outputs = said(captioner, inputs[config.image.name], inputs[caption.name], named)
+    outputs = network_outputs(captioner, inputs[config.image.name], inputs[caption.name], named)
     return keras.Model(inputs, outputs, name="captions")

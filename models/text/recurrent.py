@@ -50,15 +50,15 @@ def build(config: Config, cardinalities: Mapping[str, int]) -> "keras.Model":
 
     from emberline.models.text.words import word_vectors
 
-    inputs, vectors, there = word_vectors(config.words, cardinalities)
+    inputs, vectors, mask = word_vectors(config.words, cardinalities)
     # A text without words is one step of zeros: a layer that skips all steps of a row has no last one.
-    there = ops.logical_or(there, ops.cumsum(ops.ones_like(there, "int32"), axis=1) == 1)
+    mask = ops.logical_or(mask, ops.cumsum(ops.ones_like(mask, "int32"), axis=1) == 1)
     hidden = keras.layers.Dropout(config.dropout, name="words_dropout")(vectors) if config.dropout else vectors
     kind = keras.layers.LSTM if config.cell == "lstm" else keras.layers.GRU
     layer = kind(config.units, name=f"reader_{config.cell}")
     if config.bidirectional:
         layer = keras.layers.Bidirectional(layer, name=f"reader_both_{config.cell}")
-    hidden = layer(hidden, mask=there)
+    hidden = layer(hidden, mask=mask)
     if config.dropout:
         hidden = keras.layers.Dropout(config.dropout, name="reader_dropout")(hidden)
     last = keras.layers.Dense(config.outputs, name="logit")(hidden)

@@ -148,8 +148,8 @@ class MeanVector(keras.layers.Layer):
     """The mean of the vectors of a text's words, of length 1; zeros for a text without any."""
 
     def call(self, ids: tf.Tensor, vectors: tf.Tensor) -> tf.Tensor:
-        there = ops.cast(ids >= 0, "float32")
-        return tf.math.l2_normalize(tf.einsum("bwd,bw->bd", vectors, there), axis=-1)
+        mask = ops.cast(ids >= 0, "float32")
+        return tf.math.l2_normalize(tf.einsum("bwd,bw->bd", vectors, mask), axis=-1)
 
     def compute_output_shape(self, ids_shape: Shape, vectors_shape: Shape) -> Shape:
         return (ids_shape[0], vectors_shape[-1])

@@ -70,13 +70,13 @@ def build(config: Config, cardinalities: Mapping[str, int]) -> "keras.Model":
         cardinalities: Number of ids of every categorical column.
 
     Returns:
-        Inputs `[batch, words]` each; outputs as `emberline.models.text.writer.said` gives them.
+        Inputs `[batch, words]` each; outputs as `emberline.models.text.writer.network_outputs` gives them.
     """
     import keras
 
     from emberline.models.tabular import feature_layers
     from emberline.models.text.translator import Translator
-    from emberline.models.text.writer import said
+    from emberline.models.text.writer import network_outputs
 
     inputs = feature_layers.model_inputs(config.columns)
     source, target = config.source.source, config.target.source
@@ -86,7 +86,7 @@ def build(config: Config, cardinalities: Mapping[str, int]) -> "keras.Model":
         config.target.dimension, config.units, config.layers, config.cell, config.dropout, config.negatives,
         config.longest, config.beams, config.length_penalty, name="translator",
     )  # fmt: skip
-    outputs = said(translator, inputs[source.name], inputs[target.name], named)
+    outputs = network_outputs(translator, inputs[source.name], inputs[target.name], named)
     return keras.Model(inputs, outputs, name="translation")
 
 

@@ -166,7 +166,7 @@ class Writer(keras.layers.Layer):
         )  # fmt: skip
 
 
-def said(
+def network_outputs(
     writer: Writer, about: keras.KerasTensor, target: keras.KerasTensor, named: int
 ) -> dict[str, keras.KerasTensor]:
     """What `emberline.pipelines.tasks.translation` asks a network for.

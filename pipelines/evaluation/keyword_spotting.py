@@ -39,8 +39,8 @@ def listen(
 
     call = tf.saved_model.load(model).signatures["serving_default"]
     places = range(0, len(samples) - window + 1, stride)
-    said = []
+    probabilities = []
     for start in range(0, len(places), AT_ONCE):
         files = [wav_bytes(samples[place : place + window], rate) for place in places[start : start + AT_ONCE]]
-        said.append(call(**{field: tf.constant(files)})["probabilities"].numpy())
-    return Heard(np.array(places) * (1000 / rate), np.concatenate(said))
+        probabilities.append(call(**{field: tf.constant(files)})["probabilities"].numpy())
+    return Heard(np.array(places) * (1000 / rate), np.concatenate(probabilities))

@@ -1,4 +1,4 @@
-"""Looks at typed rows in Arrow and says which of them are good for sure; the others are for `check_rows` to judge.
+"""Checks typed rows in Arrow and says which of them it accepts; it is `check_rows` that judges the others.
 
 Both know the same rules, but this one may be in doubt: it never passes a row that `check_rows` rejects, and never
 gives a value that `check_rows` does not give. So a table without bad rows is scored in one pass, without a Spark
@@ -19,7 +19,7 @@ from emberline.features.images.reading import read_images
 from emberline.features.schema import Field, Schema
 from emberline.features.validation.sounds import sound_faults
 
-Sure = npt.NDArray[np.bool_]
+Accepted = npt.NDArray[np.bool_]
 
 
 def fits(schema: Schema, types: Mapping[str, pa.DataType]) -> bool:
@@ -27,7 +27,7 @@ def fits(schema: Schema, types: Mapping[str, pa.DataType]) -> bool:
     return all(field.name in types and _fits(field, types[field.name]) for field in schema.fields)
 
 
-def look(batch: pa.RecordBatch, schema: Schema) -> tuple[pa.RecordBatch, Sure | None]:
+def check_batch(batch: pa.RecordBatch, schema: Schema) -> tuple[pa.RecordBatch, Accepted | None]:
     """Values as the model takes them, and which rows are good for sure.
 
     Args:
@@ -36,15 +36,15 @@ def look(batch: pa.RecordBatch, schema: Schema) -> tuple[pa.RecordBatch, Sure | 
 
     Returns:
         The batch with fields of int64, float64, encoded texts, lists, whose numbers stay as wide as they are, and
-        images as pixels; and a bool per row, None when all are sure.
+        images as pixels; and a bool per row, None when all are accepted.
     """
-    sure = np.ones(batch.num_rows, bool)
-    _doubt_nulls(batch.column(schema.key), sure)
+    accepted = np.ones(batch.num_rows, bool)
+    _doubt_nulls(batch.column(schema.key), accepted)
     columns = {name: batch.column(name) for name in batch.schema.names}
     for field in schema.fields:
-        columns[field.name] = _looked_at(columns[field.name], field, sure)
-    looked_at = pa.RecordBatch.from_arrays(list(columns.values()), names=list(columns))
-    return looked_at, None if sure.all() else sure
+        columns[field.name] = _checked(columns[field.name], field, accepted)
+    checked = pa.RecordBatch.from_arrays(list(columns.values()), names=list(columns))
+    return checked, None if accepted.all() else accepted
 
 
 def _fits(field: Field, given: pa.DataType) -> bool:
@@ -77,36 +77,36 @@ def _is_number(token: str) -> bool:
     return True
 
 
-def _looked_at(array: pa.Array, field: Field, sure: Sure) -> pa.Array:
-    """The column as the model takes it; clears `sure` where it is in doubt."""
+def _checked(array: pa.Array, field: Field, accepted: Accepted) -> pa.Array:
+    """The column as the model takes it; clears `accepted` where it is in doubt."""
     if field.kind == "image":
-        return _pixels(array, field, sure)
+        return _pixels(array, field, accepted)
     if field.kind == "sound":
-        return _sounds(array, field, sure)
+        return _sounds(array, field, accepted)
     if not field.array:
         if field.kind == "string":
-            return _texts(array, field, sure)
+            return _texts(array, field, accepted)
         numbers = array.cast(pa.int64() if field.kind == "integer" else pa.float64(), safe=False)
         if field.required:
-            _doubt_nulls(numbers, sure)
+            _doubt_nulls(numbers, accepted)
             if field.kind == "float":
-                sure &= ~np.isnan(_filled(numbers))
+                accepted &= ~np.isnan(_filled(numbers))
         odd = _odd_numbers(numbers, field)
         if odd is not None:
-            sure &= ~odd
+            accepted &= ~odd
         return numbers
-    return _lists(array, field, sure)
+    return _lists(array, field, accepted)
 
 
-def _pixels(array: pa.Array, field: Field, sure: Sure) -> pa.Array:
+def _pixels(array: pa.Array, field: Field, accepted: Accepted) -> pa.Array:
     """Images as bare pixels."""
     array = array.cast(pa.binary())
     if _are_pixels(array, prod(field.shape)):
         return array  # without a look at each
     read = read_images(array, field)
-    sure &= np.array([fault is None for fault in read.faults], bool)
+    accepted &= np.array([fault is None for fault in read.faults], bool)
     if field.required:
-        sure &= np.asarray(array.is_valid())
+        accepted &= np.asarray(array.is_valid())
     return read.pixels
 
 
@@ -117,16 +117,16 @@ def _are_pixels(array: pa.Array, size: int) -> bool:
     return not any(pc.any(pc.starts_with(array, sign)).as_py() for sign in (PNG, *GIF, JPEG))
 
 
-def _sounds(array: pa.Array, field: Field, sure: Sure) -> pa.Array:
+def _sounds(array: pa.Array, field: Field, accepted: Accepted) -> pa.Array:
     """Sounds as they are."""
     sounds = array.cast(pa.binary())
-    sure &= np.array([fault is None for fault in sound_faults(sounds)], bool)
+    accepted &= np.array([fault is None for fault in sound_faults(sounds)], bool)
     if field.required:
-        _doubt_nulls(sounds, sure)
+        _doubt_nulls(sounds, accepted)
     return sounds
 
 
-def _lists(array: pa.Array, field: Field, sure: Sure) -> pa.Array:
+def _lists(array: pa.Array, field: Field, accepted: Accepted) -> pa.Array:
     kind = array.type.value_type
     if pa.types.is_dictionary(kind):
         kind = kind.value_type
@@ -137,9 +137,9 @@ def _lists(array: pa.Array, field: Field, sure: Sure) -> pa.Array:
     elements = array.flatten()
     lengths = np.asarray(pc.fill_null(pc.list_value_length(array), 0)).astype(np.int64)
     if field.shape:
-        sure &= (lengths == int(np.prod(field.shape))) | (lengths == 0)
+        accepted &= (lengths == int(np.prod(field.shape))) | (lengths == 0)
     if field.required:
-        sure &= lengths > 0
+        accepted &= lengths > 0
     if field.kind != "string" and not elements.null_count and _ends_fit(_filled(elements), field, np.min, np.max):
         return array  # NaN would be at both ends
     odd = np.zeros(len(elements), bool)
@@ -154,11 +154,11 @@ def _lists(array: pa.Array, field: Field, sure: Sure) -> pa.Array:
         if outside is not None:
             odd |= outside
     if odd.any():
-        sure[np.repeat(np.arange(len(array)), lengths)[odd]] = False
+        accepted[np.repeat(np.arange(len(array)), lengths)[odd]] = False
     return array
 
 
-def _odd_numbers(numbers: pa.Array, field: Field) -> Sure | None:
+def _odd_numbers(numbers: pa.Array, field: Field) -> Accepted | None:
     """Which numbers are infinite or out of range; None when none is. Missing ones are not."""
     values = _filled(numbers)
     if _ends_fit(values, field, np.fmin.reduce, np.fmax.reduce):
@@ -183,7 +183,7 @@ def _range(field: Field) -> tuple[np.float64, np.float64]:
     return np.float64(low), np.float64(high)
 
 
-def _texts(array: pa.Array, field: Field, sure: Sure) -> pa.Array:
+def _texts(array: pa.Array, field: Field, accepted: Accepted) -> pa.Array:
     """Texts encoded, without blanks around them, a missing one null or empty."""
     encoded = array if pa.types.is_dictionary(array.type) else array.dictionary_encode()
     given = encoded.dictionary.cast(pa.string())
@@ -195,14 +195,14 @@ def _texts(array: pa.Array, field: Field, sure: Sure) -> pa.Array:
     if field.allowed:
         bad |= ~np.asarray(pc.is_in(words, value_set=pa.array(field.allowed))) & ~absent
     if field.required:
-        _doubt_nulls(encoded.indices, sure)
+        _doubt_nulls(encoded.indices, accepted)
     if bad.any():
-        places = pc.fill_null(encoded.indices, 0).to_numpy(zero_copy_only=False)
-        sure &= ~bad[places] | np.asarray(encoded.indices.is_null())
+        codes = pc.fill_null(encoded.indices, 0).to_numpy(zero_copy_only=False)
+        accepted &= ~bad[codes] | np.asarray(encoded.indices.is_null())
     return pa.DictionaryArray.from_arrays(encoded.indices, words)
 
 
-def _odd_words(elements: pa.Array, field: Field) -> Sure:
+def _odd_words(elements: pa.Array, field: Field) -> Accepted:
     """Which texts of a list `check_rows` would change, or reject."""
     odd = pc.or_(pc.not_equal(elements, pc.utf8_trim(elements, characters=" ")), pc.equal(elements, ""))
     if field.missing:
@@ -212,9 +212,9 @@ def _odd_words(elements: pa.Array, field: Field) -> Sure:
     return np.asarray(pc.fill_null(odd, True))
 
 
-def _doubt_nulls(array: pa.Array, sure: Sure) -> None:
+def _doubt_nulls(array: pa.Array, accepted: Accepted) -> None:
     if array.null_count:
-        sure &= np.asarray(array.is_valid())
+        accepted &= np.asarray(array.is_valid())
 
 
 def _filled(numbers: pa.Array) -> npt.NDArray[Any]:

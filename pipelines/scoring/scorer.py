@@ -13,7 +13,7 @@ from emberline.features.analysis.sources import ByteRange, groups_of, parts_of
 from emberline.features.schema import Schema
 from emberline.features.validation.rows import REASON, SOURCE
 from emberline.pipelines.saved_model.executors import arrow_arrays, load, task_threads
-from emberline.pipelines.scoring.arrow_checks import look
+from emberline.pipelines.scoring.arrow_checks import check_batch
 from emberline.pipelines.scoring.side_files import Aside, Sample
 from emberline.pipelines.tasks.task import PredictionColumn
 
@@ -51,10 +51,10 @@ class Scorer:
         sampled = [field.name for field in self.schema.values.fields]
         names = [*(name for name, _ in self.carried), *(column.name for column in self.predicted)]
         for batch in (piece for whole in batches for piece in _pieces(whole, self.batch_rows)):
-            rows, sure = self._judged(batch)
-            if sure is not None:
-                aside.add(batch.filter(pa.array(~sure)))
-                batch, rows = batch.filter(pa.array(sure)), rows.filter(pa.array(sure))
+            rows, accepted = self._judged(batch)
+            if accepted is not None:
+                aside.add(batch.filter(pa.array(~accepted)))
+                batch, rows = batch.filter(pa.array(accepted)), rows.filter(pa.array(accepted))
             if rows.num_rows:
                 if sampled:
                     sample.add(rows.select(sampled))
@@ -65,7 +65,7 @@ class Scorer:
 
     def _judged(self, batch: pa.RecordBatch) -> tuple[pa.RecordBatch, np.ndarray | None]:
         if not self.checked:
-            return look(batch, self.schema)
+            return check_batch(batch, self.schema)
         reason = batch.column(REASON)
         return batch, None if reason.null_count == len(reason) else np.asarray(reason.is_null())
 

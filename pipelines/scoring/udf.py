@@ -14,7 +14,7 @@ from pyspark.sql.types import DataType
 from emberline.features.errors import BadInputError, nearest
 from emberline.features.schema import Schema
 from emberline.pipelines.saved_model.executors import spark_columns
-from emberline.pipelines.scoring.arrow_checks import fits, look
+from emberline.pipelines.scoring.arrow_checks import check_batch, fits
 from emberline.pipelines.scoring.model import open_model
 from emberline.pipelines.scoring.scorer import predictor
 from emberline.pipelines.tasks.task import PredictionColumn
@@ -59,14 +59,14 @@ class _StructScorer:
         predict = predictor(self.archive, self.schema, self.predicted)
         names = [column.name for column in self.predicted]
         for struct in structs:
-            rows, sure = self._looked_at(struct)
-            if not sure.any():
+            rows, accepted = self._checked(struct)
+            if not accepted.any():
                 yield pa.nulls(len(struct), self.answer)
                 continue
-            answer = pa.StructArray.from_arrays(predict(rows.filter(pa.array(sure))), names)
-            yield answer if sure.all() else answer.take(pa.array(np.cumsum(sure) - 1, mask=~sure))
+            answer = pa.StructArray.from_arrays(predict(rows.filter(pa.array(accepted))), names)
+            yield answer if accepted.all() else answer.take(pa.array(np.cumsum(accepted) - 1, mask=~accepted))
 
-    def _looked_at(self, struct: pa.StructArray) -> tuple[pa.RecordBatch, np.ndarray]:
+    def _checked(self, struct: pa.StructArray) -> tuple[pa.RecordBatch, np.ndarray]:
         present = [field.name for field in struct.type]
         for field in self.schema.fields:
             if field.name not in present:
@@ -80,5 +80,5 @@ class _StructScorer:
             raise BadInputError(f"The model takes columns of these types: {wanted}; got {given}. Cast them.")
         key = pa.array(np.zeros(len(struct), np.int8))  # no row is without one here
         batch = pa.RecordBatch.from_arrays([*columns.values(), key], names=[*columns, self.schema.key])
-        rows, sure = look(batch, self.schema)
-        return rows, np.ones(len(struct), bool) if sure is None else sure
+        rows, accepted = check_batch(batch, self.schema)
+        return rows, np.ones(len(struct), bool) if accepted is None else accepted

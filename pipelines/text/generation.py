@@ -90,8 +90,8 @@ class TextGenerator:
         import tensorflow as tf
 
         # The last place is that of the word to come.
-        said = self._next(**{self._column: tf.constant([[*ids, -1]], tf.int64)}, **states)
-        return said["logits"].numpy()[0].astype(np.float64), {name: said[name] for name in states}
+        outputs = self._next(**{self._column: tf.constant([[*ids, -1]], tf.int64)}, **states)
+        return outputs["logits"].numpy()[0].astype(np.float64), {name: outputs[name] for name in states}
 
 
 def chosen(logits: NDArray[np.float64], temperature: float, top_k: int, draw: np.random.Generator) -> int:

@@ -30,8 +30,8 @@ class BytesModel:
         """A column per output; raw columns in, a row each."""
         wanted = self._call.structured_input_signature[1]
         fed = {name: _tensor(data[name].to_list(), spec.dtype) for name, spec in wanted.items()}
-        said = self._call(**fed)
-        return pd.DataFrame({name: value.numpy().tolist() for name, value in said.items()})
+        outputs = self._call(**fed)
+        return pd.DataFrame({name: value.numpy().tolist() for name, value in outputs.items()})
 
 
 def _tensor(values: list[Any], dtype: tf.DType) -> tf.Tensor:

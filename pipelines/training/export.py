@@ -126,8 +126,8 @@ def _next_word(carried: keras.Model) -> Any:
 
     @tf.function(input_signature=[spec])
     def next_word(inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        said = carried(inputs, training=False)
-        return {name: said[name] for name in ("logits", *(name for name in said if name in spec))}
+        outputs = carried(inputs, training=False)
+        return {name: outputs[name] for name in ("logits", *(name for name in outputs if name in spec))}
 
     return next_word.get_concrete_function()
 

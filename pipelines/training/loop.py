@@ -18,7 +18,7 @@ from emberline.features import storage
 from emberline.features.columns import stored
 from emberline.features.dataset_version import DatasetVersion
 from emberline.features.errors import BadInputError, nearest
-from emberline.features.tensors import behind_the_end
+from emberline.features.tensors import padding_mask
 from emberline.pipelines.metrics.definitions import is_smaller_better
 from emberline.pipelines.recipe import Recipe
 from emberline.pipelines.recipe.interval import Interval
@@ -176,7 +176,7 @@ class Loop:
             features, *_ = next(iter(self.batches.evaluation()))
             few = {name: value[:SHOWN_ROWS] for name, value in features.items()}
             uri = storage.join(self.output, "pictures", f"epoch-{epoch:04}.png")
-            storage.write_bytes_atomic(uri, grid(task.pictures(step.say(few)).numpy()))
+            storage.write_bytes_atomic(uri, grid(task.pictures(step.raw_outputs(few)).numpy()))
         self.report({"event": "pictures", "uri": uri})
 
     @property
@@ -308,7 +308,7 @@ class Loop:
     def _padding(self, features: Any) -> tf.Tensor:
         """Places of rows of many values that are padding, and all of them: float64 `[2]`."""
         parts = [
-            tf.stack([tf.reduce_sum(tf.cast(behind_the_end(part), tf.float64)), tf.cast(tf.size(part), tf.float64)])
+            tf.stack([tf.reduce_sum(tf.cast(padding_mask(part), tf.float64)), tf.cast(tf.size(part), tf.float64)])
             for name in self._lists
             for part in self.strategy.experimental_local_results(features[name])
         ]

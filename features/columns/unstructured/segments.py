@@ -98,16 +98,16 @@ class Segments(FieldIds):
         def transform(raw: "RawTensors") -> "tf.Tensor":
             texts = raw.text(self.field)
             ids = places.lookup(texts)
-            there = texts != ""
-            unknown, which = tf.unique(tf.boolean_mask(texts, there & (ids == NO_ID)))
+            mask = texts != ""
+            unknown, which = tf.unique(tf.boolean_mask(texts, mask & (ids == NO_ID)))
             cut = _cut(unknown, places.lookup, counts.lookup, self.longest, listed, total)
             # Every token becomes a row of ids, one or several; then the rows of one text are put together.
-            flat = tf.boolean_mask(ids, there)
+            flat = tf.boolean_mask(ids, mask)
             listed_ones, others = tf.where(flat != NO_ID)[:, 0], tf.where(flat == NO_ID)[:, 0]
             known = tf.RaggedTensor.from_tensor(tf.gather(flat, listed_ones)[:, tf.newaxis])
             every = tf.concat([known, tf.gather(cut, which)], axis=0)
             tokens = tf.gather(every, tf.argsort(tf.concat([listed_ones, others], axis=0)))
-            rows = tf.RaggedTensor.from_row_lengths(tokens, tf.reduce_sum(tf.cast(there, tf.int64), axis=1))
+            rows = tf.RaggedTensor.from_row_lengths(tokens, tf.reduce_sum(tf.cast(mask, tf.int64), axis=1))
             return rows.merge_dims(1, 2).to_tensor(tf.constant(PAD, tf.int64))
 
         transform.resources = [places, counts]  # type: ignore[attr-defined]
@@ -166,9 +166,9 @@ def _cut(
 
     def best(state: "_Pair", step: "_Pair") -> "_Pair":
         behind, _ = state  # scores of the text from the next position on, and the ones after it: [tokens, longest]
-        scores, there = step
+        scores, mask = step
         total = scores + behind
-        value = tf.where(there, tf.reduce_max(total, axis=1), 0.0)
+        value = tf.where(mask, tf.reduce_max(total, axis=1), 0.0)
         return tf.concat([value[:, tf.newaxis], behind[:, :-1]], axis=1), tf.argmax(total, axis=1, output_type=tf.int32)
 
     none = tf.zeros_like(tokens, tf.int32)

@@ -126,8 +126,8 @@ class Spectrum:
         if self.coefficients:
             found = mel_coefficients(found, self.coefficients)
         if not self.frames:
-            there = tf.sequence_mask(frame_count(lengths, self.window, self.hop), tf.shape(found)[1])
-            found = tf.where(there[..., tf.newaxis], found, float("nan"))
+            mask = tf.sequence_mask(frame_count(lengths, self.window, self.hop), tf.shape(found)[1])
+            found = tf.where(mask[..., tf.newaxis], found, float("nan"))
         frames = self.frames or tf.shape(found)[1]
         return tf.reshape(found, [tf.shape(found)[0], frames * self.width])
 

@@ -71,9 +71,9 @@ class Strokes:
             across, down, ends = raw.value(self.across), raw.value(self.down), raw.value(self.ends)
             # A batch of drawings without a point has no column to take the least of.
             points = tf.pad(tf.stack([across, down], axis=2), [[0, 0], [0, 1], [0, 0]], constant_values=float("nan"))
-            there = ~tf.math.is_nan(points)
-            least = tf.reduce_min(tf.where(there, points, tf.float64.max), axis=1, keepdims=True)
-            most = tf.reduce_max(tf.where(there, points, tf.float64.min), axis=1, keepdims=True)
+            mask = ~tf.math.is_nan(points)
+            least = tf.reduce_min(tf.where(mask, points, tf.float64.max), axis=1, keepdims=True)
+            most = tf.reduce_max(tf.where(mask, points, tf.float64.min), axis=1, keepdims=True)
             size = tf.where(most > least, most - least, 1.0)
             steps = tf.cast((points[:, 1:] - points[:, :-1]) / size, tf.float32)
             lifted = tf.cast(tf.pad(ends, [[0, 0], [0, 1]])[:, 1:], tf.float32)

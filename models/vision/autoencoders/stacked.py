@@ -57,11 +57,11 @@ def build(config: Config, cardinalities: "Mapping[str, int]") -> "keras.Model":
     backwards: list[keras.layers.Layer] = []
     for index, units in enumerate(config.hidden_units):
         noisy = layers.Dropout(config.noise, name=f"noise_{index}")(read)
-        said = layers.Dense(units, config.activation, name=f"hidden_{index}")(noisy)
+        hidden = layers.Dense(units, config.activation, name=f"hidden_{index}")(noisy)
         back = layers.Dense(read.shape[-1], "softplus" if index else "sigmoid", name=f"hidden_{index}_back")
-        outputs[f"loss/hidden_{index}"] = ops.mean(ops.square(back(said) - read), axis=-1)
+        outputs[f"loss/hidden_{index}"] = ops.mean(ops.square(back(hidden) - read), axis=-1)
         backwards.insert(0, back)
-        read = ops.stop_gradient(said)
+        read = ops.stop_gradient(hidden)
     for back in backwards:
         read = back(read)
     outputs |= {"reconstruction": layers.Reshape(shape, name="reconstruction")(read), "target": target}

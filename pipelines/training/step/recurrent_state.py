@@ -58,7 +58,7 @@ class CarriedState:
             name: tf.where(begins[:, tf.newaxis], 0.0, tf.convert_to_tensor(value))
             for name, value in self.variables.items()
         }
-        said: Outputs = self.network(window | state, training=True)
+        outputs: Outputs = self.network(window | state, training=True)
         for name, variable in self.variables.items():
-            variable.assign(said[name])
-        return said
+            variable.assign(outputs[name])
+        return outputs

@@ -61,7 +61,7 @@ class TrainingStep:
         self._compute = tf.function(self._gradients, jit_compile=True) if training.jit_compile else self._gradients
         # Rows of many values make batches of many widths, which would each be traced.
         self.predict = tf.function(self._predict, reduce_retracing=True)
-        self.say = tf.function(partial(self._outputs, training=False), reduce_retracing=True)
+        self.raw_outputs = tf.function(partial(self._outputs, training=False), reduce_retracing=True)
 
     def replica_step(self, features: Features, label: tf.Tensor, weight: tf.Tensor | None = None) -> tf.Tensor:
         """One step of one replica: gradients of its rows, summed over the replicas, clipped, and applied.
@@ -140,15 +140,15 @@ class TrainingStep:
         return tf.nest.map_structure(mixture.mean, own, other)
 
     def _judged(self, outputs: Outputs, label: tf.Tensor) -> Losses:
-        """Losses of what the network says; those of its side classifiers count less."""
+        """Losses of the network's outputs; those of its side classifiers count less."""
         main, *sides = (self.task.losses(one, label) for one in (main_output(outputs), *side_outputs(outputs)))
         return tf.nest.map_structure(lambda own, *others: own + self._side_weight * sum(others), main, *sides)
 
     def _outputs(self, features: Features, *, training: bool) -> Outputs:
-        """What the network says, in full precision."""
+        """Outputs of the network, in full precision."""
         carried = self._carried if training else None
-        said = carried(features) if carried else self.model(features, training=training)
-        return tf.nest.map_structure(lambda value: tf.cast(value, tf.float32), said)
+        outputs = carried(features) if carried else self.model(features, training=training)
+        return tf.nest.map_structure(lambda value: tf.cast(value, tf.float32), outputs)
 
     def _clipped(self, gradients: Gradients) -> Gradients:
         training = self._training

@@ -11,7 +11,7 @@ from pyspark.sql import functions as F
 from emberline.features.schema import Field, Label, Schema
 from emberline.features.validation.rows import REASON, check_rows
 from emberline.pipelines.datasets.readers.raw_table import named_rows
-from emberline.pipelines.scoring.arrow_checks import fits, look
+from emberline.pipelines.scoring.arrow_checks import check_batch, fits
 
 SCHEMA = Schema(
     (
@@ -65,13 +65,13 @@ def test_it_agrees_with_the_closer_look(spark: SparkSession, encoded: bool) -> N
             given = given.set_column(given.column_names.index(name), name, given[name].dictionary_encode())
     (batch,) = given.combine_chunks().to_batches()
     assert fits(SCHEMA, {item.name: item.type for item in batch.schema})
-    found, sure = look(batch, SCHEMA)
-    assert sure is not None
+    found, accepted = check_batch(batch, SCHEMA)
+    assert accepted is not None
     good = np.array([checked[place][REASON] is None for place in range(len(given))])
-    assert not (sure & ~good).any(), "a bad row was passed"
-    assert 400 < sure.sum() > 0.9 * good.sum(), "what is good is mostly known to be"
+    assert not (accepted & ~good).any(), "a bad row was passed"
+    assert 400 < accepted.sum() > 0.9 * good.sum(), "what is good is mostly known to be"
     columns = {name: found.column(name).to_pylist() for name in found.schema.names}
-    for place in np.flatnonzero(sure):
+    for place in np.flatnonzero(accepted):
         for field in SCHEMA.fields:
             mine, theirs = columns[field.name][place], checked[place][field.name]
             if field.kind == "string" and not field.many:
@@ -85,8 +85,8 @@ def test_it_agrees_with_the_closer_look(spark: SparkSession, encoded: bool) -> N
 
 def test_a_good_batch_is_good_at_a_glance() -> None:
     (batch,) = pa.table({name: pa.array([values[0]] * 5, kind) for name, (kind, values) in VALUES.items()}).to_batches()
-    found, sure = look(batch.slice(1, 3), SCHEMA)
-    assert sure is None
+    found, accepted = check_batch(batch.slice(1, 3), SCHEMA)
+    assert accepted is None
     assert found.num_rows == 3
     assert found.column("whole").type == pa.int64()
     assert pa.types.is_dictionary(found.column("word").type)
@@ -100,9 +100,9 @@ def test_arrays_stay_as_wide_as_they_are(kind: pa.DataType, value: float | None,
     """Of 32 bits, 0.1 is above the limit that is 0.1."""
     schema = Schema((Field("pair", "float", maximum=0.1, shape=(2,)),), Label("label"), "key")
     pairs = pa.array([[-3e38, value], [-3e38, -3e38]], kind)
-    found, sure = look(pa.RecordBatch.from_pydict({"pair": pairs, "key": ["a", "b"]}), schema)
-    assert (True if sure is None else bool(sure[0])) == good
-    assert sure is None or sure[1]
+    found, accepted = check_batch(pa.RecordBatch.from_pydict({"pair": pairs, "key": ["a", "b"]}), schema)
+    assert (True if accepted is None else bool(accepted[0])) == good
+    assert accepted is None or accepted[1]
     assert found.column("pair").type.value_type == pa.float32()
     assert found.column("pair").to_pylist()[1] == pairs.to_pylist()[1]
 

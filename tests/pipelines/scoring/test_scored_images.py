@@ -20,7 +20,7 @@ from emberline.pipelines.datasets.digits.digits import SCHEMA
 from emberline.pipelines.recipes import load_recipe
 from emberline.pipelines.saved_model.signature import open_signature
 from emberline.pipelines.scoring import scorer
-from emberline.pipelines.scoring.arrow_checks import look
+from emberline.pipelines.scoring.arrow_checks import check_batch
 from emberline.pipelines.scoring.side_files import ASIDE
 from emberline.pipelines.tasks import task_of
 from emberline.pipelines.tracking import Tracker
@@ -95,10 +95,10 @@ def test_a_file_as_long_as_pixels_is_no_picture_of_pixels(schema: Schema, pixels
     broken = b"\x89PNG\r\n\x1a\n".ljust(64, b"\0")
     for images, expected in (([*pixels[:2], broken], [True, True, False]), ([*pixels[:2], None], [True, True, False])):
         rows = pa.record_batch({"row": ["a", "b", "c"], "image": pa.array(images, pa.binary())})
-        looked_at, sure = look(rows, schema)
-        assert sure is not None
-        assert sure.tolist() == expected
-        assert looked_at["image"].to_pylist()[:2] == pixels[:2]
+        checked, accepted = check_batch(rows, schema)
+        assert accepted is not None
+        assert accepted.tolist() == expected
+        assert checked["image"].to_pylist()[:2] == pixels[:2]
 
 
 @pytest.mark.slow
