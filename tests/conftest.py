@@ -98,7 +98,7 @@ def emberline() -> Callable[..., Finished]:
     """Runs the `emberline` command as a person does: a process of its own."""
 
     def run(*arguments: object, env: dict[str, str] | None = None, cwd: Path | None = None) -> Finished:
-        command = [sys.executable, "-m", "jobs", *map(str, arguments)]
+        command = [sys.executable, "-m", "emberline", *map(str, arguments)]
         # MLflow writes the store of whoever used it last in this process into its environment.
         inherited = {name: value for name, value in os.environ.items() if name != "MLFLOW_TRACKING_URI"}
         environment = {**inherited, "PYTHONPATH": str(ROOT), **(env or {})}

@@ -94,7 +94,7 @@ def ranks_marked(marker: str) -> list[Rank]:
 
 @dataclass
 class Job:
-    """`python -m jobs train iris_dnn` as a process of its own.
+    """`python -m emberline train iris_dnn` as a process of its own.
 
     Args:
         output: The training's folder.
@@ -210,7 +210,7 @@ def train_job(flowers: str, tmp_path: Path) -> Iterator[Callable[..., Job]]:
         if submit:
             environment["PYSPARK_SUBMIT_ARGS"] = f"{submit} pyspark-shell"
         process = subprocess.Popen(
-            [sys.executable, "-m", "jobs", "train", "--pipeline", "iris_dnn", *arguments, "--master", master,
+            [sys.executable, "-m", "emberline", "train", "--pipeline", "iris_dnn", *arguments, "--master", master,
              "--dataset", dataset, "--output", str(output), "--tracking-uri", store or f"sqlite:///{tmp_path}/mlflow.db"],
             env=environment, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
             start_new_session=True,

@@ -78,7 +78,7 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> Seen:
         "PYTHONPATH": str(ROOT), "EMBERLINE_LOG": "json", "EMBERLINE_TEST": str(workspace)
     }  # fmt: skip
     process = subprocess.Popen(
-        [sys.executable, "-m", "jobs", "run", "iris_dnn", "--workspace", str(workspace), "--master", "local[2]",
+        [sys.executable, "-m", "emberline", "run", "iris_dnn", "--workspace", str(workspace), "--master", "local[2]",
          "--set", "training.mode=local", "--set", "training.epochs=2"],
         env=environment, cwd=workspace, stdout=subprocess.PIPE, stderr=(workspace / "stderr").open("w"), text=True,
     )  # fmt: skip

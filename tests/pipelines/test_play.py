@@ -77,7 +77,7 @@ class Started:
         self.marker = f"EMBERLINE_TEST={folder}"
         places = ["--output", str(folder / "policy"), "--tracking-uri", f"sqlite:///{folder}/mlflow.db"]
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "jobs", *CART, *places, *arguments],
+            [sys.executable, "-m", "emberline", *CART, *places, *arguments],
             env=os.environ | {"PYTHONPATH": str(ROOT), "EMBERLINE_TEST": str(folder)},
             cwd=ROOT,
             stdout=subprocess.PIPE,

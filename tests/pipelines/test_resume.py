@@ -54,7 +54,7 @@ def test_a_killed_training_resumes_and_a_killed_worker_is_reported(census_run, t
     ]
     environment = os.environ | {"PYTHONPATH": str(ROOT), "EMBERLINE_TEST": str(tmp_path)}
     driver = subprocess.Popen(
-        [sys.executable, "-m", "jobs", *arguments, *MASTER],
+        [sys.executable, "-m", "emberline", *arguments, *MASTER],
         env=environment, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, start_new_session=True,
     )  # fmt: skip
     try:
@@ -108,7 +108,7 @@ def test_all_workers_start_again_after_a_fault(launcher: str, fault: str, census
     output, store = tmp_path / "training", census_run.tracking_uri
     settings = ["--set", f"training.launcher={launcher}", "--dataset", census_run.summary["dataset"]]
     driver = subprocess.Popen(
-        [sys.executable, "-m", "jobs", *TRAIN, *settings, "--output", str(output), "--tracking-uri", store, *MASTER],
+        [sys.executable, "-m", "emberline", *TRAIN, *settings, "--output", str(output), "--tracking-uri", store, *MASTER],
         env=os.environ | {"PYTHONPATH": str(ROOT), "EMBERLINE_TEST": str(tmp_path)},
         cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
     )  # fmt: skip
@@ -140,7 +140,7 @@ def test_another_number_of_workers_goes_on_in_mid_epoch(census_run, tmp_path: Pa
         "--dataset", census_run.summary["dataset"], "--output", str(output), "--tracking-uri", store, *MASTER,
     ]  # fmt: skip
     driver = subprocess.Popen(
-        [sys.executable, "-m", "jobs", *arguments],
+        [sys.executable, "-m", "emberline", *arguments],
         env=os.environ | {"PYTHONPATH": str(ROOT), "EMBERLINE_TEST": str(tmp_path)},
         cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, start_new_session=True,
     )  # fmt: skip
