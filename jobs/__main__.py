@@ -2,6 +2,7 @@
 
 emberline list | show NAME | doctor | infer-schema | run NAME | validate | etl | train | tune | evaluate
 emberline compare RUN … | register | score | drift | export | lineage WHAT | rollback NAME | upload-tracking URI
+emberline --version
 emberline neighbours | generate | learn-words | play
 """
 
@@ -27,6 +28,11 @@ def main(argv: list[str] | None = None) -> int:
         from emberline.pipelines.runtime.outcome import conclude
 
         return conclude(command, lambda: getattr(views, f"{command}_view")(arguments[1:]))
+    if command == "--version":
+        from emberline.pipelines.runtime.version import code_version
+
+        print(f"emberline {code_version()}")
+        return 0
     if command in ("-h", "--help"):
         print(__doc__.strip(), file=sys.stderr)
         print("\nemberline COMMAND --help tells more.", file=sys.stderr)

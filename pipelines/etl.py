@@ -202,7 +202,7 @@ def tracked_etl(
         run.log_tags({"emberline.dataset_digest": result.digest, "emberline.synthetic": synthetic})
         rows = {"rows_read": result.rows_read, "rows_rejected": result.rows_rejected, "bytes": result.bytes}
         run.log_metrics(rows | {f"rows_{split}": count for split, count in result.records.items()})
-        name = f"emberline-{recipe.dataset}"
+        name = f"emberline-{recipe.dataset_name}"
         run.log_dataset(f"{name}-raw", source_digest(source), source, {"rows": result.rows_read}, "raw")
         profile = {"rows": result.rows_read, "rejected": result.rows_rejected}
         run.log_dataset(name, result.digest, output, profile, "written")

@@ -52,10 +52,10 @@ def run(
     require_sliceable(recipe, dataset.schema)
     require_slices(recipe)
     if source is None:
-        source = storage.join(workspace, "raw", f"{recipe.dataset}-synthetic-{recipe.preparation.seed}")
+        source = storage.join(workspace, "raw", f"{recipe.dataset_name}-synthetic-{recipe.preparation.seed}")
         best = dataset.synthetic(source) or dataset.generate(source, seed=recipe.preparation.seed)
         scores = ", ".join(f"{metric} {value:,.4f}" for metric, value in best.best.items())
-        progress.say(f"no --input: synthetic {recipe.dataset} data at {source}, best achievable {scores}")
+        progress.say(f"no --input: synthetic {recipe.dataset_name} data at {source}, best achievable {scores}")
     with session(f"run {recipe.name}", master) as spark, tracker.pipeline_run(recipe, name):
         with timed(seconds, "etl"):
             prepared = tracked_etl(spark, recipe, source, storage.join(folder, "dataset"), tracker)

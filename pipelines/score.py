@@ -82,7 +82,7 @@ def _tell(run: Run, recipe: Recipe | None, result: ScoreResult, source: str | Da
     about = ("kind", "field", "observed", "expected", "advice")
     found = [[asdict(anomaly)[name] for name in about] for anomaly in result.anomalies]
     run.log_table(about, found, "anomalies.json")
-    name = f"emberline-{recipe.dataset}" if recipe else result.model
+    name = f"emberline-{recipe.dataset_name}" if recipe else result.model
     if isinstance(source, str):
         run.log_dataset(f"{name}-raw", source_digest(source), source, {"rows": result.rows_read}, "scored")
     where = result.predictions

@@ -183,7 +183,7 @@ def _tags(version: DatasetVersion, output: str) -> dict[str, str]:
 def _log_inputs(run: Run, recipe: Recipe, version: DatasetVersion) -> None:
     """What is trained, and on what."""
     rows = {"rows": version.manifest["rows_read"], "rejected": version.manifest["rows_rejected"]}
-    run.log_dataset(f"emberline-{recipe.dataset}", version.digest, version.uri, rows)
+    run.log_dataset(f"emberline-{recipe.dataset_name}", version.digest, version.uri, rows)
     run.log_json(recipe.to_json(), "recipe.json")
     run.log_json(version.features, "features.json")
     run.log_files(storage.join(version.uri, PROFILE))

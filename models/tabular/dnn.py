@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from emberline.features.columns import Column, Embedding, Indicator, Numeric
+from emberline.models.tabular.dense_columns import require_dense
 
 if TYPE_CHECKING:
     import keras
@@ -27,6 +28,9 @@ class Config:
     activation: str = "relu"
     dropout: float = 0.0
     outputs: int = 1
+
+    def __post_init__(self) -> None:
+        require_dense(self.deep)
 
     @property
     def columns(self) -> tuple[Column, ...]:

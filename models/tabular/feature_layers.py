@@ -22,9 +22,9 @@ from emberline.features.columns import (
     stored,
 )
 from emberline.features.errors import BadInputError
+from emberline.models.tabular.dense_columns import DenseColumn, require_dense
 from emberline.models.tabular.ids import Ids, Tables, combined, counts, vectors
 
-DenseColumn: TypeAlias = Numeric | Bucketized | Indicator | Embedding
 LinearColumn: TypeAlias = Transformed | Weighted
 Inputs: TypeAlias = Mapping[str, keras.KerasTensor]
 
@@ -73,11 +73,7 @@ def dense_features(
 
 def _numbers(column: Transformed, inputs: Inputs) -> keras.KerasTensor:
     """`[batch, elements]`."""
-    if column.stored_type != "float32" or column.stored_shape == (None,):
-        raise BadInputError(
-            f"Column {column.name!r} is not dense: wrap ids in Indicator or Embedding, and read numbers of any count "
-            "with sequence_features."
-        )
+    require_dense((column,))
     values = inputs[column.name]
     return values if column.stored_shape else ops.expand_dims(values, -1)
 

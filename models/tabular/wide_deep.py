@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from emberline.features.columns import Bucketized, Column, Embedding, Indicator, Numeric, Transformed, Weighted
+from emberline.models.tabular.dense_columns import require_dense
 
 if TYPE_CHECKING:
     import keras
@@ -30,6 +31,9 @@ class Config:
     hidden_units: tuple[int, ...] = (100, 50)
     dropout: float = 0.0
     outputs: int = 1
+
+    def __post_init__(self) -> None:
+        require_dense(self.deep)
 
     @property
     def columns(self) -> tuple[Column, ...]:

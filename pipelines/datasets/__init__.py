@@ -1,28 +1,45 @@
-"""Datasets: official file formats to raw rows. Not data itself: nothing is stored here."""
+"""Datasets: official file formats to raw rows. Not data itself: nothing is stored here.
 
-import importlib
-from typing import TYPE_CHECKING
+Those of other people's projects are found by entry points of the group `emberline.datasets`, and any by `module:NAME`.
+"""
 
-from emberline.features.errors import BadInputError, nearest
-from emberline.pipelines.runtime.named_modules import named_modules
+from typing import TYPE_CHECKING, cast
+
+from emberline.features.errors import BadInputError
+from emberline.pipelines.runtime.catalogue import Catalogue, Place
 
 if TYPE_CHECKING:
     from emberline.pipelines.datasets.readers.raw_table import Dataset
+    from emberline.pipelines.recipe.recipe import RawData
 
 HELPERS = ("generators", "readers")
 """Folders whose modules are no datasets: made-up rows, and formats without data of their own."""
 
+_DATASETS = Catalogue("dataset", "DATASET", "emberline.datasets", __name__, __path__, HELPERS)
 
-def load_dataset(name: str) -> "Dataset":
-    """The dataset in the module `name` of this package, at any depth.
+
+def dataset_places() -> dict[str, list[Place]]:
+    """Where all datasets are declared, by name, those of projects among them; modules beside them too."""
+    return _DATASETS.places()
+
+
+def load_dataset(dataset: "str | RawData") -> "Dataset":
+    """The dataset that a recipe names.
+
+    Args:
+        dataset: Module of this package at any depth, name of a project's dataset, `module:NAME`, or the dataset itself.
 
     Raises:
-        BadInputError: if there is none.
+        BadInputError: if there is none, or its module cannot be imported.
     """
-    known = named_modules(__name__, __path__, skip=HELPERS)
-    dataset: Dataset | None = None
-    if name in known:
-        dataset = getattr(importlib.import_module(known[name]), "DATASET", None)
-    if dataset is None:
-        raise BadInputError(f"Unknown dataset {name!r}. {nearest(name, sorted(known))}")
-    return dataset
+    if not isinstance(dataset, str):
+        return cast("Dataset", dataset)
+    place = _DATASETS.place(dataset)
+    found = _DATASETS.load(place)
+    if lacking := [name for name in ("name", "schema", "read") if not hasattr(found, name)]:
+        raise BadInputError(
+            f"{place.full} is no dataset: a {type(found).__name__} has no {' and no '.join(lacking)}. "
+            "`emberline.pipelines.datasets.readers.raw_table.Dataset` says what one has."
+        )
+    dataset_found: Dataset = found
+    return dataset_found

@@ -90,5 +90,8 @@ def _parse(present: Any, text: str, key: str) -> Any:
         if not present or all(isinstance(item, type(present[0])) for item in items):
             return tuple(items)
     else:
-        raise BadInputError(f"--set {key}: columns are not set from the command line. Copy the recipe and edit it.")
+        what = type(present).__name__
+        raise BadInputError(
+            f"--set {key}: columns are not set from the command line, nor is any other {what}. Copy the recipe and edit it."
+        )
     raise BadInputError(f"--set {key}={text}: expected a value like {present!r} ({type(present).__name__}).")

@@ -8,6 +8,7 @@ from types import ModuleType
 from typing import Any, Literal, Protocol
 
 from emberline.features.columns import Column, Numeric, Transformed, describe, stored
+from emberline.features.schema import Schema
 from emberline.features.validation.expectations import Expectations
 from emberline.pipelines.recipe.evaluation import Evaluation, Gate
 from emberline.pipelines.recipe.search_space import Axis
@@ -42,6 +43,13 @@ class ModelConfig(Protocol):
         """1 for two classes (log-odds of the second) or a number, else one logit per class."""
 
 
+class RawData(Protocol):
+    """What a recipe knows of a dataset: `emberline.pipelines.datasets.readers.raw_table.Dataset` says the rest."""
+
+    name: str
+    schema: Schema
+
+
 @dataclass(frozen=True)
 class Recipe:
     """One use case, from raw files to predictions.
@@ -49,7 +57,8 @@ class Recipe:
     Args:
         name: The module's name; experiments and registered models carry it.
         source: Where it was published: title and chapter.
-        dataset: Module of `emberline.pipelines.datasets`.
+        dataset: Module of `emberline.pipelines.datasets`, name of a project's dataset, `module:NAME`, or the dataset
+            itself.
         model: Network and columns.
         training: How it is trained.
         preparation: How its dataset version is written.
@@ -61,7 +70,7 @@ class Recipe:
 
     name: str
     source: str
-    dataset: str
+    dataset: str | RawData
     model: ModelConfig
     training: Training
     preparation: Preparation = field(default_factory=Preparation)
@@ -69,6 +78,11 @@ class Recipe:
     gate: Gate = field(default_factory=Gate)
     expectations: Expectations = field(default_factory=Expectations)
     space: tuple[Axis, ...] = ()
+
+    @property
+    def dataset_name(self) -> str:
+        """What runs, lists and folders call its dataset."""
+        return self.dataset.replace(":", ".") if isinstance(self.dataset, str) else self.dataset.name
 
     @property
     def model_module(self) -> ModuleType:
@@ -102,7 +116,9 @@ class Recipe:
 
     def to_json(self) -> dict[str, Any]:
         """Everything that makes a difference to a run, as plain values."""
-        described = _plain(replace(self, space=()))
+        described = _plain(
+            replace(self, space=(), dataset=self.dataset if isinstance(self.dataset, str) else self.dataset.name)
+        )
         del described["space"]
         return described | {"network": type(self.model).__module__, "family": self.family}
 

@@ -1,12 +1,13 @@
 """How a model is trained: the part of a recipe that its training reads."""
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, get_args
 
-from emberline.features.errors import BadInputError
+from emberline.features.errors import BadInputError, nearest
 from emberline.pipelines.recipe.interval import Interval
 from emberline.pipelines.recipe.schedule import Schedule
 
+OptimizerKind = Literal["sgd", "adagrad", "adadelta", "rmsprop", "adam", "adamw", "ftrl"]
 Mode = Literal["sync", "async", "local"]
 Input = Literal["tensorflow", "spark"]
 Launcher = Literal["barrier", "tensorflowonspark"]
@@ -31,7 +32,7 @@ class Optimizer:
             for each of its own. Not in mode `async`, where no step comes before another.
     """
 
-    kind: Literal["sgd", "adagrad", "adadelta", "rmsprop", "adam", "adamw", "ftrl"]
+    kind: OptimizerKind
     learning_rate: float
     scope: str = ""
     schedule: Schedule = field(default_factory=Schedule)
@@ -43,6 +44,8 @@ class Optimizer:
     every: int = 1
 
     def __post_init__(self) -> None:
+        if self.kind not in get_args(OptimizerKind):
+            raise BadInputError(f"Unknown optimizer {self.kind!r}. {nearest(self.kind, get_args(OptimizerKind))}")
         if self.every < 1:
             raise BadInputError(f"every must be at least 1, got {self.every}: the steps from one move to the next.")
         # FTRL computes a weight as accumulated gradients times the present rate: at rate 0 all weights would be 0.

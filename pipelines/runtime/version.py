@@ -10,6 +10,8 @@ import emberline
 
 VERSION = "0.1.0"
 
+GIT_SECONDS = 10
+
 BUNDLE = "bundle.txt"
 """At the top of an archive that `code_archive` wrote: its version and the beginning of its digest."""
 
@@ -32,13 +34,16 @@ def code_version() -> str:
 @lru_cache(maxsize=1)
 def code_commit() -> str:
     """The Git commit of the checkout that runs here; empty where the code is installed or shipped."""
-    root = Path(emberline.__file__).resolve().parents[1]
+    return commit_of(Path(emberline.__file__).resolve().parents[1])
+
+
+def commit_of(root: Path) -> str:
+    """The Git commit of a checkout; empty where there is none."""
     if not (root / ".git").exists():
         return ""
+    command = ["git", "-C", str(root), "rev-parse", "HEAD"]
     try:
-        asked = subprocess.run(
-            ["git", "-C", str(root), "rev-parse", "HEAD"], capture_output=True, text=True, check=True
-        )
-    except (OSError, subprocess.CalledProcessError):
+        asked = subprocess.run(command, capture_output=True, text=True, check=True, timeout=GIT_SECONDS)
+    except (OSError, subprocess.SubprocessError):
         return ""
     return asked.stdout.strip()

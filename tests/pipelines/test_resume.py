@@ -108,7 +108,8 @@ def test_all_workers_start_again_after_a_fault(launcher: str, fault: str, census
     output, store = tmp_path / "training", census_run.tracking_uri
     settings = ["--set", f"training.launcher={launcher}", "--dataset", census_run.summary["dataset"]]
     driver = subprocess.Popen(
-        [sys.executable, "-m", "emberline", *TRAIN, *settings, "--output", str(output), "--tracking-uri", store, *MASTER],
+        [sys.executable, "-m", "emberline", *TRAIN, *settings, "--output", str(output), "--tracking-uri", store,
+         *MASTER],
         env=os.environ | {"PYTHONPATH": str(ROOT), "EMBERLINE_TEST": str(tmp_path)},
         cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
     )  # fmt: skip
