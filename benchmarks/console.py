@@ -1,7 +1,8 @@
 """How long the console takes to answer, against an older build: `python -m benchmarks.console --old FOLDER`.
 
-`FOLDER` is a checkout of a version whose command is `python -m jobs` (0.1) or `python -m emberline`. Each turn runs both
-`list`s and ours of `--version` one after the other, each in a process of its own; printed are medians of the ratios.
+`FOLDER` is a checkout of a version whose command is `python -m jobs` (0.1) or `python -m emberline`. Each turn runs
+both `list`s and ours of `--version` one after the other, each in a process of its own. Printed are
+medians of the ratios.
 """
 
 import argparse
@@ -36,10 +37,10 @@ def main() -> None:
     for name, found in seconds.items():
         print(f"{name:<10} {statistics.median(found):6.2f} s", file=sys.stderr)
     ratios = {
-        name: statistics.median(ours / theirs for ours, theirs in zip(seconds[name], seconds["old list"], strict=True))
+        f"{name} / old list": [mine / other for mine, other in zip(seconds[name], seconds["old list"], strict=True)]
         for name in ("list", "version")
     }
-    print_json({f"{name} / old list": ratio for name, ratio in ratios.items()} | {"turns": len(seconds["list"])})
+    print_json("console", ratios)
 
 
 def answered(root: Path, module: str, command: str) -> float:

@@ -92,6 +92,7 @@ def _parse(present: Any, text: str, key: str) -> Any:
     else:
         what = type(present).__name__
         raise BadInputError(
-            f"--set {key}: columns are not set from the command line, nor is any other {what}. Copy the recipe and edit it."
+            f"--set {key}: columns are not set from the command line, nor is any other {what}. Copy the recipe and "
+            "edit it."
         )
     raise BadInputError(f"--set {key}={text}: expected a value like {present!r} ({type(present).__name__}).")

@@ -143,8 +143,8 @@ def imported(module: str, what: str) -> ModuleType:
     except ModuleNotFoundError as error:
         if error.name and (module == error.name or module.startswith(f"{error.name}.")):
             raise BadInputError(
-                f"No module {error.name!r}, for {what}. Looked in {Path.cwd()} and on Python's path: install its project "
-                "(pip install --editable .), or run from its folder."
+                f"No module {error.name!r}, for {what}. Looked in {Path.cwd()} and on Python's path: install its "
+                "project (pip install --editable .), or run from its folder."
             ) from error
         raise _broken(module, error) from error
     except Exception as error:  # whatever the code of others raises

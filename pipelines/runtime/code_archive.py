@@ -50,14 +50,14 @@ def bundle_project(project: Project, target: str) -> Path:
     files = _files(project)
     if compiled := [name for name in files if name.endswith(COMPILED)]:
         raise BadInputError(
-            f"{project.called} has compiled modules ({compiled[0]}), which Python does not import from an archive: install "
-            "it in the environment of every node."
+            f"{project.called} has compiled modules ({compiled[0]}), which Python does not import from an archive: "
+            "install it in the environment of every node."
         )
     if (size := sum(file.stat().st_size for file in files.values())) > MOST_BYTES:
         largest = max(files, key=lambda name: files[name].stat().st_size)
         raise BadInputError(
-            f"{project.called} is {size / 2**20:,.0f} MiB, the largest file {largest}. What travels to every executor is "
-            f"at most {MOST_BYTES >> 20} MiB: keep data outside the package."
+            f"{project.called} is {size / 2**20:,.0f} MiB, the largest file {largest}. What travels to every executor "
+            f"is at most {MOST_BYTES >> 20} MiB: keep data outside the package."
         )
     said = {"code": project_code(project), "commit": project_commit(project)}
     info = f"{project.name.replace('-', '_')}-{project.version or '0'}.dist-info"

@@ -1,8 +1,8 @@
 """Projects beside emberline: packages of other people that bring recipes and datasets, and where their code lies.
 
 A project is known by entry points of the groups `emberline.recipes` and `emberline.datasets`: of an installed
-distribution, of one in an archive on the path (`emberline bundle` writes such), or in the `pyproject.toml` of the folder
-that a command is run in, installed or not.
+distribution, of one in an archive on the path (`emberline bundle` writes such), or in the `pyproject.toml` of the
+folder that a command is run in, installed or not.
 """
 
 import json

@@ -68,7 +68,7 @@ def test_a_wrong_name_says_where_it_looked(project: Path, name: str, message: st
 
 
 def test_a_thing_that_is_no_dataset_is_refused(project: Path) -> None:
-    with pytest.raises(BadInputError, match="rides.variants:LIST is no dataset: a list has no name and no schema"):
+    with pytest.raises(BadInputError, match=r"rides.variants:LIST is no dataset: a list has no name and no schema"):
         load_dataset("rides.variants:LIST")
 
 
@@ -115,7 +115,7 @@ def test_a_missing_column_view_is_found_when_the_network_is_declared() -> None:
 def test_an_unreadable_pyproject_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "pyproject.toml").write_text("[project\n")
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(BadInputError, match="pyproject.toml cannot be read"):
+    with pytest.raises(BadInputError, match=r"pyproject.toml cannot be read"):
         recipe_places()
 
 
