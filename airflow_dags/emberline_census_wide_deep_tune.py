@@ -6,7 +6,7 @@ each an MLflow run below the search's. It changes no recipe and no champion: a p
 `return_value` of `tune`, or MLflow) and puts its values into the recipe.
 
 ### Re-run
-Always safe: a retry goes on with the trials that are left. If `etl` is cleared after a search has begun and the data
+Always safe: a retry resumes with the trials that are left. If `etl` is cleared after a search has begun and the data
 have changed, `tune` refuses; trigger a new run instead.
 
 ### Triage

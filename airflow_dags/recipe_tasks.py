@@ -97,7 +97,7 @@ class RecipeTasks:
         return self._job("train", *paths, *arguments, pool=TRAINING_POOL, execution_timeout=timedelta(hours=24))
 
     def tune(self, *arguments: str) -> SparkJob:
-        """Searches; a retry goes on with the trials that are left. Takes a slot of the training cluster."""
+        """Searches; a retry resumes with the trials that are left. Takes a slot of the training cluster."""
         paths = ("--dataset", self.dataset, "--output", self._place("searches"))
         return self._job("tune", *paths, *arguments, pool=TRAINING_POOL, execution_timeout=timedelta(hours=47))
 

@@ -1,7 +1,7 @@
 """What padding costs, with batches as they come and of rows similarly long: `python -m benchmarks.padding [DATA]`.
 
 The training loop of the recurrent spam filter (an LSTM of 64 units over vectors of 200 numbers), one process, one core,
-over the lengths of the messages at DATA (the folder of the spam corpus), or made-up ones: log-normal, 16 words in the
+over the lengths of the messages at DATA (the folder of the spam corpus), or synthetic ones: log-normal, 16 words in the
 median. The two kinds of batches alternate; reported are the share of padded places, words per second, and
 the share of an epoch's time for which steps waited for their batch. The ratios are those of padding, plain over sorted,
 and of words per second, sorted over plain.
@@ -43,7 +43,7 @@ def lengths_at(data: str | None, rows: int) -> np.ndarray:
 
 
 def write(folder: str, lengths: np.ndarray, recipe: Recipe) -> DatasetVersion:
-    """Made-up words in rows of these lengths."""
+    """Synthetic words in rows of these lengths."""
     draw = np.random.default_rng(2)
     offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32)
     words = pa.ListArray.from_arrays(pa.array(offsets), pa.array(draw.integers(0, WORDS, int(offsets[-1]))))

@@ -1,6 +1,6 @@
 """Spoken words, one by one and in a long recording: `python -m benchmarks.speech`.
 
-Trains the recipe on a folder in the layout of Speech Commands (made-up words without --input), then lets the exported
+Trains the recipe on a folder in the layout of Speech Commands (synthetic words without --input), then lets the exported
 model listen to minutes of held-out words over background noise, a window every 30 ms, and counts what it spots.
 """
 

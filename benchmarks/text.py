@@ -1,6 +1,6 @@
 """Texts to ids of their words against Spark ML, on `local[2]`: `python -m benchmarks.text [--quick]`.
 
-Made-up sentences of twenty words in the mean, Zipf-distributed over 100,000, written once as Parquet; both sides read
+Synthetic sentences of twenty words in the mean, Zipf-distributed over 100,000, written once as Parquet; both sides read
 the files, turn letters small, split at blanks, learn the vocabulary of words seen at least three times, and write every
 sentence by it. Ours: `analyze`, then block TFRecords of ids in the order of the words. Theirs: `Tokenizer` and
 `CountVectorizer`, fitted, then Parquet of their vectors of counts, which know no order: the shorter way for Spark.

@@ -1,6 +1,6 @@
 """Words a second of skip-gram, on one executor and on two: `python -m benchmarks.word_vectors [--quick]`.
 
-A made-up text of 50,000 words whose shares fall as 1 / n, vectors of 128 numbers, five words to either side, frequent
+A synthetic text of 50,000 words whose shares fall as 1 / n, vectors of 128 numbers, five words to either side, frequent
 words thinned out. Ours is the recipe `word2vec` with its batches of 128 passages on `local-cluster[2,1,2048]`, an
 executor of one core per worker; what counts is its second epoch. Opponents pass over the same words once:
 

@@ -16,8 +16,8 @@ def nearest(name: str, known: Iterable[str]) -> str:
     """A sentence that names the closest known spelling, or lists what is known.
 
     Args:
-        name: What came in.
-        known: What would have been accepted.
+        name: The name as it was given.
+        known: The names that are accepted.
     """
     names = sorted(known)
     close = difflib.get_close_matches(name, names, n=3, cutoff=0.6)

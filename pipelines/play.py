@@ -24,7 +24,7 @@ from emberline.pipelines.tracking import Run, Tracker
 
 POLICY = "policy.npz"
 EVALUATION_EPISODES = 100
-"""Episodes of an evaluation, as Gymnasium has it."""
+"""Episodes of an evaluation, as in Gymnasium."""
 
 LAST_WORDS_SECONDS = 30
 """How long the players may take to end when the learner has."""

@@ -28,7 +28,7 @@ def said() -> tuple[str, ...]:
 
 def quoted() -> list[str]:
     """Messages of the table of failures, and of the paragraph behind it."""
-    section = GUIDE.partition("## The ten failures people meet")[2].partition("\n## ")[0]
+    section = GUIDE.partition("## Common failures")[2].partition("\n## ")[0]
     rows = [line for line in section.splitlines() if line.startswith("| `")]
     return [re.findall("`([^`]+)`", row)[0] for row in rows] + re.findall(r"`([^`]+)` \(2\)", section)
 

@@ -1,4 +1,4 @@
-"""Images of an Arrow batch to bare pixels, each by itself: what is wrong with one of them stays its own affair."""
+"""Images of an Arrow batch to bare pixels, each by itself: a damaged one does not affect the others."""
 
 from collections.abc import Callable
 from functools import lru_cache

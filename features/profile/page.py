@@ -33,7 +33,7 @@ class ProfileInput:
         previous: Statistics of the previous version's training split.
         anomalies: As `emberline.features.validation.anomalies.validate` gave them.
         facts: Lines of the header, such as the dataset's URI and digest.
-        synthetic: What to say about made-up data; empty for real data.
+        synthetic: What to say about synthetic data; empty for real data.
         rows_read: Raw rows.
         rows_rejected: Rows put aside.
         reasons: Rows put aside by reason.

@@ -19,7 +19,7 @@ class Distribution:
 
     Args:
         points: Rising values.
-        below: Share of values below each point; where values sit on the point itself, up to and with them is
+        below: Share of values below each point; where values are equal to the point itself, up to and with them is
             `upto`.
         upto: Share of values not above each point.
     """

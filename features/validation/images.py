@@ -1,4 +1,4 @@
-"""Checks images by decoding them, in executors: good rows go on with bare pixels, bad ones with a reason."""
+"""Checks images by decoding them, in executors: good rows continue with bare pixels, bad ones with a reason."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -62,7 +62,7 @@ class Captioner(Writer):
         return self._written(target, (), [self._seen(image, training)], training)
 
     def _seen(self, image: tf.Tensor, training: bool) -> list[tf.Tensor]:
-        """The state after a first step that reads the image where others read a word; nothing is told at it."""
+        """The state after a first step that reads the image where others read a word; it has no output."""
         vector = self.drop(self.look(image), training=training)
         _, *state = self.decoder(vector[:, tf.newaxis], training=training)
         return list(state)

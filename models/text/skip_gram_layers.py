@@ -18,7 +18,7 @@ BLOCK = 32
 of which those within the window count."""
 
 EVALUATED_WORDS = 20
-"""Of a text that is not trained on, the first so many words say how well its neighbours are told."""
+"""Of a text that is not trained on, a fixed number of words at the start measures how well the network predicts neighbours."""
 
 
 @keras.saving.register_keras_serializable("emberline")

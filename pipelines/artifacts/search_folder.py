@@ -53,7 +53,7 @@ class Search:
 
     @classmethod
     def open(cls, output: str, asked: dict[str, Any]) -> "Search":
-        """Begins a search at `output`, or goes on with the one that is there.
+        """Begins a search at `output`, or resumes the one that is there.
 
         Raises:
             BadInputError: if `output` holds something else.
@@ -76,7 +76,7 @@ class Search:
         return cls(output, asked, state["run_id"], trials)
 
     def record(self, run: Run) -> None:
-        """From here on the search is told to a run."""
+        """Logs the search to a run from now on."""
         with self._lock:
             self._run, self.run_id = run, run.id
             self._write()

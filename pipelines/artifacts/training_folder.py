@@ -86,7 +86,7 @@ def _what(state: dict[str, Any]) -> Any:
 
 
 def unfinished_run(output: str, identity: dict[str, Any]) -> str | None:
-    """The run to go on with, if an interrupted training of the same settings is at `output`.
+    """The run to resume, if an interrupted training of the same settings is at `output`.
 
     Raises:
         BadInputError: if something else is there.

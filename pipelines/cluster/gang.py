@@ -39,7 +39,7 @@ class Work(Protocol):
     """Each rank is `python -m` this module, which calls `emberline.pipelines.cluster.rank_process.run_rank`."""
 
     def to_json(self) -> str:
-        """What it is told, in one line."""
+        """Returns the assignment of each rank, as one line of text."""
 
 
 class ClusterError(RuntimeError):
@@ -76,7 +76,7 @@ def train_on_cluster(
             worker was lost that the others do without.
 
     Raises:
-        ClusterError: if a rank fails for good, or more often than `max_restarts` allows.
+        ClusterError: if a rank fails permanently, or more often than `max_restarts` allows.
     """
     for attempt in range(training.max_restarts + 1):
         try:
@@ -219,7 +219,7 @@ class _Gang:
                 self._on_event(rank, event)
 
     def _lose(self, rank: int, error: ClusterError) -> None:
-        """Goes on without a worker if others are left to do its part, and ends the attempt otherwise."""
+        """Continues without a worker if others are left to do its part, and ends the attempt otherwise."""
         if rank in self._lost:
             return
         left = self._dispensable - self._lost - {rank}

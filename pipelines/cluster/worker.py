@@ -20,7 +20,7 @@ from emberline.pipelines.runtime import logs
 
 EVENTS_FD = "EMBERLINE_EVENTS_FD"
 STDERR_TAIL = 4_000
-"""Characters of the child's stderr that are sent along when it died without a word."""
+"""Characters of the child's stderr that are sent along when it died silently."""
 
 
 class WorkerFailedError(RuntimeError):
@@ -42,7 +42,7 @@ def work(
 
     Args:
         module: What the child runs, as `python -m` takes it.
-        assignment: What it is told, as JSON.
+        assignment: Its instructions, as JSON.
         address: The driver's control address.
         secret: The control channel's secret.
         rank: Counted from 0, over all roles.

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from emberline.pipelines.recipe.recipe import RawData
 
 HELPERS = ("generators", "readers")
-"""Folders whose modules are no datasets: made-up rows, and formats without data of their own."""
+"""Folders whose modules are no datasets: synthetic rows, and formats without data of their own."""
 
 _DATASETS = Catalogue("dataset", "DATASET", "emberline.datasets", __name__, __path__, HELPERS)
 

@@ -74,7 +74,7 @@ def evaluation_html(title: str, models: Sequence[PageModel], *, synthetic: str =
     Args:
         title: Its heading.
         models: What is shown, the main one first.
-        synthetic: What to say about made-up data; empty for real data.
+        synthetic: What to say about synthetic data; empty for real data.
     """
     environment = jinja2.Environment(
         autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined

@@ -1,4 +1,4 @@
-"""What a learner on an executor is told before it starts, as plain JSON: nothing of a stranger is unpickled."""
+"""The instructions for a learner on an executor, as plain JSON: nothing received is unpickled."""
 
 import json
 from dataclasses import asdict, dataclass

@@ -68,7 +68,7 @@ def serve(address: tuple[str, int], secret: str, play: Callable[[Sampled | Greed
 
     Raises:
         OSError: if the learner is gone.
-        Exception: whatever `play` raises; the learner is told too.
+        Exception: whatever `play` raises; the learner gets the reason too.
     """
     with wire.connect(address, secret, "driver") as connection:
         while True:

@@ -1,4 +1,4 @@
-"""One submission of a job, known by a small file: who runs it, that he lives, and how it ended.
+"""One submission of a job, known by a small file: which process runs it, its heartbeat, and how it ended.
 
 A scheduler that lost sight of a job submits it again. Both processes are given the same file; the second finds there
 that the first is running, and waits for it; or has succeeded, and repeats its last line; or is silent, and takes over.

@@ -20,7 +20,7 @@ Losses: TypeAlias = "tf.Tensor | dict[str, tf.Tensor]"
 """Loss of each row, `[batch]`; or several by the scope of the optimizer that makes each smaller, all in one step."""
 
 LOSS = "loss/"
-"""A network of several parts says `loss/SCOPE` for each: how it is trained is its own affair."""
+"""A network of several parts says `loss/SCOPE` for each: the network defines its own losses."""
 
 MAIN, SIDE = "logits", "side/"
 """A network with side classifiers says `logits`, and `side/…` for each of them, of the same shape."""

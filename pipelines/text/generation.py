@@ -20,7 +20,7 @@ NEXT_WORD = "next_word"
 
 
 class TextGenerator:
-    """A language model that goes on with a text.
+    """A language model that continues a text.
 
     Args:
         folder: Local folder of the exported model.

@@ -52,7 +52,7 @@ class Delivery:
 
     Args:
         store: Where they go.
-        progress: Where a failing server is told.
+        progress: Where the failure of a server is reported.
         keep: URI of a folder that takes what could not be delivered, made when there is something. Empty for nowhere.
         run: The step's run, which names the file.
     """

@@ -1,4 +1,4 @@
-"""What a worker is told before it starts, in one line of JSON."""
+"""The instructions for a worker, in one line of JSON."""
 
 import json
 from dataclasses import dataclass, fields

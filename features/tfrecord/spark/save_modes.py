@@ -1,7 +1,7 @@
 """Makes Spark's own writer spelling reach the data source: `partitionBy`, and the save modes `ignore` and `error`.
 
 Spark 4.3 rejects these for every Python data source before the source is asked ("cannot be written in the
-ErrorIfExists mode", "partitioning ... do not match"), drops `partitionBy` of a streaming write without a word, and
+ErrorIfExists mode", "partitioning ... do not match"), drops `partitionBy` of a streaming write silently, and
 its default mode is the rejected `error`. The data source can do all of it, so `save` and `start` of PySpark's writers
 are wrapped: for the format `tfrecord`, and for no other, mode and partition columns are handed over as the options
 `saveMode` and `partitionBy`, which also work without this module.
@@ -80,7 +80,7 @@ def _wrap_save(original: Any) -> Any:
 
 
 def _remember(original: Any) -> Any:
-    """Keep what a streaming writer was told: its JVM half has no getters."""
+    """Keep the options of a streaming writer, because its JVM half has no getters."""
 
     @functools.wraps(original)
     def remembering(self: DataStreamWriter, *values: Any) -> DataStreamWriter:

@@ -68,7 +68,7 @@ def open_staging(uri: str) -> None:
 
 
 def remove_staging(uri: str) -> None:
-    """Remove a staging folder for good: attempts that still run remove what they add to it from now on."""
+    """Remove a staging folder permanently: attempts that still run remove what they add to it from now on."""
     storage.delete(storage.join(uri, _RUNNING))
     for last in (False, False, True):
         try:

@@ -1,7 +1,7 @@
 """Two convolutions and two dense layers on 24 x 24 pixels of a small photograph.
 
 "Convolutional Neural Networks" of the TensorFlow 1.8 documentation (CIFAR-10), 1,068,298 weights with local response
-normalisation; with batch normalisation, as the TensorLayer book has it too, 1,068,426.
+normalisation; with batch normalisation, as in the TensorLayer book too, 1,068,426.
 """
 
 from dataclasses import dataclass

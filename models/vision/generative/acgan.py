@@ -1,4 +1,4 @@
-"""AC-GAN on small images: a generator that is told a class, and a critic that tells it.
+"""AC-GAN on small images: a generator with a class as input, and a critic that predicts the class.
 
 Odena, Olah, Shlens, "Conditional Image Synthesis with Auxiliary Classifier GANs", in the shape of Keras' example
 `mnist_acgan`: 8,172,521 weights of the generator and 525,835 of the discriminator.

@@ -32,11 +32,11 @@ class LaunchError(RuntimeError):
 
 @dataclass(frozen=True)
 class Node:
-    """What every rank is told; plain values, sent inside Spark's task closure.
+    """The instructions for every rank: plain values, sent inside Spark's task closure.
 
     Args:
         module: What a rank runs, as `python -m` takes it.
-        assignment: What it is told, as JSON.
+        assignment: Its instructions, as JSON.
         address: The driver's control address.
         secret: The control channel's secret.
         roles: Of all ranks.
@@ -71,7 +71,7 @@ def launch(launcher: str, spark: "SparkSession", node: Node, on_failure: Callabl
     Args:
         launcher: Which way.
         spark: The session.
-        node: What the ranks are told.
+        node: The instructions for the ranks.
         on_failure: Called, perhaps from another thread, when the tasks end badly before `wait` is called.
 
     Raises:

@@ -69,7 +69,7 @@ class Clip(NamedTuple):
     """One row to be.
 
     Args:
-        key: Path of the file below the folder; of silence a made-up one.
+        key: Path of the file below the folder; of silence a synthetic one.
         file: URI of its sound; of silence that of the noise.
         word: Its label, None where it is not known.
         noise: URI of the noise that it brings; empty for none.
@@ -311,7 +311,7 @@ def streamed(uri: str, seconds: int, *, seed: int, apart: float = 3.0) -> tuple[
 
 
 def noises(generator: np.random.Generator, seconds: int) -> dict[str, NDArray[np.float64]]:
-    """Made-up background noise: a hum, a hiss, and crackling."""
+    """Synthetic background noise: a hum, a hiss, and crackling."""
     count = seconds * RATE
     hum = sum(np.sin(2 * np.pi * hertz * np.arange(count) / RATE) / hertz for hertz in (50, 100, 150, 250)) * 10
     crackle = np.where(generator.random(count) < 0.002, generator.normal(0, 1, count), 0.0)

@@ -21,7 +21,7 @@ PATTERN, PARTS = r"^(\d)_(.+)_(\d+)\.wav$", ("label", "speaker", "take")
 
 SPEAKERS, TAKES = ("ada", "ben", "cleo"), 25
 MISNAMED = 0.02
-"""Share of made-up recordings whose digit is drawn anew when they are named."""
+"""Share of synthetic recordings whose digit is drawn anew when they are named."""
 
 
 class SpokenDigits(SoundFolder):
@@ -58,7 +58,7 @@ PAIRS = tuple(permutations(VOWELS, 2))
 
 
 def spoken(word: int, pitch: float, generator: np.random.Generator, rate: int = RATE) -> NDArray[np.float64]:
-    """A made-up word: one vowel after another.
+    """A synthetic word: one vowel after another.
 
     Args:
         word: Which of the twenty pairs of vowels.

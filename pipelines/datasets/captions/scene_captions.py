@@ -1,6 +1,6 @@
-"""Sentences about made-up pictures: the captions of `scenes`, with what `scenes_embedding` says of each picture.
+"""Sentences about synthetic pictures: the captions of `scenes`, with what `scenes_embedding` says of each picture.
 
-Without that folder the vectors are made up too: those of an encoder that sees everything, mixed and with some noise.
+Without that folder the vectors are synthetic too: those of an encoder that sees everything, mixed and with some noise.
 """
 
 import numpy as np

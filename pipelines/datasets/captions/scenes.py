@@ -1,4 +1,4 @@
-"""Made-up pictures of two coloured shapes beside or above each other; a sentence tells what each shows.
+"""Synthetic pictures of two coloured shapes beside or above each other; a sentence tells what each shows.
 
 "a large red circle left of a small blue square": one of the two is large, the other small. `pictures/` has a table of
 images, their names and what they show, so that an encoder can learn to tell scenes apart, as encoders of photographs

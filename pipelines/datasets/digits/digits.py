@@ -34,7 +34,7 @@ HELD_OUT = 5
 
 ROWS = {"train": 3_000, "eval": 1_000}
 MISREAD = 0.02
-"""Share of made-up digits whose label is drawn anew."""
+"""Share of synthetic digits whose label is drawn anew."""
 
 
 class RecordRange(NamedTuple):
@@ -79,7 +79,7 @@ class Digits:
         return image_rows(spark, parts, read_part, ("row", "image", "digit"))
 
     def generate(self, directory: str, *, seed: int) -> Synthetic:
-        """Writes both official files with made-up digits; see `digit_images`."""
+        """Writes both official files with synthetic digits; see `digit_images`."""
         best: dict[str, float] = {}
         for index, (split, name) in enumerate(FILES.items()):
             drawn = digit_images.draw(ROWS[split], seed * 2 + index, size=SIZE, misread=MISREAD)

@@ -34,7 +34,7 @@ HELD_OUT = 5
 
 ROWS = {"train": 4_000, "eval": 1_000}
 MISREAD = 0.02
-"""Share of made-up digits whose label is drawn anew."""
+"""Share of synthetic digits whose label is drawn anew."""
 
 
 class RecordRange(NamedTuple):
@@ -80,7 +80,7 @@ class Mnist:
         return image_rows(spark, list(_parts(uri, files, split)), read_part, ("row", "image", "digit"))
 
     def generate(self, directory: str, *, seed: int) -> Synthetic:
-        """Writes the four official files with made-up digits; see `digit_images`."""
+        """Writes the four official files with synthetic digits; see `digit_images`."""
         best: dict[str, float] = {}
         for index, (split, name) in enumerate(FILES.items()):
             drawn = digit_images.draw(ROWS[split], seed * 2 + index, size=28, misread=MISREAD)

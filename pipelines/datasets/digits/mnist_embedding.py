@@ -15,7 +15,7 @@ class MnistEmbedding(mnist.Mnist):
     schema: ClassVar[Schema] = replace(mnist.SCHEMA, label=replace(mnist.SCHEMA.label, purpose="embedding"))
 
     def generate(self, directory: str, *, seed: int) -> Synthetic:
-        """Writes made-up digits; how well they can be told apart by name says nothing here."""
+        """Writes synthetic digits; how well they can be told apart by name says nothing here."""
         return write_facts(directory, replace(super().generate(directory, seed=seed), best={}))
 
 

@@ -15,7 +15,7 @@ class MnistGeneration(mnist.Mnist):
     schema: ClassVar[Schema] = replace(mnist.SCHEMA, label=replace(mnist.SCHEMA.label, purpose="generation"))
 
     def generate(self, directory: str, *, seed: int) -> Synthetic:
-        """Writes made-up digits; how well they can be told apart says nothing here."""
+        """Writes synthetic digits; how well they can be told apart says nothing here."""
         return write_facts(directory, replace(super().generate(directory, seed=seed), best={}))
 
 

@@ -1,4 +1,4 @@
-"""Made-up census people in the official format, whose incomes follow a known logistic model.
+"""Synthetic census people in the official format, whose incomes follow a known logistic model.
 
 Because the probability behind every label is known, so is the best score anyone can expect; a pipeline that
 reports more has leaked, one that reports much less is broken.

@@ -1,4 +1,4 @@
-"""Made-up click logs in the official format, whose clicks follow a known logistic model.
+"""Synthetic click logs in the official format, whose clicks follow a known logistic model.
 
 Counts have long tails and categories follow Zipf's law, up to 20,000 values each. A click depends on the logarithms
 of the counts, on the frequent values of the categories, and on two pairs of categories together; rare values say

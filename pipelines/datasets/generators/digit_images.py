@@ -1,4 +1,4 @@
-"""Made-up digits: a stand-in for data sets of handwritten ones, with a known best score.
+"""Synthetic digits: a stand-in for data sets of handwritten ones, with a known best score.
 
 Each is a digit of a bitmap font, moved, turned, slanted and scaled at random, drawn with a soft edge under noise. All
 of them can be read; what cannot be known is the label of a small share, which is drawn anew from all ten digits.
@@ -22,7 +22,7 @@ CHUNK = 500
 
 
 class Drawn(NamedTuple):
-    """Made-up images.
+    """Synthetic images.
 
     Args:
         images: uint8 `[n, size, size, channels]`.

@@ -1,4 +1,4 @@
-"""PNG files of made-up pictures: what generators of images write.
+"""PNG files of synthetic pictures: what generators of images write.
 
 Source: "Portable Network Graphics (PNG) Specification", W3C.
 """

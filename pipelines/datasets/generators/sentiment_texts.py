@@ -1,4 +1,4 @@
-"""Made-up texts of two kinds, of which one likes some words more than the other."""
+"""Synthetic texts of two kinds, of which one likes some words more than the other."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -33,7 +33,7 @@ RECORD = 1 + SIZE * SIZE * CHANNELS
 
 ROWS = {"train": ("data_batch_1.bin", 4_000), "eval": ("test_batch.bin", 1_000)}
 MISREAD = 0.02
-"""Share of made-up images whose class is drawn anew."""
+"""Share of synthetic images whose class is drawn anew."""
 
 
 class Cifar10:

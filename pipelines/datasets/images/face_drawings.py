@@ -1,4 +1,4 @@
-"""Made-up faces: stand-ins for photographs of persons, drawn by rules that a reader could know.
+"""Synthetic faces: stand-ins for photographs of persons, drawn by rules that a reader could know.
 
 Sex is hair down to the shoulders and red lips; a range of ages is how round a head is, how large its eyes, how many
 lines are on its forehead and how grey its hair; a person is colours and proportions. Pose, light and background are

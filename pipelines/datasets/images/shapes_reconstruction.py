@@ -10,7 +10,7 @@ class ShapesReconstruction(Shapes):
     """Reads what `shapes` reads; the class goes along and is not learned."""
 
     def generate(self, directory: str, *, seed: int) -> Synthetic:
-        """Writes made-up shapes; which folder they are in says nothing here."""
+        """Writes synthetic shapes; which folder they are in says nothing here."""
         return write_facts(directory, replace(super().generate(directory, seed=seed), best={}))
 
 

@@ -1,4 +1,4 @@
-"""Made-up photographs of shapes, each with its mask: what `mask_folder` reads."""
+"""Synthetic photographs of shapes, each with its mask: what `mask_folder` reads."""
 
 import numpy as np
 

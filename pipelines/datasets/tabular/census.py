@@ -63,7 +63,7 @@ class Census:
         return read_split(spark, uri, split, FILES, SCHEMA, parse)
 
     def generate(self, directory: str, *, seed: int) -> Synthetic:
-        """Writes both official files with made-up people; see `census_generator`."""
+        """Writes both official files with synthetic people; see `census_generator`."""
         return census_generator.generate(directory, seed=seed)
 
     def synthetic(self, uri: str) -> Synthetic | None:

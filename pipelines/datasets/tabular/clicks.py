@@ -78,7 +78,7 @@ class Clicks:
         return _share(parse(text_lines(spark, labelled)), split)
 
     def generate(self, directory: str, *, seed: int) -> Synthetic:
-        """Writes `train.txt` and `test.txt` with made-up rows; see `clicks_generator`."""
+        """Writes `train.txt` and `test.txt` with synthetic rows; see `clicks_generator`."""
         return clicks_generator.generate(directory, seed=seed)
 
     def synthetic(self, uri: str) -> Synthetic | None:

@@ -58,7 +58,7 @@ class Iris:
         return read_split(spark, uri, split, FILES, SCHEMA, parse)
 
     def generate(self, directory: str, *, seed: int) -> Synthetic:
-        """Writes both files with made-up flowers: normally distributed measures around each species' own means.
+        """Writes both files with synthetic flowers: normally distributed measures around each species' own means.
 
         The best scores are those of the species' true posterior probabilities. More rows than the official files
         have: thirty would not tell a good model from a lucky one.

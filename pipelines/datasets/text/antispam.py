@@ -60,7 +60,7 @@ class Antispam:
             official = [file for file in found if file_name(file) in FILES.values()]
             if split and len(official) < len(FILES):
                 raise BadInputError(
-                    f"{uri!r} holds {[file_name(file) for file in official]}; verdicts are told by the file: expected "
+                    f"{uri!r} holds {[file_name(file) for file in official]}; the file name has the verdict: expected "
                     f"{list(FILES.values())}."
                 )
             rows = parse(text_lines(spark, official or found))
@@ -70,7 +70,7 @@ class Antispam:
         return rows.where(side == 0 if split == "eval" else side != 0)
 
     def generate(self, directory: str, *, seed: int) -> Synthetic:
-        """Writes both files with made-up messages of a Zipf-distributed language, in which spam likes some words more.
+        """Writes both files with synthetic messages of a Zipf-distributed language, in which spam likes some words more.
 
         The best scores are those of the true probability of spam given all words.
         """
@@ -116,7 +116,7 @@ def parse(lines: DataFrame) -> DataFrame:
 
 
 def _word(number: int) -> str:
-    """A made-up word of one to three Chinese characters."""
+    """A synthetic word of one to three Chinese characters."""
     characters = ""
     number += 1
     while number:

@@ -15,7 +15,7 @@ class AntispamVectors(antispam.Antispam):
     schema: ClassVar[Schema] = replace(antispam.SCHEMA, label=replace(antispam.SCHEMA.label, purpose="vectors"))
 
     def generate(self, directory: str, *, seed: int) -> Synthetic:
-        """Writes made-up messages; how well their verdicts can be told says nothing here."""
+        """Writes synthetic messages; how well their verdicts can be told says nothing here."""
         return write_facts(directory, replace(super().generate(directory, seed=seed), best={}))
 
 

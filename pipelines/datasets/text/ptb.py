@@ -29,7 +29,7 @@ FILES = {"train": ("ptb.train.txt",), "eval": ("ptb.valid.txt", "ptb.test.txt")}
 ARCHIVES = (".tgz", ".tar.gz", ".tar")
 
 PASSAGE = 1_400
-"""Words that are told of a row: 70 windows of 20, or 40 of 35."""
+"""Words of a row that are predicted: 70 windows of 20, or 40 of 35."""
 
 END = "<eos>"
 

@@ -63,7 +63,7 @@ class Reviews:
         return parse(spark.read.text(folders or [uri], wholetext=True))
 
     def generate(self, directory: str, *, seed: int) -> Synthetic:
-        """Writes made-up reviews, some of whose words are liked more by those who like the film.
+        """Writes synthetic reviews, some of whose words are liked more by those who like the film.
 
         The best scores are those of the true probability of an opinion given all words.
         """

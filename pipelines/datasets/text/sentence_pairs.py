@@ -60,7 +60,7 @@ class SentencePairs:
         return rows.where(held if split == "eval" else ~held)
 
     def generate(self, directory: str, *, seed: int) -> Synthetic:
-        """Writes sentences of a made-up language with their translations, which a rule tells: the best BLEU is 1.
+        """Writes sentences of a synthetic language with their translations, which a rule tells: the best BLEU is 1.
 
         `NOUN ADJECTIVE* VERB NOUN ADJECTIVE*` becomes `ADJECTIVE* NOUN ADJECTIVE* NOUN VERB` in other words, and the
         verb's ending agrees with its first noun.

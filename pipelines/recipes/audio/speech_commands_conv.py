@@ -3,7 +3,7 @@
 Reproduces "Simple Audio Recognition" of the TensorFlow 1.8 documentation (926,860 weights), which reports an
 accuracy of 0.85 to 0.90 on the first version of Speech Commands after 18,000 steps of 100 sounds by gradient descent.
 
-Expect 0.96 on made-up words after 8 epochs of 600 sounds, ten seconds each on one busy core: so few show that every
+Expect 0.96 on synthetic words after 8 epochs of 600 sounds, ten seconds each on one busy core: so few show that every
 part does its work, no more.
 """
 

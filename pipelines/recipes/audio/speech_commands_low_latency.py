@@ -3,7 +3,7 @@
 Reproduces the model `low_latency_conv` of "Simple Audio Recognition" of the TensorFlow 1.8 documentation (949,862
 weights, 5.6 million multiplications a second of sound where `conv` has 201 million), "slightly below" the other there.
 
-Expect 0.98 on made-up words after 20 epochs of 600 sounds; 47 seconds on one busy core.
+Expect 0.98 on synthetic words after 20 epochs of 600 sounds; 47 seconds on one busy core.
 """
 
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Made-up pictures of two shapes as vectors of 64 numbers: the encoder whose word `scene_captions` goes on from.
+"""Synthetic pictures of two shapes as vectors of 64 numbers: the encoder that `scene_captions` builds on.
 
 Learns to tell 324 scenes apart; what it says just before is the vector, as with encoders of photographs that learned
 ImageNet's classes.

@@ -4,7 +4,7 @@ Of no publication: the data are scikit-learn's `digits`, on which its guide show
 accuracy of 0.97 ("Recognizing hand-written digits", the second half of the table held out).
 
 Expect an accuracy of 0.970 on 359 held-out digits of that table, the mean of three seeds with one worker each
-(`python -m benchmarks.made_up --recipes digits_mlp`); a minute on two cores, nearly all of it starting Spark and the
+(`python -m benchmarks.synthetic --recipes digits_mlp`); a minute on two cores, nearly all of it starting Spark and the
 workers.
 """
 

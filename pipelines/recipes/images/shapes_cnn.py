@@ -1,10 +1,10 @@
 """Folders of image files with a small convolutional network: where a recipe for images of one's own begins.
 
-Of no publication: the files are made up, circles, squares and triangles of all sizes in PNG, and 3 % of them lie in a
+Of no publication: the files are synthetic, circles, squares and triangles of all sizes in PNG, and 3 % of them lie in a
 folder drawn at random, so that no network can be expected to be right more often than in 98 % of them.
 
 Expect an accuracy of 0.956 on the 150 held-out files, the mean of three seeds with one worker each, where a reader of
-all shapes has 0.987 (`python -m benchmarks.made_up --recipes shapes_cnn`); a minute on two cores, nearly all of it
+all shapes has 0.987 (`python -m benchmarks.synthetic --recipes shapes_cnn`); a minute on two cores, nearly all of it
 starting Spark and the workers.
 """
 
@@ -14,7 +14,7 @@ from emberline.pipelines.recipe import Gate, Optimizer, Recipe, Training
 
 RECIPE = Recipe(
     name="shapes_cnn",
-    source="made-up files, Keras documentation, Code examples: Image classification from scratch (task)",
+    source="synthetic files, Keras documentation, Code examples: Image classification from scratch (task)",
     dataset="shapes",
     model=cnn.Config(
         Image("image", height=32, width=32),

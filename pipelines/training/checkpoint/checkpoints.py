@@ -28,7 +28,7 @@ Value: TypeAlias = tf.Variable | npt.NDArray[Any]
 
 
 class CheckpointError(OSError):
-    """A checkpoint that could not be written for want of space; the ones before it are whole."""
+    """A checkpoint that could not be written for lack of space; the ones before it are complete."""
 
 
 def save(folder: str, variables: Mapping[str, Value], position: Position, keep: int) -> str:

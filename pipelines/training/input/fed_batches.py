@@ -105,7 +105,7 @@ class FedBatches:
         """See `Batches`; waits until every rank has the rows of a step, or the source is at its end for all of them.
 
         Raises:
-            FeedError: if the feed failed for good.
+            FeedError: if the feed failed permanently.
             FeedLostError: if it broke off for a reason that may pass.
         """
         try:

@@ -29,10 +29,10 @@ LAST_WORDS_SECONDS = 5
 """When feeders break off, a lost rank is the likeliest cause, and the driver hears of it with a better reason."""
 
 REASON_LENGTH = 4_000
-"""Characters of a failed job's error that are told to the ranks."""
+"""Characters of a failed job's error that are sent to the ranks."""
 
 PASSING = re.compile(r"FeedLostError|RepeatedError|ExecutorLostFailure|FetchFailed")
-"""What the error of a job says whose rows another attempt may well get through."""
+"""Texts in the error of a job whose rows another attempt may deliver."""
 
 NONE = -1
 """The number of no epoch."""

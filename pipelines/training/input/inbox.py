@@ -17,7 +17,7 @@ a step still lacks come on top."""
 
 
 class FeedError(RuntimeError):
-    """The job that feeds this training failed for good; the message carries its words."""
+    """The job that feeds this training failed permanently; the message has its error."""
 
 
 class FeedLostError(ConnectionError):
@@ -26,7 +26,7 @@ class FeedLostError(ConnectionError):
 
 @dataclass
 class _Piece:
-    """Rows that wait, and the feeder that is told once when there is room for more."""
+    """Rows that wait, and the feeder that is notified once when there is room for more."""
 
     batch: pa.RecordBatch
     feeder: socket.socket | None
@@ -88,7 +88,7 @@ class Inbox:
             Rows here, and whether the epoch's source is at its end.
 
         Raises:
-            FeedError: if the feed failed for good.
+            FeedError: if the feed failed permanently.
             FeedLostError: if it broke off for a reason that may pass.
         """
         with self._changed:

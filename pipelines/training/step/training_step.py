@@ -190,7 +190,7 @@ class TrainingStep:
         _assign(self.weights, held)
 
     def finish(self) -> None:
-        """Replaces the weights by their moving averages for good, if the recipe asks for averages."""
+        """Replaces the weights by their moving averages permanently, if the recipe asks for averages."""
         _assign(self.weights, self._averages)
 
     def _predict(self, features: Features) -> dict[str, tf.Tensor]:

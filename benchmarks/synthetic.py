@@ -1,4 +1,4 @@
-"""Recipes on data made up by rules, several seeds: `python -m benchmarks.made_up [--recipes NAME ...]`.
+"""Recipes on synthetic data, several seeds: `python -m benchmarks.synthetic [--recipes NAME ...]`.
 
 Of such data it is known how good a reader of the rules can be: that stands beside what was reached. (Only
 `digits_mlp` reads scikit-learn's digits.) Every recipe goes through the pipeline: a dataset version, a training on one
