@@ -22,11 +22,12 @@ test: setup setup-airflow ## run the tests (under 25 minutes on two cores)
 test-slow: setup setup-airflow ## run the longer proofs
 	@$(BIN)/python -m pytest -m slow
 
-lint: setup ## ruff, mypy and the layers
+lint: setup ## ruff, mypy, the layers and the prose
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache
+	@$(BIN)/python -m tests.prose
 
 format: setup ## put every file into the house's form
 	@$(BIN)/ruff format .

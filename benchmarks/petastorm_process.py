@@ -67,7 +67,7 @@ class Petastorm:
             OpponentError: if the process ended.
         """
         if self._process.stdin is None or self._process.stdout is None:
-            raise OpponentError("the process of Petastorm has no pipes")
+            raise OpponentError("The process of Petastorm has no pipes.")
         try:
             self._process.stdin.write(json.dumps({"folder": folder, "batch": batch, "pool": pool}) + "\n")
             self._process.stdin.flush()

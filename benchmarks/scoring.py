@@ -123,7 +123,7 @@ class Job:
         took = seconds(action)
         given, found = (self._spark.read.parquet(uri).count() for uri in (rows, self._out))
         if found != given:
-            raise RuntimeError(f"{found} of {given} rows were scored")
+            raise RuntimeError(f"{found} of {given} rows were scored.")
         return found / took
 
 

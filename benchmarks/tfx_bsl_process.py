@@ -56,7 +56,7 @@ class TfxBsl:
 
     def _ask(self, **command: Any) -> float:
         if self._process.stdin is None or self._process.stdout is None:
-            raise OpponentError("the process of tfx-bsl has no pipes")
+            raise OpponentError("The process of tfx-bsl has no pipes.")
         try:
             self._process.stdin.write(json.dumps(command) + "\n")
             self._process.stdin.flush()

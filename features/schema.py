@@ -159,10 +159,10 @@ class Label:
             text of a class is its name. Empty: the label is a number.
         minimum: Smallest good number, inclusive.
         maximum: Largest good number, inclusive.
-        purpose: What a model does where it does not predict the label: `reconstruction` of what it reads, `generation`
-            of more of it, `segmentation` into parts that the data marks, an `embedding` in which rows of a label are
-            close together, `vectors` of the words of texts, the `language` that they are written in, or a `translation`
-            of one text into another. Empty: it predicts the label.
+        purpose: Purpose of a model that does not predict the label; empty if it does. `reconstruction` of its input;
+            `generation` of similar rows; `segmentation` into the parts that the data marks; `embedding`, in which rows
+            of a label are close together; `vectors` of the words of texts; `language`, a language model; `translation`
+            of one text into another.
         writes: Of a `translation`, the text field that a model writes.
 
     Raises:

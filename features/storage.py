@@ -72,7 +72,7 @@ def _without_authority(rest: str) -> str:
         return rest
     authority, slash, path = rest[2:].partition("/")
     if authority not in ("", "localhost"):
-        raise StorageError(f"file URI names the host {authority!r}; write file:///absolute/path for a local file")
+        raise StorageError(f"File URI names the host {authority!r}; write file:///absolute/path for a local file.")
     return slash + path
 
 
@@ -89,8 +89,8 @@ def _filesystem(scheme: str, authority: str, options: str) -> tuple[pafs.FileSys
         backend, path = fsspec.url_to_fs(root)
     except (ImportError, ValueError, OSError) as error:
         raise StorageError(
-            f"nothing here serves {root} ({reason}; fsspec: {error}); "
-            f"install the fsspec package for {scheme!r} on every node, or copy the data to a known file system"
+            f"Nothing here serves {root} ({reason}; fsspec: {error}); "
+            f"install the fsspec package for {scheme!r} on every node, or copy the data to a known file system."
         ) from error
     return pafs.PyFileSystem(pafs.FSSpecHandler(backend)), path
 
@@ -108,7 +108,7 @@ def local_path(uri: str | os.PathLike[str]) -> str:
         StorageError: `uri` is not local.
     """
     if not is_local(uri):
-        raise StorageError(f"{os.fspath(uri)} is not a local file; copy it to this machine first")
+        raise StorageError(f"{os.fspath(uri)} is not a local file; copy it to this machine first.")
     return resolve(uri)[1]
 
 
@@ -214,7 +214,7 @@ def file_size(uri: str | os.PathLike[str]) -> int:
     filesystem, path = resolve(uri)
     info = filesystem.get_file_info(path)
     if info.type is not pafs.FileType.File:
-        raise FileNotFoundError(f"no file at {os.fspath(uri)}")
+        raise FileNotFoundError(f"No file at {os.fspath(uri)}")
     return int(info.size)
 
 
@@ -243,7 +243,7 @@ def move(source: str | os.PathLike[str], target: str | os.PathLike[str]) -> None
     filesystem, source_path = resolve(source)
     other, target_path = resolve(target)
     if filesystem.type_name != other.type_name:
-        raise StorageError(f"cannot move {os.fspath(source)} to {os.fspath(target)}: not the same file system")
+        raise StorageError(f"Cannot move {os.fspath(source)} to {os.fspath(target)}: not the same file system.")
     _make_parent(filesystem, target_path)
     try:
         filesystem.move(source_path, target_path)

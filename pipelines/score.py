@@ -40,7 +40,7 @@ def score(
         source: Raw rows by column name: a DataFrame, or the URI of Parquet files, of files of `source_format`, or of
             the data set's own format.
         output: URI of the predictions.
-        tracker: The registry; a run of its own tells of every scoring.
+        tracker: The registry; each scoring has a run of its own.
         overwrite: Replace predictions that are already there.
         layout: Of the predictions: `parquet`, `tfrecord`, or `delta` where the session has it.
         partition_by: A column of the rows that divides the predictions into folders. Those of the values that come

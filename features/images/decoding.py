@@ -1,8 +1,8 @@
 """Bytes of image files to pixels of one size, as a TensorFlow graph: the same in the ETL and in exported models.
 
-A JPEG is decoded at a half, a quarter or an eighth of its size where that is still large enough, since its blocks of
-8 × 8 can be turned into 4 × 4, 2 × 2 or 1 × 1 for a fraction of the work, and only the part that is shown. What is left
-is made smaller by the mean over the area of each pixel of the result, or larger by linear interpolation. Of what
+A JPEG is decoded at a half, a quarter or an eighth of its size where that is still large enough: its blocks of
+8 × 8 can be turned into 4 × 4, 2 × 2 or 1 × 1 for a fraction of the work. Only the part that is shown is decoded. The
+rest is made smaller by the mean over the area of each pixel of the result, or larger by linear interpolation. Of what
 TensorFlow offers, that is four times as fast as a triangle filter.
 """
 

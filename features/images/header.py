@@ -95,7 +95,7 @@ def _jpeg(data: bytes) -> Header:
             place += 2
             continue
         if marker in (0xD9, 0xDA):
-            raise ImageError("is a damaged JPEG: its data begins before its size is told")
+            raise ImageError("is a damaged JPEG: its data begins before its size is declared")
         place += 2 + struct.unpack_from(">H", data, place + 2)[0]
 
 

@@ -136,8 +136,8 @@ def share_of(shard_set: ShardSet, low: int, high: int, *, seed: int | None, epoc
         bounds = [np.array(item.block_offsets() or [0], np.int64) for item in shards]
         if any(len(bound) != count + 1 for bound, count in zip(bounds, counts, strict=True) if count):
             raise ValueError(
-                "the manifest has no block index of an uncompressed shard, or one for another rows_per_block; "
-                "write the dataset again"
+                "The manifest has no block index of an uncompressed shard, or one for another rows_per_block; "
+                "write the dataset again."
             )
         offset = np.concatenate([bound[:-1] for bound in bounds] or [offset])
         size = np.concatenate([np.diff(bound) for bound in bounds] or [size])

@@ -223,22 +223,22 @@ def _check(
 ) -> None:
     if batch_size < 1 or skip < 0 or window < 1:
         raise ValueError(
-            f"batch_size {batch_size}, skip_batches {skip}, shuffle_window_blocks {window}: expected >= 1, >= 0, >= 1"
+            f"batch_size {batch_size}, skip_batches {skip}, shuffle_window_blocks {window}: expected >= 1, >= 0, >= 1."
         )
     if not 0 <= worker < workers:
-        raise ValueError(f"worker {worker} of {workers}: workers are counted from 0 to workers - 1")
+        raise ValueError(f"Worker {worker} of {workers}: workers are counted from 0 to workers - 1.")
     unknown = [name for name in columns or () if name not in shard_set.schema.names]
     if unknown:
         raise ValueError(
-            f"columns {', '.join(unknown)} are not in the dataset; it has {', '.join(shard_set.schema.names)}"
+            f"Columns {', '.join(unknown)} are not in the dataset; it has {', '.join(shard_set.schema.names)}"
         )
     if buckets is None:
         return
     lists = [name for name, _ in Groups.of(shard_set.schema).lists if columns is None or name in columns]
     if buckets.column not in lists:
-        raise ValueError(f"buckets need one of the list columns that are read ({', '.join(lists)}): {buckets.column}")
+        raise ValueError(f"Buckets need one of the list columns that are read ({', '.join(lists)}): {buckets.column}")
     if seed is None or list(buckets.boundaries) != sorted(set(buckets.boundaries)):
-        raise ValueError(f"buckets need a seed and boundaries that rise, got seed {seed}, {buckets.boundaries}")
+        raise ValueError(f"Buckets need a seed and boundaries that rise, got seed {seed}, {buckets.boundaries}")
 
 
 def _seeds(*values: int) -> list[int]:

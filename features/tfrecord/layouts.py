@@ -84,7 +84,7 @@ class Groups:
 def shard_name(index: int, count: int, codec: str | None = None) -> str:
     """`part-00000-of-00008.tfrecord`, with the codec's suffix."""
     if not 0 <= index < count:
-        raise ValueError(f"shard {index} of {count}: the index must be between 0 and {count - 1}")
+        raise ValueError(f"Shard {index} of {count}: the index must be between 0 and {count - 1}")
     return f"part-{index:05d}-of-{count:05d}.tfrecord{CODEC_SUFFIX[check_codec(codec)]}"
 
 
@@ -109,9 +109,9 @@ def write_shard(
         ManifestError: a type that transformed data does not have.
     """
     if layout not in LAYOUTS:
-        raise ValueError(f"layout {layout!r} is not known; use one of {', '.join(LAYOUTS)}")
+        raise ValueError(f"Layout {layout!r} is not known; use one of {', '.join(LAYOUTS)}")
     if rows_per_block < 1:
-        raise ValueError(f"rows_per_block is {rows_per_block}; it must be at least 1")
+        raise ValueError(f"rows_per_block is {rows_per_block}; it must be at least 1.")
     head, _, name = uri.rpartition("/")
     staging = storage.join(head, f".{name}.writing") if head else f".{name}.writing"
     rows = records = 0
@@ -143,7 +143,7 @@ def _rechunk(batches: Iterable[pa.RecordBatch], schema: pa.Schema, rows: int) ->
     for batch in batches:
         missing = [name for name in schema.names if name not in batch.schema.names]
         if missing:
-            raise ValueError(f"batch lacks the columns {', '.join(missing)}; it has {', '.join(batch.schema.names)}")
+            raise ValueError(f"Batch lacks the columns {', '.join(missing)}; it has {', '.join(batch.schema.names)}")
         batch = pa.RecordBatch.from_arrays([_checked(batch, item) for item in schema], schema=schema)
         while batch.num_rows:
             piece = batch.slice(0, rows - size)
@@ -162,12 +162,12 @@ def _checked(batch: pa.RecordBatch, item: pa.Field) -> pa.Array:
     inner = array.flatten() if is_list(array.type) else array
     if array.null_count or inner.null_count:
         raise UnsupportedColumnError(
-            f"column {item.name!r} of type {item.type} has nulls; "
-            "transformed data has none: impute them in the transform"
+            f"Column {item.name!r} of type {item.type} has nulls; "
+            "transformed data has none: impute them in the transform."
         )
     if array.type != item.type:
         raise UnsupportedColumnError(
-            f"column {item.name!r} has type {array.type}, the schema says {item.type}; cast it"
+            f"Column {item.name!r} has type {array.type}, the schema says {item.type}; cast it."
         )
     return array
 
@@ -284,7 +284,7 @@ def _matrix_of(name: str, array: pa.Array, width: int) -> npt.NDArray[np.uint8]:
     lengths, data = _string_buffers(array)
     odd = np.flatnonzero(np.frombuffer(lengths, "<i4") != width)
     if odd.size or array.null_count:
-        raise ValueError(f"{name!r} has a row that is not of {width} bytes")
+        raise ValueError(f"{name!r} has a row that is not of {width} bytes.")
     return np.frombuffer(data, np.uint8).reshape(len(array), width)
 
 
@@ -411,5 +411,5 @@ def _offsets(name: str, raw: dict[str, pa.Scalar], rows: int, elements: int) -> 
     lengths = np.frombuffer(raw[f"{name}/lengths"].as_buffer(), "<i4")
     np.cumsum(lengths, out=offsets[1:])
     if offsets[-1] != elements or (lengths < 0).any():
-        raise ValueError(f"lengths of {name!r} add up to {offsets[-1]}, {elements} are there")
+        raise ValueError(f"Lengths of {name!r} add up to {offsets[-1]}, {elements} are there.")
     return pa.py_buffer(offsets)

@@ -119,16 +119,16 @@ class ShardSet:
             for shard in shards:
                 storage.below("", shard.path)  # a name that leads elsewhere is no shard of this set
             if content["layout"] not in LAYOUTS:
-                raise ValueError(f"layout {content['layout']!r} is not one of {', '.join(LAYOUTS)}")
+                raise ValueError(f"Layout {content['layout']!r} is not one of {', '.join(LAYOUTS)}")
             schema = pa.schema([(item["name"], type_of(item["type"])) for item in content["schema"]])
             codec = None if content["codec"] in (None, "none") else str(content["codec"])
             lengths = {name: tuple(map(int, found)) for name, found in content.get("lengths", {}).items()}
             found = cls(schema, content["layout"], codec, int(content["rows_per_block"]), shards, lengths)
             if "rows" in content and content["rows"] != found.rows:
-                raise ValueError(f"rows is {content['rows']}, its shards add up to {found.rows}")
+                raise ValueError(f"Rows is {content['rows']}, its shards add up to {found.rows}")
         except (KeyError, TypeError, ValueError) as error:
             raise ManifestError(
-                f"the manifest of the shards is not usable ({type(error).__name__}: {error}); write the dataset again"
+                f"The manifest of the shards is not usable ({type(error).__name__}: {error}); write the dataset again."
             ) from error
         return found
 
@@ -148,15 +148,15 @@ class ShardSet:
                     while piece := stream.read(1 << 22):
                         size, crc = size + len(piece), crc32c(piece, crc)
             except FileNotFoundError as error:
-                raise ManifestError(f"{place}: the file is missing; write the dataset again") from error
+                raise ManifestError(f"{place}: the file is missing; write the dataset again.") from error
             if size != shard.bytes:
                 raise ManifestError(
-                    f"{place}: has {size} bytes, the manifest says {shard.bytes}; write the dataset again"
+                    f"{place}: has {size} bytes, the manifest says {shard.bytes}; write the dataset again."
                 )
             if crc != shard.crc32c:
                 raise ManifestError(
                     f"{place}: has CRC-32C {crc:08x}, the manifest says {shard.crc32c:08x}: "
-                    "the file was changed or damaged"
+                    "the file was changed or damaged."
                 )
 
     def plan(self, workers: int, global_batch: int) -> Plan:
@@ -166,10 +166,12 @@ class ShardSet:
             ValueError: the batch does not divide among the workers, or there are too few rows for one step.
         """
         if workers < 1 or global_batch < 1 or global_batch % workers:
-            raise ValueError(f"global batch {global_batch} does not divide among {workers} workers; use a multiple")
+            raise ValueError(f"Global batch {global_batch} does not divide among {workers} workers; use a multiple.")
         steps = self.rows // global_batch
         if steps == 0:
-            raise ValueError(f"{self.rows} rows are fewer than one global batch of {global_batch}; use a smaller batch")
+            raise ValueError(
+                f"{self.rows} rows are fewer than one global batch of {global_batch}; use a smaller batch."
+            )
         share = steps * (global_batch // workers)
         return Plan(steps, global_batch // workers, tuple((w * share, (w + 1) * share) for w in range(workers)))
 
@@ -189,9 +191,9 @@ def type_name(column: str, kind: pa.DataType) -> str:
     if pa.types.is_fixed_size_list(kind) and kind.value_type == pa.uint8():
         return f"{_PIXEL}[{kind.list_size}]"
     raise ManifestError(
-        f"column {column!r} of type {kind} is not a type of transformed data; "
+        f"Column {column!r} of type {kind} is not a type of transformed data; "
         "cast it to int64, float32, string, binary, a list or fixed_size_list of int64 or float32, or a "
-        "fixed_size_list of uint8"
+        "fixed_size_list of uint8."
     )
 
 
@@ -211,4 +213,4 @@ def type_of(name: str) -> pa.DataType:
         return pa.list_(_LEAVES[leaf], int(size[:-1]))
     if leaf == _PIXEL and size.endswith("]") and size[:-1].isdecimal():
         return pa.list_(pa.uint8(), int(size[:-1]))
-    raise ValueError(f"type {name!r} is not known")
+    raise ValueError(f"Type {name!r} is not known.")

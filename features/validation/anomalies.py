@@ -94,7 +94,7 @@ def require(anomalies: Sequence[Anomaly]) -> None:
     if stopping:
         warnings = len(anomalies) - stopping
         raise AnomalyError(
-            f"the data is not as its recipe expects ({stopping} stop the step, {warnings} warn):\n{report(anomalies)}\n"
+            f"The data is not as its recipe expects ({stopping} stop the step, {warnings} warn):\n{report(anomalies)}\n"
             "Correct the data, or change what is expected: --set expectations.<limit>=…; "
             "--set 'expectations.stop=()' only warns."
         )

@@ -18,7 +18,7 @@ BLOCK = 32
 of which those within the window count."""
 
 EVALUATED_WORDS = 20
-"""Of a text that is not trained on, a fixed number of words at the start measures how well the network predicts neighbours."""
+"""Words at the start of a held-out text that measure how well the network predicts neighbours."""
 
 
 @keras.saving.register_keras_serializable("emberline")

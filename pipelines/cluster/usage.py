@@ -14,7 +14,7 @@ GPU_SECONDS = 3
 
 
 class Usage:
-    """Measures this process and what it has started; each call tells of the time since the one before."""
+    """Measures this process and what it has started; each call covers the time since the one before."""
 
     def __init__(self) -> None:
         self._asked, self._busy = time.monotonic(), self._seconds()

@@ -74,7 +74,7 @@ def doctor_view(argv: list[str]) -> dict[str, Any]:
         if not item.good:
             print(f"     {'':<18} {item.advice}", file=sys.stderr)
     if bad := [item.name for item in checks if not item.good]:
-        raise BadInputError(f"not ready: {', '.join(bad)}")
+        raise BadInputError(f"Not ready: {', '.join(bad)}")
     return {"checks": {item.name: item.found for item in checks}}
 
 

@@ -117,7 +117,7 @@ def check_data(spark: SparkSession, recipe: Recipe, source: str, staging: str, p
         recipe: Dataset and columns.
         source: URI of the raw files.
         staging: URI of a folder for passing files.
-        progress: Where it is told.
+        progress: Where it is reported.
 
     Raises:
         BadInputError: if there is nothing to read, or the recipe's columns do not fit the data set.

@@ -47,7 +47,9 @@ class Optimizer:
         if self.kind not in get_args(OptimizerKind):
             raise BadInputError(f"Unknown optimizer {self.kind!r}. {nearest(self.kind, get_args(OptimizerKind))}")
         if self.every < 1:
-            raise BadInputError(f"every must be at least 1, got {self.every}: the steps from one move to the next.")
+            raise BadInputError(
+                f"Optimizer: every must be at least 1, got {self.every}. It is the number of steps between updates."
+            )
         # FTRL computes a weight as accumulated gradients times the present rate: at rate 0 all weights would be 0.
         if self.kind == "ftrl" and self.schedule.changes:
             raise BadInputError(

@@ -36,7 +36,7 @@ def ship(spark: SparkSession, saved_model: str, name: str) -> str:
     Args:
         spark: The session.
         saved_model: Local folder.
-        name: What to call it; models of equal names are told apart by their content.
+        name: What to call it; models of equal names are distinguished by their content.
 
     Returns:
         What `load` takes in an executor.

@@ -11,7 +11,7 @@ import tensorflow as tf
 
 CONVOLUTIONS = {"Conv1D", "Conv2D", "Conv3D", "DepthwiseConv2dNative"}
 NORMALISED = {"Rsqrt", "FusedBatchNormV3"}
-"""Operations that tell of batch normalisation."""
+"""Operations of batch normalisation."""
 
 MOST_BYTES = 32 << 20
 """Weights that are folded at most: while a graph is made and optimised, TensorFlow holds its constants ten times, and

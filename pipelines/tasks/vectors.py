@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Vectors:
-    """The network's own loss; a prediction is the mean vector of a text's words, and how its neighbours were told.
+    """The network's own loss; a prediction is the mean vector of a text's words, and the loss of its neighbours.
 
     A network says `vector` `[batch, width]`, `loss` and `pairs` `[batch]`: of each text the sum of the losses of its
     pairs of words, and their number; and `loss/`, what training makes smaller.

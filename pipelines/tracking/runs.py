@@ -175,7 +175,7 @@ class Runs(Store):
             spark: The session, if the step has one.
             name: Of the run; default: the step's, and the key of the pipeline run.
             parent: Run above it, instead of that of `pipeline_run`.
-            resume: A run to go on with; a new one is made if the store does not know it.
+            resume: A run to continue; a new one is made if the store does not know it.
             keep: URI of the folder that takes what could not be delivered: the step's output if that has a folder of
                 its own from the beginning, else one beside it.
             params: Settings; nested ones are flattened.

@@ -281,9 +281,9 @@ class Loop:
         """`count` steps in one graph call, fewer once the loss is not finite.
 
         Returns:
-            Sum of the mean losses of the global batches, steps done, seconds for which a step that was over waited for
-            the next batch (on a GPU a step counts as over once its work is queued), and of the places of this worker's
-            rows of many values those that are padding, and all.
+            Sum of the mean losses of the global batches; steps done; seconds of waiting for the next batch after a step
+            (on a GPU a step counts as done once its work is queued); of this worker's tensors of many-valued columns
+            the number of padding values, and of all values.
         """
         total, done, waited = tf.constant(0.0), tf.constant(0), tf.constant(0.0, tf.float64)
         places = tf.zeros(2, tf.float64)

@@ -26,7 +26,7 @@ def test_resolve_local_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         assert path == str(tmp_path / "a" / "b")
         assert storage.is_local(uri)
     assert storage.resolve(tmp_path)[1] == str(tmp_path)
-    with pytest.raises(storage.StorageError, match="file URI names the host 'elsewhere'"):
+    with pytest.raises(storage.StorageError, match="File URI names the host 'elsewhere'"):
         storage.resolve("file://elsewhere/x")
 
 
@@ -39,7 +39,7 @@ def test_resolve_object_stores_without_connecting() -> None:
 
 
 def test_an_unknown_scheme_says_what_to_install() -> None:
-    with pytest.raises(storage.StorageError, match=r"nothing here serves nosuch://host/ .*install the fsspec package"):
+    with pytest.raises(storage.StorageError, match=r"Nothing here serves nosuch://host/ .*install the fsspec package"):
         storage.resolve("nosuch://host/path")
 
 
@@ -87,7 +87,7 @@ def test_streams_are_never_decompressed(base: str) -> None:
         assert stream.read() == b"not gzip at all"
     with storage.open_random(place) as file:
         assert file.read_at(4, 4) == b"gzip"
-    with pytest.raises(FileNotFoundError, match="no file at"):
+    with pytest.raises(FileNotFoundError, match="No file at"):
         storage.file_size(storage.join(base, "y"))
 
 

@@ -72,7 +72,7 @@ def _cache_key() -> str:
     """Hash of everything that object code depends on."""
     source = pkgutil.get_data("emberline.features.tfrecord.codec", "kernels.py")
     if source is None:
-        raise ImportError(f"the source of {_SOURCE} is not readable; install emberline with its .py files")
+        raise ImportError(f"The source of {_SOURCE} is not readable; install emberline with its .py files.")
     features = sorted(name for name, on in llvm.get_host_cpu_features().items() if on)
     machine = [llvm.get_process_triple(), llvm.get_host_cpu_name(), *features]
     parts = [version("numba"), version("llvmlite"), *machine]
@@ -173,7 +173,7 @@ def kernel(name: str) -> Callable[..., int]:
         result, exception = ctypes.c_int64(), ctypes.c_void_p()
         status = native(ctypes.addressof(result), ctypes.addressof(exception), *values)
         if status != 0:
-            raise SystemError(f"kernel {name} ended with status {status}; kernels must not raise: report this defect")
+            raise SystemError(f"Kernel {name} ended with status {status}; kernels must not raise: report this defect.")
         return result.value
 
     return call

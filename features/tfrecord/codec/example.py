@@ -95,7 +95,7 @@ class ExampleEncoder:
         """Like `encode`, with the end of each row's record (frame included) in the bytes."""
         if batch.schema.names != self.schema.names or batch.schema.types != self.schema.types:
             raise ValueError(
-                f"batch has columns {_describe(batch.schema)}, encoder was made for {_describe(self.schema)}"
+                f"Batch has columns {_describe(batch.schema)}, encoder was made for {_describe(self.schema)}"
             )
         rows = batch.num_rows
         ends = np.empty(rows, np.int64)
@@ -183,8 +183,8 @@ def _list_parts(name: str, array: pa.Array, keep: list[Any]) -> tuple[pa.Array, 
         keep.append(positions)
     if values.null_count and array.flatten().null_count:
         raise UnsupportedColumnError(
-            f"column {name!r} of type {array.type} has an array with a null element; TFRecords cannot say that: "
-            "filter or fill the elements first"
+            f"Column {name!r} of type {array.type} has an array with a null element; TFRecords cannot say that: "
+            "filter or fill the elements first."
         )
     return array, values, shape, where, first
 
@@ -210,7 +210,7 @@ def serialize_examples(batch: pa.RecordBatch) -> pa.LargeBinaryArray:
 def _refuse_duplicates(names: Sequence[str]) -> None:
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
-        raise ValueError(f"column names must be unique, got twice: {', '.join(twice)}")
+        raise ValueError(f"Column names must be unique, got twice: {', '.join(twice)}")
 
 
 def _describe(schema: pa.Schema) -> str:

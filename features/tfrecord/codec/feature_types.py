@@ -84,7 +84,7 @@ def feature_type(name: str, kind: pa.DataType, *, max_depth: int = 1) -> Feature
             "supported are boolean, integer, float, decimal, date, timestamp, string, binary and arrays of these; "
             "cast the column or leave it out"
         )  # fmt: skip
-        raise UnsupportedColumnError(f"column {name!r} of type {kind} does not fit into a TFRecord: {hint}")
+        raise UnsupportedColumnError(f"Column {name!r} of type {kind} does not fit into a TFRecord: {hint}")
     return FeatureType(found, depth)
 
 
@@ -122,7 +122,7 @@ def to_wire(name: str, array: pa.Array) -> pa.Array:
             return array.cast(pa.float32(), safe=False)
         return array.cast(pa.int64())
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
-        raise UnsupportedColumnError(f"column {name!r} of type {original}: {error}") from error
+        raise UnsupportedColumnError(f"Column {name!r} of type {original}: {error}") from error
 
 
 def from_wire(name: str, array: pa.Array, target: pa.DataType) -> pa.Array:
@@ -146,4 +146,4 @@ def from_wire(name: str, array: pa.Array, target: pa.DataType) -> pa.Array:
             return array.cast(pa.float64()).cast(target)
         return array.cast(target)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
-        raise UnsupportedColumnError(f"column {name!r} cannot be read as {target}: {error}") from error
+        raise UnsupportedColumnError(f"Column {name!r} cannot be read as {target}: {error}") from error

@@ -103,7 +103,7 @@ class Records:
             records = pa.array(records, pa.large_binary())
         if records.null_count:
             raise ValueError(
-                f"{records.null_count} of {len(records)} serialized records are null; filter them out first"
+                f"{records.null_count} of {len(records)} serialized records are null; filter them out first."
             )
         array = records.cast(pa.large_binary())
         offsets = np.frombuffer(array.buffers()[1] or b"\0" * 8, np.int64)[array.offset : array.offset + len(array) + 1]
@@ -163,7 +163,7 @@ def check_codec(codec: str | None) -> Codec | None:
     for known in CODECS:
         if name == known:
             return known
-    raise ValueError(f"codec {codec!r} is not known; use none, gzip or zlib")
+    raise ValueError(f"Codec {codec!r} is not known; use none, gzip or zlib.")
 
 
 @dataclass

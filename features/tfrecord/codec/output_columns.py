@@ -95,8 +95,8 @@ class OutputColumn:
         wrong = np.flatnonzero((counts != size) & valid)
         if wrong.size:
             raise UnsupportedColumnError(
-                f"column {self.item.name!r}: row {int(wrong[0])} of this batch has {counts[wrong[0]]} elements, "
-                f"the schema says {size} ({target}); read it as list<{target.value_type}>"
+                f"Column {self.item.name!r}: row {int(wrong[0])} of this batch has {counts[wrong[0]]} elements, "
+                f"the schema says {size} ({target}); read it as list<{target.value_type}>."
             )
         if valid.all() or not size:
             return values

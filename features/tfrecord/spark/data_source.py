@@ -93,7 +93,7 @@ class TFRecordDataSource(DataSource):
 def _select(schema: T.StructType, columns: Sequence[str]) -> T.StructType:
     for name in columns:
         if name not in schema.names:
-            raise TFRecordOptionError(f"option columns names {name!r}. {nearest(name, schema.names)}")
+            raise TFRecordOptionError(f"Option columns names {name!r}. {nearest(name, schema.names)}")
     return T.StructType([schema[name] for name in columns]) if columns else schema
 
 
@@ -113,7 +113,7 @@ class TFRecordReader(DataSourceReader):
         self._schema, self._damage = _select(schema, self._options.columns), damage
         if self._schema.names != schema.names:
             raise TFRecordOptionError(
-                f"option columns is {list(self._options.columns)}, but .schema(...) declares {schema.names}. "
+                f"Option columns is {list(self._options.columns)}, but .schema(...) declares {schema.names}. "
                 "Leave one of them out."
             )
         self._arrow = to_arrow_schema(schema, timezone="UTC")
@@ -136,7 +136,7 @@ class TFRecordReader(DataSourceReader):
     def read(self, partition: InputPartition) -> Iterator["pa.RecordBatch"]:  # type: ignore[override]
         """The rows of one task's files."""
         if not isinstance(partition, FilesPartition):
-            raise TypeError(f"expected a FilesPartition, got {type(partition).__name__}")
+            raise TypeError(f"Expected a FilesPartition, got {type(partition).__name__}")
         return ShardReader(self._schema, self._arrow, self._options, self._damage).read(partition.files)
 
 
@@ -168,7 +168,7 @@ def _prepare(schema: T.StructType, options: Any) -> tuple[str, WriteOptions, Man
     """Target, options and manifest of a write, with everything checked that can be checked before a task runs."""
     parsed = write_options(options)
     if not options.get("path"):
-        raise TFRecordOptionError("no location given. Use .save(uri) or .start(uri).")
+        raise TFRecordOptionError("No location given. Use .save(uri) or .start(uri).")
     check_writable(schema, parsed)
     manifest = Manifest.of(schema, parsed.record_type, parsed.codec, parsed.partition_by)
     return absolute(options["path"]), parsed, manifest
@@ -213,7 +213,7 @@ class TFRecordStreamWriter(DataSourceStreamArrowWriter):
         query = context.getLocalProperty("sql.streaming.queryId") if context else None
         number = context.getLocalProperty("streaming.sql.batchId") if context else None
         if query is None or number is None:
-            raise RuntimeError("Spark did not tell the task which streaming query and batch it belongs to")
+            raise RuntimeError("Spark did not tell the task which streaming query and batch it belongs to.")
         batch = MicroBatch(self._target, query, int(number))
         open_staging(batch.staging)
         return FilesMessage(tuple(ShardWriter(batch.staging, self._options, _task()).write(iterator)), query)

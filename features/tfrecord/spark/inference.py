@@ -103,7 +103,7 @@ def infer_schema(files: Sequence[DataFile], record_type: str, limit: int, *, dro
         read, used = read + count, used + (count > 0)
     if not read:
         raise SchemaInferenceError(
-            f"no record to infer a schema from in {len(files)} files. Pass the schema: spark.read.schema(...)"
+            f"No record to infer a schema from in {len(files)} files. Pass the schema: spark.read.schema(...)"
         )
     fields = [T.StructField(name, _type_of(name, seen[name])) for name in sorted(seen)]
     found = Inference(T.StructType(fields), read, used, len(files))
@@ -126,7 +126,7 @@ def _type_of(name: str, seen: _Seen) -> T.DataType:
     if "bytes" in kinds and len(kinds) > 1:
         one, two = sorted(seen.kinds.items())[:2]
         raise SchemaInferenceError(
-            f"feature {name!r} holds {one[0]} in {one[1]} but {two[0]} in {two[1]}. "
+            f"Feature {name!r} holds {one[0]} in {one[1]} but {two[0]} in {two[1]}. "
             "Pass a schema without it: spark.read.schema(...)"
         )
     leaf: T.DataType = T.LongType()

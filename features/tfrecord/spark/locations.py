@@ -56,7 +56,7 @@ def _under(root: str, options: ReadOptions) -> Iterator[DataFile]:
         values = _partition_values(root, _base(options) or root.rpartition("/")[0])
         yield DataFile(root, storage.file_size(root), values)
     else:
-        raise LocationError(f"[PATH_NOT_FOUND] {root} does not exist")
+        raise LocationError(f"[PATH_NOT_FOUND] {root} does not exist.")
 
 
 def _in_folder(root: str, options: ReadOptions) -> Iterator[DataFile]:
@@ -67,7 +67,7 @@ def _in_folder(root: str, options: ReadOptions) -> Iterator[DataFile]:
     names = [name for name in names if _matches(name.rpartition("/")[2], options.path_glob or "*")]
     if not names and SUCCESS not in listing:
         raise LocationError(
-            f"{root} holds no TFRecord files and no {SUCCESS}: it is empty, or the job that writes it has not finished"
+            f"{root} holds no TFRecord files and no {SUCCESS}: it is empty, or the job that writes it has not finished."
         )
     nested = sorted(name for name in names if any("=" not in part for part in name.split("/")[:-1]))
     if nested and not options.recursive:

@@ -44,7 +44,7 @@ def parse_codec(value: str) -> str:
         name = name.rpartition(".")[2]
     if name not in CODECS:
         raise TFRecordOptionError(
-            f"codec {value!r} is not a codec that TensorFlow reads. Use 'none', 'gzip' or 'zlib' "
+            f"Codec {value!r} is not a codec that TensorFlow reads. Use 'none', 'gzip' or 'zlib' "
             "(or org.apache.hadoop.io.compress.GzipCodec / DefaultCodec)."
         )
     return CODECS[name]
@@ -197,7 +197,7 @@ def _parse(
             result = parse(value)
             if field in parsed and parsed[field] != result:
                 raise TFRecordOptionError(
-                    f"option {name!r} says {result!r}, but another option with the same meaning says "
+                    f"Option {name!r} says {result!r}, but another option with the same meaning says "
                     f"{parsed[field]!r}. Give one of them."
                 )
             parsed[field] = result
@@ -230,7 +230,7 @@ def write_options(options: Mapping[str, str]) -> WriteOptions:
     """
     mode = options.get("mode", "failfast").strip()
     if mode.upper() not in DAMAGE_MODES:
-        raise TFRecordOptionError(f"the option 'mode' is for reading. Write with .mode({mode!r}) instead.")
+        raise TFRecordOptionError(f"The option 'mode' is for reading. Write with .mode({mode!r}) instead.")
     return WriteOptions(**_parse(options, _WRITE, set(_READ)))
 
 
@@ -240,5 +240,5 @@ def read_paths(options: Mapping[str, str]) -> list[str]:
     if "path" in options:
         paths.append(options["path"])
     if not paths:
-        raise TFRecordOptionError("no location given. Use .load(uri) or .load([uri, ...]).")
+        raise TFRecordOptionError("No location given. Use .load(uri) or .load([uri, ...]).")
     return paths

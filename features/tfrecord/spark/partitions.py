@@ -151,14 +151,14 @@ def cast_value(raw: str | None, field: T.StructField) -> Any:
     parse = parsers.get(type(field.dataType))
     if parse is None:
         raise PartitionError(
-            f"partition column {field.name!r} has type {field.dataType.simpleString()}, which cannot be a directory "
+            f"Partition column {field.name!r} has type {field.dataType.simpleString()}, which cannot be a directory "
             "name. Partition by a string, whole number, float, decimal, boolean, date or timestamp."
         )
     try:
         return parse(raw)
     except (ValueError, KeyError, decimal.InvalidOperation):
         raise PartitionError(
-            f"directory value {field.name}={raw!r} is not of type {field.dataType.simpleString()}. "
+            f"Directory value {field.name}={raw!r} is not of type {field.dataType.simpleString()}. "
             "Declare the column with a type that fits every directory, such as string."
         ) from None
 
@@ -173,7 +173,7 @@ def partition_schema(files: Sequence[DataFile], infer: bool = True) -> T.StructT
     if len(layouts) > 1:
         (one, first), (two, second) = list(layouts.items())[:2]
         raise PartitionError(
-            f"the files do not agree on partition columns: {first!r} has {list(one)}, {second!r} has {list(two)}. "
+            f"The files do not agree on partition columns: {first!r} has {list(one)}, {second!r} has {list(two)}. "
             "Load directories of one layout, or set the option basePath to the root of the table."
         )
     names = next(iter(layouts), ())

@@ -191,4 +191,4 @@ def _literal(value: Any) -> Any:
         return value
     if value.getClass().getName() in _DATES:
         return value.toString()
-    raise TypeError(f"no partition is tested against a {value.getClass().getName()}")
+    raise TypeError(f"No partition is tested against a {value.getClass().getName()}")

@@ -29,7 +29,7 @@ def install() -> None:
 
 
 def install_connect() -> None:
-    """The same for Spark Connect. Call it only with such a session at hand: where the packages of Spark Connect are
+    """The same for Spark Connect. Call it only when such a session exists: where the packages of Spark Connect are
     absent, importing its modules ends a `python -c` program without an error (PySpark takes it for a doctest)."""
     from pyspark.sql.connect.readwriter import DataFrameWriter as ConnectWriter
 

@@ -93,7 +93,7 @@ def load_shards(folder: str) -> list[Shard] | None:
         return shards
     except (KeyError, TypeError, ValueError) as error:
         raise ManifestError(
-            f"{place} is not usable ({type(error).__name__}: {error}); delete it to read the files without it"
+            f"{place} is not usable ({type(error).__name__}: {error}); delete it to read the files without it."
         ) from error
 
 

@@ -159,7 +159,7 @@ class ShardReader:
             if not field.nullable and columns[-1].null_count:
                 raise UnsupportedColumnError(
                     f"{path}: column {field.name!r} of type {field.type} is absent from a record, but the schema says "
-                    "it is never null; declare it nullable"
+                    "it is never null; declare it nullable."
                 )
         return pa.RecordBatch.from_arrays(columns, schema=self._arrow)
 

@@ -99,13 +99,14 @@ def encoder(record_type: str, schema: pa.Schema) -> Encode:
     if len(schema) != 1 or not _is_binary(schema.field(0).type):
         columns = ", ".join(f"{field.name}: {field.type}" for field in schema)
         raise UnsupportedColumnError(
-            f"recordType ByteArray writes exactly one binary or string column, got {columns or 'none'}; select it first"
+            f"recordType ByteArray writes exactly one binary or string column, got {columns or 'none'}; "
+            "select it first."
         )
 
     def frame(batch: pa.RecordBatch) -> tuple[memoryview, None]:
         if batch.column(0).null_count:
             raise UnsupportedColumnError(
-                f"column {schema.names[0]!r} has a null, but a ByteArray record cannot be absent; filter nulls first"
+                f"Column {schema.names[0]!r} has a null, but a ByteArray record cannot be absent; filter nulls first."
             )
         return frame_records(batch.column(0)), None
 
@@ -246,7 +247,8 @@ class ShardWriter:
     def _check_running(self) -> None:
         if not storage.exists(storage.join(self._staging, _RUNNING)):
             raise StagingGoneError(
-                f"the staging folder {self._staging} is gone: the job has ended, or the path is not shared by all nodes"
+                f"The staging folder {self._staging} is gone: the job has ended, or the path is not "
+                "shared by all nodes."
             )
 
     def _close(self, folder: str) -> None:

@@ -27,9 +27,9 @@ def check_columns(fields: Sequence[T.StructField], record_type: str) -> None:
         kind = _arrow_type(field)
         if kind is None:
             raise UnsupportedColumnError(
-                f"column {field.name!r} of type {field.dataType.simpleString()} does not fit into a TFRecord: use "
+                f"Column {field.name!r} of type {field.dataType.simpleString()} does not fit into a TFRecord: use "
                 "booleans, numbers, strings, binary, dates, timestamps and arrays of these; select the fields of a "
-                "struct, and turn a vector into an array with vector_to_array"
+                "struct, and turn a vector into an array with vector_to_array."
             )
         try:
             feature_type(field.name, kind, max_depth=depth)
@@ -61,11 +61,11 @@ def check_writable(schema: T.StructType, options: WriteOptions) -> None:
         if isinstance(schema[name].dataType, _NO_FOLDER):
             raise TFRecordOptionError(
                 f"partitionBy column {name!r} has type {schema[name].dataType.simpleString()}, which cannot name a "
-                "directory; use a string, number, boolean, date or timestamp"
+                "directory; use a string, number, boolean, date or timestamp."
             )
     stored = [field for field in schema if field.name not in options.partition_by]
     if not stored:
-        raise TFRecordOptionError(f"partitionBy takes all columns ({schema.names}); one at least must be a feature")
+        raise TFRecordOptionError(f"partitionBy takes all columns ({schema.names}); one at least must be a feature.")
     if options.record_type == "ByteArray":
         encoder("ByteArray", to_arrow_schema(T.StructType(stored), timezone="UTC"))
     check_columns(stored, options.record_type)

@@ -32,7 +32,7 @@ class Weights:
         if self.uri and len(self.sha256) != 64:
             raise BadInputError(
                 f"weights.uri={self.uri!r} needs weights.sha256, 64 hexadecimal digits, got {self.sha256!r}. "
-                "Print them with: sha256sum FILE"
+                "Print them with: sha256sum FILE."
             )
 
 

@@ -1,7 +1,7 @@
 """The sine function, sampled: ten values, and the one that follows.
 
-Synthetic, with known values: 10,000 windows to train on from 0 at steps of 0.01, and the next 1,000 held out. Files have the
-format of `series`.
+Synthetic, with known values: 10,000 windows to train on from 0 at steps of 0.01, and the next 1,000 held out. Files
+have the format of `series`.
 """
 
 import numpy as np

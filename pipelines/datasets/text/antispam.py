@@ -70,7 +70,8 @@ class Antispam:
         return rows.where(side == 0 if split == "eval" else side != 0)
 
     def generate(self, directory: str, *, seed: int) -> Synthetic:
-        """Writes both files with synthetic messages of a Zipf-distributed language, in which spam likes some words more.
+        """Writes both files with synthetic messages of a Zipf-distributed language, in which spam likes some words
+        more.
 
         The best scores are those of the true probability of spam given all words.
         """

@@ -1,4 +1,5 @@
-"""Sentences about synthetic pictures, from what an encoder said of each: an LSTM that sees the vector first, three beams.
+"""Sentences about synthetic pictures, from what an encoder said of each: an LSTM that sees the vector first, three
+beams.
 
     emberline run scenes_embedding
     SCENES=emberline-workspace/raw/scenes-synthetic-1

@@ -2,7 +2,7 @@
 
 After "Photo-Realistic Single Image Super-Resolution Using a Generative Adversarial Network", first stage: squared error
 alone. The second, with a critic, is a recipe with images of 64 x 64, `adversarial=0.001`, optimizers of the scopes
-`generator` and `discriminator`, and `--warm-start` from this training. The pictures are made up.
+`generator` and `discriminator`, and `--warm-start` from this training. The pictures are synthetic.
 
 `python -m benchmarks.pictures` compares it with bicubic interpolation.
 """

@@ -4,7 +4,7 @@ Reproduces section 4.2 of "Deep Residual Learning for Image Recognition" (269,72
 divided by ten after 32,000 and 48,000 of 64,000 steps of 128, L2), which reports an error of 8.75 % on CIFAR-10; with
 `--set model.depth=56`, 853,018 weights and 6.97 %. Images are moved by up to four pixels and mirrored in training.
 
-Not trained on CIFAR-10 here, whose files are not at hand.
+Not trained on CIFAR-10 here, whose files were not available.
 """
 
 from emberline.features.columns import Image

@@ -5,7 +5,7 @@ L2 on the dense layers, random crops, flips, brightness and contrast), which rep
 after 100,000 steps, a few hours on a GPU: as many as `--set training.epochs=256`.
 
 `--set model.normalization=batch` is the TensorLayer book's network with batch normalisation (1,068,426 weights).
-Not trained on CIFAR-10 here, whose files are not at hand.
+Not trained on CIFAR-10 here, whose files are not available.
 """
 
 from emberline.features.columns import Image

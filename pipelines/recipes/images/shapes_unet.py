@@ -1,7 +1,7 @@
 """Which pixels of a picture are the shape's, by a small U-Net with Dice loss.
 
 After "U-Net: Convolutional Networks for Biomedical Image Segmentation", as the TensorLayer book's chapter on brain
-tumours trains it, with an eighth of its filters. The pictures are made up.
+tumours trains it, with an eighth of its filters. The pictures are synthetic.
 """
 
 from emberline.features.columns import Image

@@ -148,9 +148,9 @@ def test_nulls_and_wrong_types_are_refused_and_leave_nothing(tmp_path: Path) -> 
     ):
         with pytest.raises(UnsupportedColumnError, match=message):
             write_shard(str(tmp_path / "x"), [pa.RecordBatch.from_pydict(good | bad)], schema=schema)
-    with pytest.raises(ValueError, match="batch lacks the columns v; it has n"):
+    with pytest.raises(ValueError, match="Batch lacks the columns v; it has n"):
         write_shard(str(tmp_path / "x"), [pa.RecordBatch.from_pydict({"n": [1]})], schema=schema)
-    with pytest.raises(ManifestError, match="column 'd' of type double is not a type of transformed data"):
+    with pytest.raises(ManifestError, match="Column 'd' of type double is not a type of transformed data"):
         write_shard(str(tmp_path / "x"), [], schema=pa.schema([("d", pa.float64())]))
     assert list(tmp_path.iterdir()) == []
 
@@ -193,9 +193,9 @@ def test_a_block_that_does_not_fit_the_schema(tmp_path: Path) -> None:
 def test_names() -> None:
     assert shard_name(3, 8) == "part-00003-of-00008.tfrecord"
     assert shard_name(0, 1, "gzip") == "part-00000-of-00001.tfrecord.gz"
-    with pytest.raises(ValueError, match="shard 8 of 8"):
+    with pytest.raises(ValueError, match="Shard 8 of 8"):
         shard_name(8, 8)
-    with pytest.raises(ValueError, match="layout 'rows' is not known; use one of plain, packed, block"):
+    with pytest.raises(ValueError, match="Layout 'rows' is not known; use one of plain, packed, block"):
         write_shard("memory:/x", [], schema=SCHEMA, layout="rows")  # type: ignore[arg-type]
 
 

@@ -52,7 +52,7 @@ def test_unusable_json_is_explained(change: dict[str, object], message: str) -> 
 def test_types() -> None:
     for kind in (*SCHEMA.types, pa.float32(), pa.list_(pa.int64(), 1), pa.list_(pa.int64()), pa.list_(pa.float32())):
         assert type_of(type_name("c", kind)) == kind
-    with pytest.raises(ManifestError, match=r"column 'c' of type list<item: string> is not a type of transformed data"):
+    with pytest.raises(ManifestError, match=r"Column 'c' of type list<item: string> is not a type of transformed data"):
         type_name("c", pa.list_(pa.string()))
     for name in ("int64[x]", "string[2]", "int64[", "int32"):
         with pytest.raises(ValueError, match="is not known"):
@@ -96,7 +96,7 @@ def test_plan_gives_every_worker_the_same(rows: int, workers: int, per_worker: i
 @given(st.integers(1, 9), st.integers(1, 100))
 def test_plan_refuses_a_batch_that_does_not_divide(workers: int, batch: int) -> None:
     assume(batch % workers)
-    with pytest.raises(ValueError, match=f"global batch {batch} does not divide among {workers} workers"):
+    with pytest.raises(ValueError, match=f"Global batch {batch} does not divide among {workers} workers"):
         SET.plan(workers, batch)
 
 

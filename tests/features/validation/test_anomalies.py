@@ -162,7 +162,7 @@ def test_stopping_names_every_anomaly() -> None:
     with pytest.raises(AnomalyError) as raised:
         require(found)
     assert str(raised.value) == (
-        "the data is not as its recipe expects (2 stop the step, 1 warn):\n"
+        "The data is not as its recipe expects (2 stop the step, 1 warn):\n"
         "  stop     domain        town (train): 500 of 1,500 rows lie outside the domain (33.3%); "
         "expected at most 5.0%. Declared: 'Ulm', 'Bonn'.\n"
         "  stop     rejected      train: 500 of 1,500 rows rejected (33.3%); expected at most 20.0%. "

@@ -393,10 +393,10 @@ def test_errors_of_decoding_name_record_and_column() -> None:
     with pytest.raises(DamagedRecordError, match=r"record 1 at byte .* not a valid tf.train.Example"):
         decode_examples([b"", b"\x0a\x05abc"], pa.schema([("c", pa.int64())]))
     raw = serialize_examples(pa.RecordBatch.from_pydict({"c": pa.array([b"\xff"], pa.binary())}))
-    with pytest.raises(UnsupportedColumnError, match="column 'c' cannot be read as string"):
+    with pytest.raises(UnsupportedColumnError, match="Column 'c' cannot be read as string"):
         decode_examples(raw, pa.schema([("c", pa.string())]))
     wide = serialize_examples(pa.RecordBatch.from_pydict({"c": pa.array([2**40])}))
-    with pytest.raises(UnsupportedColumnError, match="column 'c' cannot be read as int32"):
+    with pytest.raises(UnsupportedColumnError, match="Column 'c' cannot be read as int32"):
         decode_examples(wide, pa.schema([("c", pa.int32())]))
 
 
@@ -409,5 +409,5 @@ def test_column_names_must_be_unique() -> None:
 
 
 def test_a_batch_of_another_schema_is_refused() -> None:
-    with pytest.raises(ValueError, match="batch has columns b: int64, encoder was made for a: int64"):
+    with pytest.raises(ValueError, match="Batch has columns b: int64, encoder was made for a: int64"):
         ExampleEncoder(pa.schema([("a", pa.int64())])).encode(pa.RecordBatch.from_pydict({"b": [1]}))

@@ -95,7 +95,7 @@ def test_codec_is_recognised_by_the_first_bytes() -> None:
 
 def test_codec_names() -> None:
     assert [check_codec(name) for name in (None, "", "none", "GZIP", "zlib")] == [None, None, None, "gzip", "zlib"]
-    with pytest.raises(ValueError, match="codec 'lz4' is not known; use none, gzip or zlib"):
+    with pytest.raises(ValueError, match="Codec 'lz4' is not known; use none, gzip or zlib"):
         check_codec("lz4")
 
 

@@ -133,10 +133,10 @@ def test_duplicate_feature_lists_last_one_wins() -> None:
 
 def test_three_levels_and_null_arrays_are_named() -> None:
     deep = pa.RecordBatch.from_pydict({"c": pa.array([[[[1]]]])})
-    with pytest.raises(UnsupportedColumnError, match="column 'c' of type list<item: list<item: list<"):
+    with pytest.raises(UnsupportedColumnError, match="Column 'c' of type list<item: list<item: list<"):
         encode_sequence_examples(deep)
     hole = pa.RecordBatch.from_pydict({"c": pa.array([[[1], None]])})
-    with pytest.raises(UnsupportedColumnError, match=r"column 'c' .* null element"):
+    with pytest.raises(UnsupportedColumnError, match=r"Column 'c' .* null element"):
         encode_sequence_examples(hole)
 
 

@@ -218,7 +218,7 @@ def test_zero_rows_write_one_empty_file_that_reads_back(spark, tmp_path):
         "_SUCCESS", "manifest.json", "part-00000-of-00001.tfrecord.gz",
     ]  # fmt: skip
     assert spark.read.format("tfrecord").schema("id long").load(uri).count() == 0
-    with pytest.raises(Exception, match=r"no record to infer a schema from"):
+    with pytest.raises(Exception, match=r"No record to infer a schema from"):
         spark.read.format("tfrecord").load(uri)
 
 
@@ -297,7 +297,7 @@ def test_inference_refuses_bytes_mixed_with_numbers(spark, tmp_path):
     for name, column in (("a", "1L AS x"), ("b", "'one' AS x")):
         frame = spark.range(1).selectExpr(column)
         frame.write.format("tfrecord").save(str(tmp_path / name))
-    with pytest.raises(Exception, match=r"feature 'x' holds bytes in .*b/part.* but int64 in .*a/part"):
+    with pytest.raises(Exception, match=r"Feature 'x' holds bytes in .*b/part.* but int64 in .*a/part"):
         spark.read.format("tfrecord").load([str(tmp_path / "a"), str(tmp_path / "b")])
 
 
@@ -324,6 +324,6 @@ def test_gzip_files_are_one_plain_gzip_stream(spark, tmp_path):
 def test_a_bad_option_and_a_bad_column_stop_the_write_before_any_task(spark, tmp_path):
     with pytest.raises(Exception, match=r"no option 'codce'.*codec"):
         spark.range(1).write.format("tfrecord").option("codce", "gzip").mode("append").save(str(tmp_path / "x"))
-    with pytest.raises(Exception, match=r"column 'bad' of type map<string,int>"):
+    with pytest.raises(Exception, match=r"Column 'bad' of type map<string,int>"):
         spark.range(1).selectExpr("map('a', 1) AS bad").write.format("tfrecord").save(str(tmp_path / "x"))
     assert not list(tmp_path.iterdir())
