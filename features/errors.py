@@ -18,6 +18,10 @@ def nearest(name: str, known: Iterable[str]) -> str:
     Args:
         name: The name as it was given.
         known: The names that are accepted.
+
+    Example:
+        >>> nearest("agee", ["age", "city"])
+        "Did you mean 'age'?"
     """
     names = sorted(known)
     close = difflib.get_close_matches(name, names, n=3, cutoff=0.6)

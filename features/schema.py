@@ -70,6 +70,13 @@ class Field:
     Raises:
         BadInputError: for a shape that is not positive, of a string, or together with `many`; for several images or
             sounds in a row, or one with a default.
+
+    Example:
+        >>> from emberline.features.schema import Field
+        >>> Field("age", "integer", minimum=0, maximum=130, required=True).name
+        'age'
+        >>> Field("tags", "string", many=True).several
+        True
     """
 
     name: str
@@ -167,6 +174,13 @@ class Label:
 
     Raises:
         BadInputError: for a single class, or a text that stands for two.
+
+    Example:
+        >>> from emberline.features.schema import Label
+        >>> Label("sold", classes=(("no",), ("yes",))).classes  # a choice between two classes
+        (('no',), ('yes',))
+        >>> Label("price", minimum=0).classes  # a number
+        ()
     """
 
     name: str
@@ -210,6 +224,15 @@ class Schema:
         fields: The raw columns, in file order.
         label: The target.
         key: Name of the string column that identifies a row.
+
+    Example:
+        >>> from emberline.features.schema import Field, Label, Schema
+        >>> fields = (Field("age", "integer"), Field("city", "string"))
+        >>> schema = Schema(fields, Label("sold", (("no",), ("yes",))), key="id")
+        >>> schema.field("age").kind
+        'integer'
+        >>> [field.name for field in schema.subset({"city"}).fields]
+        ['city']
     """
 
     fields: tuple[Field, ...]

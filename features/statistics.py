@@ -155,6 +155,12 @@ class Statistics:
         label: Statistics of a numeric label; None for classes.
         fields: Statistics by field name.
         folder: URI of the folder that holds the vocabulary files; not part of the JSON.
+
+    Example:
+        >>> from emberline.features.statistics import FieldStatistics, Statistics
+        >>> statistics = Statistics(rows=4, classes=(3, 1), fields={"age": FieldStatistics(4, 0, mean=40.0)})
+        >>> Statistics.from_json(statistics.to_json()) == statistics
+        True
     """
 
     rows: int

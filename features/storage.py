@@ -113,7 +113,12 @@ def local_path(uri: str | os.PathLike[str]) -> str:
 
 
 def join(uri: str | os.PathLike[str], *parts: str) -> str:
-    """`uri` extended by path components; a component that is a URI or an absolute path starts anew."""
+    """`uri` extended by path components; a component that is a URI or an absolute path starts anew.
+
+    Example:
+        >>> join("s3://bucket/datasets", "v1", "manifest.json")
+        's3://bucket/datasets/v1/manifest.json'
+    """
     result = os.fspath(uri)
     for part in parts:
         if _SCHEME.fullmatch(part) or part.startswith("/"):
@@ -169,7 +174,13 @@ def sha256(uri: str | os.PathLike[str]) -> str:
 
 
 def read_text(uri: str | os.PathLike[str]) -> str:
-    """The whole file, as UTF-8."""
+    """The whole file, as UTF-8.
+
+    Example:
+        >>> write_text_atomic("memory://example/notes.txt", "kept")
+        >>> read_text("memory://example/notes.txt")
+        'kept'
+    """
     return read_bytes(uri).decode("utf-8")
 
 

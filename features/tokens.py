@@ -30,6 +30,16 @@ class Tokens:
 
     Raises:
         BadInputError: for numbers below their least.
+
+    Example:
+        >>> from emberline.features.columns import HashBucket
+        >>> from emberline.features.preview import preview
+        >>> from emberline.features.schema import Field
+        >>> from emberline.features.tokens import Tokens
+        >>> review = Field("review", "string", tokens=Tokens(lower=True, replace=(("[.,]", " "),)))
+        >>> found = preview([HashBucket("review", 100, many=True)], {"review": ["Good, good."]}, [review])
+        >>> len(found["review"][0]), len(set(found["review"][0]))  # two tokens, one word
+        (2, 1)
     """
 
     by: Literal["space", "character"] = "space"

@@ -27,6 +27,17 @@ class TransformGraph(tf.Module):
     Raises:
         BadInputError: if a column asks for a field the schema lacks or has in another form, or for statistics that
             were not learned.
+
+    Example:
+        >>> import tensorflow as tf
+        >>> from emberline.features.columns import Bucketized, Numeric
+        >>> from emberline.features.schema import Field, Label, Schema
+        >>> from emberline.features.statistics import Statistics
+        >>> schema = Schema((Field("age", "integer"),), Label("sold", (("no",), ("yes",))), key="id")
+        >>> columns = (Bucketized(Numeric("age", default=0.0), (30, 50)),)
+        >>> graph = TransformGraph(schema, columns, Statistics(rows=0))
+        >>> graph({"age": tf.constant([25, 30, 64], tf.int64)})["age_bucketized"].numpy().tolist()
+        [0, 1, 2]
     """
 
     def __init__(self, schema: Schema, columns: tuple[Transformed, ...], statistics: Statistics) -> None:

@@ -25,6 +25,12 @@ class Bucketized:
         boundaries: Rising cut points; a value equal to one belongs to the bucket on its right.
         quantiles: Instead of boundaries: learn them, so that this many buckets hold equally many rows.
             Repeated quantiles (a field that is mostly zero) are merged, which makes fewer buckets.
+
+    Example:
+        >>> from emberline.features.columns import Bucketized, Numeric
+        >>> from emberline.features.preview import preview
+        >>> preview([Bucketized(Numeric("age"), (30, 50))], {"age": [25, 30, 64]})
+        {'age_bucketized': [0, 1, 2]}
     """
 
     source: Numeric

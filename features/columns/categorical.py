@@ -52,6 +52,12 @@ class Identity(FieldIds):
         default: Id of a value outside; `None` gives it none.
         many: The field holds any number of values.
         called: Name of the stored column, where several columns read one field.
+
+    Example:
+        >>> from emberline.features.columns import Identity
+        >>> from emberline.features.preview import preview
+        >>> preview([Identity("month", 12, default=0)], {"month": [3, 11, 12, None]})
+        {'month': [3, 11, 0, -1]}
     """
 
     field: str
@@ -105,6 +111,12 @@ class HashBucket(FieldIds):
         buckets: Number of ids; different values may share one.
         many: The field holds any number of values.
         called: Name of the stored column, where several columns read one field.
+
+    Example:
+        >>> from emberline.features.columns import HashBucket
+        >>> from emberline.features.preview import preview
+        >>> preview([HashBucket("city", 100)], {"city": ["Oslo", "Rome", "Oslo", None]})
+        {'city': [78, 49, 78, -1]}
     """
 
     field: str

@@ -33,6 +33,13 @@ class Crossed:
         buckets: Number of ids.
         many: A raw field among the keys holds any number of values. Columns among the keys say so themselves.
         called: Name of the stored column; otherwise the keys' names, sorted, joined by `_X_`.
+
+    Example:
+        >>> from emberline.features.columns import Bucketized, Crossed, Numeric
+        >>> from emberline.features.preview import preview
+        >>> crossed = Crossed(("city", Bucketized(Numeric("age"), (30,))), 1000)
+        >>> preview([crossed], {"city": ["Oslo", "Rome", "Oslo"], "age": [20, 20, 40]})
+        {'age_bucketized_X_city': [946, 907, 960]}
     """
 
     keys: tuple[Key, ...]

@@ -12,7 +12,14 @@ Combiner = Literal["mean", "sum", "sqrtn"]
 
 @dataclass(frozen=True)
 class Indicator:
-    """How often, or with what sum of weights, each id is in a row: width = number of ids, all zeros for no id."""
+    """How often, or with what sum of weights, each id is in a row: width = number of ids, all zeros for no id.
+
+    Example:
+        >>> from emberline.features.columns import Indicator, Vocabulary
+        >>> column = Indicator(Vocabulary("city", ("Oslo", "Rome")))
+        >>> column.name, column.fields
+        ('city_indicator', ('city',))
+    """
 
     source: Categorical | Weighted
 
@@ -42,6 +49,12 @@ class Embedding:
         initial: First values `[ids, dimension]`: a URI of a `.npy` file, or the rows themselves; otherwise random.
         trainable: Whether training moves them.
         table: Embeddings with one table's name share it; `shared_embeddings` gives it.
+
+    Example:
+        >>> from emberline.features.columns import Embedding, HashBucket
+        >>> column = Embedding(HashBucket("tags", 100, many=True), 8, combiner="sqrtn")
+        >>> column.name, column.dimension
+        ('tags_embedding', 8)
     """
 
     source: Categorical | Weighted
@@ -91,6 +104,12 @@ def shared_embeddings(
 
     Raises:
         BadInputError: for fewer than two sources, or sources whose ids mean different things.
+
+    Example:
+        >>> from emberline.features.columns import HashBucket, shared_embeddings
+        >>> sender, receiver = shared_embeddings((HashBucket("from", 100), HashBucket("to", 100)), 8)
+        >>> sender.table == receiver.table
+        True
     """
     plain = [source.source if isinstance(source, Weighted) else source for source in sources]
     if len(plain) < 2:

@@ -36,6 +36,14 @@ class Numeric:
         parameters: Instead of learned ones, (mean, deviation) of `zscore` and `log1p` or (low, high) of the others.
             An array shares one pair.
         called: Name of the stored column, where several columns read one field; otherwise the field's name.
+
+    Example:
+        >>> from emberline.features.columns import Numeric
+        >>> from emberline.features.preview import preview
+        >>> preview([Numeric("age", normalizer="zscore")], {"age": [30, 50, None]})
+        {'age': [-1.0, 1.0, 0.0]}
+        >>> preview([Numeric("gain", normalizer="clip", parameters=(0, 9))], {"gain": [-5.0, 3.0, 100.0]})
+        {'gain': [0.0, 3.0, 9.0]}
     """
 
     field: str

@@ -31,6 +31,15 @@ class Vocabulary(FieldIds):
         default: Id of unlisted words when there are no buckets for them; -1 gives them none.
         many: The field holds any number of values.
         called: Name of the stored column, where several columns read one field.
+
+    Example:
+        >>> from emberline.features.columns import Vocabulary
+        >>> from emberline.features.preview import preview
+        >>> rows = {"city": ["Rome", "Paris", "Rome", None]}
+        >>> preview([Vocabulary("city", ("Oslo", "Rome"), unseen_buckets=1)], rows)
+        {'city': [1, 2, 1, -1]}
+        >>> preview([Vocabulary("city")], rows)  # learned, the most frequent word first
+        {'city': [0, 1, 0, -1]}
     """
 
     field: str

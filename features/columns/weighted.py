@@ -16,7 +16,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Weights:
-    """The weights of the ids of `source`, value for value; a missing weight is 1. `Weighted` declares it."""
+    """The weights of the ids of `source`, value for value; a missing weight is 1. `Weighted` declares it.
+
+    Example:
+        >>> from emberline.features.columns import Vocabulary, Weights
+        >>> Weights(Vocabulary("tags", ("old", "new"), many=True), "shares").name
+        'tags_weighted_by_shares'
+    """
 
     source: Categorical
     field: str
@@ -70,6 +76,13 @@ class Weighted:
     Args:
         source: The ids, of one field.
         weights: Raw number field with one weight per value of the source's field.
+
+    Example:
+        >>> from emberline.features.columns import Vocabulary, Weighted
+        >>> from emberline.features.preview import preview
+        >>> column = Weighted(Vocabulary("tags", ("old", "new"), many=True), "shares")
+        >>> preview([column], {"tags": [["old", "new"]], "shares": [[0.5, 2.0]]})
+        {'tags': [[0, 1]], 'tags_weighted_by_shares': [[0.5, 2.0]]}
     """
 
     source: Categorical

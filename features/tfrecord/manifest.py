@@ -78,6 +78,13 @@ class ShardSet:
         shards: in the order of their rows.
         lengths: of each list column, how many elements the rows have: the smallest number, and those at every
             hundredth of the rows' ranks. Empty if nobody counted.
+
+    Example:
+        >>> import pyarrow as pa
+        >>> shard = Shard("train-00000.tfrecord", rows=100, records=1, bytes=4096, crc32c=0)
+        >>> shards = ShardSet(pa.schema({"age": pa.float32()}), "block", None, 500, (shard,))
+        >>> shards.plan(global_batch=32, workers=2).steps_per_epoch
+        3
     """
 
     schema: pa.Schema

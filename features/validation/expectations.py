@@ -31,6 +31,11 @@ class Limits:
         faulty: Largest share of rows that this field alone may spoil, by type or by domain.
         drift: Largest distance from the previous version (`emberline.features.validation.drift` says which distance).
         skew: Largest distance between training rows and others: the held-out split, rows to score.
+
+    Example:
+        >>> from emberline.features.validation.expectations import Limits
+        >>> Limits(missing=1.0, drift=0.3).skew
+        0.1
     """
 
     missing: float = 0.9
@@ -58,6 +63,12 @@ class Expectations:
 
     Raises:
         BadInputError: for a limit out of range, or an unknown kind.
+
+    Example:
+        >>> from emberline.features.validation.expectations import Expectations, Limits
+        >>> strict = Expectations(Limits(drift=0.05), {"referrer": Limits(missing=1.0)}, minimum_rows=100_000)
+        >>> strict.limits.drift, strict.fields["referrer"].missing
+        (0.05, 1.0)
     """
 
     limits: Limits = field(default_factory=Limits)

@@ -69,7 +69,12 @@ def perplexities(texts: DataFrame, loss: str, tokens: str) -> dict[int, GroupMet
 
 
 def perplexity_of(loss: float) -> float:
-    """exp of a mean loss, infinite from 300."""
+    """exp of a mean loss, infinite from 300.
+
+    Example:
+        >>> round(perplexity_of(2.0), 3)
+        7.389
+    """
     return math.exp(loss) if loss < LARGEST_LOSS else math.inf
 
 
@@ -136,6 +141,10 @@ def meteor(written: Sequence[str], reference: Sequence[str], stem: Stem | None =
 
     Words are matched from the last to the first, each with the last equal word that is left, as nltk does: that keeps
     runs of words together, and need not be the mapping with the fewest crossings.
+
+    Example:
+        >>> round(meteor("a red boat".split(), "a red boat".split()), 3)
+        0.981
     """
     mine, its = dict(enumerate(map(str.lower, written))), dict(enumerate(map(str.lower, reference)))
     matches: dict[int, int] = {}

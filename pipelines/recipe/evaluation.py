@@ -15,6 +15,11 @@ class Evaluation:
             plain `age` at the quartiles of the held-out rows.
         threshold: Of two classes, the probability of the second above which accuracy, precision, recall and F1 take it
             as predicted. The `class` of a prediction is that of one half in any case.
+
+    Example:
+        >>> from emberline.pipelines.recipe import Evaluation
+        >>> Evaluation(slices=("gender", "age:30,50")).threshold
+        0.5
     """
 
     slices: tuple[str, ...] = ()
@@ -32,6 +37,10 @@ def slice_bounds(declared: str) -> tuple[str, tuple[float, ...]]:
 
     Raises:
         BadInputError: if it is not of that form.
+
+    Example:
+        >>> slice_bounds("age:30,50")
+        ('age', (30.0, 50.0))
     """
     field_name, _, listed = declared.partition(":")
     try:
@@ -60,6 +69,12 @@ class Gate:
         slice_rows: Slices of fewer rows say too little, and are not looked at.
         latency_ms: Milliseconds that a call of the exported model with one row may take, at the median; 0 for any.
         latency_ms_1000: The same of a call with 1,000 rows.
+
+    Example:
+        >>> from emberline.pipelines.recipe import Gate
+        >>> gate = Gate(metric="auc", limit=0.85, slices=("gender",), slice_drop=0.02)
+        >>> gate.margin
+        0.0001
     """
 
     metric: str = "auc"

@@ -16,6 +16,10 @@ class Interval:
     Args:
         amount: At least 1.
         unit: Of what.
+
+    Example:
+        >>> Interval.parse("500 steps")
+        Interval(amount=500, unit='steps')
     """
 
     amount: int

@@ -19,6 +19,12 @@ def with_overrides(value: Declared, overrides: Mapping[str, str]) -> Declared:
 
     Raises:
         BadInputError: for an unknown field, or a value of another type.
+
+    Example:
+        >>> from emberline.pipelines.recipe import Optimizer, Training
+        >>> training = Training((Optimizer("adam", 0.001),), epochs=5, global_batch=512)
+        >>> with_overrides(training, {"epochs": "1", "optimizers.0.learning_rate": "0.01"}).epochs
+        1
     """
     for key, text in overrides.items():
         value = replace_field(value, key.split("."), text, key)

@@ -24,6 +24,11 @@ class Preparation:
         rows_per_block: Rows per record.
         codec: `gzip`, `zlib` or none.
         seed: The order of rows follows from it.
+
+    Example:
+        >>> from emberline.pipelines.recipe import Preparation
+        >>> Preparation(shards=100, rows_per_block=5_000, codec="gzip").seed
+        1
     """
 
     shards: int = 4
@@ -66,6 +71,20 @@ class Recipe:
         gate: When it becomes champion.
         expectations: What its data must be like as a whole.
         space: What `emberline tune` may change.
+
+    Example:
+        >>> from emberline.features.columns import Numeric
+        >>> from emberline.models.tabular import dnn
+        >>> from emberline.pipelines.recipe import Optimizer, Recipe, Training
+        >>> recipe = Recipe(
+        ...     name="mine",
+        ...     source="our own",
+        ...     dataset="census",
+        ...     model=dnn.Config((Numeric("age", normalizer="zscore"),)),
+        ...     training=Training((Optimizer("adam", 0.001),), epochs=5, global_batch=512),
+        ... )
+        >>> [column.name for column in recipe.stored_columns]
+        ['age']
     """
 
     name: str
@@ -136,7 +155,12 @@ def _plain(value: Any) -> Any:
 
 
 def flatten(value: Any, prefix: str = "") -> dict[str, Any]:
-    """Nested plain values as dotted keys; lists of plain values stay whole."""
+    """Nested plain values as dotted keys; lists of plain values stay whole.
+
+    Example:
+        >>> flatten({"training": {"epochs": 3, "optimizers": [{"kind": "adam"}]}})
+        {'training.epochs': 3, 'training.optimizers.0.kind': 'adam'}
+    """
     if isinstance(value, dict):
         items = [(str(key), item) for key, item in value.items()]
     elif isinstance(value, list) and any(isinstance(item, dict) for item in value):

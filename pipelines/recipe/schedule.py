@@ -35,6 +35,15 @@ class Schedule:
         power: Of `polynomial`.
         boundaries: Last steps of the parts of `piecewise`, the last part aside.
         factors: Of the parts of `piecewise`, one more than boundaries.
+
+    Example:
+        >>> from emberline.pipelines.recipe import Schedule
+        >>> Schedule("cosine", warmup_steps=100, end=0.1).changes
+        True
+        >>> from emberline.pipelines.training.step.learning_rate import factor
+        >>> halved = Schedule("epochs", factor=0.5, held=2)
+        >>> [float(factor(halved, step, total_steps=4, epochs=4)) for step in range(4)]
+        [1.0, 1.0, 0.5, 0.25]
     """
 
     kind: Literal["constant", "exponential", "staircase", "piecewise", "cosine", "polynomial", "epochs"] = "constant"

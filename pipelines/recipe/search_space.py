@@ -17,6 +17,11 @@ class Between:
         low: Smallest value.
         high: Largest value.
         log: Orders of magnitude are equally likely, as suits learning rates.
+
+    Example:
+        >>> from emberline.pipelines.recipe import Between
+        >>> Between("training.optimizers.0.learning_rate", 1e-4, 0.1, log=True).ends
+        ('0.0001', '0.1')
     """
 
     field: str
@@ -43,6 +48,11 @@ class OneOf:
     Args:
         field: Dotted field of the recipe, as for `--set`.
         values: The values to try; tuples stand for several numbers, such as the units of hidden layers.
+
+    Example:
+        >>> from emberline.pipelines.recipe import OneOf
+        >>> OneOf("model.hidden_units", ((50,), (100, 50))).ends
+        ('(50,)', '(100, 50)')
     """
 
     field: str

@@ -30,6 +30,11 @@ class Optimizer:
         weight_decay: Decoupled weight decay (`adamw` only).
         every: It moves its variables in the last of so many steps only: 5 for a generator whose critic takes five steps
             for each of its own. Not in mode `async`, where no step comes before another.
+
+    Example:
+        >>> from emberline.pipelines.recipe import Optimizer, Schedule
+        >>> Optimizer("adam", 0.001, schedule=Schedule("cosine", warmup_steps=100)).every
+        1
     """
 
     kind: OptimizerKind
@@ -108,6 +113,12 @@ class Training:
         input: `tensorflow`: workers read the shards of the dataset version. `spark`: a Spark job transforms raw rows
             and feeds them to the workers while they train.
         launcher: How workers are started on executors: Spark's `barrier` stage, or `tensorflowonspark`.
+
+    Example:
+        >>> from emberline.pipelines.recipe import Optimizer, Training
+        >>> training = Training((Optimizer("adam", 0.001),), epochs=5, global_batch=512, workers=4)
+        >>> training.mode, training.launcher
+        ('sync', 'barrier')
     """
 
     optimizers: tuple[Optimizer, ...]

@@ -14,6 +14,6 @@ def test_the_example_runs(spark: object, tmp_path: Path, capsys: pytest.CaptureF
     exec(compile("\n".join(blocks), str(GUIDE), "exec"), known)
     said = re.findall(r"^print\(.*\)  # (.*)$", "\n".join(blocks), re.MULTILINE)
     printed = capsys.readouterr().out.splitlines()
-    assert len(printed) == len(said) == 3
+    assert len(printed) == len(said) == 4
     assert all(text.startswith(line) for line, text in zip(printed, said, strict=True)), printed
     assert known["lengths"].numpy().tolist() == [5, 5]  # type: ignore[attr-defined]

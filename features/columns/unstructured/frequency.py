@@ -26,6 +26,13 @@ class Frequency:
 
     Args:
         source: The ids, of a learned vocabulary.
+
+    Example:
+        >>> from emberline.features.columns import Frequency, Vocabulary
+        >>> from emberline.features.preview import preview
+        >>> words = Vocabulary("words", many=True)
+        >>> preview([Frequency(words)], {"words": [["a", "b", "a"], ["a"]]})
+        {'words_frequency': [[0.75, 0.25, 0.75], [0.75]]}
     """
 
     source: Segments | Vocabulary

@@ -31,6 +31,14 @@ class Image:
         stored_as: `pixels` are a byte each and cost nothing to read. A `png` is smaller and the same to the bit; a
             `jpeg` is far smaller, and not quite the picture that the exported model sees. Both are decoded in every
             epoch.
+
+    Example:
+        >>> from emberline.features.columns import Image
+        >>> from emberline.features.preview import preview
+        >>> from emberline.features.schema import Field
+        >>> pixels = {"picture": [bytes([0, 255])]}
+        >>> preview([Image("picture", height=1, width=2, channels=1)], pixels, [Field("picture", "image")])
+        {'picture': [[0, 255]]}
     """
 
     field: str

@@ -37,6 +37,15 @@ class Segments(FieldIds):
         file: URI of a file of words with their counts, as a learned vocabulary is; then nothing is learned of the
             field, whose texts need not be segmented.
         called: Name of the stored column, where several columns read one field.
+
+    Example:
+        >>> from emberline.features.columns import Segments
+        >>> from emberline.features.preview import preview
+        >>> from emberline.features.schema import Field
+        >>> from emberline.features.tokens import Tokens
+        >>> text = Field("text", "string", tokens=Tokens())
+        >>> preview([Segments("text", minimum_count=2)], {"text": ["ab cd", "ab cd", "abcd"]}, [text])
+        {'text': [[0, 1], [0, 1], [0, 1]]}
     """
 
     field: str

@@ -31,6 +31,12 @@ class Spectrum:
         low: Where the first filter begins, in hertz.
         high: Where the last one ends; 0 for half the rate.
         scale: `slaney`, which is librosa's, or `htk`.
+
+    Example:
+        >>> from emberline.features.columns import Spectrum
+        >>> column = Spectrum("sound", rate=8_000, window=256, hop=128, mels=40, frames=80)
+        >>> column.stored_shape  # 80 frames of 40 numbers, stored flat
+        (3200,)
     """
 
     field: str
@@ -140,6 +146,11 @@ class Waveform:
         field: Raw sound field: a WAV file.
         rate: Samples per second that every sound is brought to.
         samples: Of every sound: longer ones are cut, shorter ones followed by silence.
+
+    Example:
+        >>> from emberline.features.columns import Waveform
+        >>> Waveform("sound", rate=8_000, samples=8_000).stored_shape
+        (8000,)
     """
 
     field: str

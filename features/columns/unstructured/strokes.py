@@ -26,6 +26,13 @@ class Strokes:
         down: The same, downwards.
         ends: Raw field of many integers: 1 at the last point of a stroke, else 0.
         called: Name of the stored column.
+
+    Example:
+        >>> from emberline.features.columns import Strokes
+        >>> from emberline.features.preview import preview
+        >>> rows = {"x": [[0.0, 10.0, 10.0]], "y": [[0.0, 0.0, 5.0]], "ends": [[0, 0, 1]]}
+        >>> preview([Strokes("x", "y", "ends")], rows)
+        {'strokes': [[1.0, 0.0, 0.0, 0.0, 1.0, 1.0]]}
     """
 
     across: str

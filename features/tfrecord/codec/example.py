@@ -72,6 +72,14 @@ class ExampleEncoder:
 
     Raises:
         UnsupportedColumnError: a column's type has no place in `tf.train.Example`.
+
+    Example:
+        >>> import pyarrow as pa
+        >>> batch = pa.record_batch({"id": [1, 2], "name": ["one", "two"]})
+        >>> framed = ExampleEncoder(batch.schema).encode(batch)  # bytes of a TFRecord file
+        >>> records = serialize_examples(batch)  # unframed, one value per row
+        >>> ExampleDecoder(batch.schema).decode(records).equals(batch)
+        True
     """
 
     _max_depth = 1
@@ -223,6 +231,12 @@ class ExampleDecoder:
     Args:
         schema: the columns wanted; other features are skipped. A feature that is absent (or a scalar's empty list)
             becomes null. An int64 feature is accepted for a float column.
+
+    Example:
+        >>> import pyarrow as pa
+        >>> records = serialize_examples(pa.record_batch({"id": [1, 2], "name": ["one", "two"]}))
+        >>> ExampleDecoder(pa.schema({"name": pa.string()})).decode(records).to_pydict()
+        {'name': ['one', 'two']}
     """
 
     _max_depth = 1

@@ -18,6 +18,11 @@ def factor(schedule: Schedule, step: tf.Tensor, total_steps: int, epochs: int = 
 
     Returns:
         float32 scalar.
+
+    Example:
+        >>> from emberline.pipelines.recipe import Schedule
+        >>> float(factor(Schedule("exponential", steps=10, factor=0.5), tf.constant(20), total_steps=100))
+        0.25
     """
     if schedule.kind == "epochs":
         done = tf.cast(step, tf.int64) * epochs // max(total_steps, 1)
