@@ -18,9 +18,9 @@ from emberline.pipelines.console.views import parameters
 from emberline.pipelines.datasets import load_dataset
 from emberline.pipelines.etl import etl
 from emberline.pipelines.evaluate import evaluate
-from emberline.pipelines.metrics.definitions import is_smaller_better
 from emberline.pipelines.recipes import load_recipe
 from emberline.pipelines.runtime.session import session
+from emberline.pipelines.tasks import gate_of
 from emberline.pipelines.tracking import Tracker
 from emberline.pipelines.train import train
 
@@ -48,7 +48,9 @@ def main() -> None:
         tracker = Tracker(f"sqlite:///{folder}/mlflow.db")
         for name in given.recipes:
             base = load_recipe(name.partition(" ")[0], CHANGED[name])
-            source, best = raw(base.dataset, f"{folder}/raw-{base.dataset}", base.gate.metric)
+            gate = gate_of(base, load_dataset(base.dataset).schema)
+            metric = gate.metric
+            source, best = raw(base.dataset, f"{folder}/raw-{base.dataset}", metric)
             reached = []
             with session(f"benchmark {name}", "local[2]") as spark:
                 dataset = f"{folder}/{name.replace(' ', '-')}"
@@ -58,11 +60,11 @@ def main() -> None:
                     overrides |= {"training.epochs": "1"} if given.quick else {}
                     recipe = load_recipe(base.name, overrides)
                     train(spark, recipe, dataset, f"{dataset}-{seed}", tracker)
-                    reached.append(evaluate(spark, recipe, f"{dataset}-{seed}", tracker).metrics[base.gate.metric])
-            rows.append((name, parameters(base), base.gate.metric, best, reached))
+                    reached.append(evaluate(spark, recipe, f"{dataset}-{seed}", tracker).metrics[metric])
+            rows.append((name, parameters(base), metric, best, reached))
             print(line(*rows[-1]), file=sys.stderr, flush=True)
             if best:
-                smaller = is_smaller_better(base.gate.metric)
+                smaller = gate.smaller_is_better
                 ratios[f"{name}_vs_best"] = [best / value if smaller else value / best for value in reached]
     print(f"{'':<40}{'weights':>12}  {'metric':<10}{'best':>8}{'mean':>8}   seeds", file=sys.stderr)
     for row in rows:

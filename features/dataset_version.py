@@ -18,6 +18,9 @@ MANIFEST, FEATURES, SUCCESS, REJECTED = "manifest.json", "features.json", "_SUCC
 EXAMPLES = "examples.parquet"
 """A few raw rows: what goes into a model, for those who want to call it."""
 
+MOST_DIFFERENCES = 200
+"""Characters of what is said of a column that differs."""
+
 
 class DatasetVersionError(BadInputError):
     """A folder that is no complete dataset version."""
@@ -81,14 +84,10 @@ class DatasetVersion:
         return dict(self.features["cardinalities"])
 
     @property
-    def statistics_digest(self) -> str:
-        """Identifies what gives ids and numbers their meaning."""
-        return statistics_digest(self.features)
-
-    @property
-    def label(self) -> str:
-        """Name of the label in the shards."""
-        return str(self.features["schema"]["label"]["name"])
+    def labels(self) -> tuple[str, ...]:
+        """Names of the labels in the shards."""
+        schema = self.features["schema"]
+        return tuple(str(label["name"]) for label in (schema["label"], *schema.get("more_labels", ())))
 
     @property
     def features_uri(self) -> str:
@@ -126,21 +125,33 @@ def open_version(uri: str) -> DatasetVersion:
     return DatasetVersion(uri, manifest, features)
 
 
-def statistics_digest(features: Mapping[str, Any]) -> str:
-    """SHA-256 over columns and statistics of a `features.json`: with equal ones, equal ids mean the same."""
-    content = {key: features[key] for key in ("columns", "cardinalities", "statistics")}
-    return hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+def equal_meaning(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Whether ids and numbers of the columns that two `features.json` have in common mean the same."""
+    columns = [{column["name"]: column for column in features["columns"]} for features in (one, other)]
+    common = columns[0].keys() & columns[1].keys()
+    return one["statistics"] == other["statistics"] and all(
+        columns[0][name] == columns[1][name] and one["cardinalities"].get(name) == other["cardinalities"].get(name)
+        for name in common
+    )
 
 
 def differing_columns(features: Mapping[str, Any], columns: Iterable[Transformed]) -> str:
-    """Names of the columns in which a `features.json` and `columns` differ; empty if they are the same."""
-    wanted = json.loads(json.dumps([describe(column) for column in columns]))
-    if wanted == features["columns"]:
-        return ""
+    """Which of `columns` a `features.json` lacks, or holds with other settings, in words; empty if it has them all.
+
+    Columns go by their names: their order makes no difference, and it may hold more of them.
+    """
     have = {column["name"]: column for column in features["columns"]}
-    need = {column["name"]: column for column in wanted}
-    differing = sorted(name for name in need.keys() | have.keys() if need.get(name) != have.get(name))
-    return ", ".join(differing) or "their order"
+    need = {column["name"]: column for column in json.loads(json.dumps([describe(column) for column in columns]))}
+    missing = [name for name in need if name not in have]
+    changed = [name for name in need if name in have and have[name] != need[name]]
+    others = [f"{name} ({_differences(have[name], need[name])})" for name in changed]
+    told = [f"it has no {', '.join(missing)}"] if missing else []
+    return "; ".join([*told, *([f"it has other settings of {', '.join(others)}"] if others else [])])
+
+
+def _differences(have: Mapping[str, Any], need: Mapping[str, Any]) -> str:
+    names = [name for name in need.keys() | have.keys() if need.get(name) != have.get(name)]
+    return ", ".join(f"{name} {have.get(name)!r}, not {need.get(name)!r}" for name in sorted(names))[:MOST_DIFFERENCES]
 
 
 def content_digest(features: Mapping[str, Any], splits: Mapping[str, Any]) -> str:

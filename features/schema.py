@@ -224,6 +224,10 @@ class Schema:
         fields: The raw columns, in file order.
         label: The target.
         key: Name of the string column that identifies a row.
+        more_labels: Further targets of the same row, of which one model predicts all.
+
+    Raises:
+        BadInputError: if two columns have one name, or one of several labels is not predicted.
 
     Example:
         >>> from emberline.features.schema import Field, Label, Schema
@@ -238,11 +242,31 @@ class Schema:
     fields: tuple[Field, ...]
     label: Label
     key: str
+    more_labels: tuple[Label, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.more_labels:
+            return
+        names = list(self.names)
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise BadInputError(f"Two columns are called {twice[0]!r}: fields, labels and key need names of their own.")
+        for label in self.labels:
+            if label.purpose:
+                raise BadInputError(
+                    f"Label {label.name!r}: several labels are predicted together, and this one is for "
+                    f"{label.purpose}. Leave the purpose, or the other labels, out."
+                )
+
+    @property
+    def labels(self) -> tuple[Label, ...]:
+        """All targets."""
+        return (self.label, *self.more_labels)
 
     @property
     def names(self) -> tuple[str, ...]:
-        """All fields, the label and the key."""
-        return (*(field.name for field in self.fields), self.label.name, self.key)
+        """All fields, the labels and the key."""
+        return (*(field.name for field in self.fields), *(label.name for label in self.labels), self.key)
 
     def field(self, name: str) -> Field:
         """The field called `name`.
@@ -259,7 +283,7 @@ class Schema:
         """The same schema with only the named fields, in order; what a model asks of its raw rows."""
         for name in sorted(names):
             self.field(name)
-        return Schema(tuple(field for field in self.fields if field.name in names), self.label, self.key)
+        return replace(self, fields=tuple(field for field in self.fields if field.name in names))
 
     @property
     def values(self) -> "Schema":
@@ -274,8 +298,11 @@ class Schema:
     def to_json(self) -> dict[str, Any]:
         """A plain description, for `features.json`; `from_json` reads it back."""
         plain = asdict(self)
-        if not self.label.writes:
-            del plain["label"]["writes"]
+        for label in (plain["label"], *plain["more_labels"]):
+            if not label["writes"]:
+                del label["writes"]
+        if not self.more_labels:
+            del plain["more_labels"]
         for field in plain["fields"]:
             if field["kind"] != "image":
                 del field["resize"]
@@ -285,7 +312,11 @@ class Schema:
     def from_json(cls, data: dict[str, Any]) -> "Schema":
         """The reverse of `to_json`."""
         fields = tuple(_field(field) for field in data["fields"])
-        return cls(fields, Label(**{key: tuples(value) for key, value in data["label"].items()}), data["key"])
+        label, *more = (
+            Label(**{key: tuples(value) for key, value in given.items()})
+            for given in (data["label"], *data.get("more_labels", ()))
+        )
+        return cls(fields, label, data["key"], tuple(more))
 
 
 def _field(data: dict[str, Any]) -> Field:

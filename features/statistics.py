@@ -146,6 +146,19 @@ class FieldStatistics:
 
 
 @dataclass(frozen=True)
+class LabelStatistics:
+    """Statistics of one of several labels.
+
+    Args:
+        classes: Rows of each class, by class id; empty for a numeric label.
+        numbers: Statistics of a numeric label; None for classes.
+    """
+
+    classes: tuple[int, ...] = ()
+    numbers: FieldStatistics | None = None
+
+
+@dataclass(frozen=True)
 class Statistics:
     """Statistics of every field, and of the label.
 
@@ -154,6 +167,7 @@ class Statistics:
         classes: Rows of each class of the label, by class id; empty for a numeric label.
         label: Statistics of a numeric label; None for classes.
         fields: Statistics by field name.
+        more_labels: The same of further labels, by name.
         folder: URI of the folder that holds the vocabulary files; not part of the JSON.
 
     Example:
@@ -168,6 +182,12 @@ class Statistics:
     label: FieldStatistics | None = None
     fields: dict[str, FieldStatistics] = field(default_factory=dict)
     folder: str = field(default="", compare=False)
+    more_labels: dict[str, "LabelStatistics"] = field(default_factory=dict)
+
+    def about(self, label: str) -> "Statistics":
+        """The same with `classes` and `label` of one of the labels; what is not a further label is the first."""
+        found = self.more_labels.get(label)
+        return replace(self, classes=found.classes, label=found.numbers) if found else self
 
     def of(self, name: str) -> FieldStatistics:
         """Statistics of the field `name`.
@@ -221,12 +241,16 @@ class Statistics:
 
     def to_json(self) -> dict[str, Any]:
         """A plain description; `from_json` reads it back."""
+        more = {
+            name: {"classes": list(found.classes), "label": None if found.numbers is None else _facts(found.numbers)}
+            for name, found in self.more_labels.items()
+        }
         return {
             "rows": self.rows,
             "classes": list(self.classes),
             "label": None if self.label is None else _facts(self.label),
             "fields": {name: _facts(facts) for name, facts in sorted(self.fields.items())},
-        }
+        } | ({"more_labels": more} if more else {})
 
     @classmethod
     def from_json(cls, data: dict[str, Any], folder: str = "") -> "Statistics":
@@ -236,14 +260,18 @@ class Statistics:
             data: What `to_json` gave.
             folder: URI of the folder with the vocabulary files.
         """
-        label = data.get("label")
         return cls(
             data["rows"],
-            tuple(data["classes"]),
-            None if label is None else _field_statistics(label),
+            *_label_statistics(data),
             {name: _field_statistics(facts) for name, facts in data["fields"].items()},
             folder,
+            {name: LabelStatistics(*_label_statistics(found)) for name, found in data.get("more_labels", {}).items()},
         )
+
+
+def _label_statistics(data: dict[str, Any]) -> tuple[tuple[int, ...], FieldStatistics | None]:
+    label = data.get("label")
+    return tuple(data["classes"]), None if label is None else _field_statistics(label)
 
 
 def _facts(facts: FieldStatistics) -> dict[str, Any]:

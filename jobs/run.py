@@ -31,14 +31,18 @@ def main(argv: list[str] | None = None) -> int:
     given = parser().parse_args(argv)
 
     def work() -> object:
-        from emberline.pipelines.console.run_summary import show
+        from emberline.pipelines.console.recipe_checks import require_sound
         from emberline.pipelines.recipes import load_recipe
-        from emberline.pipelines.run import run
         from emberline.pipelines.runtime.arguments import tracking_uri
         from emberline.pipelines.runtime.session import require_java
 
-        require_java()
         recipe = load_recipe(given.pipeline, given.overrides)
+        require_sound(recipe)
+        require_java()
+        # What follows imports MLflow and Spark, which takes seconds: who made a mistake need not wait for them.
+        from emberline.pipelines.console.run_summary import show
+        from emberline.pipelines.run import run
+
         store = tracking_uri(given.tracking_uri, given.workspace)
         summary = run(recipe, given.workspace, store, source=given.input, master=given.master)
         show(summary)

@@ -111,7 +111,8 @@ def etl(
         for anomaly in anomalies:
             progress.say(f"{anomaly.severity}: {anomaly}")
         stored_schema = arrow_schema(columns)
-        stored_schema = stored_schema.append(pa.field(schema.label.name, pa.float32()))
+        for label in schema.labels:
+            stored_schema = stored_schema.append(pa.field(label.name, pa.float32()))
         stored_schema = stored_schema.append(pa.field(schema.key, pa.string()))
         transform = RowTransform(schema, columns, statistics, stored_schema)
         shards = {}

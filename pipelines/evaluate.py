@@ -21,7 +21,7 @@ from emberline.pipelines.recipe import Recipe
 from emberline.pipelines.runtime.progress import Progress, StageProgress
 from emberline.pipelines.saved_model.digest import require_unchanged
 from emberline.pipelines.saved_model.executors import ship, spark_columns
-from emberline.pipelines.tasks import task_of
+from emberline.pipelines.tasks import smaller_is_better, task_of
 from emberline.pipelines.tracking import Tracker, local_copy
 
 SCORES = "evaluation/scores.parquet"
@@ -50,7 +50,7 @@ def evaluate(
     version = open_version(trained.dataset)
     if version.digest != trained.dataset_digest:
         raise BadInputError(f"The dataset version {trained.dataset!r} was replaced after the training. Train again.")
-    task = task_of(version.schema.label)
+    task = task_of(version.schema, recipe=recipe)
     scores = storage.join(training, SCORES)
     about = {"emberline.training_run": trained.run_id, "emberline.dataset_digest": version.digest}
     with tracker.step(recipe.name, "evaluate", spark=spark, keep=training, tags=about) as run:
@@ -64,7 +64,8 @@ def evaluate(
         if metrics["rows"] != rows:
             raise RuntimeError(f"Scored {metrics['rows']:,.0f} of {rows:,} held-out rows; rows were lost.")
         details = found[ALL].details | slices.details()
-        result = EvaluateResult(training, version.digest, metrics, scores, details, slices.table(found))
+        smaller = tuple(name for name in task.metrics if smaller_is_better(task, name))
+        result = EvaluateResult(training, version.digest, metrics, scores, details, slices.table(found), smaller)
         page = _page(recipe, trained.run_id, result, version, tracker)
         storage.write_text_atomic(storage.join(training, PAGE), page)
         storage.write_bytes_atomic(target, json.dumps(asdict(result), indent=2).encode())
@@ -72,7 +73,7 @@ def evaluate(
             told.log_metrics({f"test_{name}": value for name, value in metrics.items()}, trained.steps)
             told.log_json(asdict(result), EVALUATION)
             told.log_text(page, PAGE)
-    progress.say(", ".join(f"{name} {metrics[name]:,.4f}" for name in task.metrics))
+    progress.say(", ".join(f"{name} {metrics[name]:,.4f}" for name in task.metrics if name in metrics))
     return result
 
 
@@ -91,15 +92,15 @@ def _page(recipe: Recipe, run_id: str, result: EvaluateResult, version: DatasetV
 def _score(spark: SparkSession, recipe: Recipe, version: DatasetVersion, trained: TrainResult, target: str) -> None:
     """Writes key, label and prediction of every held-out row, and the fields that are sliced by."""
     shards, schema = version.split("eval"), version.schema
-    columns = task_of(schema.label).columns
+    columns, labels = task_of(schema).columns, version.labels
     with tempfile.TemporaryDirectory() as scratch:
         folder = local_copy(storage.join(trained.training, "model"), scratch)
         require_unchanged(folder, trained.model_digest, f"the training {trained.training!r}")
         archive = ship(spark, folder, f"emberline-{trained.run_id}")
-    job = ShardScorer(storage.join(version.uri, "eval"), shards, schema.key, schema.label.name, columns, archive)
+    job = ShardScorer(storage.join(version.uri, "eval"), shards, schema.key, labels, columns, archive)
     files = spark.createDataFrame([(index,) for index in range(len(shards.shards))], "shard int")
     scored = files.repartitionByRange(len(shards.shards), "shard").mapInArrow(
-        job, f"`{schema.key}` string, `{schema.label.name}` float, {spark_columns(columns)}"
+        job, f"`{schema.key}` string, {', '.join(f'`{name}` float' for name in labels)}, {spark_columns(columns)}"
     )
     if recipe.evaluation.slices:
         scored = with_slices(spark, scored, recipe, version)

@@ -2,7 +2,7 @@
 
 import json
 import tempfile
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from pyspark.sql import SparkSession
@@ -19,6 +19,7 @@ from emberline.pipelines.promotion.latency import measure_latency
 from emberline.pipelines.recipe import Gate, Recipe
 from emberline.pipelines.runtime.progress import Progress
 from emberline.pipelines.saved_model.digest import require_unchanged
+from emberline.pipelines.tasks import gate_of
 from emberline.pipelines.tracking import CHALLENGER, CHAMPION, ModelVersion, Run, Tracker, local_copy, model_name
 
 REGISTERED = "registered.json"
@@ -66,8 +67,9 @@ def register(spark: SparkSession, recipe: Recipe, training: str, tracker: Tracke
         progress.say(f"{result.name} version {result.version} was registered before; nothing to do")
         return result
     trained, evaluated = open_training(training), open_evaluation(training)
-    _require_measured(recipe.gate, evaluated)
     version = open_version(trained.dataset)
+    recipe = replace(recipe, gate=gate_of(recipe, version.schema))
+    _require_measured(recipe.gate, evaluated)
     params = {"training": training, "gate": asdict(recipe.gate)}
     about = {"emberline.training_run": trained.run_id, "emberline.dataset_digest": version.digest}
     with tracker.step(recipe.name, "register", spark=spark, keep=training, params=params, tags=about) as run:

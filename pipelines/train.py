@@ -149,8 +149,8 @@ def _require_fit(recipe: Recipe, version: DatasetVersion) -> None:
     require_fit(recipe, version.schema)
     if differing := differing_columns(version.features, recipe.stored_columns):
         raise BadInputError(
-            f"The dataset version {version.uri!r} was written for other columns than recipe {recipe.name!r} asks for; "
-            f"they differ in {differing}. Run etl for this recipe."
+            f"The dataset version {version.uri!r} does not hold the columns that recipe {recipe.name!r} asks for: "
+            f"{differing}. Run etl for this recipe."
         )
     rows, batch = version.split("train").rows, recipe.training.global_batch
     if recipe.training.mode == "async":

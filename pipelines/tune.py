@@ -19,11 +19,11 @@ from emberline.features.dataset_version import open_version
 from emberline.features.errors import BadInputError
 from emberline.pipelines.artifacts.search_folder import Search, Trial
 from emberline.pipelines.cluster.gang import ClusterError
-from emberline.pipelines.metrics.definitions import is_smaller_better
 from emberline.pipelines.recipe import Recipe
 from emberline.pipelines.recipe.overrides import with_overrides
 from emberline.pipelines.recipe.search_space import Axis, Between
 from emberline.pipelines.runtime.progress import Progress
+from emberline.pipelines.tasks import gate_of, smaller_is_better, task_of
 from emberline.pipelines.tracking import StoppedEarlyError, Tracker
 from emberline.pipelines.train import train
 
@@ -91,13 +91,15 @@ def tune(
     if parallel > 1:
         recipe = replace(recipe, training=replace(recipe.training, workers=1, launcher="barrier"))
     _require_searchable(recipe, space, trials, parallel)
-    metric = recipe.training.best_metric or f"eval_{recipe.gate.metric}"
+    version = open_version(dataset)
+    metric = recipe.training.best_metric or f"eval_{gate_of(recipe, version.schema).metric}"
+    smaller = smaller_is_better(task_of(version.schema, recipe=recipe), metric)
     asked = {
         "recipe": recipe.to_json(), "metric": metric,
-        "space": [asdict(axis) for axis in space], "dataset_digest": open_version(dataset).digest,
+        "space": [asdict(axis) for axis in space], "dataset_digest": version.digest,
     }  # fmt: skip
     search = Search.open(output, json.loads(json.dumps(asked)))
-    study = _study(space, metric, parallel, search)
+    study = _study(space, smaller, parallel, search)
     progress, stopping = Progress("tune"), threading.Event()
 
     def run(number: int) -> None:
@@ -155,7 +157,7 @@ def tune(
         complete = [trial for trial in ended if trial.result is not None]
         if not complete:
             raise ClusterError(f"None of {trials} trials came to its end. The first: {ended[0].reason}")
-        best = (min if is_smaller_better(metric) else max)(complete, key=lambda trial: trial.result or 0.0)
+        best = (min if smaller else max)(complete, key=lambda trial: trial.result or 0.0)
         states = dict(Counter(trial.state for trial in ended))
         result = TuneResult(output, search.run_id, metric, best.result or 0.0, best.values, best.training, states)
         recorded.log_json(asdict(result), "search.json")
@@ -177,11 +179,11 @@ def _require_searchable(recipe: Recipe, space: Sequence[Axis], trials: int, para
             with_overrides(recipe, {axis.field: end})  # raises, naming field and value
 
 
-def _study(space: Sequence[Axis], metric: str, parallel: int, search: Search) -> optuna.Study:
+def _study(space: Sequence[Axis], smaller: bool, parallel: int, search: Search) -> optuna.Study:
     """Optuna's memory of the trials that have ended, whoever ran them."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     study = optuna.create_study(
-        direction="minimize" if is_smaller_better(metric) else "maximize",
+        direction="minimize" if smaller else "maximize",
         # Trials that run at the same time must not all be sent to the same place.
         sampler=optuna.samplers.TPESampler(seed=1 + search.finished, constant_liar=parallel > 1),
         pruner=optuna.pruners.MedianPruner(n_startup_trials=UNJUDGED_TRIALS),

@@ -1,13 +1,13 @@
 """Learns statistics of all fields in Spark, in two passes over the rows; the second only looks at numbers."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 import pyarrow as pa
 
 from emberline.features import storage
-from emberline.features.analysis.first_pass import LENGTHS, ROW, WORDS, FirstMerge, FirstPass
+from emberline.features.analysis.first_pass import CLASSES, LENGTHS, ROW, WORDS, FirstMerge, FirstPass
 from emberline.features.analysis.images import image_statistics
 from emberline.features.analysis.numbers import (
     QUANTILES,
@@ -23,10 +23,11 @@ from emberline.features.analysis.sounds import sound_statistics
 from emberline.features.analysis.sources import Pass, Rows, column_names, run_pass
 from emberline.features.analysis.words import ATTEMPT, VocabularyWriter, WordFacts, facts_of
 from emberline.features.errors import BadInputError, nearest
-from emberline.features.schema import Field, Schema
+from emberline.features.schema import Field, Label, Schema
 from emberline.features.statistics import (
     VOCABULARIES,
     FieldStatistics,
+    LabelStatistics,
     LearnedQuantiles,
     LearnedVocabulary,
     Need,
@@ -66,12 +67,12 @@ def analyze(rows: Rows, schema: Schema, folder: str, needs: Iterable[Need] = ())
     }
     counted = tuple(field for field in schema.fields if field.kind == "string" or vocabularies.get(field.name))
     numbers = {field.name: field.many for field in schema.fields if field.kind in ("integer", "float")}
-    label = schema.label.name
-    labelled = label in column_names(rows)
-    if labelled and not schema.label.classes:
-        numbers.setdefault(label, False)
+    present = column_names(rows)
+    labels = [label for label in schema.labels if label.name in present]
+    numbers |= {label.name: False for label in labels if not label.classes and label.name not in numbers}
     target = storage.join(folder, VOCABULARIES)
-    first = FirstPass(tuple(numbers), counted, label if labelled and schema.label.classes else None)
+    classed = [label for label in labels if label.classes]
+    first = FirstPass(tuple(numbers), counted, tuple(label.name for label in classed))
     asked = {index: vocabularies.get(field.name, ()) for index, field in enumerate(counted)}
     answers = _run(rows, first.columns, first, FirstMerge(VocabularyWriter(asked, target)))
 
@@ -81,7 +82,8 @@ def analyze(rows: Rows, schema: Schema, folder: str, needs: Iterable[Need] = ())
     if plans:
         second = _run(rows, list(plans), ShapePass(plans), merge_numbers)
         shapes = {name: found_in(second[index]) for index, name in enumerate(plans)}
-    total, classes = rows_and_classes(found_in(answers[ROW])) if ROW in answers else (0, {})
+    total, _ = rows_and_classes(found_in(answers[ROW])) if ROW in answers else (0, {})
+    found = {label.name: _classes(label, answers, place) for place, label in enumerate(classed)}
     parts = {name: _parts(asked) for name, asked in by_field.items()}
 
     facts = {
@@ -92,7 +94,13 @@ def analyze(rows: Rows, schema: Schema, folder: str, needs: Iterable[Need] = ())
     }
     facts |= image_statistics(rows, [field for field in schema.fields if field.kind == "image" and field.shape], total)
     facts |= sound_statistics(rows, [field for field in schema.fields if field.kind == "sound"], total)
-    numeric_label = facts.pop(label, None) if label not in {field.name for field in schema.fields} else None
+    fields = {field.name for field in schema.fields}
+    learned_labels = {
+        label.name: LabelStatistics(
+            found.get(label.name, ()), None if label.name in fields else facts.pop(label.name, None)
+        )
+        for label in labels
+    }
     for index, field in enumerate(counted):
         learned = facts_of(answers[WORDS + index]) if WORDS + index in answers else WordFacts()
         if field.kind == "string":
@@ -105,13 +113,15 @@ def analyze(rows: Rows, schema: Schema, folder: str, needs: Iterable[Need] = ())
     for entry in storage.list_files(target):
         if entry.uri.rpartition("/")[2].startswith(ATTEMPT):
             storage.delete(entry.uri)  # of a task that failed or was repeated
-    return Statistics(
-        total,
-        tuple(classes.get(index, 0) for index in range(len(schema.label.classes))) if labelled else (),
-        numeric_label,
-        facts,
-        folder,
-    )
+    main = learned_labels.pop(schema.label.name, LabelStatistics())
+    return Statistics(total, main.classes, main.numbers, facts, folder, learned_labels)
+
+
+def _classes(label: Label, answers: Mapping[int, bytes], place: int) -> tuple[int, ...]:
+    """Rows of each class of the label of classes that is the `place`-th."""
+    number = ROW if place == 0 else CLASSES - (place - 1)
+    counts = rows_and_classes(found_in(answers[number]))[1] if number in answers else {}
+    return tuple(counts.get(index, 0) for index in range(len(label.classes)))
 
 
 def _run(rows: Rows, columns: Sequence[str], step: Pass, merge: Merge) -> dict[int, bytes]:

@@ -23,6 +23,8 @@ from emberline.features.schema import Field
 
 ROW = -1
 """Number of the answer about the rows: how many, and the classes of their labels."""
+CLASSES = -2
+"""Number of the answer about the second label of classes; those about further ones count down from it."""
 WORDS, LENGTHS = 1 << 20, 2 << 20
 """First numbers of the answers about words, and about how many texts the rows of a field hold."""
 
@@ -35,26 +37,27 @@ class FirstPass:
         numbers: Columns of numbers; what is found of the n-th has the number n.
         words: Fields whose values are counted; the n-th has the numbers `WORDS` + n and, if it holds several texts
             per row, `LENGTHS` + n.
-        classes: Column of class ids, if there is one.
+        classes: Columns of class ids; what is found of the first is part of the answer about the rows.
     """
 
     numbers: tuple[str, ...]
     words: tuple[Field, ...]
-    classes: str | None
+    classes: tuple[str, ...]
 
     @property
     def columns(self) -> list[str]:
         """What it asks a chunk for."""
-        classes = [self.classes] if self.classes else []
-        return list(dict.fromkeys([*self.numbers, *(field.name for field in self.words), *classes]))
+        return list(dict.fromkeys([*self.numbers, *(field.name for field in self.words), *self.classes]))
 
     def __call__(self, chunks: Iterator[Chunk]) -> Iterator[pa.RecordBatch]:
-        rows, ranges, words = Runs(), [Ranges() for _ in self.numbers], [WordCounts() for _ in self.words]
+        first, *others = [Runs() for _ in self.classes] or [Runs()]
+        ranges, words = [Ranges() for _ in self.numbers], [WordCounts() for _ in self.words]
         lengths = [Runs() for _ in self.words]
         for chunk in chunks:
-            rows.fact(ROWS, chunk.num_rows)
-            if self.classes:
-                ids = values_of(chunk.column(self.classes))
+            for rows in (first, *others):
+                rows.fact(ROWS, chunk.num_rows)
+            for rows, name in zip((first, *others), self.classes, strict=False):
+                ids = values_of(chunk.column(name))
                 rows.add_sorted(ids.values.astype(np.int64), ids.values, ids.counts)
             for range_, name in zip(ranges, self.numbers, strict=True):
                 range_.add(chunk.column(name))
@@ -62,7 +65,9 @@ class FirstPass:
                 _count_words(chunk.column(field.name), field, words[index], lengths[index])
                 for blob in words[index].flush():
                     yield partial(WORDS + index, blob)
-        yield partial(ROW, rows.packed())
+        yield partial(ROW, first.packed())
+        for index, rows in enumerate(others):
+            yield partial(CLASSES - index, rows.packed())
         for index, range_ in enumerate(ranges):
             yield partial(index, range_.runs.packed())
         for index, (counts, found) in enumerate(zip(words, lengths, strict=True)):

@@ -8,7 +8,7 @@ import jinja2
 import markupsafe
 
 from emberline.features.profile.charts import BARS, Chart, bars, figure, histogram, share
-from emberline.features.schema import Field, Schema
+from emberline.features.schema import Field, Label, Schema
 from emberline.features.statistics import FieldStatistics, Statistics
 from emberline.features.validation.checks import Anomaly, field_distances, missing_share
 from emberline.features.validation.drift import Distance, listed_counts
@@ -104,13 +104,14 @@ def profile_html(profile: ProfileInput) -> str:
     }  # fmt: skip
     known = {item.name: item for item in profile.schema.fields}
     entries = [_entry(profile, item, distances) for item in known.values() if item.name in series[main].fields]
+    entries += [_label_entry(profile, label, distances) for label in profile.schema.more_labels]
     return environment.from_string(source).render(
         profile=profile,
         look=markupsafe.Markup(look),
         series=list(series),
         rows={label: statistics.rows for label, statistics in series.items()},
         entries=entries,
-        label=_label_entry(profile, distances),
+        label=_label_entry(profile, profile.schema.label, distances),
         all_open=len(entries) <= OPEN_FIELDS,
         places={entry.name: f"field-{index}" for index, entry in enumerate(entries)}
         | {profile.schema.label.name: "label"},
@@ -128,10 +129,10 @@ def _entry(profile: ProfileInput, item: Field, distances: Mapping[str, Mapping[s
                       text=item.kind == "string", many=item.several)  # fmt: skip
 
 
-def _label_entry(profile: ProfileInput, distances: Mapping[str, Mapping[str, Distance]]) -> _Entry:
-    label = profile.schema.label
+def _label_entry(profile: ProfileInput, label: Label, distances: Mapping[str, Mapping[str, Distance]]) -> _Entry:
     series = {}
-    for name, statistics in profile.series.items():
+    for name, found in profile.series.items():
+        statistics = found.about(label.name)
         if label.classes and len(statistics.classes) == len(label.classes):
             top = tuple(zip(label.class_names, statistics.classes, strict=True))
             series[name] = FieldStatistics(sum(statistics.classes), 0, distinct=len(top), top=top)

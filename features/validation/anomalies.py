@@ -49,7 +49,8 @@ def validate(
         found += checks.rows(name, facts)
         for item in schema.fields:
             found += checks.field(name, item, facts)
-        found += checks.label(name, facts)
+        for label in schema.labels:
+            found += checks.label(name, label, facts)
     train = splits.get(TRAIN)
     if train is not None:
         for name, facts in splits.items():
@@ -72,7 +73,10 @@ def scoring_skew(
         expectations: The limits, and what stops.
     """
     checks = Checks(schema, expectations)
-    found = [*checks.columns("scoring", scoring.columns, {schema.label.name}), *checks.rows("scoring", scoring)]
+    found = [
+        *checks.columns("scoring", scoring.columns, {label.name for label in schema.labels}),
+        *checks.rows("scoring", scoring),
+    ]
     for item in schema.fields:
         found += checks.field("scoring", item, scoring)
     found += checks.distances("skew", "scoring", training, scoring.statistics)
@@ -101,7 +105,7 @@ def require(anomalies: Sequence[Anomaly]) -> None:
 
 
 def _sorted(found: list[Anomaly], schema: Schema) -> tuple[Anomaly, ...]:
-    place = {name: index for index, name in enumerate(["", *(item.name for item in schema.fields), schema.label.name])}
+    place = {name: index for index, name in enumerate(["", *schema.names])}
     return tuple(
         sorted(
             found,

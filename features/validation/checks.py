@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from emberline.features.errors import nearest
-from emberline.features.schema import Field, Schema
+from emberline.features.schema import Field, Label, Schema
 from emberline.features.statistics import FieldStatistics, Statistics
 from emberline.features.validation.drift import Distance, class_distance, distance
 from emberline.features.validation.expectations import AnomalyKind, Expectations
@@ -64,13 +64,16 @@ def field_distances(schema: Schema, before: Statistics, now: Statistics) -> dict
             moved = distance(item, before.fields[item.name], now.fields[item.name])
             if moved is not None:
                 found[item.name] = moved
-    if before.label is not None and now.label is not None:
-        moved = distance(None, before.label, now.label)
-    elif len(before.classes) == len(now.classes):
-        moved = class_distance(before.classes, now.classes, schema.label.class_names)
-    else:
+    for label in schema.labels:
+        then, today = before.about(label.name), now.about(label.name)
         moved = None
-    return found if moved is None else {**found, schema.label.name: moved}
+        if then.label is not None and today.label is not None:
+            moved = distance(None, then.label, today.label)
+        elif len(then.classes) == len(today.classes):
+            moved = class_distance(then.classes, today.classes, label.class_names)
+        if moved is not None:
+            found[label.name] = moved
+    return found
 
 
 class Checks:
@@ -82,7 +85,7 @@ class Checks:
     def columns(self, split: str, present: Sequence[str], known: set[str]) -> Iterator[Anomaly]:
         if not present:
             return
-        wanted = [*(item.name for item in self.schema.fields), self.schema.label.name]
+        wanted = [name for name in self.schema.names if name != self.schema.key]
         public = [name for name in present if not name.startswith("_")]
         unnamed = [name for name in public if name not in {*wanted, *known, self.schema.key}]
         for name in wanted:
@@ -143,8 +146,8 @@ class Checks:
                 "A model learns nothing from it. Check the source, or drop the field.",
             )  # fmt: skip
 
-    def label(self, split: str, facts: SplitFacts) -> Iterator[Anomaly]:
-        name, statistics = self.schema.label.name, facts.statistics
+    def label(self, split: str, label: Label, facts: SplitFacts) -> Iterator[Anomaly]:
+        name, statistics = label.name, facts.statistics.about(label.name)
         limits, read = self.expectations.of(name), statistics.rows + facts.rejected
         bad = sum(facts.faults.get((name, kind), 0) for kind in ("type", "domain", "missing"))
         if read and bad / read > limits.faulty:
@@ -154,7 +157,7 @@ class Checks:
             )  # fmt: skip
         if split != TRAIN:
             return
-        for class_name, rows in zip(self.schema.label.class_names, statistics.classes, strict=False):
+        for class_name, rows in zip(label.class_names, statistics.classes, strict=False):
             if statistics.rows and not rows:
                 yield self._anomaly(
                     "absent_class", name, split, f"no row of class {class_name!r}", "rows of every class",
@@ -188,7 +191,7 @@ class Checks:
             limit = limits.drift if kind == "drift" else limits.skew
             if moved.value <= limit:
                 continue
-            about_label = name == self.schema.label.name
+            about_label = name in {label.name for label in self.schema.labels}
             yield self._anomaly(
                 "label_drift" if about_label and kind == "drift" else kind, name, split,
                 f"{moved.measure} {moved.value:.3f} from {against}" + (f" ({moved.where})" if moved.where else ""),

@@ -65,7 +65,8 @@ def check_rows(rows: DataFrame, schema: Schema, *, labelled: bool, carried: Sequ
     Raises:
         BadInputError: if a column is missing altogether, naming the nearest one present.
     """
-    wanted = [field.name for field in schema.fields] + ([schema.label.name] if labelled else [])
+    wanted = [field.name for field in schema.fields]
+    wanted += [label.name for label in schema.labels] if labelled else []
     absent = [name for name in wanted if name not in rows.columns]
     if absent:
         present = [name for name in rows.columns if not name.startswith("_") and name not in wanted]
@@ -81,9 +82,9 @@ def check_rows(rows: DataFrame, schema: Schema, *, labelled: bool, carried: Sequ
         value, fault = check(field, types[field.name])
         values.append(value.alias(field.name))
         checks.append(fault)
-    if labelled:
-        label, fault = _check_label(schema.label, types[schema.label.name])
-        values.append(label.alias(schema.label.name))
+    for label in schema.labels if labelled else ():
+        value, fault = _check_label(label, types[label.name])
+        values.append(value.alias(label.name))
         checks.append(fault)
     # A row its reader could not split has no fields to complain about.
     faults += [F.when(F.col(FAULT).isNull(), fault) for fault in checks]
@@ -109,7 +110,7 @@ def fault_counts(reasons: Mapping[str, int], schema: Schema) -> dict[tuple[str, 
         Rows by `(field, kind)`; kind is `missing`, `type`, `domain` or, with an empty field, `row` (its reader
         could not take it apart). A row with two faults counts twice.
     """
-    names = sorted([*(field.name for field in schema.fields), schema.label.name, schema.key], key=len, reverse=True)
+    names = sorted(schema.names, key=len, reverse=True)
     counts: dict[tuple[str, str], int] = {}
     for reason, rows in reasons.items():
         for complaint in reason.split("; "):

@@ -58,7 +58,7 @@ def open_reused_statistics(tracker: Tracker, uri: str, recipe: Recipe) -> Iterat
 def _fitting(found: ReusedStatistics, recipe: Recipe) -> ReusedStatistics:
     if differing := differing_columns(found.features, recipe.stored_columns):
         raise BadInputError(
-            f"The statistics of {found.name} are for other columns than recipe {recipe.name!r} asks for; they differ "
-            f"in {differing}. Run etl without --statistics-of, and train from the start."
+            f"The statistics of {found.name} are not for the columns that recipe {recipe.name!r} asks for: "
+            f"{differing}. Run etl without --statistics-of, and train from the start."
         )
     return found

@@ -1,11 +1,12 @@
 """What a training's folder says about it: what is trained on which data, how far it came, and its result."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 from emberline.features import storage
 from emberline.features.errors import BadInputError
+from emberline.pipelines.recipe import Optimizer, Training
 from emberline.pipelines.recipe.recipe import network_name
 
 TRAINING = "training.json"
@@ -78,11 +79,19 @@ def is_resumable(output: str, identity: dict[str, Any]) -> bool:
 
 def _what(state: dict[str, Any]) -> Any:
     """What is trained on which data and from which weights on, apart from how it runs."""
-    training = state["recipe"]["training"]
+    training = _with_defaults(Training, state["recipe"]["training"])
+    training["optimizers"] = [_with_defaults(Optimizer, one) for one in training["optimizers"]]
     kept = {name: value for name, value in training.items() if name not in HOW_IT_RUNS}
     recipe = {name: value for name, value in state["recipe"].items() if name not in LATER}
     recipe["network"] = network_name(recipe["network"])
     return recipe | {"training": kept}, state["dataset_digest"], state.get("warm_start")
+
+
+def _with_defaults(declared: type[Training] | type[Optimizer], stored: dict[str, Any]) -> dict[str, Any]:
+    """What a recipe said, with the fields that did not exist yet when it was stored."""
+    plain = {item.name: item.default for item in fields(declared) if isinstance(item.default, str | int | float)}
+    made: dict[str, Any] = {"settings": {}} if declared is Optimizer else {"callbacks": [], "loss_weights": {}}
+    return plain | made | stored
 
 
 def unfinished_run(output: str, identity: dict[str, Any]) -> str | None:

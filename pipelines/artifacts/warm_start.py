@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from emberline.features import storage
-from emberline.features.dataset_version import DatasetVersion, statistics_digest
+from emberline.features.dataset_version import DatasetVersion, equal_meaning
 from emberline.features.errors import BadInputError
 from emberline.pipelines.artifacts.model_files import model_files
 from emberline.pipelines.tracking import Tracker
@@ -65,7 +65,7 @@ def open_start(
         return
     with model_files(tracker, uri) as model:
         means_something = not transfer or bool(version.cardinalities)
-        if means_something and statistics_digest(model.features) != version.statistics_digest:
+        if means_something and not equal_meaning(model.features, version.features):
             raise BadInputError(
                 f"The model {model.name} knows other statistics than the dataset version {version.uri!r} was written "
                 f"with: its ids and numbers mean something else. Run etl with --statistics-of {uri}, and train on that."

@@ -40,6 +40,7 @@ COUNTS: Mapping[str, int | None] = {
     "imagenet_mobilenet": 3_217_226,
     "imagenet_resnet50": 23_555_082,
     "iris_dnn": 193,
+    "iris_petals": 194,
     "mnist_autoencoder": 468_368,
     "mnist_cnn": 3_274_634,
     "mnist_cnn_keras": 600_810,

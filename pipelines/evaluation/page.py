@@ -2,8 +2,8 @@
 
 import importlib.resources
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import jinja2
@@ -36,6 +36,7 @@ class PageModel:
         dataset_digest: Content of the dataset version whose rows were held out.
         facts: What else to say of it, such as its run.
         params: Its settings.
+        smaller_is_better: Names of its metrics of which less is better; those that are commonly known need no mention.
     """
 
     name: str
@@ -45,6 +46,7 @@ class PageModel:
     dataset_digest: str = ""
     facts: Mapping[str, str] = field(default_factory=dict)
     params: Mapping[str, str] = field(default_factory=dict)
+    smaller_is_better: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -84,7 +86,9 @@ def evaluation_html(title: str, models: Sequence[PageModel], *, synthetic: str =
         importlib.resources.files("emberline.pipelines.evaluation").joinpath("page.html").read_text(encoding="utf-8")
     )
     look = importlib.resources.files("emberline.features.profile").joinpath("look.css").read_text(encoding="utf-8")
-    shown = metric_rows([model.metrics for model in models])
+    smaller = frozenset(name for model in models for name in model.smaller_is_better)
+    shown = metric_rows([model.metrics for model in models], smaller)
+    labels = list(dict.fromkeys(label for model in models for label in model.details.get("labels", [""])))
     return environment.from_string(source).render(
         title=title,
         models=models,
@@ -92,26 +96,41 @@ def evaluation_html(title: str, models: Sequence[PageModel], *, synthetic: str =
         look=markupsafe.Markup(look),
         side=SIDE,
         rows=shown,
-        drawings=_drawings(models),
-        matrices=[(model, *_matrix(model.details)) for model in models if "confusion" in model.details],
-        pairs=[(model, pairs) for model in models if (pairs := _worst_pairs(model.details))],
+        drawings=[drawing for label in labels for drawing in _drawings(models, label)],
+        matrices=[
+            (model, label, found, *_matrix(found))
+            for label in labels
+            for model in models
+            if "confusion" in (found := _details(model, label))
+        ],
+        pairs=[
+            (model, label, pairs)
+            for label in labels
+            for model in models
+            if (pairs := _worst_pairs(_details(model, label)))
+        ],
         slices=_slices(models),
         slice_metrics=[row.name for row in shown if row.name not in NEITHER_WAY],
-        smaller=[row.name for row in shown if is_smaller_better(row.name)],
+        smaller=[row.name for row in shown if is_smaller_better(row.name) or row.name in smaller],
         differing=differing([model.params for model in models]),
         other_rows=[model.name for model in models if model.dataset_digest != models[0].dataset_digest],
     )
 
 
-def metric_rows(metrics: Sequence[Mapping[str, float]]) -> list[MetricRow]:
-    """All metrics of all models, in the order in which they come up."""
+def metric_rows(metrics: Sequence[Mapping[str, float]], smaller: Collection[str] = ()) -> list[MetricRow]:
+    """All metrics of all models, in the order in which they come up.
+
+    Args:
+        metrics: Of each model, by name.
+        smaller: Names of those of which less is better, beside those that are commonly known.
+    """
     rows = []
     for name in dict.fromkeys(name for found in metrics for name in found):
         values = [found.get(name) for found in metrics]
         known = [value for value in values if value is not None]
         best: frozenset[int] = frozenset()
         if name not in NEITHER_WAY and len(set(known)) > 1:
-            top = min(known) if is_smaller_better(name) else max(known)
+            top = min(known) if is_smaller_better(name) or name in smaller else max(known)
             # Sums of the same rows in another order differ in their last digits.
             best = frozenset(i for i, value in enumerate(values) if value is not None and math.isclose(value, top))
             best = best if len(best) < len(known) else frozenset()
@@ -133,13 +152,27 @@ def number(value: float | None) -> str:
     return f"{value:.4f}" if (abs(value) < 10 and value != int(value)) or value in (0, 1) else figure(value)
 
 
-def _drawings(models: Sequence[PageModel]) -> list[Drawing]:
-    metrics = {model.name: model.metrics for model in models}
-    curves = {model.name: model.details["curve"] for model in models if model.details.get("curve", {}).get("score")}
-    bins = {model.name: model.details["calibration"] for model in models if "calibration" in model.details}
-    missed = {model.name: model.details["errors"] for model in models if "errors" in model.details}
+def _details(model: PageModel, label: str) -> Mapping[str, Any]:
+    """The details of one label of several, or of the only one, which is called `""`."""
+    details: Mapping[str, Any] = model.details.get("labels", {}).get(label, {}) if label else model.details
+    return details
+
+
+def _drawings(models: Sequence[PageModel], label: str) -> list[Drawing]:
+    before = f"{label}/" if label else ""
+    metrics = {
+        model.name: {
+            name.removeprefix(before): value for name, value in model.metrics.items() if name.startswith(before)
+        }
+        for model in models
+    }
+    found = {model.name: _details(model, label) for model in models}
+    curves = {name: details["curve"] for name, details in found.items() if details.get("curve", {}).get("score")}
+    bins = {name: details["calibration"] for name, details in found.items() if "calibration" in details}
+    missed = {name: details["errors"] for name, details in found.items() if "errors" in details}
     drawn = [roc(curves, metrics), precision_recall(curves, metrics)] if curves else []
-    return [*drawn, *([calibration(bins, metrics)] if bins else []), *([errors(missed)] if missed else [])]
+    drawn += [*([calibration(bins, metrics)] if bins else []), *([errors(missed)] if missed else [])]
+    return [replace(drawing, title=f"{label}, {drawing.title}") for drawing in drawn] if label else drawn
 
 
 def _matrix(details: Mapping[str, Any]) -> tuple[list[str], list[tuple[str, list[tuple[int, float]], float | None]]]:

@@ -34,6 +34,7 @@ def model_of_result(
         result.dataset_digest,
         {"training": result.training, "rows of version": result.dataset_digest[:12], **facts},
         {key: str(value) for key, value in params.items()},
+        result.smaller_is_better,
     )
 
 

@@ -22,6 +22,7 @@ class EvaluateResult:
         details: What is no single number, such as confusion matrix, calibration and curve; and `slices_left_out`, by
             field the number of values whose metrics were not counted, and of their rows.
         slices: The same metrics by field, value and name; of each field the values with most rows.
+        smaller_is_better: Names of the metrics of which less is better; empty in evaluations of version 0.1.
     """
 
     training: str
@@ -30,6 +31,7 @@ class EvaluateResult:
     scores: str
     details: dict[str, Any] = field(default_factory=dict)
     slices: dict[str, dict[str, dict[str, float]]] = field(default_factory=dict)
+    smaller_is_better: tuple[str, ...] = ()
 
 
 def open_evaluation(training: str) -> EvaluateResult:

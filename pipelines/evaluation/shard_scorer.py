@@ -19,7 +19,7 @@ class ShardScorer:
         folder: URI of the split.
         shards: Its shards.
         key: Column that tells rows apart.
-        label: Column of truths.
+        labels: Columns of truths.
         columns: Of a prediction.
         archive: The model, as `emberline.pipelines.saved_model.executors.ship` gave it.
     """
@@ -27,7 +27,7 @@ class ShardScorer:
     folder: str
     shards: ShardSet
     key: str
-    label: str
+    labels: tuple[str, ...]
     columns: tuple[PredictionColumn, ...]
     archive: str
 
@@ -40,8 +40,8 @@ class ShardScorer:
             for index in batch.column(0).to_pylist():
                 for rows in read_shard(self.folder, self.shards, self.shards.shards[index]):
                     table = {name: stored_tensor(rows.column(name), shape) for name, shape in shapes.items()}
-                    known = [rows.column(self.key).cast(pa.string()), rows.column(self.label)]
+                    known = [rows.column(self.key).cast(pa.string()), *(rows.column(name) for name in self.labels)]
                     yield pa.RecordBatch.from_arrays(
                         [*known, *arrow_arrays(score(table), self.columns)],
-                        names=[self.key, self.label, *(column.name for column in self.columns)],
+                        names=[self.key, *self.labels, *(column.name for column in self.columns)],
                     )

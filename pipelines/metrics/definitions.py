@@ -3,6 +3,9 @@
 PROBABILITY_FLOOR = 1e-7
 """Probabilities nearer to 0 or 1 than float32 can tell count as this far away."""
 
+CHANCE_AUC = 0.5
+"""What scores without any meaning reach."""
+
 SMALLER_IS_BETTER = frozenset(
     {"log_loss", "brier", "calibration_error", "rmse", "mae", "mse", "eer", "perplexity", "loss"}
 )
@@ -10,5 +13,5 @@ SMALLER_IS_BETTER = frozenset(
 
 
 def is_smaller_better(metric: str) -> bool:
-    """Whether less of a metric of held-out rows, `eval_…`, is better."""
-    return metric.removeprefix("eval_") in SMALLER_IS_BETTER
+    """Whether less of a metric, of the same of held-out rows, `eval_…`, or of one label, `LABEL/…`, is better."""
+    return metric.removeprefix("eval_").rpartition("/")[2] in SMALLER_IS_BETTER

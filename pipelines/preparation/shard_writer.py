@@ -99,8 +99,7 @@ def write_split(rows: DataFrame, job: ShardWriter) -> ShardSet:
     # By a hash of the row, not at random: a recomputed partition holds the same rows in the same order.
     order = F.xxhash64(F.col(schema.key), F.lit(job.preparation.seed))
     shuffled = rows.repartition(job.preparation.shards, order).sortWithinPartitions(order, schema.key)
-    wanted = [*(field.name for field in schema.fields), schema.label.name, schema.key]
-    reports = shuffled.select(*wanted).mapInArrow(job, SHARD_REPORT).collect()
+    reports = shuffled.select(*schema.names).mapInArrow(job, SHARD_REPORT).collect()
     lengths: dict[str, Counter[int]] = {}
     for row in reports:
         for name, counts in json.loads(row["lengths"]).items():

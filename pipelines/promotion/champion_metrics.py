@@ -54,15 +54,16 @@ def champion_on(
     schema = dataset.schema.subset(fields).with_images_of(model.schema)
     raw = dataset.read(spark, version.manifest["source"]["uri"], "eval")
     good = check_rows(raw, schema, labelled=True).where(F.col(REASON).isNull())
-    task, label = task_of(schema.label), schema.label.name
-    columns = f"`{schema.key}` string, `{label}` float, {spark_columns(model.predicted)}"
-    scored = good.mapInArrow(_LabelledScorer(model.schema, schema.key, label, model.predicted, model.archive), columns)
+    task, labels = task_of(schema, recipe=recipe), tuple(label.name for label in schema.labels)
+    truths = ", ".join(f"`{label}` float" for label in labels)
+    columns = f"`{schema.key}` string, {truths}, {spark_columns(model.predicted)}"
+    scored = good.mapInArrow(_LabelledScorer(model.schema, schema.key, labels, model.predicted, model.archive), columns)
     if recipe.evaluation.slices:
         scored = with_slices(spark, scored, recipe, version)
     scored.persist()
     try:
         slices = Slices.of(scored)
-        found = task.evaluate(slices.grouped(scored), label, recipe.evaluation.threshold)
+        found = task.evaluate(slices.grouped(scored), labels[0], recipe.evaluation.threshold)
     finally:
         scored.unpersist()
     metrics, rows = found[ALL].metrics, version.split("eval").rows
@@ -81,7 +82,7 @@ class _LabelledScorer:
 
     schema: Schema
     key: str
-    label: str
+    labels: tuple[str, ...]
     columns: tuple[PredictionColumn, ...]
     archive: str
 
@@ -92,6 +93,6 @@ class _LabelledScorer:
         inputs = self.schema.subset(set(spec))
         for batch in batches:
             scored = arrow_arrays(score(raw_tensors(batch, inputs)), self.columns)
-            label = batch.column(self.label).cast(pa.float32())
-            names = [self.key, self.label, *(column.name for column in self.columns)]
-            yield pa.RecordBatch.from_arrays([batch.column(self.key).cast(pa.string()), label, *scored], names=names)
+            truths = [batch.column(label).cast(pa.float32()) for label in self.labels]
+            names = [self.key, *self.labels, *(column.name for column in self.columns)]
+            yield pa.RecordBatch.from_arrays([batch.column(self.key).cast(pa.string()), *truths, *scored], names=names)

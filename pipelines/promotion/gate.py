@@ -1,5 +1,6 @@
 """The gate between a registered model and the alias `champion`: conditions, each checked and each with its reason."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -87,10 +88,14 @@ def require_slices(recipe: Recipe) -> None:
 def meets_limits(gate: Gate, candidate: JudgedMetrics) -> list[Check]:
     """Conditions that a model has to meet whoever the champion is."""
     value, limit = candidate.metrics[gate.metric], gate.limit
-    # Not `<`: a metric that is no number passes no gate.
-    good = _sign(gate) * value >= _sign(gate) * limit
-    where = "within" if good else "above" if is_smaller_better(gate.metric) else "below"
-    shown = f"{gate.metric} {value:.{DECIMALS}f} is {where} the limit {limit:g}"
+    if limit is None:
+        good = math.isfinite(value)
+        shown = f"{gate.metric} {value:.{DECIMALS}f} is {'a' if good else 'no'} number"
+    else:
+        # Not `<`: a metric that is no number passes no gate.
+        good = _sign(gate) * value >= _sign(gate) * limit
+        where = "within" if good else "above" if _sign(gate) < 0 else "below"
+        shown = f"{gate.metric} {value:.{DECIMALS}f} is {where} the limit {limit:g}"
     checks = [Check(f"limit of {gate.metric}", value, limit, good, shown)]
     for rows, most in ((1, gate.latency_ms), (1000, gate.latency_ms_1000)):
         if most:
@@ -141,7 +146,8 @@ def _slices(gate: Gate, candidate: Slices, champion: Slices) -> list[Check]:
 
 
 def _sign(gate: Gate) -> int:
-    return -1 if is_smaller_better(gate.metric) else 1
+    smaller = is_smaller_better(gate.metric) if gate.smaller_is_better is None else gate.smaller_is_better
+    return -1 if smaller else 1
 
 
 def _apart(one: float, other: float) -> tuple[str, str]:

@@ -82,6 +82,10 @@ def _parse(present: Any, text: str, key: str) -> Any:
         given = ast.literal_eval(text)
     except (ValueError, SyntaxError):
         given = text
+    if present is None:  # a number that is optional
+        if isinstance(given, bool | int | float):
+            return given
+        raise BadInputError(f"--set {key}={text}: expected a number, or True or False.")
     if isinstance(present, bool):
         if str(text).lower() in ("true", "false"):
             return str(text).lower() == "true"

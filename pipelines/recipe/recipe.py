@@ -10,6 +10,7 @@ from typing import Any, Literal, Protocol
 from emberline.features.columns import Column, Numeric, Transformed, describe, stored
 from emberline.features.schema import Schema
 from emberline.features.validation.expectations import Expectations
+from emberline.pipelines.recipe.code import code_name
 from emberline.pipelines.recipe.evaluation import Evaluation, Gate
 from emberline.pipelines.recipe.search_space import Axis
 from emberline.pipelines.recipe.training import Training
@@ -149,6 +150,8 @@ def _plain(value: Any) -> Any:
         return {key: _plain(item) for key, item in value.items()}
     if isinstance(value, Column):
         return {key: _plain(item) for key, item in describe(value).items()}
+    if callable(value):
+        return code_name(value)
     if dataclasses.is_dataclass(value):
         return {item.name: _plain(getattr(value, item.name)) for item in dataclasses.fields(value)}
     return value

@@ -1,13 +1,35 @@
 """How a model is trained: the part of a recipe that its training reads."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal, get_args
+from typing import Any, Literal
 
 from emberline.features.errors import BadInputError, nearest
+from emberline.pipelines.recipe.callback import Callback
 from emberline.pipelines.recipe.interval import Interval
+from emberline.pipelines.recipe.loss import Loss
 from emberline.pipelines.recipe.schedule import Schedule
 
-OptimizerKind = Literal["sgd", "adagrad", "adadelta", "rmsprop", "adam", "adamw", "ftrl"]
+OPTIMIZERS = (
+    "adadelta", "adafactor", "adagrad", "adam", "adamax", "adamw", "ftrl", "lamb", "lion", "muon", "nadam", "rmsprop",
+    "schedulefreeadamw", "sgd",
+)  # fmt: skip
+"""Keras's optimizers, which a test compares with Keras: a recipe is declared without importing it."""
+
+TAKEN_BY = {
+    "momentum": ("sgd", "rmsprop"),
+    "beta_1": ("adam", "adamax", "adamw", "lamb", "lion", "nadam"),
+}
+"""Arguments of `Optimizer` that some kinds alone have."""
+
+DONE_BY_THE_STEP = {
+    "learning_rate": "the field learning_rate", "name": "no name", "clipnorm": "training.clip_norm",
+    "global_clipnorm": "training.clip_norm", "clipvalue": "training.clip_value",
+    "use_ema": "training.average_decay", "ema_momentum": "training.average_decay",
+    "gradient_accumulation_steps": "training.accumulate", "loss_scale_factor": "training.precision",
+}  # fmt: skip
+"""Arguments of Keras's optimizers that would act before gradients are summed, by what does the same after that."""
+
 Mode = Literal["sync", "async", "local"]
 Input = Literal["tensorflow", "spark"]
 Launcher = Literal["barrier", "tensorflowonspark"]
@@ -18,26 +40,33 @@ class Optimizer:
     """One optimizer and the variables it moves.
 
     Args:
-        kind: Keras optimizer.
+        kind: Name of a Keras optimizer, in any case, or a function `(learning_rate, **settings)` that makes one.
         learning_rate: Step size at the start.
         scope: Moves the variables whose name starts with this; the empty scope takes all that are left.
         schedule: How the learning rate changes.
         l1: Strength of L1: times the sum of the sizes of all elements of kernels. `ftrl` has L1 and L2 of its own, over
             all its variables.
         l2: Strength of L2: times the sum of the squares.
-        momentum: Share of the step before that a step takes along (`sgd` only).
-        beta_1: How much of its mean of gradients a step keeps (`adam` and `adamw`).
-        weight_decay: Decoupled weight decay (`adamw` only).
+        momentum: Share of the step before that a step takes along (`sgd` and `rmsprop`).
+        beta_1: How much of its mean of gradients a step keeps (`adam` and its kin).
+        weight_decay: Decoupled weight decay.
         every: It moves its variables in the last of so many steps only: 5 for a generator whose critic takes five steps
             for each of its own. Not in mode `async`, where no step comes before another.
+        settings: Other arguments of the Keras optimizer, by name, such as `{"nesterov": True}`.
+
+    Raises:
+        BadInputError: for a name that Keras does not have, an argument that this kind does not take, or a setting that
+            `Training` has a field for.
 
     Example:
         >>> from emberline.pipelines.recipe import Optimizer, Schedule
         >>> Optimizer("adam", 0.001, schedule=Schedule("cosine", warmup_steps=100)).every
         1
+        >>> Optimizer("Lion", 0.0003, settings={"beta_2": 0.98}).kind
+        'lion'
     """
 
-    kind: OptimizerKind
+    kind: str | Callable[..., Any]
     learning_rate: float
     scope: str = ""
     schedule: Schedule = field(default_factory=Schedule)
@@ -47,10 +76,10 @@ class Optimizer:
     beta_1: float = 0.9
     weight_decay: float = 0.0
     every: int = 1
+    settings: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if self.kind not in get_args(OptimizerKind):
-            raise BadInputError(f"Unknown optimizer {self.kind!r}. {nearest(self.kind, get_args(OptimizerKind))}")
+        self._check_kind()
         if self.every < 1:
             raise BadInputError(
                 f"Optimizer: every must be at least 1, got {self.every}. It is the number of steps between updates."
@@ -61,6 +90,37 @@ class Optimizer:
                 f"Optimizer ftrl with the schedule {self.schedule.kind!r}: its weights shrink with its learning rate, "
                 "so a falling rate unlearns. Keep it constant, or take adagrad or adam."
             )
+
+    def _check_kind(self) -> None:
+        if isinstance(self.kind, str):
+            if self.kind.lower() not in OPTIMIZERS:
+                raise BadInputError(
+                    f"Unknown optimizer {self.kind!r}. {nearest(self.kind.lower(), OPTIMIZERS)} Or give a function of "
+                    "the learning rate that makes one."
+                )
+            object.__setattr__(self, "kind", self.kind.lower())
+            for name, kinds in TAKEN_BY.items():
+                if getattr(self, name) != getattr(type(self), name) and self.kind not in kinds:
+                    raise BadInputError(
+                        f"Optimizer {self.kind!r} takes no {name}; these do: {', '.join(kinds)}. Leave it out, or set "
+                        "it in `settings` if your version of Keras has it."
+                    )
+        elif not callable(self.kind):
+            raise BadInputError(
+                f"An optimizer is the name of a Keras optimizer or a function of the learning rate that makes one, "
+                f"got {self.kind!r}."
+            )
+        for name in self.settings:
+            if name in DONE_BY_THE_STEP:
+                raise BadInputError(
+                    f"Optimizer {self.name!r}: {name} in `settings` would be done by each worker for itself. Use "
+                    f"{DONE_BY_THE_STEP[name]} instead."
+                )
+
+    @property
+    def name(self) -> str:
+        """The kind, or the name of the function that makes it."""
+        return self.kind if isinstance(self.kind, str) else getattr(self.kind, "__name__", type(self.kind).__name__)
 
 
 @dataclass(frozen=True)
@@ -84,6 +144,12 @@ class Training:
         clip_value: Every element of a gradient is cut to at most this size, before `clip_norm`; 0 for any.
         accumulate: Slices of a worker's rows whose gradients are computed one after the other and added up: the same
             step in less memory.
+        loss: What is made smaller, where the task of the label is not to say: the name of a Keras loss, such as
+            `huber` or `focal`; a `Loss` with settings; an object of Keras; or a function `(label, output) -> loss of
+            each row`. Empty: the task's own. Of several labels one for each, by name.
+        loss_weights: Of several labels, what the loss of each is multiplied by, by name; 1 where none is given.
+        standardize_label: The network says of a number how many standard deviations it is from its mean, and the loss
+            is of that; otherwise the number as it is.
         weight: Raw number field that says how much a row counts in training: the loss is the mean of weight times loss.
             Metrics count all rows alike. Empty for none.
         mix_up: Every row is mixed with another of its batch in training, and so are their losses, by shares drawn from
@@ -106,6 +172,7 @@ class Training:
         best_metric: Metric of the held-out rows, such as `eval_auc`, by which the best epoch is chosen: its checkpoint
             is kept beside the latest, and the model is that of the best epoch. Empty: of the last.
         patience: Epochs without a better `best_metric` after which the training ends; 0 for never.
+        callbacks: Called on the chief with an `EpochEnd` at the end of each epoch, in order; they may end the training.
         tensorboard: Write event files, histograms and embedding tables into `tensorboard` below the output.
         profile_steps: First and last step that TensorFlow profiles for TensorBoard, to the next call; empty for none.
         stall_seconds: Without progress for so long, an attempt is given up.
@@ -133,6 +200,9 @@ class Training:
     clip_norm: float = 0.0
     clip_value: float = 0.0
     accumulate: int = 1
+    loss: Any = ""
+    loss_weights: Mapping[str, float] = field(default_factory=dict)
+    standardize_label: bool = True
     weight: str = ""
     mix_up: float = 0.0
     unroll: int = 0
@@ -147,6 +217,7 @@ class Training:
     transfer: bool = False
     best_metric: str = ""
     patience: int = 0
+    callbacks: tuple[Callback, ...] = ()
     tensorboard: bool = True
     profile_steps: tuple[int, ...] = ()
     stall_seconds: int = 600
@@ -193,6 +264,16 @@ class Training:
             )
         if list(self.bucket_boundaries) != sorted(set(self.bucket_boundaries)):
             raise BadInputError(f"training.bucket_boundaries={self.bucket_boundaries} do not rise.")
+        if isinstance(self.loss, Mapping):
+            given = {name: loss if isinstance(loss, str) else Loss.of(loss) for name, loss in self.loss.items()}
+            object.__setattr__(self, "loss", given)
+        elif not isinstance(self.loss, str):
+            object.__setattr__(self, "loss", Loss.of(self.loss))
+        for callback in self.callbacks:
+            if not callable(callback):
+                raise BadInputError(
+                    f"training.callbacks has {callback!r}: expected functions of an EpochEnd, or objects to be called."
+                )
         Interval.parse(self.checkpoint_every)
         if self.profile_steps and (len(self.profile_steps) != 2 or self.profile_steps[0] >= self.profile_steps[1]):
             raise BadInputError(f"training.profile_steps={self.profile_steps}: expected a first and a later last step.")

@@ -35,7 +35,7 @@ class ScoringModel:
     @property
     def predicted(self) -> tuple[PredictionColumn, ...]:
         """Columns of a prediction."""
-        return task_of(self.schema.label).columns
+        return task_of(self.schema).columns
 
     @property
     def called(self) -> str:

@@ -117,7 +117,7 @@ def _tflite(
     target.mkdir(parents=True)
     representative = single_rows(_batches(model, version, "train", REPRESENTATIVE_ROWS), REPRESENTATIVE_ROWS)
     failed = convert(model, representative, target)
-    rows, task = list(_batches(model, version, "eval", EVALUATED_ROWS)), task_of(version.schema.label)
+    rows, task = list(_batches(model, version, "eval", EVALUATED_ROWS)), task_of(version.schema)
     metrics = measure_saved_model(model, rows, task)
     found = []
     for form in FORMS:
@@ -154,7 +154,11 @@ def _batches(model: Path, version: DatasetVersion, split: str, most: int) -> Ite
             columns = {
                 name: stored_tensor(rows.column(name), tuple(item.shape[1:])).numpy() for name, item in wanted.items()
             }
-            yield columns, rows.column(version.label).to_numpy(zero_copy_only=False).astype(np.float32)
+            labels = [rows.column(name).to_numpy(zero_copy_only=False) for name in version.labels]
+            yield (
+                columns,
+                np.stack(labels, axis=1).astype(np.float32) if len(labels) > 1 else labels[0].astype(np.float32),
+            )
             seen += rows.num_rows
             if seen >= most:
                 return

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emberline.pipelines.metrics.definitions import PROBABILITY_FLOOR
-from emberline.pipelines.tasks.task import PredictionColumn, Sums
+from emberline.pipelines.tasks.losses import OwnLoss
+from emberline.pipelines.tasks.task import ROW_LOSS, PredictionColumn, Sums
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -26,23 +27,33 @@ class Binary:
 
     Args:
         classes: Names by class id.
+        loss: The recipe's own, instead.
     """
 
     classes: tuple[str, ...] = ("0", "1")
+    loss: OwnLoss | None = None
 
     outputs = 1
+    judged = "score"
     columns = (PredictionColumn("score", "float"), PredictionColumn("class", "long"))
     metrics = (
         "accuracy", "auc", "pr_auc", "precision", "recall", "f1", "log_loss", "brier", "calibration_error",
         "positive_rate",
     )  # fmt: skip
+    default_metric = "auc"
     tally_length = 3 + 2 * BINS
 
     def losses(self, outputs: "tf.Tensor", label: "tf.Tensor") -> "tf.Tensor":
-        """-ln of the probability given to the true class."""
+        """-ln of the probability given to the true class, or the recipe's own."""
+        if self.loss:
+            return self.loss(outputs, label)
         import tensorflow as tf
 
         return tf.nn.sigmoid_cross_entropy_with_logits(labels=label, logits=outputs)
+
+    def row_losses(self, outputs: "tf.Tensor", label: "tf.Tensor") -> "dict[str, tf.Tensor]":
+        """See `OrdinaryTask`."""
+        return {ROW_LOSS: self.loss(outputs, label)} if self.loss else {}
 
     def predict(self, outputs: "tf.Tensor") -> "dict[str, tf.Tensor]":
         """`score`, the probability of the second class, and `class`, 1 where it exceeds one half."""
@@ -58,6 +69,8 @@ class Binary:
         np.add.at(counts, (truth.astype(int), np.minimum((score * BINS).astype(int), BINS - 1)), 1)
         clipped = np.clip(score, PROBABILITY_FLOOR, 1 - PROBABILITY_FLOOR)
         loss = -np.sum(np.where(truth, np.log(clipped), np.log1p(-clipped)))
+        if self.loss:
+            loss = predicted[ROW_LOSS].numpy().astype(np.float64).sum()
         return np.concatenate([[loss, np.sum((score > 0.5) == truth), len(score)], counts.ravel()])
 
     def held_out(self, sums: Sums) -> dict[str, float]:

@@ -42,6 +42,7 @@ class Embedding:
     outputs = 0
     columns = (PredictionColumn("embedding", "floats"),)
     metrics = ("accuracy", "auc", "eer", "tar_at_far_0.001", "tar_at_far_0.01", "tar_at_far_0.1")
+    default_metric = "auc"
     tally_length = 2 * BINS
 
     def losses(self, outputs: "Mapping[str, tf.Tensor]", label: "tf.Tensor") -> "Losses":

@@ -32,6 +32,7 @@ class Generation:
         PredictionColumn("generated", "floats"),
     )
     metrics = ("realness", "generated_realness")
+    default_metric = "generated_realness"
     tally_length = 4
 
     def losses(self, outputs: "Mapping[str, tf.Tensor]", label: "tf.Tensor") -> "Losses":

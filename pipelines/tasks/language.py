@@ -31,6 +31,7 @@ class Language:
         PredictionColumn("perplexity", "float"),
     )
     metrics = ("perplexity", "loss")
+    default_metric = "perplexity"
     tally_length = 2
 
     def losses(self, outputs: "Mapping[str, tf.Tensor]", label: "tf.Tensor") -> "Losses":

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emberline.pipelines.metrics.definitions import PROBABILITY_FLOOR
-from emberline.pipelines.tasks.task import PredictionColumn, Sums
+from emberline.pipelines.tasks.losses import OwnLoss
+from emberline.pipelines.tasks.task import ROW_LOSS, PredictionColumn, Sums
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -26,10 +27,14 @@ class Multiclass:
 
     Args:
         classes: Names by class id.
+        loss: The recipe's own, instead.
     """
 
     classes: tuple[str, ...]
+    loss: OwnLoss | None = None
 
+    judged = "probabilities"
+    default_metric = "accuracy"
     tally_length = 3
 
     @property
@@ -55,10 +60,16 @@ class Multiclass:
         return tuple(k for k in TOP if k < len(self.classes))
 
     def losses(self, outputs: "tf.Tensor", label: "tf.Tensor") -> "tf.Tensor":
-        """-ln of the probability given to the true class."""
+        """-ln of the probability given to the true class, or the recipe's own."""
+        if self.loss:
+            return self.loss(outputs, label)
         import tensorflow as tf
 
         return tf.nn.sparse_softmax_cross_entropy_with_logits(labels=tf.cast(label, tf.int32), logits=outputs)
+
+    def row_losses(self, outputs: "tf.Tensor", label: "tf.Tensor") -> "dict[str, tf.Tensor]":
+        """See `OrdinaryTask`."""
+        return {ROW_LOSS: self.loss(outputs, label)} if self.loss else {}
 
     def predict(self, outputs: "tf.Tensor") -> "dict[str, tf.Tensor]":
         """`class` (the smallest id of equals), `class_name`, `score` (its probability) and `probabilities`."""
@@ -78,7 +89,10 @@ class Multiclass:
         truth = label.astype(int)
         own = predicted["probabilities"].numpy().astype(np.float64)[np.arange(len(truth)), truth]
         right = np.sum(predicted["class"].numpy() == truth)
-        return np.array([-np.sum(np.log(np.maximum(own, PROBABILITY_FLOOR))), right, len(truth)])
+        loss = -np.sum(np.log(np.maximum(own, PROBABILITY_FLOOR)))
+        if self.loss:
+            loss = predicted[ROW_LOSS].numpy().astype(np.float64).sum()
+        return np.array([loss, right, len(truth)])
 
     def held_out(self, sums: Sums) -> dict[str, float]:
         """Log loss and accuracy."""

@@ -38,6 +38,7 @@ class Reconstruction:
         PredictionColumn("reconstruction", "floats"),
     )
     metrics = ("mse", "psnr", "ssim")
+    default_metric = "psnr"
     tally_length = 4
 
     def losses(self, outputs: "Mapping[str, tf.Tensor]", label: "tf.Tensor") -> "Losses":

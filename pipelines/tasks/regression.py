@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from emberline.features.errors import BadInputError
 from emberline.features.statistics import Statistics
-from emberline.pipelines.tasks.task import PredictionColumn, Sums
+from emberline.pipelines.tasks.losses import OwnLoss
+from emberline.pipelines.tasks.task import ROW_LOSS, PredictionColumn, Sums
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -28,51 +29,71 @@ class Regression:
     Args:
         mean: Of the training split's labels.
         deviation: Their population standard deviation.
+        loss: The recipe's own, instead.
     """
 
     mean: float = 0.0
     deviation: float = 1.0
+    loss: OwnLoss | None = None
 
     outputs = 1
+    judged = "prediction"
     columns = (PredictionColumn("prediction", "float"),)
     metrics = ("rmse", "mae", "r2")
-    tally_length = 3
+    default_metric = "rmse"
+    tally_length = 4
 
     @classmethod
-    def of(cls, statistics: Statistics | None) -> "Regression":
+    def of(
+        cls, statistics: Statistics | None, loss: OwnLoss | None = None, *, standardized: bool = True
+    ) -> "Regression":
         """With what Spark learned of the label; without statistics, for its names alone.
+
+        Args:
+            statistics: Of the training split.
+            loss: The recipe's own.
+            standardized: Whether the network says standard deviations from the mean; otherwise the label as it is.
 
         Raises:
             BadInputError: if the statistics say nothing of the label.
         """
-        if statistics is None:
-            return cls()
+        if statistics is None or not standardized:
+            return cls(loss=loss)
         if statistics.label is None or statistics.label.mean is None:
             raise BadInputError("The dataset version has no statistics of its numeric label. Run etl again.")
-        return cls(statistics.label.mean, statistics.label.deviation or 1.0)  # a constant label has no spread
+        return cls(statistics.label.mean, statistics.label.deviation or 1.0, loss)  # a constant label has no spread
 
     def losses(self, outputs: "tf.Tensor", label: "tf.Tensor") -> "tf.Tensor":
-        """Squared error in standard deviations."""
+        """Squared error in standard deviations, or the recipe's own."""
+        if self.loss:
+            return self.loss(outputs, (label - self.mean) / self.deviation)
         import tensorflow as tf
 
         return tf.math.squared_difference(outputs, (label - self.mean) / self.deviation)
+
+    def row_losses(self, outputs: "tf.Tensor", label: "tf.Tensor") -> "dict[str, tf.Tensor]":
+        """See `OrdinaryTask`."""
+        return {ROW_LOSS: self.losses(outputs, label)} if self.loss else {}
 
     def predict(self, outputs: "tf.Tensor") -> "dict[str, tf.Tensor]":
         """`prediction`."""
         return {"prediction": outputs * self.deviation + self.mean}
 
     def tally(self, predicted: "Mapping[str, tf.Tensor]", label: NDArray[np.float32]) -> Sums:
-        """Squared errors, absolute errors, rows."""
+        """Loss, squared errors, absolute errors, rows."""
         error = predicted["prediction"].numpy().astype(np.float64) - label
-        return np.array([np.sum(error**2), np.sum(np.abs(error)), len(error)])
+        squared = np.sum(error**2)
+        loss = squared / self.deviation**2
+        if self.loss:
+            loss = predicted[ROW_LOSS].numpy().astype(np.float64).sum()
+        return np.array([loss, squared, np.sum(np.abs(error)), len(error)])
 
     def held_out(self, sums: Sums) -> dict[str, float]:
         """The loss, as in training, and the errors in the label's unit."""
-        squared, absolute, rows = sums
-        mean_squared = float(squared / rows)
+        loss, squared, absolute, rows = sums
         return {
-            "eval_loss": mean_squared / self.deviation**2,
-            "eval_rmse": mean_squared**0.5,
+            "eval_loss": float(loss / rows),
+            "eval_rmse": float(squared / rows) ** 0.5,
             "eval_mae": float(absolute / rows),
         }
 

@@ -30,6 +30,7 @@ class Segmentation:
     outputs = 0
     columns = (PredictionColumn("dice", "float"), PredictionColumn("iou", "float"), PredictionColumn("mask", "floats"))
     metrics = ("dice", "iou")
+    default_metric = "dice"
     tally_length = 4
 
     def losses(self, outputs: "Mapping[str, tf.Tensor]", label: "tf.Tensor") -> "Losses":

@@ -22,6 +22,9 @@ Losses: TypeAlias = "tf.Tensor | dict[str, tf.Tensor]"
 LOSS = "loss/"
 """A network of several parts says `loss/SCOPE` for each: the network defines its own losses."""
 
+ROW_LOSS = "loss/row"
+"""Beside a prediction of held-out rows: what a recipe's own loss says of each."""
+
 MAIN, SIDE = "logits", "side/"
 """A network with side classifiers says `logits`, and `side/…` for each of them, of the same shape."""
 
@@ -56,6 +59,10 @@ class Task(Protocol):
     @property
     def metrics(self) -> tuple[str, ...]:
         """Names of the metrics `evaluate` gives, `rows` aside."""
+
+    @property
+    def default_metric(self) -> str:
+        """The one that decides about a champion where a recipe names none."""
 
     def losses(self, outputs: "Outputs", label: "tf.Tensor") -> "Losses":
         """Loss of each row, `[batch]`, or several.
@@ -95,6 +102,20 @@ class Task(Protocol):
         Raises:
             BadInputError: if the rows cannot be judged.
         """
+
+
+class OrdinaryTask(Task, Protocol):
+    """A task of a label that is predicted: a recipe may bring a loss and metrics of its own."""
+
+    def losses(self, outputs: "Outputs", label: "tf.Tensor") -> "tf.Tensor":
+        """Loss of each row, `[batch]`."""
+
+    @property
+    def judged(self) -> str:
+        """Column of the prediction that metrics of a recipe's own are given."""
+
+    def row_losses(self, outputs: "Outputs", label: "tf.Tensor") -> "dict[str, tf.Tensor]":
+        """Where the recipe has a loss of its own, that of each held-out row as `ROW_LOSS`, for `tally`."""
 
 
 @runtime_checkable

@@ -44,6 +44,7 @@ class Translation:
         PredictionColumn("tokens", "float"),
     )
     metrics = ("bleu", "perplexity", "loss", "exact")
+    default_metric = "bleu"
     tally_length = 4
 
     @classmethod

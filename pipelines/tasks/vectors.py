@@ -31,6 +31,7 @@ class Vectors:
         PredictionColumn("pairs", "float"),
     )
     metrics = ("loss",)
+    default_metric = "loss"
     tally_length = 2
 
     def losses(self, outputs: "Mapping[str, tf.Tensor]", label: "tf.Tensor") -> "Losses":

@@ -41,7 +41,8 @@ class TextGenerator:
             for name, spec in self._next.structured_input_signature[1].items() if spec.dtype == tf.float32
         }  # fmt: skip
         features = json.loads((Path(folder) / "features.json").read_text())
-        (column,) = (one for one in features["columns"] if one["name"] not in self._states)
+        read = set(self._next.structured_input_signature[1]) - set(self._states)
+        (column,) = (one for one in features["columns"] if one["name"] in read)
         self._column, (field,) = column["name"], column["fields"]
         self._tokens = Schema.from_json(features["schema"]).field(field).tokens
         listed = features["cardinalities"][self._column] - column["unseen_buckets"]

@@ -44,7 +44,7 @@ def log(saved_model: str, schema: Schema, run_id: str, examples: str) -> ModelIn
         examples: Local Parquet file with a few raw rows.
     """
     inputs = MlflowSchema([ColSpec(_input_type(field), field.name) for field in schema.fields])
-    columns = task_of(schema.label).columns
+    columns = task_of(schema).columns
     outputs = MlflowSchema([ColSpec(PREDICTION_TYPES[column.type], column.name) for column in columns])
     return Model.log(
         artifact_path=None,

@@ -159,6 +159,9 @@ class CoordinatedLoop(Loop):
         rate = seen * training.global_batch / (time.perf_counter() - began)
         return position.after(seen, training.workers).next_epoch(), {"loss": before / seen, "examples_per_second": rate}
 
+    def _agreed(self, wanted: bool) -> bool:
+        return wanted  # the chief alone decides: workers have no epochs
+
     def _evaluate(self) -> dict[str, float]:
         """The task's metrics on the held-out split, by the chief alone."""
         self._update_copy()

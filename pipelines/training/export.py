@@ -91,7 +91,7 @@ def export(recipe: Recipe, version: DatasetVersion, trained: keras.Model, target
     # A model of its own: variables of a distribution strategy do not belong in a file.
     for mine, its in zip(model.variables, trained.variables, strict=True):
         mine.assign(its.value.numpy() if not hasattr(its.value, "values") else its.value.values[0].numpy())
-    task = task_of(version.schema.label, version.statistics)
+    task = task_of(version.schema, version.statistics, recipe)
     scorer = Scorer(
         TransformGraph(schema, columns, version.statistics),
         model,

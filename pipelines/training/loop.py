@@ -8,6 +8,8 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from types import MappingProxyType
 from typing import Any
 
 import keras
@@ -19,14 +21,15 @@ from emberline.features.columns import stored
 from emberline.features.dataset_version import DatasetVersion
 from emberline.features.errors import BadInputError, nearest
 from emberline.features.tensors import padding_mask
-from emberline.pipelines.metrics.definitions import is_smaller_better
 from emberline.pipelines.recipe import Recipe
 from emberline.pipelines.recipe.interval import Interval
+from emberline.pipelines.tasks import smaller_is_better
 from emberline.pipelines.tasks.task import Pictured
 from emberline.pipelines.training.checkpoint import checkpoints
 from emberline.pipelines.training.checkpoint.initial_weights import take_weights
 from emberline.pipelines.training.checkpoint.position import Position
 from emberline.pipelines.training.collective import SumOverWorkers, agree, moving_averages
+from emberline.pipelines.training.epoch_end import EpochOfLoop, call
 from emberline.pipelines.training.input.batches import Batches, ShardBatches, buckets_of
 from emberline.pipelines.training.nonfinite_loss import first_fault
 from emberline.pipelines.training.step.training_step import TrainingStep
@@ -132,6 +135,8 @@ class Loop:
                 self._draw(position.epoch)
                 if training.best_metric:
                     position = self._judge(position, metrics)
+                if training.callbacks:
+                    position = self._called(position, metrics)
                 best_now = position.best is not None and position.best.step == position.step
                 if self.worker == 0 and (writer.is_due(position) or best_now or self._is_over(position)):
                     writer.save(position)
@@ -196,12 +201,27 @@ class Loop:
     def _is_over(self, position: Position) -> bool:
         training, best = self.recipe.training, position.best
         tired = bool(training.patience and best and best.epochs_since >= training.patience)
-        return tired or position.epoch >= training.epochs
+        return tired or bool(position.stopped) or position.epoch >= training.epochs
+
+    def _called(self, position: Position, metrics: dict[str, float]) -> Position:
+        """The same place, once the recipe's callbacks were called on the chief, and all workers know what they want."""
+        why = ""
+        if self.worker == 0:
+            epoch = EpochOfLoop(position.epoch, position.step, MappingProxyType(metrics), self._here)
+            why = call(self.recipe.training.callbacks, epoch)
+        if not self._agreed(bool(why)):
+            return position
+        self.report({"event": "note", "text": f"ended after epoch {position.epoch} by the callback {why}"})
+        return replace(position, stopped=why or "the chief's callback")
+
+    def _agreed(self, wanted: bool) -> bool:
+        """Whether the chief wants it; all workers must call it."""
+        return bool(self._sum_over_workers(np.array([float(wanted)]))[0])
 
     def _judge(self, position: Position, metrics: dict[str, float]) -> Position:
         name = self.recipe.training.best_metric
         # A split of a single class has no AUC: that epoch is no better than any other.
-        return position.judged(metrics.get(name, math.nan), smaller_is_better=is_smaller_better(name))
+        return position.judged(metrics.get(name, math.nan), smaller_is_better=smaller_is_better(self.step.task, name))
 
     def _take_best(self, position: Position) -> None:
         """Goes back to the best epoch, on the worker that exports it."""

@@ -68,13 +68,18 @@ class Iris:
         for split, rows in ROWS.items():
             species = np.arange(rows) % len(SPECIES)
             flowers = np.round(generator.normal(MEANS[species], DEVIATIONS[species]), 1).clip(0.1)
-            posterior = _posterior(flowers)
-            best = {
-                "accuracy": float(np.mean(posterior.argmax(axis=1) == species)),
-                "log_loss": float(-np.mean(np.log(posterior[np.arange(rows), species]))),
-            }
+            best = self.best(flowers, species)
             write_table(directory, split, flowers, species)
         return write_facts(directory, Synthetic(best, seed))
+
+    def best(self, flowers: NDArray[np.float64], species: NDArray[np.int64]) -> dict[str, float]:
+        """Metrics of the true posterior probabilities of synthetic flowers.
+
+        Args:
+            flowers: `[rows, 4]`.
+            species: `[rows]`.
+        """
+        return posterior_scores(posterior(flowers), species)
 
     def synthetic(self, uri: str) -> Synthetic | None:
         """Facts about generated data, None for real data."""
@@ -113,9 +118,19 @@ def parse(lines: DataFrame) -> DataFrame:
     return split_lines(lines.where((line != "") & ~line.rlike(HEADER)), SCHEMA)
 
 
-def _posterior(flowers: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Probability of each species, all equally frequent, given the measures: `[rows, species]`."""
-    distance = (flowers[:, np.newaxis] - MEANS) / DEVIATIONS
-    log_density = -0.5 * np.sum(distance**2, axis=2) - np.sum(np.log(DEVIATIONS), axis=1)
+def posterior(flowers: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Probability of each species, all equally frequent, given the first measures: `[rows, species]`."""
+    known = flowers.shape[1]
+    distance = (flowers[:, np.newaxis] - MEANS[:, :known]) / DEVIATIONS[:, :known]
+    log_density = -0.5 * np.sum(distance**2, axis=2) - np.sum(np.log(DEVIATIONS[:, :known]), axis=1)
     density = np.exp(log_density - log_density.max(axis=1, keepdims=True))
     return density / density.sum(axis=1, keepdims=True)
+
+
+def posterior_scores(probabilities: NDArray[np.float64], species: NDArray[np.int64]) -> dict[str, float]:
+    """`accuracy` and `log_loss`."""
+    own = probabilities[np.arange(len(species)), species]
+    return {
+        "accuracy": float(np.mean(probabilities.argmax(axis=1) == species)),
+        "log_loss": float(-np.mean(np.log(own))),
+    }

@@ -43,12 +43,14 @@ class Position:
         legs: How the steps of the epoch under way were done. Together with the seed and the epoch's number they say
             which rows were seen: the global batch is the same for every number of workers, the order of rows is not.
         best: The best epoch so far, if the recipe names a metric that decides.
+        stopped: Why a callback ended the training here; empty if none did.
     """
 
     step: int = 0
     epoch: int = 0
     legs: tuple[Leg, ...] = ()
     best: Best | None = None
+    stopped: str = ""
 
     @property
     def steps_into_epoch(self) -> int:
@@ -80,4 +82,5 @@ class Position:
     def from_json(cls, value: dict[str, Any]) -> "Position":
         """The reverse of `dataclasses.asdict`."""
         legs, best = tuple(Leg(**leg) for leg in value.get("legs", ())), value.get("best")
-        return cls(value["step"], value["epoch"], legs, Best(**best) if best else None)
+        stopped = value.get("stopped", "")
+        return cls(value["step"], value["epoch"], legs, Best(**best) if best else None, stopped)

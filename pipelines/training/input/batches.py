@@ -27,7 +27,10 @@ BEGINS = "begins"
 
 
 class Batches(Protocol):
-    """One worker's batches: `({input name: [batch, …]}, label [batch])`, and weights `[batch]` if rows have them."""
+    """One worker's batches: `({input name: [batch, …]}, label)`, and weights `[batch]` if rows have them.
+
+    The label is `[batch]`, of several labels `[batch, labels]`.
+    """
 
     @property
     def repeatable(self) -> bool:
@@ -90,8 +93,8 @@ class ShardBatches:
     ) -> None:
         self._version, self._columns = version, tuple(columns)
         self._global_batch, self._worker, self._workers, self._seed = global_batch, worker, workers, seed
-        self._targets = [version.label, weight] if weight else [version.label]
-        self._wanted = [*columns, *self._targets]
+        self._labels, self._weight = version.labels, weight
+        self._wanted = [*columns, *self._labels, *([weight] if weight else [])]
         self._images = version.images
         self._buckets, self._unroll = buckets, unroll
         self._parts = self._count_parts() if unroll else 1
@@ -171,7 +174,7 @@ class ShardBatches:
     def _in_parts(self, inputs: dict[str, tf.Tensor], *targets: tf.Tensor) -> tf.data.Dataset:
         """The parts of a batch of rows, one behind the other."""
         size, width = self._unroll, self._parts * self._unroll + 1
-        rows = tf.shape(targets[0])
+        rows = tf.shape(targets[0])[:1]
         whole = {
             name: tf.pad(value, [[0, 0], [0, width - tf.shape(value)[1]]], constant_values=pad_of(value))
             for name, value in inputs.items()
@@ -190,10 +193,16 @@ class ShardBatches:
     def _ready(self, rows: tf.data.Dataset) -> tf.data.Dataset:
         def tensors(row: dict[str, tf.Tensor]) -> tuple[Any, ...]:
             inputs = {name: padded(row[name], self._images.get(name, ())) for name in self._columns}
-            return inputs, *(row[name] for name in self._targets)
+            weights = [row[self._weight]] if self._weight else []
+            return inputs, side_by_side([row[name] for name in self._labels]), *weights
 
         # Images that are stored as files are decoded there, while the step before is computed.
         return rows.map(tensors, tf.data.AUTOTUNE if self._images else None).prefetch(2)
+
+
+def side_by_side(labels: Sequence[tf.Tensor]) -> tf.Tensor:
+    """The truth as a task takes it: `[batch]` of one label, `[batch, labels]` of several."""
+    return labels[0] if len(labels) == 1 else tf.stack(labels, axis=1)
 
 
 def _at_once(rows: tf.data.Dataset) -> tf.data.Dataset:

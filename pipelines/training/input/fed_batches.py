@@ -15,7 +15,7 @@ from emberline.features.errors import BadInputError
 from emberline.features.tensors import stored_tensor
 from emberline.pipelines.recipe import Recipe
 from emberline.pipelines.training.checkpoint.position import Position
-from emberline.pipelines.training.input.batches import ShardBatches
+from emberline.pipelines.training.input.batches import ShardBatches, side_by_side
 from emberline.pipelines.training.input.feeder import cut, hand_on
 from emberline.pipelines.training.input.inbox import Inbox
 
@@ -58,13 +58,15 @@ class FedBatches:
         self._inputs = [column.name for column in stored(recipe.model.columns)]
         self._images = version.images
         weight = recipe.training.weight
-        self._targets = [version.label, weight] if weight else [version.label]
+        self._labels, self._weight = version.labels, weight
         self._specs = {column.name: _spec(column) for column in columns if column.name in self._inputs}
         self._global_batch, self._workers = recipe.training.global_batch, recipe.training.workers
         self._batch = self._global_batch // self._workers
         self._worker, self._secret = worker, secret
         self._report, self._sum_over_workers = report, sum_over_workers
-        schema = arrow_schema(columns).append(pa.field(version.label, pa.float32()))
+        schema = arrow_schema(columns)
+        for label in version.labels:
+            schema = schema.append(pa.field(label, pa.float32()))
         self._inbox = Inbox(host, secret, schema)
         self._chunks: queue.SimpleQueue[Chunk | None] = queue.SimpleQueue()
         self._steps = 0
@@ -81,7 +83,8 @@ class FedBatches:
         self._steps = 0
         host, port = self._inbox.address
         self._report({"event": "feed", "epoch": position.epoch, "host": host, "port": port})
-        chunks, target = self._chunks, tf.TensorSpec([None], tf.float32)
+        chunks, weight = self._chunks, tf.TensorSpec([None], tf.float32)
+        label = weight if len(self._labels) == 1 else tf.TensorSpec([None, len(self._labels)], tf.float32)
 
         def handed_over() -> Iterator[Chunk]:
             while (chunk := chunks.get()) is not None:
@@ -89,7 +92,7 @@ class FedBatches:
 
         # A chunk is the rows of whole steps: what is not agreed upon never enters the dataset.
         rows = tf.data.Dataset.from_generator(
-            handed_over, output_signature=(self._specs, *(target for _ in self._targets))
+            handed_over, output_signature=(self._specs, label, *([weight] if self._weight else []))
         )
         return rows.rebatch(self._batch, drop_remainder=True).prefetch(2)
 
@@ -154,7 +157,9 @@ class FedBatches:
             for name in self._inputs
         }
         self._steps += steps
-        self._chunks.put((tensors, *(tf.constant(table.column(name).to_numpy()) for name in self._targets)))
+        labels = side_by_side([tf.constant(table.column(name).to_numpy()) for name in self._labels])
+        weights = [tf.constant(table.column(self._weight).to_numpy())] if self._weight else []
+        self._chunks.put((tensors, labels, *weights))
 
     def _even_out(self, held: list[int], target: int) -> None:
         """Moves rows from ranks that hold more than the steps that are left take to those that hold fewer."""

@@ -82,9 +82,11 @@ class Feed:
         self.secret = secrets.token_hex(32)
         columns = recipe.stored_columns
         schema = version.schema
-        stored_schema = arrow_schema(columns).append(pa.field(version.label, pa.float32()))
+        stored_schema = arrow_schema(columns)
+        for label in version.labels:
+            stored_schema = stored_schema.append(pa.field(label, pa.float32()))
         self._transform = RowTransform(schema, columns, version.statistics, stored_schema)
-        self._columns = [*(item.name for item in schema.fields), version.label, REASON]
+        self._columns = [*(item.name for item in schema.fields), *version.labels, REASON]
         self._spark, self._rows, self._trigger, self._say = spark, rows, dict(trigger), say
         self._ranks = len(roles_of(recipe.training))
         self._tag = f"emberline-feed-{uuid.uuid4().hex}"

@@ -1,13 +1,15 @@
 """Recipe optimizers as Keras optimizers, each with the variables it moves."""
 
+import inspect
 from collections.abc import Sequence
 from typing import Any
 
 import keras
 import tensorflow as tf
 
-from emberline.features.errors import BadInputError
+from emberline.features.errors import BadInputError, nearest
 from emberline.pipelines.recipe import Optimizer
+from emberline.pipelines.recipe.training import TAKEN_BY
 from emberline.pipelines.training.step.learning_rate import factor
 
 
@@ -19,6 +21,9 @@ def make(declared: Optimizer, steps: tf.Variable, total_steps: int, epochs: int 
         steps: Steps done, which the schedule follows.
         total_steps: Steps of the whole training; the length of a schedule.
         epochs: Of the whole training.
+
+    Raises:
+        BadInputError: if Keras's optimizer does not take one of the settings, or a recipe's own function makes none.
     """
     rate: Any = declared.learning_rate
     if declared.schedule.changes:
@@ -30,24 +35,30 @@ def make(declared: Optimizer, steps: tf.Variable, total_steps: int, epochs: int 
 
 
 def _keras(declared: Optimizer, rate: Any) -> keras.optimizers.Optimizer:
+    if not isinstance(declared.kind, str):
+        made = declared.kind(rate, **declared.settings)
+        if not isinstance(made, keras.optimizers.Optimizer):
+            raise BadInputError(f"{declared.name} makes no Keras optimizer, but a value of type {type(made).__name__}.")
+        return made
+    arguments: dict[str, Any] = {}
+    if declared.kind in TAKEN_BY["beta_1"]:
+        arguments["beta_1"] = declared.beta_1
+    if declared.kind in TAKEN_BY["momentum"]:
+        arguments["momentum"] = declared.momentum
+    if declared.kind == "ftrl":
+        arguments |= {"l1_regularization_strength": declared.l1, "l2_regularization_strength": declared.l2}
+    if declared.kind == "adamw" or declared.weight_decay:
+        arguments["weight_decay"] = declared.weight_decay
+    by_name = {name.lower(): item for name, item in vars(keras.optimizers).items() if isinstance(item, type)}
+    if declared.kind not in by_name:
+        raise BadInputError(f"Keras {keras.__version__} has no optimizer {declared.kind!r}.")
+    kind = by_name[declared.kind]
+    known = inspect.signature(kind).parameters
+    for name in declared.settings:
+        if name not in known:
+            raise BadInputError(f"Keras's {kind.__name__} takes no {name!r}. {nearest(name, known)}")
     # Without a name, Keras counts the optimizers of the process and calls their variables after that number.
-    name = declared.kind
-    match declared.kind:
-        case "ftrl":
-            l1, l2 = declared.l1, declared.l2
-            return keras.optimizers.Ftrl(rate, l1_regularization_strength=l1, l2_regularization_strength=l2, name=name)
-        case "adamw":
-            return keras.optimizers.AdamW(rate, declared.weight_decay, declared.beta_1, name=name)
-        case "sgd":
-            return keras.optimizers.SGD(rate, declared.momentum, name=name)
-        case "adagrad":
-            return keras.optimizers.Adagrad(rate, name=name)
-        case "adam":
-            return keras.optimizers.Adam(rate, declared.beta_1, name=name)
-        case "adadelta":
-            return keras.optimizers.Adadelta(rate, name=name)
-        case "rmsprop":
-            return keras.optimizers.RMSprop(rate, name=name)
+    return kind(rate, name=declared.kind, **(arguments | dict(declared.settings)))
 
 
 def penalty(declared: Sequence[Optimizer], groups: Sequence[Sequence[keras.Variable]]) -> tf.Tensor:

@@ -39,7 +39,7 @@ class TrainingStep:
 
     def __init__(self, recipe: Recipe, version: DatasetVersion, total_steps: int) -> None:
         training = self._training = recipe.training
-        self.task = task_of(version.schema.label, version.statistics)
+        self.task = task_of(version.schema, version.statistics, recipe)
         keras.utils.set_random_seed(training.seed)
         with _precision(training.precision):
             self.model = recipe.model_module.build(recipe.model, version.cardinalities)
@@ -61,6 +61,7 @@ class TrainingStep:
         self._compute = tf.function(self._gradients, jit_compile=True) if training.jit_compile else self._gradients
         # Rows of many values make batches of many widths, which would each be traced.
         self.predict = tf.function(self._predict, reduce_retracing=True)
+        self._judge = tf.function(self._predict_and_judge, reduce_retracing=True)
         self.raw_outputs = tf.function(partial(self._outputs, training=False), reduce_retracing=True)
 
     def replica_step(self, features: Features, label: tf.Tensor, weight: tf.Tensor | None = None) -> tf.Tensor:
@@ -170,7 +171,7 @@ class TrainingStep:
 
     def tally(self, features: Features, label: tf.Tensor) -> Sums:
         """Sums over the rows of one batch, from which `task.held_out` makes metrics."""
-        return self.task.tally(self.predict(features), label.numpy())
+        return self.task.tally(self._judge(features, label), label.numpy())
 
     def empty_tally(self) -> Sums:
         """The sums over no rows."""
@@ -196,11 +197,21 @@ class TrainingStep:
     def _predict(self, features: Features) -> dict[str, tf.Tensor]:
         return self.task.predict(main_output(self._outputs(features, training=False)))
 
+    def _predict_and_judge(self, features: Features, label: tf.Tensor) -> dict[str, tf.Tensor]:
+        """The prediction, and beside it what a loss of the recipe's own says of each row."""
+        outputs = main_output(self._outputs(features, training=False))
+        row_losses = getattr(self.task, "row_losses", None)
+        return self.task.predict(outputs) | (row_losses(outputs, label) if row_losses else {})
+
     def _named(self) -> dict[str, tf.Variable]:
         """All variables by names that another process gives them too."""
         found = {f"model/{name}": variable for name, variable in named_variables(self.model).items()}
         for index, optimizer in enumerate(self.optimizers):
-            found |= {f"optimizer-{index}/{item.path}": item.value for item in optimizer.variables}
+            # Keras calls an optimizer that came without a name after the number of those before it in the process.
+            named = isinstance(self._training.optimizers[index].kind, str)
+            paths = [item.path if named else f"{place}-{item.name}" for place, item in enumerate(optimizer.variables)]
+            values = [item.value for item in optimizer.variables]
+            found |= {f"optimizer-{index}/{path}": value for path, value in zip(paths, values, strict=True)}
         paths = [weight.path for weight in self.model.trainable_variables]
         found |= self._carried.variables if self._carried else {}
         found |= {f"average/{path}": average for path, average in zip(paths, self._averages, strict=False)}

@@ -1,11 +1,16 @@
 """Recipes: found by name, changed by --set, and every wrong key answered with the nearest right one."""
 
+import functools
 import json
+from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from emberline.features.errors import BadInputError
-from emberline.pipelines.recipe import flatten
+from emberline.pipelines.recipe import Optimizer, flatten
+from emberline.pipelines.recipe.code import code_name
+from emberline.pipelines.recipe.training import OPTIMIZERS
 from emberline.pipelines.recipes import load_recipe, recipe_names
 
 FAMILIES = {"audio", "series", "strokes", "tabular", "text", "vision"}
@@ -69,3 +74,57 @@ def test_an_unknown_recipe_names_the_nearest() -> None:
 
 def test_flatten_gives_dotted_keys() -> None:
     assert flatten({"a": {"b": [1, 2]}, "c": [{"d": 1}, {"d": 2}]}) == {"a.b": [1, 2], "c.0.d": 1, "c.1.d": 2}
+
+
+def test_optimizers_are_those_of_keras() -> None:
+    import keras
+
+    known = {
+        name.lower() for name, item in vars(keras.optimizers).items()
+        if isinstance(item, type) and issubclass(item, keras.optimizers.Optimizer)
+    }  # fmt: skip
+    assert known - set(OPTIMIZERS) == {"optimizer", "lossscaleoptimizer", "multioptimizer"}
+    assert set(OPTIMIZERS) <= known
+
+
+@pytest.mark.parametrize(
+    ("kind", "settings", "message"),
+    [
+        ("adamm", {}, r"Unknown optimizer 'adamm'\. Did you mean 'adam"),
+        (3, {}, "is the name of a Keras optimizer or a function of the learning rate that makes one, got 3"),
+        ("sgd", {"clipnorm": 1.0}, "'sgd': clipnorm in `settings` .* Use training.clip_norm instead"),
+        ("sgd", {"use_ema": True}, "Use training.average_decay instead"),
+    ],
+)
+def test_a_wrong_optimizer_is_refused_where_it_is_declared(kind: Any, settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(BadInputError, match=message):
+        Optimizer(kind, 0.1, settings=settings)
+
+
+def test_an_argument_that_its_kind_does_not_take_is_refused() -> None:
+    with pytest.raises(BadInputError, match=r"Optimizer 'adagrad' takes no momentum; these do: sgd, rmsprop"):
+        Optimizer("adagrad", 0.1, momentum=0.9)
+    with pytest.raises(BadInputError, match=r"--set training.optimizers.0.kind=adamm: Unknown optimizer"):
+        load_recipe("iris_dnn", {"training.optimizers.0.kind": "adamm"})
+
+
+def test_kinds_are_the_same_in_any_case() -> None:
+    assert Optimizer("Adam", 0.1) == Optimizer("adam", 0.1)
+
+
+def test_what_a_recipe_is_given_as_code_is_named_by_what_it_does() -> None:
+    def made(rate: float) -> Any:
+        def factory(learning_rate: float) -> float:
+            return learning_rate * rate
+
+        return factory
+
+    once, again, other = made(1.0), made(1.0), made(2.0)
+    assert code_name(once) == code_name(again)
+    assert code_name(once) != code_name(other), "what it has captured is part of it"
+    assert code_name(functools.partial(once, 1)) != code_name(functools.partial(once, 2))
+    recipe = load_recipe("iris_dnn")
+    training = replace(recipe.training, optimizers=(Optimizer(once, 0.1),))
+    told = replace(recipe, training=training).to_json()["training"]["optimizers"][0]["kind"]
+    assert told == code_name(once)
+    assert told.startswith(f"{__name__}:test_what_a_recipe") or ":test_what_a_recipe" in told

@@ -89,7 +89,7 @@ def test_two_recipes_of_one_name_are_told_apart_in_full(tmp_path: Path, monkeypa
     [
         (RECIPE.replace("epochs=1,", "epochs=1, epoch=2,"), "TypeError: .*unexpected keyword argument 'epoch'", 12),
         (RECIPE.replace("epochs=1,", "epochs=0,"), "BadInputError: training.epochs must be at least 1, got 0", 12),
-        (RECIPE.replace('"adam"', '"Adam"'), "Unknown optimizer 'Adam'. Did you mean 'adam'", 12),
+        (RECIPE.replace('"adam"', '"adamm"'), "Unknown optimizer 'adamm'. Did you mean 'adam'", 12),
         (RECIPE.replace("RECIPE = Recipe(", "RECIPE = Recipe[("), "SyntaxError: ", 7),
         (RECIPE.replace("from rides import network", "import netwrok as network"), "No module named 'netwrok'", 5),
         (RECIPE.replace("network.Config(", "network.config("), "AttributeError: ", 11),

@@ -1,6 +1,8 @@
 """One contract for all tasks: losses, predictions and held-out metrics, against formulas of other hands."""
 
 import dataclasses
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -12,7 +14,7 @@ from emberline.features.schema import Field, Label, Schema
 from emberline.features.statistics import FieldStatistics, Statistics
 from emberline.pipelines.recipe import Gate, Recipe
 from emberline.pipelines.recipes import load_recipe
-from emberline.pipelines.tasks import require_fit, task_of
+from emberline.pipelines.tasks import gate_of, require_fit, task_of
 from emberline.pipelines.tasks.task import Task
 
 TWO = Label("sold", (("no",), ("yes",)))
@@ -148,6 +150,38 @@ def test_recipes_that_fit(label: Label, outputs: int, metric: str) -> None:
 def test_recipes_that_do_not(given: Recipe, data: Schema, message: str) -> None:
     with pytest.raises(BadInputError, match=message):
         require_fit(given, data)
+
+
+@pytest.mark.parametrize(
+    ("label", "outputs", "expected"),
+    [(TWO, 1, ("auc", 0.5)), (THREE, 3, ("accuracy", None)), (NUMBER, 1, ("rmse", None))],
+)
+def test_a_gate_that_names_no_metric_takes_the_tasks_own(
+    label: Label, outputs: int, expected: tuple[str, float | None]
+) -> None:
+    mine = dataclasses.replace(recipe(outputs, ""), gate=Gate())
+    require_fit(mine, schema(label))
+    gate = gate_of(mine, schema(label))
+    assert (gate.metric, gate.limit) == expected
+    assert gate.smaller_is_better is (label is NUMBER)
+
+
+def test_every_task_judges_by_one_of_its_own_metrics() -> None:
+    for purpose in ("reconstruction", "generation", "segmentation", "embedding", "vectors", "language", "translation"):
+        label = dataclasses.replace(THREE, purpose=purpose, writes="text" if purpose == "translation" else "")
+        task = task_of(label)
+        assert task.default_metric in task.metrics, purpose
+
+
+def test_run_refuses_a_wrong_gate_before_it_imports_spark_sql_or_mlflow() -> None:
+    asked = "import sys; from emberline.jobs.run import main; code = main(sys.argv[1:]); "
+    asked += (
+        "print([name for name in ('mlflow', 'tensorflow', 'emberline.pipelines.run') if name in sys.modules], code)"
+    )
+    command = [sys.executable, "-c", asked, "houses_crossed", "--set", "gate.metric=auc"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert "gate.metric is 'auc', and the metrics of a regression label are rmse, mae, r2." in done.stderr
+    assert done.stdout.splitlines()[-1] == "[] 2"
 
 
 def test_top_k_is_counted_where_there_are_more_classes() -> None:

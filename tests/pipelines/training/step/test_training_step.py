@@ -17,7 +17,7 @@ from emberline.features.columns import Identity, Indicator, Numeric
 from emberline.features.dataset_version import DatasetVersion
 from emberline.features.errors import BadInputError
 from emberline.models.tabular import dnn
-from emberline.pipelines.recipe import Optimizer, Recipe
+from emberline.pipelines.recipe import Optimizer, Recipe, Schedule
 from emberline.pipelines.training.checkpoint.position import Position
 from emberline.pipelines.training.input.batches import ShardBatches
 from emberline.pipelines.training.step.training_step import TrainingStep
@@ -275,3 +275,35 @@ def test_two_replicas_do_the_step_of_one(version: DatasetVersion, clip: float, p
     for part in (1, 2):
         for found, wanted in zip(two[part], one[part], strict=True):
             np.testing.assert_allclose(found, wanted, rtol=tolerance, atol=tolerance)
+
+
+class Halving(keras.optimizers.SGD):
+    """A recipe's own optimizer: plain descent at half the rate."""
+
+    def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
+        super().update_step(gradient, variable, learning_rate / 2)
+
+
+@pytest.mark.parametrize("decayed", [False, True])
+def test_an_optimizer_of_ones_own_moves_the_weights(recipe: Make, version: DatasetVersion, decayed: bool) -> None:
+    schedule = Schedule("exponential", factor=0.5) if decayed else Schedule()
+    halved, whole = (
+        trained(recipe(one), version)[0]
+        for one in (Optimizer(Halving, 1.0, schedule=schedule), Optimizer("sgd", 0.5, schedule=schedule))
+    )
+    for mine, theirs in zip(arrays(halved), arrays(whole), strict=True):
+        np.testing.assert_allclose(mine, theirs, rtol=1e-6)
+    names = [name for name in halved.variables if name.startswith("optimizer-0/")]
+    assert names == ["optimizer-0/0-iteration", "optimizer-0/1-learning_rate"][: len(names)]
+
+
+def test_settings_reach_keras(recipe: Make, version: DatasetVersion) -> None:
+    step = step_of(recipe(Optimizer("SGD", 0.5, momentum=0.9, settings={"nesterov": True})), version)
+    assert step.optimizers[0].nesterov
+    assert step.optimizers[0].momentum == 0.9
+    for kind in ("lion", "nadam", "adamax", "lamb", "adafactor"):
+        step_of(recipe(Optimizer(kind, 0.1)), version)
+    with pytest.raises(BadInputError, match=r"Keras's SGD takes no 'nestrov'. Did you mean 'nesterov'"):
+        step_of(recipe(Optimizer("sgd", 0.5, settings={"nestrov": True})), version)
+    with pytest.raises(BadInputError, match="<lambda> makes no Keras optimizer, but a value of type str"):
+        step_of(recipe(Optimizer(lambda rate: "sgd", 0.5)), version)
