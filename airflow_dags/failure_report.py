@@ -8,7 +8,7 @@ log = logging.getLogger("emberline")
 
 
 def report_failure(context: Any) -> None:
-    """`on_failure_callback` of every task: called once, when no retry is left or none would help."""
+    """Reports a failed task as its `on_failure_callback`: called once, when no retry is left or none would help."""
     ti = context["ti"]
     outcome = ti.xcom_pull(task_ids=ti.task_id, key="outcome", map_indexes=ti.map_index)
     if not outcome:
@@ -20,7 +20,7 @@ def report_failure(context: Any) -> None:
 
 
 def run_page(tracking_uri: str, run_id: str) -> str:
-    """Where a person sees the run: a page of the tracking server, or for a store without one, what to look for."""
+    """Returns where a person sees the run: a page of the tracking server, or for a store without one, what to look for."""
     if tracking_uri.startswith("http"):
         return f"{tracking_uri.rstrip('/')}/#/runs/{run_id}"
     return f"{run_id} in {tracking_uri}"

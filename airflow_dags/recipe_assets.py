@@ -7,22 +7,22 @@ from airflow.sdk import Asset
 
 
 def day(data: str) -> Asset:
-    """A day of raw rows that passed the check."""
+    """Returns a day of raw rows that passed the check."""
     return _asset("raw", data)
 
 
 def dataset_version(recipe: str) -> Asset:
-    """A dataset version."""
+    """Returns a dataset version."""
     return _asset("dataset", recipe)
 
 
 def champion(recipe: str) -> Asset:
-    """The registered model's alias `champion`, given to another version."""
+    """Returns the registered model's alias `champion`, given to another version."""
     return _asset("champion", recipe)
 
 
 def predictions(recipe: str) -> Asset:
-    """Predictions of a day."""
+    """Returns the predictions of a day."""
     return _asset("predictions", recipe)
 
 

@@ -45,7 +45,7 @@ class Submission:
 
 
 def read(uri: str) -> Submission | None:
-    """What the file says; None if there is none.
+    """Returns what the file says; None if there is none.
 
     Raises:
         AirflowException: if Airflow cannot open such a place.
@@ -68,7 +68,7 @@ def read(uri: str) -> Submission | None:
 
 
 def mark_reported(uri: str, seen: Submission) -> None:
-    """From now on a submission with this file does its work anew."""
+    """Marks a submission as reported: from now on it runs again."""
     _path(uri).write_text(json.dumps({**asdict(seen), "reported": True}))
 
 

@@ -13,7 +13,7 @@ class BadInputError(ValueError):
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """A sentence that names the closest known spelling, or lists what is known.
+    """Returns a sentence that names the closest known spelling, or lists what is known.
 
     Args:
         name: The name as it was given.

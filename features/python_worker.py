@@ -4,7 +4,7 @@ import gc
 
 
 def keep_out_of_collections() -> None:
-    """In an executor: what is loaded by now stays until the worker ends, and garbage collections pass it over.
+    """Excludes all loaded objects from garbage collection until the worker ends; for executors.
 
     PySpark collects garbage after every task (`pyspark/daemon.py`), which with the half a million objects of an
     imported TensorFlow takes a quarter of a second, as long as a task of some thousand rows.
@@ -19,7 +19,7 @@ def keep_out_of_collections() -> None:
 
 
 def keep_to_own_cores() -> None:
-    """In an executor, before TensorFlow's first operation: it takes as many threads as the task has cores.
+    """Limits TensorFlow to the task's cores; for executors, before TensorFlow's first operation.
 
     More would be its neighbours', and whoever comes first in a Python worker decides for all that follow.
     """
@@ -30,7 +30,7 @@ def keep_to_own_cores() -> None:
 
 
 def take_threads(threads: int) -> None:
-    """Threads of TensorFlow in this process, unless it has run an operation before.
+    """Sets the threads of TensorFlow in this process, unless it has run an operation before.
 
     Args:
         threads: For one operation, and for operations side by side.

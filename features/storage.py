@@ -200,7 +200,7 @@ def write_bytes_atomic(uri: str | os.PathLike[str], data: bytes) -> None:
 
 
 def write_text_atomic(uri: str | os.PathLike[str], text: str) -> None:
-    """`write_bytes_atomic` of UTF-8 text."""
+    """Writes a text as UTF-8, as `write_bytes_atomic` does."""
     write_bytes_atomic(uri, text.encode("utf-8"))
 
 

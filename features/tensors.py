@@ -25,7 +25,7 @@ CODES = "{}__places"
 
 
 def raw_tensors(batch: pa.RecordBatch, schema: Schema) -> dict[str, tf.Tensor]:
-    """The fields of an Arrow batch as the tensors a graph or an exported model takes.
+    """Returns the fields of an Arrow batch as the tensors a graph or an exported model takes.
 
     Args:
         batch: Checked rows; more columns than the schema's are fine.
@@ -39,7 +39,7 @@ def raw_tensors(batch: pa.RecordBatch, schema: Schema) -> dict[str, tf.Tensor]:
 
 
 def encoded_tensors(batch: pa.RecordBatch, schema: Schema, spec: Mapping[str, tf.TensorSpec]) -> dict[str, tf.Tensor]:
-    """The same for `TransformGraph.from_encoded`: single texts as their words and codes, images as pixels.
+    """Returns the same for `TransformGraph.from_encoded`: single texts as their words and codes, images as pixels.
 
     Args:
         batch: As of `raw_tensors`; numbers of arrays may have any width, dictionaries stay encoded. Images are bare
@@ -70,7 +70,7 @@ def _column(batch: pa.RecordBatch, name: str) -> pa.Array:
 
 
 def _raw_tensor(array: pa.Array, field: Field, kind: np.dtype[Any] | None = None) -> tf.Tensor:
-    """The tensor of a field; of numbers, as `kind`, or as graphs of raw columns take them."""
+    """Returns the tensor of a field; of numbers, as `kind`, or as graphs of raw columns take them."""
     if field.is_file:  # hardly ever twice the same: looking for that would only cost
         return _words(array.fill_null(b""))
     if not field.array:
@@ -94,14 +94,14 @@ def _raw_tensor(array: pa.Array, field: Field, kind: np.dtype[Any] | None = None
 
 
 def _mask(lengths: Array) -> Array:
-    """Where a padded matrix of rows of these lengths has values: bool `[rows, longest]`."""
+    """Returns where a padded matrix of rows of these lengths has values: bool `[rows, longest]`."""
     longest = int(lengths.max(initial=0))
     mask: Array = np.arange(longest) < lengths[:, None]
     return mask
 
 
 def _spread(values: Array, mask: Array, mark: Any) -> Array:
-    """A matrix with the values where the mask is True, row by row; `mark` elsewhere."""
+    """Returns a matrix with the values where the mask is True, row by row; `mark` elsewhere."""
     matrix = np.full(mask.shape, mark, values.dtype)
     matrix[mask] = values
     return matrix
@@ -116,7 +116,7 @@ def _numbers(array: pa.Array, field: Field, kind: np.dtype[Any] | None = None) -
 
 
 def _texts(array: pa.Array, mask: Array | None = None) -> tf.Tensor:
-    """Texts `[n]`, or spread over the cells of the mask."""
+    """Returns texts `[n]`, or spread over the cells of the mask."""
     # Making a TensorFlow string costs far more than gathering one: convert each different text once.
     words, codes = _encoded(array)
     if mask is not None:
@@ -126,7 +126,7 @@ def _texts(array: pa.Array, mask: Array | None = None) -> tf.Tensor:
 
 
 def _encoded(array: pa.Array) -> tuple[pa.Array, Array]:
-    """The different texts of a column, and of each row which one it has; a missing text is `""`."""
+    """Returns the different texts of a column, and of each row which one it has; a missing text is `""`."""
     encoded = array if pa.types.is_dictionary(array.type) else array.dictionary_encode()
     words, codes = encoded.dictionary, _numpy(pc.fill_null(encoded.indices, len(encoded.dictionary)))
     if encoded.null_count:
@@ -143,7 +143,7 @@ def _words(words: pa.Array) -> tf.Tensor:
 
 
 def stored_array(tensor: tf.Tensor | Array, shape: tuple[int | None, ...]) -> pa.Array:
-    """One output of the transform graph as the Arrow column that is stored.
+    """Returns one output of the transform graph as the Arrow column that is stored.
 
     Args:
         tensor: `[rows, *shape]`, padded for any number of values.
@@ -167,7 +167,7 @@ def stored_array(tensor: tf.Tensor | Array, shape: tuple[int | None, ...]) -> pa
 
 
 def stored_tensor(array: pa.Array, shape: Sequence[int] = ()) -> tf.Tensor:
-    """The reverse of `stored_array`: what a network takes.
+    """Returns the reverse of `stored_array`: what a network takes.
 
     Args:
         array: The stored column.
@@ -184,8 +184,8 @@ def stored_tensor(array: pa.Array, shape: Sequence[int] = ()) -> tf.Tensor:
 
 
 def padded(value: tf.Tensor | tf.RaggedTensor, shape: Sequence[int] = ()) -> tf.Tensor:
-    """What a network takes, from what `read_epoch` yields: rows of many values padded, images that are stored as files
-    decoded, all else as it is.
+    """Returns what a network takes, from what `read_epoch` yields: rows of many values padded, images that are stored
+    as files decoded, all else as it is.
 
     Args:
         value: A batch of one stored column.
@@ -199,17 +199,19 @@ def padded(value: tf.Tensor | tf.RaggedTensor, shape: Sequence[int] = ()) -> tf.
 
 
 def padding_mask(value: tf.Tensor) -> tf.Tensor:
-    """Where a padded batch of rows of many values has none: bool, its shape. A missing number counts as none, too."""
+    """Returns where a padded batch of rows of many values has none: bool, its shape. A missing number counts as none,
+    too.
+    """
     return tf.math.is_nan(value) if value.dtype.is_floating else value == PAD
 
 
 def pad_of(value: tf.Tensor | tf.RaggedTensor) -> int | float:
-    """What stands behind the end of rows of many values."""
+    """Returns what stands behind the end of rows of many values."""
     return _pad(value.dtype.is_floating)
 
 
 def _decoded(files: tf.Tensor, shape: Sequence[int]) -> tf.Tensor:
-    """Images that are stored as files, which all have this shape."""
+    """Returns images that are stored as files, which all have this shape."""
     from emberline.features.images.decoding import pixels
 
     height, width, channels = shape

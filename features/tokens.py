@@ -58,7 +58,7 @@ class Tokens:
             raise BadInputError(f"Tokens.replace: expected pairs of a pattern and a text, got {self.replace!r}.")
 
     def split(self, texts: "tf.Tensor") -> "tf.RaggedTensor":
-        """The tokens of each text: string `[batch, tokens]`.
+        """Returns the tokens of each text: string `[batch, tokens]`.
 
         Args:
             texts: string `[batch]`.
@@ -78,7 +78,7 @@ class Tokens:
         return tf.strings.ngrams(tokens, tuple(range(1, self.ngrams + 1))) if self.ngrams > 1 else tokens
 
     def split_column(self, column: "pa.ChunkedArray") -> "pa.ChunkedArray":
-        """The tokens of a column of texts as a column of lists; a missing text has none.
+        """Returns the tokens of a column of texts as a column of lists; a missing text has none.
 
         Args:
             column: Texts, plain or dictionary-encoded.

@@ -4,7 +4,7 @@ import keras
 
 
 def own_seed(generator: keras.random.SeedGenerator) -> keras.KerasTensor:
-    """The next seed of a generator, in each replica another one: their generators are in step."""
+    """Returns the next seed of a generator, in each replica another one: their generators are in step."""
     import tensorflow as tf
 
     context = tf.distribute.get_replica_context()

@@ -19,7 +19,7 @@ _FACTS = 8
 
 
 def image_statistics(rows: Rows, fields: Sequence[Field], total: int) -> dict[str, FieldStatistics]:
-    """What is known about images, by field, learned in one pass over their pixels.
+    """Returns what is known about images, by field, learned in one pass over their pixels.
 
     Args:
         rows: Checked rows: images as bare pixels.
@@ -71,7 +71,7 @@ def _numbers(answer: bytes | None) -> list[int]:
 
 
 def _pixels_of(column: pa.ChunkedArray, field: Field) -> list[int]:
-    """Images, then for each channel the sum of its values, then of their squares."""
+    """Returns images, then for each channel the sum of its values, then of their squares."""
     size, channels = prod(field.shape), field.shape[2]
     sums = np.zeros((2, channels), np.int64)
     images = 0
@@ -92,7 +92,7 @@ def _pixels_of(column: pa.ChunkedArray, field: Field) -> list[int]:
 
 
 def _sizes_of(column: pa.ChunkedArray) -> list[int]:
-    """How many sizes are known, and of height and width the least, the sum and the most."""
+    """Returns how many sizes are known, and of height and width the least, the sum and the most."""
     known = column.drop_null()
     if not len(known):
         return [0] * (_FACTS - 1)

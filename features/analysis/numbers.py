@@ -45,19 +45,19 @@ _LEAST_PARTS = 16
 
 
 def found_in(blob: bytes) -> Found:
-    """What `merge_numbers` answered about a field."""
+    """Returns what `merge_numbers` answered about a field."""
     bins, counts, low, high = (column.to_numpy() for column in unpacked(blob).columns)
     return bins, counts, low, high
 
 
 def rows_and_classes(found: Found) -> tuple[int, dict[int, int]]:
-    """All rows, and those of each class that is there, by its id."""
+    """Returns all rows, and those of each class that is there, by its id."""
     facts = dict(zip(found[0].tolist(), found[1].tolist(), strict=True))
     return facts.pop(ROWS, 0), facts
 
 
 def plan(found: Found) -> Plan | None:
-    """What pass two does with a field, from its merged partials of pass one; None where it has no finite value."""
+    """Returns what pass two does with a field, from its merged partials of pass one; None where it has no finite value."""
     _, counts, low, high = _bins(found)
     if not len(counts):
         return None
@@ -88,7 +88,7 @@ def _scale(distances: Floats) -> int:
 
 
 def _edges(counts: Integers, low: Floats, high: Floats, total: int) -> Floats:
-    """Each bucket cut from its smallest to its largest value, into the more parts the more values it holds."""
+    """Returns each bucket cut from its smallest to its largest value, into the more parts the more values it holds."""
     parts = np.where(low == high, 1, np.maximum(_LEAST_PARTS, -(-counts * BINS // total)))
     pieces = [
         [start] if count == 1 else start * (1 - np.arange(count) / count) + end * (np.arange(count) / count)
@@ -100,7 +100,7 @@ def _edges(counts: Integers, low: Floats, high: Floats, total: int) -> Floats:
 def number_statistics(
     ranges: Found | None, shape: Found | None, plan: Plan | None, rows: int, parts: int, *, many: bool
 ) -> FieldStatistics:
-    """The facts about one field, from the merged partials of both passes.
+    """Returns the facts about one field, from the merged partials of both passes.
 
     Args:
         ranges: Of pass one.
@@ -148,7 +148,7 @@ def number_statistics(
 
 
 def _quantiles(counts: Integers, low: Floats, high: Floats, parts: int) -> tuple[tuple[float, ...], float]:
-    """Values at the ranks ceil(n * i / parts), and the largest distance to such a rank as a share of n."""
+    """Returns values at the ranks ceil(n * i / parts), and the largest distance to such a rank as a share of n."""
     last = np.cumsum(counts)
     total = int(last[-1])
     ranks = np.array([max(1, -(-total * index // parts)) for index in range(parts + 1)])
@@ -173,5 +173,5 @@ def _moments(totals: dict[int, int], plan: Plan, first: int, center: float, scal
 
 
 def rounded(value: float) -> float:
-    """Twelve significant digits: what the last bits of a logarithm may differ by between processors is gone."""
+    """Returns the value with twelve significant digits, without the last bits, in which processors may differ."""
     return float(f"{value:.12g}")

@@ -19,7 +19,7 @@ Merge: TypeAlias = Callable[[int, Iterator[pa.RecordBatch]], bytes]
 
 
 def packed(columns: Mapping[str, Any]) -> bytes:
-    """Columns of equal length as bytes."""
+    """Returns the columns of equal length as bytes."""
     batch = pa.record_batch(dict(columns))
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, batch.schema) as writer:
@@ -28,12 +28,12 @@ def packed(columns: Mapping[str, Any]) -> bytes:
 
 
 def unpacked(blob: bytes | pa.Buffer) -> pa.RecordBatch:
-    """What `packed` packed."""
+    """Returns what `packed` packed."""
     return pa.ipc.open_stream(blob).read_next_batch()
 
 
 def partial(field: int, blob: bytes) -> pa.RecordBatch:
-    """What a pass yields: `blob` about field number `field`."""
+    """Returns what a pass yields: `blob` about field number `field`."""
     return pa.record_batch({"field": pa.array([field], pa.int32()), "part": pa.array([blob], pa.binary())})
 
 
@@ -46,7 +46,7 @@ def gather(partials: DataFrame, merge: Merge) -> dict[int, bytes]:
 
 
 def gather_here(partials: Iterable[pa.RecordBatch], merge: Merge) -> dict[int, bytes]:
-    """The same of what a pass yields in this process."""
+    """Returns the same of what a pass yields in this process."""
     rising = sorted(partials, key=lambda part: int(part.column(0)[0].as_py()))
     return _answers(pa.Table.from_batches(_MergeFields(merge)(iter(rising))))
 

@@ -50,7 +50,7 @@ class Values:
     lengths: tuple[int, int]
 
     def finite(self) -> "Values":
-        """The same without infinities; `present` and `lengths` stay."""
+        """Returns the same without infinities; `present` and `lengths` stay."""
         inside = slice(*np.searchsorted(self.values, (np.finfo(float).min, np.inf)).tolist())
         return Values(self.values[inside], self.counts[inside], self.present, self.lengths)
 
@@ -63,7 +63,7 @@ class Runs:
     waiting: int = 0
 
     def add(self, bins: Integers, counts: Integers, low: Floats, high: Floats) -> None:
-        """Take in further counts; a bin may come again."""
+        """Takes in further counts; a bin may come again."""
         self.parts.append((bins, counts, low, high))
         self.waiting += len(bins)
         if self.waiting > _COMPACT:
@@ -71,22 +71,22 @@ class Runs:
             self.waiting = 0
 
     def add_sorted(self, bins: Integers, values: Floats, counts: Integers) -> None:
-        """Take in rising values with their rising bins, and how often each value is there."""
+        """Takes in rising values with their rising bins, and how often each value is there."""
         if len(values):
             starts = np.concatenate(([0], np.flatnonzero(bins[1:] != bins[:-1]) + 1))
             ends = np.append(starts[1:], len(values))
             self.add(bins[starts], np.add.reduceat(counts, starts), values[starts], values[ends - 1])
 
     def fact(self, bin_: int, count: int, low: float = 0.0, high: float = 0.0) -> None:
-        """Take in one bin."""
+        """Takes in one bin."""
         self.add(np.array([bin_]), np.array([count]), np.array([float(low)]), np.array([float(high)]))
 
     def packed(self) -> bytes:
-        """Everything, for `merge_numbers`."""
+        """Returns everything, for `merge_numbers`."""
         return packed(dict(zip(("bin", "count", "low", "high"), self.merged(), strict=True)))
 
     def merged(self) -> Found:
-        """Rising bins, each once: (bins, counts, smallest, largest)."""
+        """Returns rising bins, each once: (bins, counts, smallest, largest)."""
         if not self.parts:
             return np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0), np.empty(0)
         bins, counts, low, high = (np.concatenate(column) for column in zip(*self.parts, strict=True))
@@ -125,7 +125,7 @@ class Plan:
 
 
 def merge_numbers(number: int, partials: Iterable[pa.RecordBatch]) -> bytes:
-    """One blob of all that `Runs.packed` gave for field number `number`."""
+    """Returns one blob of all that `Runs.packed` gave for field number `number`."""
     runs = Runs()
     for part in partials:
         runs.add(*(column.to_numpy() for column in part.columns))
@@ -133,7 +133,7 @@ def merge_numbers(number: int, partials: Iterable[pa.RecordBatch]) -> bytes:
 
 
 def values_of(array: pa.ChunkedArray) -> Values:
-    """The values of a column that are not missing.
+    """Returns the values of a column that are not missing.
 
     Missing are null, NaN, and -1 among integers: what a graph takes as missing.
     """
@@ -146,7 +146,7 @@ def values_of(array: pa.ChunkedArray) -> Values:
 
 
 def lengths_of(array: pa.ChunkedArray, mask: npt.NDArray[np.bool_]) -> tuple[int, tuple[int, int]]:
-    """Rows of a list column that have a value, and the smallest and largest number of values of such a row.
+    """Returns rows of a list column that have a value, and the smallest and largest number of values of such a row.
 
     Args:
         array: The column.
@@ -161,7 +161,7 @@ def lengths_of(array: pa.ChunkedArray, mask: npt.NDArray[np.bool_]) -> tuple[int
 
 
 def _counted(values: Floats) -> tuple[Floats, Integers]:
-    """Rising values and how often each is there."""
+    """Returns rising values and how often each is there."""
     sample = values[:_SAMPLE]
     if len(np.unique(sample)) * 2 > len(sample):  # mostly different: counting them would save nothing
         return np.sort(values), np.ones(len(values), np.int64)
@@ -181,13 +181,13 @@ def _present(array: pa.ChunkedArray) -> tuple[Floats, npt.NDArray[np.bool_]]:
 
 
 def order_key(values: Floats) -> Integers:
-    """Integers in the order of the values, equal only for equal values."""
+    """Returns integers in the order of the values, equal only for equal values."""
     bits = values.view(np.int64)
     return bits ^ ((bits >> 63) & np.int64(0x7FFF_FFFF_FFFF_FFFF))
 
 
 def fixed_point_sums(values: Floats, counts: Integers, bits: int) -> list[int]:
-    """Sums of the leading, the next and the last `bits` binary digits of values in [-1, 1], each exact.
+    """Returns the sums of the leading, the next and the last `bits` binary digits of values in [-1, 1], each exact.
 
     A value counts as often as `counts` says.
 
@@ -204,14 +204,14 @@ def fixed_point_sums(values: Floats, counts: Integers, bits: int) -> list[int]:
 
 
 def distances_from(values: Floats, center: float, scale: int) -> Floats:
-    """Distances to `center` in quarters of 2 ** `scale`."""
+    """Returns distances to `center` in quarters of 2 ** `scale`."""
     # A quarter of each: the difference of the largest doubles of both signs would overflow; so would 2 ** 1074.
     half = scale // 2
     return (values * 0.25 - center * 0.25) * 2.0**-half * 2.0 ** (half - scale)
 
 
 def logarithms(values: Floats) -> Floats:
-    """log(1 + x), negative x counting as 0."""
+    """Returns log(1 + x), negative x counting as 0."""
     return np.log1p(np.maximum(values, 0.0))
 
 
@@ -222,7 +222,7 @@ class Ranges:
     runs: Runs = field(default_factory=Runs)
 
     def add(self, column: pa.ChunkedArray) -> None:
-        """Take in the column's values in some rows."""
+        """Takes in the column's values in some rows."""
         every = values_of(column)
         if every.present:
             finite = every.finite()

@@ -24,7 +24,7 @@ _SCALE = 1 << 20
 
 
 def sound_statistics(rows: Rows, fields: Sequence[Field], total: int) -> dict[str, FieldStatistics]:
-    """What is known about sounds, by field, learned in one pass over them.
+    """Returns what is known about sounds, by field, learned in one pass over them.
 
     Args:
         rows: Checked rows: sounds as WAV files.
@@ -66,14 +66,14 @@ def merge_sounds(_: int, partials: Iterator[pa.RecordBatch]) -> bytes:
 
 
 def _packed(columns: Iterable[np.ndarray]) -> bytes:
-    """A row for each fact: how many there are, the least, the sum and the most."""
+    """Returns a row for each fact: how many there are, the least, the sum and the most."""
     return packed(
         {name: pa.array(column) for name, column in zip(("count", "least", "sum", "most"), columns, strict=True)}
     )
 
 
 def _measured(sound: pa.Buffer) -> np.ndarray:
-    """Seconds, rate and level of a sound as the transform graph decodes it, in whole parts of `_SCALE`."""
+    """Returns the seconds, rate and level of a sound as the transform graph decodes it, in whole parts of `_SCALE`."""
     content = sound.to_pybytes()
     header = read_header(content)
     samples = _decoder(header.rate)(content).numpy().astype(np.float64)
@@ -84,7 +84,7 @@ def _measured(sound: pa.Buffer) -> np.ndarray:
 
 @lru_cache(maxsize=8)
 def _decoder(rate: int) -> Callable[[bytes], Any]:
-    """The transform graph's own decoding, traced once: Spark's Python workers live on."""
+    """Returns the transform graph's own decoding, traced once: Spark's Python workers live on."""
     import tensorflow as tf
 
     from emberline.features.sounds.decoding import waveform

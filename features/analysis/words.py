@@ -61,7 +61,7 @@ class WordCounts:
     waiting: int = 0
 
     def add(self, part: pa.RecordBatch) -> None:
-        """Take in further counts; a word may come again."""
+        """Takes in further counts; a word may come again."""
         self.parts.append(part)
         self.waiting += part.num_rows
         if self.waiting > max(_COMPACT, 2 * self.parts[0].num_rows):
@@ -69,7 +69,7 @@ class WordCounts:
             self.waiting = 0
 
     def add_values(self, values: pa.ChunkedArray) -> None:
-        """Take in texts, or integers, which count by their decimal text; missing ones do not count."""
+        """Takes in texts, or integers, which count by their decimal text; missing ones do not count."""
         different, counts = pc.value_counts(values).flatten()
         missing = pa.scalar(MISSING_INTEGER if pa.types.is_integer(values.type) else "", values.type)
         part = pa.record_batch({"word": different, "count": counts})
@@ -77,7 +77,7 @@ class WordCounts:
         self.add(part.cast(_COUNTS))
 
     def merged(self) -> pa.RecordBatch:
-        """Every word once."""
+        """Returns every word once."""
         if len(self.parts) == 1:
             return self.parts[0]
         words, counts = pa.Table.from_batches(self.parts, _COUNTS).columns
@@ -87,7 +87,7 @@ class WordCounts:
         return pa.record_batch([encoded.dictionary, pa.array(sums)], schema=_COUNTS)
 
     def flush(self, *, least_bytes: int = _FLUSH_BYTES) -> Iterator[bytes]:
-        """All counts as blobs of some MiB, once there are `least_bytes` of them; nothing is left behind then."""
+        """Yields all counts as blobs of a few MiB, once there are `least_bytes` of them; nothing is left behind then."""
         if not self.parts or sum(part.nbytes for part in self.parts) < least_bytes:
             return
         every = self.merged()
@@ -99,7 +99,7 @@ class WordCounts:
 
 
 def text_mask(values: pa.ChunkedArray) -> Any:
-    """Which texts are values: neither null nor empty, as a numpy array."""
+    """Returns which texts are values: neither null nor empty, as a numpy array."""
     return pc.fill_null(pc.not_equal(values, ""), False).to_numpy()
 
 
@@ -137,7 +137,7 @@ class VocabularyWriter:
 
 
 def facts_of(answer: bytes) -> WordFacts:
-    """What a `VocabularyWriter` answered."""
+    """Returns what a `VocabularyWriter` answered."""
     return WordFacts(**json.loads(answer))
 
 

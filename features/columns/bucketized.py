@@ -72,7 +72,7 @@ class Bucketized:
         self.source.check(schema)
 
     def cut_points(self, statistics: Statistics) -> tuple[float, ...]:
-        """The boundaries, given or learned."""
+        """Returns the boundaries, given or learned."""
         if self.boundaries:
             return self.boundaries
         known = statistics.of(self.source.field).quantiles
@@ -82,12 +82,12 @@ class Bucketized:
         return tuple(sorted({known[rank] for rank in ranks}))
 
     def cardinality(self, statistics: Statistics) -> int:
-        """Number of ids."""
+        """Returns the number of ids."""
         elements = self.source.stored_shape[0] if self.source.stored_shape else 1
         return (elements or 1) * (len(self.cut_points(statistics)) + 1)
 
     def graph(self, statistics: Statistics) -> Transform:
-        """int64 `[batch]` or `[batch, elements]`, 0 … cardinality - 1."""
+        """Returns int64 `[batch]` or `[batch, elements]`, 0 … cardinality - 1."""
         import tensorflow as tf
 
         number = self.source.graph(statistics)

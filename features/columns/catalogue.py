@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def stored(columns: Iterable[Column]) -> tuple[Transformed, ...]:
-    """The transformed columns behind `columns`, each once, in order of first use.
+    """Returns the transformed columns behind `columns`, each once, in order of first use.
 
     Raises:
         BadInputError: if two different columns claim one name.
@@ -33,7 +33,7 @@ def stored(columns: Iterable[Column]) -> tuple[Transformed, ...]:
 
 
 def check(columns: Iterable[Column], schema: Schema) -> None:
-    """Every field has the kind and form its columns expect.
+    """Checks that every field has the kind and form its columns expect.
 
     Raises:
         BadInputError: naming the column and the field.
@@ -43,7 +43,7 @@ def check(columns: Iterable[Column], schema: Schema) -> None:
 
 
 def sized(columns: Iterable[Column], schema: Schema) -> Schema:
-    """The schema with its images in the size that their columns store: so checked rows have them."""
+    """Returns the schema with its images in the size that their columns store: so checked rows have them."""
     images = {column.field: column for column in stored(columns) if isinstance(column, Image)}
     fields = tuple(
         replace(field, shape=images[field.name].stored_shape, resize=images[field.name].resize)
@@ -55,12 +55,14 @@ def sized(columns: Iterable[Column], schema: Schema) -> Schema:
 
 
 def needs(columns: Iterable[Column]) -> tuple[Need, ...]:
-    """What Spark must learn for all of `columns`."""
+    """Returns what Spark must learn for all of `columns`."""
     return tuple(dict.fromkeys(need for column in stored(columns) for need in column.needs))
 
 
 def describe(column: Column) -> dict[str, Any]:
-    """A plain description, for `features.json`: kind, name, fields and parameters, columns inside it described too."""
+    """Returns a plain description, for `features.json`: kind, name, fields and parameters, columns inside it described
+    too.
+    """
     values = {key: value for key, value in vars(column).items() if key != "field"}
     if not isinstance(values.get("initial"), str) or not values["initial"]:
         values.pop("initial", None)  # whole tables; a URI is worth telling
@@ -75,7 +77,7 @@ def _plain(value: Any) -> Any:
 
 
 def cardinalities(columns: Iterable[Transformed], statistics: Statistics) -> dict[str, int]:
-    """Number of ids of every categorical column.
+    """Returns the number of ids of every categorical column.
 
     Raises:
         BadInputError: if a column has none, because no row has a value that it could learn.
@@ -91,7 +93,7 @@ def cardinalities(columns: Iterable[Transformed], statistics: Statistics) -> dic
 
 
 def arrow_schema(columns: Iterable[Transformed]) -> "pa.Schema":
-    """The Arrow types in which transformed columns are stored."""
+    """Returns the Arrow types in which transformed columns are stored."""
     import pyarrow as pa
 
     return pa.schema([pa.field(column.name, _arrow_type(column)) for column in columns])

@@ -101,11 +101,13 @@ class Crossed:
             )
 
     def cardinality(self, statistics: Statistics) -> int:
-        """Number of ids."""
+        """Returns the number of ids."""
         return self.buckets
 
     def graph(self, statistics: Statistics) -> Transform:
-        """int64 `[batch]`, `NO_ID` when a key is missing; `[batch, most combinations]` when a key has many values."""
+        """Returns int64 `[batch]`, `NO_ID` when a key is missing; `[batch, most combinations]` when a key has many
+        values.
+        """
         import tensorflow as tf
 
         steps = [None if isinstance(key, str) else key.graph(statistics) for key in self.leaves]
@@ -135,7 +137,7 @@ class Crossed:
         return transform
 
     def _combined(self, values: list["tf.Tensor"], absent: list["tf.Tensor"]) -> "tf.Tensor":
-        """All combinations of the values that are there."""
+        """Returns all combinations of the values that are there."""
         import tensorflow as tf
 
         indices, present, shapes = [], [], []

@@ -96,7 +96,7 @@ def shared_embeddings(
     initial: str | tuple[tuple[float, ...], ...] = "",
     trainable: bool = True,
 ) -> tuple[Embedding, ...]:
-    """One embedding per source, all with one table: the same id has the same vector in each.
+    """Returns one embedding per source, all with one table: the same id has the same vector in each.
 
     Args:
         sources: Columns that give equal values equal ids: they differ in nothing but their fields.
@@ -125,6 +125,6 @@ def shared_embeddings(
 
 
 def _meaning(source: Categorical) -> Categorical:
-    """The column without what does not change its ids."""
+    """Returns the column without what does not change its ids."""
     blank = {key: value for key, value in (("field", ""), ("many", False), ("called", "")) if hasattr(source, key)}
     return replace(source, **blank)  # type: ignore[type-var]

@@ -39,14 +39,15 @@ class RawTensors:
         self._tensors = {name: _split(self._fields[name], tensor) for name, tensor in tensors.items()}
 
     def value(self, name: str) -> tf.Tensor:
-        """The field in its own type, the schema's default in place of missing values.
+        """Returns the field in its own type, the schema's default in place of missing values.
 
         A row without any of many values has the default as its one value.
         """
         return self._spread(name, lambda tensor: self._value(name, tensor))
 
     def each_text(self, name: str, look: Callable[[tf.Tensor], tf.Tensor]) -> tf.Tensor:
-        """What `look` makes of every text (see `text`), one by one; of each different one only once where it can.
+        """Returns what `look` makes of every text (see `text`), one by one; of each different one only once where it
+        can.
 
         Args:
             name: A text or integer field.
@@ -55,7 +56,7 @@ class RawTensors:
         return self._spread(name, lambda tensor: look(self._text(self._value(name, tensor), name)))
 
     def _spread(self, name: str, made: Callable[[tf.Tensor], tf.Tensor]) -> tf.Tensor:
-        """What is made of the tensor of a field, or of its words and then spread over the rows."""
+        """Returns what is made of the tensor of a field, or of its words and then spread over the rows."""
         tensor = self._tensors[name]
         return tf.gather(made(tensor.words), tensor.codes) if isinstance(tensor, Encoded) else made(tensor)
 
@@ -72,7 +73,7 @@ class RawTensors:
         return tf.where(replaced, tf.constant(field.default, tensor.dtype), tensor)
 
     def number(self, name: str, default: float | tuple[float, ...]) -> tf.Tensor:
-        """The field as float32, an array flat; what is still missing becomes `default`, one number or one each."""
+        """Returns the field as float32, an array flat; what is still missing becomes `default`, one number or one each."""
         value = self.value(name)
         if value.dtype == tf.string:
             raise BadInputError(f"Field {name!r} holds text or bytes; a number is needed. Declare it integer or float.")
@@ -85,7 +86,7 @@ class RawTensors:
         return tf.where(missing, tf.constant(default, tf.float32), number)
 
     def text(self, name: str) -> tf.Tensor:
-        """The field as text, integers in decimal; missing is `""`."""
+        """Returns the field as text, integers in decimal; missing is `""`."""
         return self.each_text(name, lambda text: text)
 
     @staticmethod
@@ -97,12 +98,12 @@ class RawTensors:
         return tf.where(value == MISSING_INTEGER, "", tf.strings.as_string(value))
 
     def missing(self, name: str) -> tf.Tensor:
-        """Where the field has neither a value nor a default: bool, the field's shape."""
+        """Returns where the field has neither a value nor a default: bool, the field's shape."""
         field = self._fields[name]
         return self._spread(name, lambda tensor: self._missing(field, self._value(name, tensor)))
 
     def padding_mask(self, name: str) -> tf.Tensor:
-        """Where a row of many values has ended, after its last one that is not missing: bool `[batch, longest]`."""
+        """Returns the padding of rows of many values, after the last one that is not missing: bool `[batch, longest]`."""
         return tf.cumsum(tf.cast(~self.missing(name), tf.int32), axis=1, reverse=True) == 0
 
     @staticmethod

@@ -72,7 +72,7 @@ class Vocabulary(FieldIds):
         check_field(f"Vocabulary {self.name!r}", schema, self.field, ("string", "integer"), many=self.many)
 
     def word_count(self, statistics: Statistics) -> int:
-        """Number of words, given or learned.
+        """Returns the number of words, given or learned.
 
         Raises:
             BadInputError: if nothing was learned, the file cannot be read, or it has fewer words than `size`.
@@ -96,11 +96,13 @@ class Vocabulary(FieldIds):
         return min(found, self.size) if self.size else found
 
     def cardinality(self, statistics: Statistics) -> int:
-        """Number of ids."""
+        """Returns the number of ids."""
         return self.word_count(statistics) + self.unseen_buckets
 
     def graph(self, statistics: Statistics) -> Transform:
-        """int64 `[batch]` or `[batch, longest]`; `NO_ID` for missing words, and for unlisted ones without an id."""
+        """Returns int64 `[batch]` or `[batch, longest]`; `NO_ID` for missing words, and for unlisted ones without an
+        id.
+        """
         import tensorflow as tf
 
         listed = self.word_count(statistics)

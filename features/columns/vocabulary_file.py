@@ -31,7 +31,7 @@ def _pieces(uri: str) -> Iterator[bytes]:
 
 @lru_cache(maxsize=256)
 def count_lines(uri: str) -> int:
-    """Lines of the file, read once per process.
+    """Returns the lines of the file, read once per process.
 
     Raises:
         BadInputError: if it cannot be read.
@@ -44,7 +44,7 @@ def count_lines(uri: str) -> int:
 
 @lru_cache(maxsize=256)
 def count_frequent(uri: str, minimum_count: int) -> int:
-    """Lines of a learned vocabulary, which fall by count, with at least `minimum_count`."""
+    """Returns the lines of a learned vocabulary, which fall by count, with at least `minimum_count`."""
     lines, rest = 0, b""
     for piece in _pieces(uri):
         *whole, rest = (rest + piece).split(b"\n")
@@ -57,7 +57,7 @@ def count_frequent(uri: str, minimum_count: int) -> int:
 
 @lru_cache(maxsize=64)
 def local_words(uri: str, words: int) -> str:
-    """Path of a local file with the first `words` lines, copied at most once per process.
+    """Returns the path of a local file with the first `words` lines, copied at most once per process.
 
     The file itself when it is local and has no more: then TensorFlow reads it where it lies.
     """
@@ -82,7 +82,7 @@ def local_words(uri: str, words: int) -> str:
 
 
 def words_table(uri: str, words: int, *, counted: bool, to_counts: bool = False) -> "tf.lookup.StaticHashTable":
-    """A table from the first `words` words of a file to their places, -1 for others; in a SavedModel, an asset.
+    """Returns a table from the first `words` words of a file to their places, -1 for others; in a SavedModel, an asset.
 
     Args:
         uri: The file.

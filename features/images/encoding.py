@@ -10,7 +10,7 @@ QUALITY = 95
 
 
 def files(pictures: tf.Tensor, form: str) -> pa.Array:
-    """Each picture as a file.
+    """Returns each picture as a file.
 
     Args:
         pictures: uint8 `[rows, height, width, channels]`.

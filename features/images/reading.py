@@ -99,14 +99,16 @@ def _decode_some(
 
 
 def _said(error: "tf.errors.OpError") -> str:
-    """What a decoder said, without TensorFlow's account of where it said it."""
+    """Returns what a decoder said, without TensorFlow's account of where it said it."""
     lines = str(error.message).partition("\n\t [[")[0].strip().splitlines()
     return (lines[-1] if lines else "").replace("'", "’").replace(";", ",")[:120]
 
 
 @lru_cache(maxsize=4)
 def _decoder(shape: tuple[int, int, int], resize: str) -> Callable[[Any], Any]:
-    """The transform graph's own decoding, and how images were turned, traced once: Spark's Python workers live on."""
+    """Returns the transform graph's own decoding, and how images were turned, traced once: Spark's Python workers live
+    on.
+    """
     import tensorflow as tf
 
     from emberline.features.images.decoding import orientations, pixels
@@ -122,7 +124,7 @@ def _decoder(shape: tuple[int, int, int], resize: str) -> Callable[[Any], Any]:
 
 
 def _as_binary(rows: np.ndarray, good: np.ndarray) -> pa.Array:
-    """Rows of bytes as an array that shares their memory."""
+    """Returns rows of bytes as an array that shares their memory."""
     offsets = np.arange(len(rows) + 1, dtype=np.int32) * rows.shape[1]
     bits = None if good.all() else pa.py_buffer(np.packbits(good, bitorder="little"))
     return pa.BinaryArray.from_buffers(
@@ -131,7 +133,7 @@ def _as_binary(rows: np.ndarray, good: np.ndarray) -> pa.Array:
 
 
 def bare_pixels(array: pa.Array, field: Field) -> np.ndarray:
-    """What `read_images` made of a column, in the same memory.
+    """Returns what `read_images` made of a column, in the same memory.
 
     Args:
         array: Binary: bare pixels, nulls.

@@ -36,7 +36,7 @@ class Chart:
 
 
 def histogram(name: str, series: Mapping[str, FieldStatistics], *, whole: bool) -> Chart | None:
-    """Numbers as a histogram of equally wide bins from the smallest to the largest value of all series.
+    """Returns numbers as a histogram of equally wide bins from the smallest to the largest value of all series.
 
     Args:
         name: The field.
@@ -74,7 +74,7 @@ def _edges(low: float, high: float, *, whole: bool) -> list[float]:
 
 
 def bars(name: str, series: Mapping[str, Mapping[str, float]], values: Sequence[str]) -> Chart | None:
-    """Shares of categories, one bar each, in the given order.
+    """Returns shares of categories, one bar each, in the given order.
 
     Args:
         name: The field.
@@ -116,7 +116,7 @@ def _level(height: float) -> str:
 
 
 def _filled(heights: Sequence[float], gap: int) -> str:
-    """Bars from the floor; without a gap they join to one area."""
+    """Returns bars from the floor; without a gap they join to one area."""
     path = "" if gap else f"M0 {HEIGHT}"
     for (left, right), height in zip(itertools.pairwise(_places(len(heights))), heights, strict=True):
         if gap:
@@ -128,7 +128,7 @@ def _filled(heights: Sequence[float], gap: int) -> str:
 
 
 def _outlined(heights: Sequence[float], gap: int) -> str:
-    """The tops of bars; without a gap they join to one line."""
+    """Returns the tops of bars; without a gap they join to one line."""
     path, last = "", ""
     for (left, right), height in zip(itertools.pairwise(_places(len(heights))), heights, strict=True):
         level = _level(height)
@@ -143,7 +143,7 @@ def _outlined(heights: Sequence[float], gap: int) -> str:
 
 
 def figure(value: float | None) -> str:
-    """A number with four digits that count, thousands separated."""
+    """Returns a number with four digits that count, thousands separated."""
     if value is None:
         return "–"
     if value == int(value) and abs(value) < 1e15:
@@ -154,7 +154,7 @@ def figure(value: float | None) -> str:
 
 
 def share(value: float) -> str:
-    """A share in percent; none and all are only what they are."""
+    """Returns a share in percent; none and all are only what they are."""
     if 0 < value < 0.001:
         return "<0.1%"
     if 0.999 < value < 1:

@@ -16,12 +16,12 @@ Mels = NDArray[np.float64]
 
 
 def frame_count(samples: tf.Tensor, window: int, hop: int) -> tf.Tensor:
-    """How many whole frames sounds of so many samples have, at least one of each that has a sample: int32."""
+    """Returns how many whole frames sounds of so many samples have, at least one of each that has a sample: int32."""
     return tf.where(samples > 0, 1 + tf.maximum(samples - window, 0) // hop, 0)
 
 
 def log_mels(samples: tf.Tensor, filters: NDArray[np.float32], window: int, hop: int) -> tf.Tensor:
-    """float32 `[batch, frames, mels]`.
+    """Returns float32 `[batch, frames, mels]`.
 
     Args:
         samples: `[batch, samples]`.
@@ -36,7 +36,7 @@ def log_mels(samples: tf.Tensor, filters: NDArray[np.float32], window: int, hop:
 
 
 def mel_coefficients(logarithms: tf.Tensor, count: int) -> tf.Tensor:
-    """The first mel-frequency cepstral coefficients: `[batch, frames, count]`.
+    """Returns the first mel-frequency cepstral coefficients: `[batch, frames, count]`.
 
     Args:
         logarithms: `log_mels`.
@@ -46,12 +46,12 @@ def mel_coefficients(logarithms: tf.Tensor, count: int) -> tf.Tensor:
 
 
 def fft_length(window: int) -> int:
-    """The next power of two."""
+    """Returns the next power of two."""
     return 1 << (window - 1).bit_length()
 
 
 def mel_filters(rate: int, window: int, mels: int, low: float, high: float, scale: str) -> NDArray[np.float32]:
-    """Weights of frequencies in each filter: `[fft_length / 2 + 1, mels]`.
+    """Returns the weights of frequencies in each filter: `[fft_length / 2 + 1, mels]`.
 
     Args:
         rate: Samples per second.

@@ -37,7 +37,7 @@ class Buckets:
         *,
         skip: int,
     ) -> tf.data.Dataset:
-        """The rows of a share in their new order, without the first `skip`, as tables of a pool each.
+        """Returns the rows of a share in their new order, without the first `skip`, as tables of a pool each.
 
         Args:
             rows_from: The share behind its first so many rows, as tables of any sizes.
@@ -65,7 +65,7 @@ class Buckets:
 
 
 def boundaries_of(lengths: Sequence[int], buckets: int) -> tuple[int, ...]:
-    """Boundaries that leave the least padding, were every row as long as the longest of its bucket.
+    """Returns boundaries that leave the least padding, were every row as long as the longest of its bucket.
 
     Args:
         lengths: Of rows, at equally spaced ranks, rising.

@@ -43,11 +43,11 @@ class Share:
         return int((self.high - self.low).sum())
 
     def select(self, which: slice | Ints) -> "Share":
-        """Some of the pieces."""
+        """Returns some of the pieces."""
         return Share(**{item.name: getattr(self, item.name)[which] for item in fields(self)})
 
     def after(self, row: int) -> "Share":
-        """What is left behind the first `row` rows."""
+        """Returns what is left behind the first `row` rows."""
         bounds = np.cumsum(self.high - self.low)
         piece = int(np.searchsorted(bounds, row, side="right"))
         rest = self.select(slice(piece, None))
@@ -58,7 +58,9 @@ class Share:
         return replace(rest, low=low)
 
     def window_of(self, row: int, window_blocks: int) -> tuple["Share", int, int]:
-        """Where the window of whole pieces with row `row` is: (share from there on, its number, its rows before)."""
+        """Returns where the window of whole pieces with row `row` is: (share from there on, its number, its rows
+        before).
+        """
         bounds = np.cumsum(self.high - self.low)
         window = int(np.searchsorted(bounds, row, side="right")) // window_blocks
         start = window * window_blocks
@@ -67,7 +69,7 @@ class Share:
 
 
 def bounds_of(rows: int, batch_size: int, worker: int, workers: int, drop_remainder: bool) -> tuple[int, int]:
-    """First row of a worker's share and the row behind it.
+    """Returns the first row of a worker's share and the row behind it.
 
     With `drop_remainder` all shares have the same number of whole batches; without it every row belongs to exactly one
     worker and the shares differ by at most one row.
@@ -81,7 +83,7 @@ def bounds_of(rows: int, batch_size: int, worker: int, workers: int, drop_remain
 def rest_of(
     rows: int, global_batch: int, done: Sequence[tuple[int, int]], worker: int, workers: int
 ) -> list[tuple[int, int, int]]:
-    """What is left for a worker of an epoch that other numbers of workers began.
+    """Returns what is left for a worker of an epoch that other numbers of workers began.
 
     The first number of workers fixes the order of rows: its shares, of equal size. Whenever the number changes, what is
     left of all shares, one behind the other, is cut into as many equal shares anew.
@@ -110,7 +112,7 @@ def rest_of(
 
 
 def _slice(pieces: Sequence[tuple[int, int, int]], low: int, high: int) -> list[tuple[int, int, int]]:
-    """Rows `low` to `high` of pieces that lie one behind the other."""
+    """Returns rows `low` to `high` of pieces that lie one behind the other."""
     found, position = [], 0
     for share, skip, take in pieces:
         begin, end = max(low - position, 0), min(high - position, take)
@@ -121,7 +123,7 @@ def _slice(pieces: Sequence[tuple[int, int, int]], low: int, high: int) -> list[
 
 
 def share_of(shard_set: ShardSet, low: int, high: int, *, seed: int | None, epoch: int) -> Share:
-    """The pieces that hold rows `low` to `high` of the epoch's row sequence.
+    """Returns the pieces that hold rows `low` to `high` of the epoch's row sequence.
 
     Compressed files cannot be entered in the middle: there the shards are permuted instead of the blocks.
     """

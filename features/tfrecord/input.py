@@ -50,7 +50,7 @@ def read_epoch(
     shuffle_window_blocks: int = 16,
     buckets: Buckets | None = None,
 ) -> tf.data.Dataset:
-    """The batches of one worker in one epoch.
+    """Returns the batches of one worker in one epoch.
 
     Args:
         base_uri: folder of the set.
@@ -102,7 +102,8 @@ def read_rest(
     shuffle_window_blocks: int = 16,
     buckets: Buckets | None = None,
 ) -> tf.data.Dataset:
-    """The rest of an epoch that other numbers of workers began: exactly the rows that they did not see, each once.
+    """Returns the rest of an epoch that other numbers of workers began: exactly the rows that they did not see, each
+    once.
 
     Args:
         base_uri, shard_set, worker, workers, seed, epoch, columns, shuffle_window_blocks: as in `read_epoch`.
@@ -136,7 +137,7 @@ def read_rest(
 
 
 def _cut(rows: tf.data.Dataset, skip: int, take: int) -> tf.data.Dataset:
-    """Rows `skip` to `skip + take` of a sequence of tables of any sizes."""
+    """Returns rows `skip` to `skip + take` of a sequence of tables of any sizes."""
 
     def next_part(state: tf.Tensor, table: Tensors) -> tuple[tf.Tensor, tuple[tf.Tensor, Tensors]]:
         size = tf.shape(next(iter(table.values())), tf.int64)[0]
@@ -165,7 +166,7 @@ class _Order:
         return [name for name in self.shard_set.schema.names if self.columns is None or name in self.columns]
 
     def rows(self, low: int, high: int, worker: int, workers: int, *, skip: int) -> tf.data.Dataset:
-        """A worker's share without its first `skip` rows, as tables of a window or a pool each."""
+        """Returns a worker's share without its first `skip` rows, as tables of a window or a pool each."""
         if self.buckets is None or self.seed is None:
             return self._windows(low, high, worker, workers, skip=skip)
         return self.buckets.sorted_rows(
@@ -200,7 +201,7 @@ class _Order:
         return dataset.enumerate(window).map(_plain_graph(shuffled), num_parallel_calls=_PARALLEL)
 
     def finish(self, dataset: tf.data.Dataset, batches: int) -> tf.data.Dataset:
-        """Batches of rows as batches of columns."""
+        """Returns batches of rows as batches of columns."""
         parse = {"block": split_columns, "packed": parse_packed, "plain": parse_plain}[self.shard_set.layout]
         dataset = dataset.map(_plain_graph(parse(self.shard_set, self.wanted)), num_parallel_calls=_PARALLEL)
         dataset = dataset.apply(tf.data.experimental.assert_cardinality(batches)).prefetch(4)
@@ -242,12 +243,12 @@ def _check(
 
 
 def _seeds(*values: int) -> list[int]:
-    """Two int64 for TensorFlow's stateless operations, the second with room to count windows."""
+    """Returns two int64 for TensorFlow's stateless operations, the second with room to count windows."""
     return [int(word) for word in np.random.SeedSequence(list(values)).generate_state(2)]
 
 
 def _records(base_uri: str, shard_set: ShardSet, share: Share, *, mixed: bool) -> tf.data.Dataset:
-    """Serialized records in the order of the share: blocks as (record, first row, last row), rows alone.
+    """Returns serialized records in the order of the share: blocks as (record, first row, last row), rows alone.
 
     Compressed files, which can only be read from the start, are interleaved when the order is `mixed` anyway.
     """
@@ -284,7 +285,9 @@ def _records(base_uri: str, shard_set: ShardSet, share: Share, *, mixed: bool) -
 def _whole_files(
     shard_set: ShardSet, share: Share, read: Callable[..., tf.data.Dataset], mixed: bool
 ) -> tf.data.Dataset:
-    """Records of compressed files: one range of records per shard, found by reading the file from its beginning."""
+    """Returns records of compressed files: one range of records per shard, found by reading the file from its
+    beginning.
+    """
     block = shard_set.layout == "block"
     step = shard_set.rows_per_block if block else 1
     runs = np.flatnonzero(np.diff(share.shard, prepend=-1))

@@ -42,7 +42,7 @@ class Shard:
     blocks: tuple[tuple[int, int], ...] = ()
 
     def block_offsets(self) -> list[int]:
-        """Byte offset of each block, and the file's size at the end; [] for compressed files."""
+        """Returns the byte offset of each block, and the file's size at the end; [] for compressed files."""
         offsets, position = [], 0
         for count, size in self.blocks:
             for _ in range(count):
@@ -100,7 +100,7 @@ class ShardSet:
         return sum(shard.rows for shard in self.shards)
 
     def to_json(self) -> dict[str, Any]:
-        """A plain JSON object, readable by people."""
+        """Returns a plain JSON object, readable by people."""
         return {
             "layout": self.layout,
             "codec": self.codec or "none",
@@ -112,7 +112,7 @@ class ShardSet:
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any] | str) -> "ShardSet":
-        """The inverse of `to_json`; takes the object or its text.
+        """Returns the inverse of `to_json`; takes the object or its text.
 
         Raises:
             ManifestError: a field is missing or has an unknown value.
@@ -140,7 +140,7 @@ class ShardSet:
         return found
 
     def verify(self, uri: str) -> None:
-        """Compare the files under `uri` with sizes and checksums.
+        """Compares the files under `uri` with sizes and checksums.
 
         Raises:
             ManifestError: naming the first file that is absent or differs.
@@ -167,7 +167,7 @@ class ShardSet:
                 )
 
     def plan(self, workers: int, global_batch: int) -> Plan:
-        """Equal steps: every worker does floor(rows / global_batch) steps of global_batch / workers rows.
+        """Returns equal steps: every worker does floor(rows / global_batch) steps of global_batch / workers rows.
 
         Raises:
             ValueError: the batch does not divide among the workers, or there are too few rows for one step.
@@ -184,8 +184,8 @@ class ShardSet:
 
 
 def type_name(column: str, kind: pa.DataType) -> str:
-    """How the manifest writes a type: int64, float32, string, binary, int64[n], float32[n], int64[], float32[] or
-    uint8[n].
+    """Returns how the manifest writes a type: int64, float32, string, binary, int64[n], float32[n], int64[], float32[]
+    or uint8[n].
 
     Raises:
         ManifestError: the type is none of these.
@@ -205,12 +205,12 @@ def type_name(column: str, kind: pa.DataType) -> str:
 
 
 def is_list(kind: pa.DataType) -> bool:
-    """Whether each row of the type holds several elements."""
+    """Returns whether each row of the type holds several elements."""
     return bool(pa.types.is_fixed_size_list(kind) or pa.types.is_list(kind))
 
 
 def type_of(name: str) -> pa.DataType:
-    """The inverse of `type_name`."""
+    """Returns the inverse of `type_name`."""
     leaf, bracket, size = name.partition("[")
     if leaf in _LEAVES and not bracket:
         return _LEAVES[leaf]

@@ -22,7 +22,7 @@ Piece = tuple[list[bytes], npt.NDArray[np.int64], npt.NDArray[np.int64]]
 
 
 def remote_records(paths: list[str], shard_set: ShardSet, share: Share) -> tf.data.Dataset:
-    """Serialized records in the order of the share: blocks as (record, first row, last row), rows alone."""
+    """Returns serialized records in the order of the share: blocks as (record, first row, last row), rows alone."""
     read = _compressed if shard_set.codec else _blocks
     block = shard_set.layout == "block"
     records, rows = tf.TensorSpec([None], tf.string), tf.TensorSpec([None], tf.int64)
@@ -41,7 +41,7 @@ def _piece(records: Records, low: int, high: int, block: bool) -> Piece:
 
 
 def _blocks(paths: list[str], shard_set: ShardSet, share: Share) -> Iterator[Piece]:
-    """Byte ranges of uncompressed files, some of them requested ahead."""
+    """Yields the byte ranges of uncompressed files, some of them requested ahead."""
     files: dict[int, pa.NativeFile] = {}
     block = shard_set.layout == "block"
 
@@ -70,7 +70,7 @@ def _blocks(paths: list[str], shard_set: ShardSet, share: Share) -> Iterator[Pie
 
 
 def _compressed(paths: list[str], shard_set: ShardSet, share: Share) -> Iterator[Piece]:
-    """Compressed files, one after the other from their beginning."""
+    """Yields compressed files, one after the other from their beginning."""
     block = shard_set.layout == "block"
     runs = np.flatnonzero(np.diff(share.shard, prepend=-1)).tolist()
     for start, stop in zip(runs, [*runs[1:], len(share)], strict=False):  # no run, no stop

@@ -30,7 +30,7 @@ class Distribution:
 
     @classmethod
     def of(cls, facts: FieldStatistics) -> "Distribution | None":
-        """The distribution of a field's values; None if too little is known."""
+        """Returns the distribution of a field's values; None if too little is known."""
         if not facts.count or facts.minimum is None or facts.maximum is None:
             return None
         low, high = facts.minimum, facts.maximum
@@ -55,7 +55,7 @@ class Distribution:
         return cls(*_rising(known, same=4 * math.ulp(max(abs(low), abs(high)))))
 
     def share_below(self, point: float) -> float:
-        """Share of values smaller than `point`, evenly spread between known points."""
+        """Returns the share of values smaller than `point`, evenly spread between known points."""
         at = bisect.bisect_left(self.points, point)
         if at == len(self.points):
             return 1.0
@@ -67,13 +67,13 @@ class Distribution:
         return self.upto[at - 1] + (self.below[at] - self.upto[at - 1]) * (point - left) / (right - left)
 
     def shares(self, edges: Sequence[float]) -> tuple[float, ...]:
-        """Share of values in each bin `[edge, next edge)`; what lies beyond falls into the outer bins."""
+        """Returns the share of values in each bin `[edge, next edge)`; what lies beyond falls into the outer bins."""
         inner = [self.share_below(edge) for edge in edges[1:-1]]
         return tuple(after - before for before, after in itertools.pairwise([0.0, *inner, 1.0]))
 
 
 def _histogram_points(facts: FieldStatistics, low: float, high: float) -> tuple[list[float], list[float]]:
-    """Edges of a histogram with the share of values below each; only its ends if there is none."""
+    """Returns the edges of a histogram with the share of values below each; only its ends if there is none."""
     bins, total = len(facts.histogram) or 1, sum(facts.histogram) or 1
     edges = [low + (high - low) * index / bins for index in range(bins)] + [high]
     inner = [count / total for count in itertools.accumulate(facts.histogram[:-1])]
@@ -81,7 +81,7 @@ def _histogram_points(facts: FieldStatistics, low: float, high: float) -> tuple[
 
 
 def _rising(known: dict[float, list[float]], same: float) -> tuple[tuple[float, ...], ...]:
-    """Points in order with the shares below and up to them.
+    """Returns points in order with the shares below and up to them.
 
     Args:
         known: What is known of the share around each point.

@@ -42,7 +42,7 @@ L_INFINITY, JENSEN_SHANNON = "L-infinity", "Jensen-Shannon"
 
 
 def distance(field: Field | None, before: FieldStatistics, now: FieldStatistics) -> Distance | None:
-    """The distance between two sets of values of one field, by what they are.
+    """Returns the distance between two sets of values of one field, by what they are.
 
     Args:
         field: The field; None for a numeric label.
@@ -65,7 +65,7 @@ def distance(field: Field | None, before: FieldStatistics, now: FieldStatistics)
 
 
 def l_infinity(before: FieldStatistics, now: FieldStatistics) -> Distance:
-    """The largest difference between the shares of one value, over the listed values.
+    """Returns the largest difference between the shares of one value, over the listed values.
 
     A value listed on one side only is rarer on the other than everything listed there: the distance takes the
     count, between none and that, which brings the two nearest. With complete lists it is exact.
@@ -86,7 +86,9 @@ def l_infinity(before: FieldStatistics, now: FieldStatistics) -> Distance:
 
 
 def listed_counts(facts: FieldStatistics) -> dict[str, int]:
-    """The most frequent values with their counts; long values that begin alike, and are listed cut, count as one."""
+    """Returns the most frequent values with their counts; long values that begin alike, and are listed cut, count as
+    one.
+    """
     counts: dict[str, int] = {}
     for value, count in facts.top:
         counts[value] = counts.get(value, 0) + count
@@ -94,13 +96,13 @@ def listed_counts(facts: FieldStatistics) -> dict[str, int]:
 
 
 def _unlisted(facts: FieldStatistics) -> int:
-    """The largest count that a value outside the list can have."""
+    """Returns the largest count that a value outside the list can have."""
     complete = facts.distinct is not None and facts.distinct <= len(facts.top)
     return 0 if complete or not facts.top else facts.top[-1][1]
 
 
 def class_distance(before: Sequence[int], now: Sequence[int], names: Sequence[str]) -> Distance | None:
-    """L-infinity between the shares of the label's classes."""
+    """Returns L-infinity between the shares of the label's classes."""
     if not sum(before) or not sum(now):
         return None
     sides = [
@@ -111,7 +113,7 @@ def class_distance(before: Sequence[int], now: Sequence[int], names: Sequence[st
 
 
 def common_edges(first: Distribution, second: Distribution, *, whole: bool = False) -> tuple[float, ...]:
-    """Edges of at most `BINS` bins, each of about the same weight in the mean of two distributions.
+    """Returns the edges of at most `BINS` bins, each of about the same weight in the mean of two distributions.
 
     Args:
         first: One distribution.
@@ -131,7 +133,7 @@ def common_edges(first: Distribution, second: Distribution, *, whole: bool = Fal
 
 
 def jensen_shannon(first: Distribution, second: Distribution, *, whole: bool = False) -> Distance:
-    """JS(P, Q) = H((P + Q) / 2) - (H(P) + H(Q)) / 2 over common bins, H the entropy in bits.
+    """Returns JS(P, Q) = H((P + Q) / 2) - (H(P) + H(Q)) / 2 over common bins, H the entropy in bits.
 
     Args:
         first: Distribution P.

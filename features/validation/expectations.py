@@ -90,7 +90,7 @@ class Expectations:
                 )
 
     def of(self, name: str) -> Limits:
-        """The limits of the field `name`."""
+        """Returns the limits of the field `name`."""
         return self.fields.get(name, self.limits)
 
 

@@ -10,7 +10,7 @@ CODE_WIDTH = 100
 
 
 def declaration(schema: Schema) -> str:
-    """The schema as Python code for a dataset module."""
+    """Returns the schema as Python code for a dataset module."""
     fields = "".join(
         textwrap.indent(_call("Field", field, ("name", "kind")) + ",\n", " " * 8) for field in schema.fields
     )
@@ -34,7 +34,7 @@ def _call(name: str, value: Field | Label, leading: tuple[str, ...]) -> str:
 
 
 def _wrapped(value: Any) -> str:
-    """A literal, tuples too long for a line over several."""
+    """Returns a literal, tuples too long for a line over several."""
     line = _literal(value)
     if not isinstance(value, tuple) or len(line) <= CODE_WIDTH:
         return line

@@ -10,7 +10,7 @@ from emberline.features.columns import Spectrum
 
 
 def standardised(frames: keras.KerasTensor) -> keras.KerasTensor:
-    """Every number of a frame with mean 0 and deviation 1 over the training's sounds: `[batch, frames, width]`.
+    """Returns every number of a frame with mean 0 and deviation 1 over the training's sounds: `[batch, frames, width]`.
 
     Batch normalisation without weights of its own: it only learns how large the numbers are.
     """

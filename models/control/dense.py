@@ -23,7 +23,7 @@ class Config:
 
 
 def build(config: Config) -> "keras.Model":
-    """A model from `[batch, size]` to `[batch, outputs]`."""
+    """Returns a model from `[batch, size]` to `[batch, outputs]`."""
     import keras
 
     seen = hidden = keras.Input((config.size,), name="seen")

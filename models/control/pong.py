@@ -22,7 +22,7 @@ GROUNDS = (144, 109)
 
 
 def build() -> "keras.Model":
-    """A model from differences of pictures `[batch, 6400]` to a logit per action `[batch, 3]`."""
+    """Returns a model from differences of pictures `[batch, 6400]` to a logit per action `[batch, 3]`."""
     import keras
 
     seen = keras.Input((SIDE * SIDE,), name="seen")
@@ -31,7 +31,7 @@ def build() -> "keras.Model":
 
 
 def picture(frame: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """The field of the game, every other pixel, 1 where there is a bat or the ball: `[6400]`.
+    """Returns the field of the game, every other pixel, 1 where there is a bat or the ball: `[6400]`.
 
     Args:
         frame: What the Atari shows, `[210, 160, 3]`.

@@ -14,7 +14,7 @@ def hidden_layers(
     outputs: int,
     name: str,
 ) -> keras.KerasTensor:
-    """`[batch]` for a single output, otherwise `[batch, outputs]`.
+    """Returns `[batch]` for a single output, otherwise `[batch, outputs]`.
 
     Args:
         features: `[batch, width]`.

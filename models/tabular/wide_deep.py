@@ -41,7 +41,7 @@ class Config:
 
 
 def build(config: Config, cardinalities: Mapping[str, int]) -> "keras.Model":
-    """A model from stored columns to what the task needs.
+    """Returns a model from stored columns to what the task needs.
 
     Args:
         config: Both towers; one without columns is left out.

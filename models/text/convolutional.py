@@ -38,7 +38,7 @@ class Config:
 
 
 def build(config: Config, cardinalities: Mapping[str, int]) -> "keras.Model":
-    """A model from stored columns to what the task needs.
+    """Returns a model from stored columns to what the task needs.
 
     Args:
         config: Column and layers.

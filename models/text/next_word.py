@@ -29,7 +29,7 @@ class NextWord(keras.layers.Layer):
         self.bias = self.add_weight((self.size,), "zeros", name="bias")
 
     def call(self, hidden: tf.Tensor, ids: tf.Tensor | None = None, training: bool = False) -> tf.Tensor:
-        """Logits `[…, size]`; or losses, the shape of `ids`, where negative ids have any.
+        """Returns logits `[…, size]`; or losses, the shape of `ids`, where negative ids have any.
 
         Args:
             hidden: `[batch, width]`, or `[batch, places, width]` with ids.

@@ -6,7 +6,7 @@ import tensorflow as tf
 
 
 def drawn(shape: tuple[int | tf.Tensor, ...], size: int, seed: tf.Tensor) -> tf.Tensor:
-    """Ids, int64; k of V comes with probability log((k + 2) / (k + 1)) / log(V + 1), and may come again.
+    """Returns ids, int64; k of V comes with probability log((k + 2) / (k + 1)) / log(V + 1), and may come again.
 
     Args:
         shape: How many.
@@ -20,6 +20,6 @@ def drawn(shape: tuple[int | tf.Tensor, ...], size: int, seed: tf.Tensor) -> tf.
 
 
 def expected(ids: tf.Tensor, size: int, draws: int) -> tf.Tensor:
-    """Log of how often each of `ids` comes in so many draws, in the mean."""
+    """Returns the logarithm of the expected number of draws of each of `ids`."""
     place = tf.cast(ids, tf.float32)
     return tf.math.log(tf.math.log((place + 2) / (place + 1)) * (draws / math.log(size + 1)))

@@ -59,7 +59,7 @@ class Config:
 
 
 def build(config: Config, cardinalities: Mapping[str, int]) -> "keras.Model":
-    """A model from ids to what `emberline.pipelines.tasks.vectors` asks for.
+    """Returns a model from ids to what `emberline.pipelines.tasks.vectors` asks for.
 
     Args:
         config: Columns and settings.

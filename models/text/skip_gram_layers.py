@@ -35,7 +35,7 @@ class Thinned(keras.layers.Layer):
         self.seed_generator = keras.random.SeedGenerator()
 
     def call(self, ids: tf.Tensor, frequency: tf.Tensor, training: bool = False) -> tf.Tensor:
-        """Ids, `[batch, fewer words]`; `PAD` behind the end of a row."""
+        """Returns ids, `[batch, fewer words]`; `PAD` behind the end of a row."""
         kept = ids >= 0
         if not training:
             return _closed_up(ids, kept)[:, :EVALUATED_WORDS]
@@ -57,7 +57,8 @@ def _closed_up(ids: tf.Tensor, kept: tf.Tensor) -> tf.Tensor:
 
 
 def _blocks(values: tf.Tensor, margin: int) -> tf.Tensor:
-    """`[batch, words, ...]` as `[batch, blocks, BLOCK + 2 margin, ...]`: each block with so many words to either side.
+    """Returns `[batch, words, ...]` as `[batch, blocks, BLOCK + 2 margin, ...]`: each block with so many words to
+    either side.
 
     What lies before and behind a text is `PAD`, or 0 of floats.
     """
@@ -96,7 +97,7 @@ class NeighbourLoss(keras.layers.Layer):
         self.biases = self.add_weight((self.size,), "zeros", name="biases")
 
     def call(self, ids: tf.Tensor, vectors: tf.Tensor, training: bool = False) -> tuple[tf.Tensor, tf.Tensor]:
-        """Sum of the losses of a text's pairs, and how many these are, both float32 `[batch]`.
+        """Returns the sum of the losses of a text's pairs, and how many these are, both float32 `[batch]`.
 
         Args:
             ids: Words `[batch, words]`, negative behind the end of a row.

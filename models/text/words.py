@@ -12,7 +12,7 @@ from emberline.models.tabular import feature_layers
 def word_vectors(
     words: Embedding, cardinalities: Mapping[str, int], at_most: int = 0
 ) -> tuple[dict[str, keras.KerasTensor], keras.KerasTensor, keras.KerasTensor]:
-    """The vectors of the words of each text.
+    """Returns the vectors of the words of each text.
 
     Args:
         words: One vector per word; nothing is combined.

@@ -89,12 +89,12 @@ class Augmented(keras.layers.Layer):
         return shape
 
     def _draw(self, pixels: keras.KerasTensor, low: float, high: float) -> keras.KerasTensor:
-        """A number for each picture: `[batch, 1, 1, 1]`."""
+        """Returns a number for each picture: `[batch, 1, 1, 1]`."""
         shape = (ops.shape(pixels)[0], 1, 1, 1)
         return keras.random.uniform(shape, low, high, dtype=pixels.dtype, seed=self.seed_generator)
 
     def _moved(self, pixels: keras.KerasTensor) -> keras.KerasTensor:
-        """Flipped, turned about the middle and shifted, in one pass over the pixels."""
+        """Returns the images flipped, rotated about the middle and shifted, in one pass over the pixels."""
         asked, (height, width) = self.augmentation, pixels.shape[1:3]
         numbers = [ops.cast(self._draw(pixels, -1.0, 1.0)[:, 0, 0, 0], "float32") for _ in range(4)]
         turn = numbers[0] * (asked.rotation * pi / 180)
@@ -114,7 +114,9 @@ class Augmented(keras.layers.Layer):
         return ops.cast(moved, pixels.dtype)
 
     def _recoloured(self, pixels: keras.KerasTensor) -> keras.KerasTensor:
-        """Chroma scaled and turned in YIQ, the colour space of NTSC television, which leaves brightness alone."""
+        """Returns the images with chroma scaled and turned in YIQ, the colour space of NTSC television, which leaves
+        brightness alone.
+        """
         asked = self.augmentation
         scale = self._draw(pixels, 1 - asked.saturation, 1 + asked.saturation)
         turn = self._draw(pixels, -asked.hue * pi / 180, asked.hue * pi / 180)

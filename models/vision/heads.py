@@ -7,7 +7,7 @@ from keras import ops
 
 
 def class_logits(features: keras.KerasTensor, outputs: int, name: str = "logits", **dense: Any) -> keras.KerasTensor:
-    """A logit per class `[batch, outputs]`, or of two classes the log-odds of the second, `[batch]`.
+    """Returns a logit per class `[batch, outputs]`, or of two classes the log-odds of the second, `[batch]`.
 
     Args:
         features: `[batch, width]`.
@@ -20,7 +20,7 @@ def class_logits(features: keras.KerasTensor, outputs: int, name: str = "logits"
 
 
 def first_values(biases: bool, deviation: float, bias: float) -> dict[str, Any]:
-    """Arguments of dense and convolutional layers that say what their weights are at the start.
+    """Returns arguments of dense and convolutional layers that set their initial weights.
 
     Args:
         biases: Whether there are any.

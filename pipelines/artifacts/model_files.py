@@ -45,7 +45,7 @@ class ModelFiles:
 
 @contextmanager
 def model_files(tracker: Tracker, uri: str) -> Iterator[ModelFiles]:
-    """A model's files, for the block.
+    """Yields a model's files, for the block.
 
     Args:
         tracker: The registry.

@@ -97,7 +97,7 @@ class Search:
         return sum(trial.state != "running" for trial in self.trials)
 
     def begin(self, number: int, values: dict[str, str]) -> Trial:
-        """The trial with this number; one that has ended already if another had the same values."""
+        """Returns the trial with this number; one that has ended already if another had the same values."""
         name = hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:12]
         with self._lock:
             others = [trial for place, trial in enumerate(self.trials) if trial.values == values and place != number]

@@ -74,7 +74,7 @@ def announce_trained(report: Report) -> None:
 
 
 def _start_heartbeat(report: Report) -> None:
-    """Signs of life, also while a collective blocks the main thread; a stopped process sends none."""
+    """Starts heartbeats, which continue while a collective blocks the main thread; a stopped process sends none."""
 
     usage = Usage()
 
@@ -90,7 +90,9 @@ def _start_heartbeat(report: Report) -> None:
 
 
 def _may_pass(error: Exception) -> bool:
-    """Whether the error may be gone in another attempt: what a lost peer or a taken port causes, not what data does."""
+    """Returns whether the error may be gone in another attempt: what a lost peer or a taken port causes, not what data
+    does.
+    """
     if isinstance(error, ConnectionError | TimeoutError):
         return True
     if isinstance(error, BadInputError):

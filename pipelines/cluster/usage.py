@@ -23,7 +23,7 @@ class Usage:
         self._chosen = [f"--id={visible}"] if visible else []
 
     def __call__(self) -> dict[str, float]:
-        """Figures by name.
+        """Returns figures by name.
 
         Returns:
             `cpu_percent` (100 is one core), `memory_gib` (resident), and where this process sees GPUs
@@ -59,7 +59,7 @@ class Usage:
 
 
 def _resident() -> int:
-    """Bytes of this process in memory: now where Linux tells, else the most there ever were."""
+    """Returns bytes of this process in memory: now where Linux tells, else the most there ever were."""
     try:
         return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
     except OSError:

@@ -108,7 +108,7 @@ def work(
 
 
 def _how_it_ended(code: int, words: str) -> str:
-    """The end of a process that gave no reason itself, in words."""
+    """Returns the end of a process that gave no reason itself, in words."""
     said = f" Its last words:\n{words}" if words else ""
     if code >= 0:
         return f"ended with code {code}.{said}"

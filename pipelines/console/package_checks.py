@@ -25,7 +25,7 @@ class Check:
 
 
 def package_checks() -> list[Check]:
-    """All findings, good and bad."""
+    """Returns all findings, good and bad."""
     return [_python(), _java(), *_packages(), _pyspark_intact(), _setuptools()]
 
 

@@ -12,7 +12,7 @@ from emberline.pipelines.runtime.projects import Project, projects
 
 
 def project_checks() -> list[Check]:
-    """A finding for each project that is known here."""
+    """Returns a finding for each project that is known here."""
     try:
         known = projects()
     except BadInputError as error:

@@ -15,7 +15,7 @@ def show(summary: dict[str, Any]) -> None:
 
 
 def lines(summary: dict[str, Any]) -> list[tuple[str, str]]:
-    """The table's rows: name and value."""
+    """Returns the table's rows: name and value."""
     metrics, model, synthetic = summary["metrics"], summary["model"], summary["synthetic"]
     found = [("pipeline", summary["pipeline"] + (" (synthetic data)" if synthetic else ""))]
     found.append(("rows read", f"{summary['rows_read']:,}"))

@@ -13,7 +13,7 @@ from emberline.pipelines.runtime.catalogue import OURS, Place
 
 
 def list_view(argv: list[str]) -> dict[str, Any]:
-    """`emberline list`: every recipe with its family, size and source, those of projects by their project."""
+    """Returns `emberline list`: every recipe with its family, size and source, those of projects by their project."""
     argparse.ArgumentParser(prog="list", description=list_view.__doc__, allow_abbrev=False).parse_args(argv)
     found, broken = [], []
     counts = KnownCounts()
@@ -33,7 +33,7 @@ def list_view(argv: list[str]) -> dict[str, Any]:
 
 
 def show_view(argv: list[str]) -> dict[str, Any]:
-    """`emberline show NAME`: everything a recipe says, after --set, if it can work with its dataset."""
+    """Returns `emberline show NAME`: everything a recipe says, after --set, if it can work with its dataset."""
     from emberline.pipelines.runtime.arguments import add_overrides
 
     parser = argparse.ArgumentParser(prog="show", description=show_view.__doc__, allow_abbrev=False)
@@ -56,7 +56,7 @@ def show_view(argv: list[str]) -> dict[str, Any]:
 
 
 def doctor_view(argv: list[str]) -> dict[str, Any]:
-    """`emberline doctor`: what this machine, its MLflow store and a cluster have and lack."""
+    """Returns `emberline doctor`: what this machine, its MLflow store and a cluster have and lack."""
     from emberline.pipelines.console.machine_checks import machine_checks
     from emberline.pipelines.console.package_checks import package_checks
     from emberline.pipelines.console.project_checks import project_checks

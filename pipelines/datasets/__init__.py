@@ -19,12 +19,12 @@ _DATASETS = Catalogue("dataset", "DATASET", "emberline.datasets", __name__, __pa
 
 
 def dataset_places() -> dict[str, list[Place]]:
-    """Where all datasets are declared, by name, those of projects among them; modules beside them too."""
+    """Returns where all datasets are declared, by name, those of projects among them; modules beside them too."""
     return _DATASETS.places()
 
 
 def load_dataset(dataset: "str | RawData") -> "Dataset":
-    """The dataset that a recipe names.
+    """Returns the dataset that a recipe names.
 
     Args:
         dataset: Module of this package at any depth, name of a project's dataset, `module:NAME`, or the dataset itself.

@@ -33,7 +33,7 @@ def write_facts(directory: str, facts: Synthetic) -> Synthetic:
 
 
 def read_facts(uri: str) -> Synthetic | None:
-    """What `write_facts` kept, or None when the data is not ours.
+    """Returns what `write_facts` kept, or None when the data is not ours.
 
     Raises:
         BadInputError: if another version of emberline wrote them.
@@ -55,13 +55,13 @@ def write_lines(directory: str, name: str, lines: list[str]) -> None:
 
 
 def binary_scores(label: NDArray[np.float64], probability: NDArray[np.float64]) -> dict[str, float]:
-    """`auc` and `accuracy` of the probabilities that labels were drawn from."""
+    """Returns `auc` and `accuracy` of the probabilities that labels were drawn from."""
     right = np.mean((probability > 0.5) == (label > 0.5))
     return {"auc": roc_auc(label, probability), "accuracy": float(right)}
 
 
 def roc_auc(label: NDArray[np.float64], score: NDArray[np.float64]) -> float:
-    """Area under the ROC curve by the rank-sum formula of Mann and Whitney; ties share their mean rank."""
+    """Returns the area under the ROC curve by the rank-sum formula of Mann and Whitney; ties share their mean rank."""
     _, inverse, counts = np.unique(score, return_inverse=True, return_counts=True)
     mean_rank = np.cumsum(counts) - (counts - 1) / 2
     positives = float(label.sum())

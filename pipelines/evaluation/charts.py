@@ -74,7 +74,7 @@ def roc(curves: Mapping[str, Mapping[str, Sequence[float]]], metrics: Mapping[st
 
 
 def precision_recall(curves: Mapping[str, Mapping[str, Sequence[float]]], metrics: Mapping[str, Numbers]) -> Drawing:
-    """Precision over recall, of every threshold; arguments as for `roc`."""
+    """Returns precision over recall, of every threshold; arguments as for `roc`."""
     lines = {}
     for name, curve in curves.items():
         recall = _shares(curve["hits"])
@@ -86,7 +86,7 @@ def precision_recall(curves: Mapping[str, Mapping[str, Sequence[float]]], metric
 
 
 def calibration(bins: Mapping[str, Sequence[Numbers]], metrics: Mapping[str, Numbers]) -> Drawing:
-    """What came true over what was predicted.
+    """Returns what came true over what was predicted.
 
     Args:
         bins: By series, rows, mean score and share of positives of each bin.
@@ -109,7 +109,7 @@ def calibration(bins: Mapping[str, Sequence[Numbers]], metrics: Mapping[str, Num
 
 
 def errors(found: Mapping[str, Mapping[str, Any]]) -> Drawing:
-    """Share of rows by error.
+    """Returns the share of rows by error.
 
     Args:
         found: By series, `limit` and `rows` of each bin from -limit to limit.

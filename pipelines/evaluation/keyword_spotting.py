@@ -25,7 +25,7 @@ class Heard(NamedTuple):
 def listen(
     model: str, samples: NDArray[np.floating], rate: int, *, window: int, stride: int, field: str = "sound"
 ) -> Heard:
-    """Probabilities over time.
+    """Returns probabilities over time.
 
     Args:
         model: Local folder of an exported model that takes WAV files.

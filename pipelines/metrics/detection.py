@@ -15,7 +15,7 @@ _MATCHED = "class string, score double, hit boolean, threshold double"
 
 
 def detection_metrics(found: DataFrame, truths: DataFrame, thresholds: Sequence[float] = (0.5,)) -> GroupMetrics:
-    """Average precision of every class, at every overlap.
+    """Returns average precision of every class, at every overlap.
 
     Args:
         found: `image`, `class`, `score` and `box` (left, top, right, bottom) of each detection.
@@ -59,7 +59,7 @@ def detection_metrics(found: DataFrame, truths: DataFrame, thresholds: Sequence[
 
 
 def overlaps(boxes: _Numbers, others: _Numbers) -> _Numbers:
-    """Intersection over union of every box with every other: `[boxes, others]`.
+    """Returns intersection over union of every box with every other: `[boxes, others]`.
 
     Args:
         boxes: `[boxes, 4]`, left, top, right and bottom.

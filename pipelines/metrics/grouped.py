@@ -30,7 +30,7 @@ class GroupMetrics:
 
 
 def spread(rows: DataFrame) -> DataFrame:
-    """Every row once for each of its groups.
+    """Returns every row once for each of its groups.
 
     Args:
         rows: With `GROUPS`, an array of integers; without it, every row belongs to `ALL` alone. Select what the
@@ -45,7 +45,7 @@ def spread(rows: DataFrame) -> DataFrame:
 
 
 def groups_of(rows: DataFrame) -> list[str]:
-    """The column `GROUPS`, where there is one, to select beside others."""
+    """Returns the column `GROUPS`, where there is one, to select beside others."""
     return [GROUPS] if GROUPS in rows.columns else []
 
 

@@ -70,7 +70,7 @@ def spot(
     labels: Sequence[str],
     spotting: Spotting | None = None,
 ) -> list[Word]:
-    """The words in a recording.
+    """Returns the words in a recording.
 
     Args:
         milliseconds: When each window begins, rising.
@@ -109,7 +109,7 @@ def spot(
 def streaming_counts(
     found: Sequence[Word], said: Sequence[Word], tolerance_milliseconds: float = 750.0
 ) -> StreamCounts:
-    """How well spotted words fit those that were said.
+    """Returns how well spotted words fit those that were said.
 
     Args:
         found: What `spot` gave.

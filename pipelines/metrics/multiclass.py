@@ -12,7 +12,7 @@ from emberline.pipelines.metrics.grouped import ALL, GROUP, GroupMetrics, groups
 
 
 def multiclass_metrics(scored: DataFrame, label: str, classes: int, top: Sequence[int] = ()) -> dict[int, GroupMetrics]:
-    """Accuracy, log loss, top-k accuracy and F1.
+    """Returns the accuracy, log loss, top-k accuracy and F1.
 
     Args:
         scored: One row per example, with the predicted `class` and the `probabilities` of all classes; and its groups,

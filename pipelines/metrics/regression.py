@@ -14,7 +14,7 @@ ERROR_SPAN = 3.0
 
 
 def regression_metrics(scored: DataFrame, label: str, prediction: str) -> dict[int, GroupMetrics]:
-    """Errors in the label's unit, and the share of its variance that is explained.
+    """Returns errors in the label's unit, and the share of its variance that is explained.
 
     Args:
         scored: One row per example; with its groups, if it has more than one (see `spread`).

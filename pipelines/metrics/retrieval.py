@@ -7,7 +7,7 @@ from emberline.pipelines.metrics.grouped import GroupMetrics, require_rows
 
 
 def retrieval_metrics(items: DataFrame, query: str, score: str, relevant: str) -> GroupMetrics:
-    """How well scores put the relevant items of each query first.
+    """Returns how well scores put the relevant items of each query first.
 
     Args:
         items: One row per item of a query. The items of one query are sorted in one task.

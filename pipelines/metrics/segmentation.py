@@ -12,7 +12,7 @@ from emberline.pipelines.metrics.grouped import GroupMetrics, require_rows
 
 
 def segmentation_metrics(masks: DataFrame, truth: str, predicted: str, classes: int) -> GroupMetrics:
-    """Overlap of predicted and true regions, counted over the pixels of all images together.
+    """Returns the overlap of predicted and true regions, counted over the pixels of all images together.
 
     Args:
         masks: One row per image.

@@ -24,7 +24,7 @@ _SUMS = {"length": "long", "closest": "long",
 
 
 def loss_per_token(texts: DataFrame, loss: str, tokens: str) -> dict[int, GroupMetrics]:
-    """Mean loss of a token, by group of texts.
+    """Returns the mean loss of a token, by group of texts.
 
     Args:
         texts: One row per text; with its groups, if it has more than one (see
@@ -52,7 +52,8 @@ def loss_per_token(texts: DataFrame, loss: str, tokens: str) -> dict[int, GroupM
 
 
 def perplexities(texts: DataFrame, loss: str, tokens: str) -> dict[int, GroupMetrics]:
-    """`perplexity`, exp of the mean loss of a token (infinite from a loss of 300), beside what `loss_per_token` gives.
+    """Returns `perplexity`, exp of the mean loss of a token (infinite from a loss of 300), beside what `loss_per_token`
+    gives.
 
     Args:
         texts: As there.
@@ -69,7 +70,7 @@ def perplexities(texts: DataFrame, loss: str, tokens: str) -> dict[int, GroupMet
 
 
 def perplexity_of(loss: float) -> float:
-    """exp of a mean loss, infinite from 300.
+    """Returns exp of a mean loss, infinite from 300.
 
     Example:
         >>> round(perplexity_of(2.0), 3)
@@ -79,7 +80,7 @@ def perplexity_of(loss: float) -> float:
 
 
 def text_metrics(texts: DataFrame, written: str, references: str, stem: Stem | None = None) -> GroupMetrics:
-    """BLEU of all texts together, and the mean METEOR of each.
+    """Returns BLEU of all texts together, and the mean METEOR of each.
 
     Args:
         texts: One row per text.
@@ -118,7 +119,9 @@ def text_metrics(texts: DataFrame, written: str, references: str, stem: Stem | N
 
 
 def bleu_counts(written: Sequence[str], references: Sequence[Sequence[str]]) -> list[int]:
-    """What BLEU adds up: length, length of the closest reference (of two, the shorter), right and all n-grams by n."""
+    """Returns what BLEU adds up: length, length of the closest reference (of two, the shorter), right and all n-grams
+    by n.
+    """
     sizes = sorted(map(len, references))
     closest = min(sizes, key=lambda size: abs(size - len(written)), default=0)
     right, total = [], []
@@ -132,7 +135,7 @@ def bleu_counts(written: Sequence[str], references: Sequence[Sequence[str]]) -> 
 
 
 def meteor(written: Sequence[str], reference: Sequence[str], stem: Stem | None = None) -> float:
-    """METEOR of one text against one reference.
+    """Returns METEOR of one text against one reference.
 
     Args:
         written: Words.

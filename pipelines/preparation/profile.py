@@ -12,7 +12,7 @@ from emberline.features.validation.checks import Anomaly
 
 
 def earlier_version(previous: str | None, output: str) -> DatasetVersion | None:
-    """The version to compare with: the one that was named, or a complete one that is about to be replaced.
+    """Returns the version to compare with: the one that was named, or a complete one that is about to be replaced.
 
     Raises:
         BadInputError: if what was named is no complete version.
@@ -30,7 +30,7 @@ def profile_page(
     manifest: Mapping[str, Any],
     output: str,
 ) -> str:
-    """`profile.html` of a new version, or of data that was only validated.
+    """Returns `profile.html` of a new version, or of data that was only validated.
 
     Args:
         schema: The raw fields.

@@ -40,7 +40,7 @@ class RowTransform:
     _name: str = field(default_factory=lambda: uuid.uuid4().hex)
 
     def __call__(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        """Batches of stored columns, one for each of raw rows.
+        """Yields batches of stored columns, one for each of raw rows.
 
         Raises:
             BadInputError: if the columns do not fit the fields.
@@ -59,8 +59,9 @@ class RowTransform:
         return tuple(column for column in self.columns if not self._is_read(column))
 
     def _is_read(self, column: Transformed) -> TypeGuard[Image]:
-        """Whether it is an image that was brought to its size when it was checked: hundreds of kilobytes a row, which
-        a graph could only copy."""
+        """Returns whether it is an image that was brought to its size when it was checked: hundreds of kilobytes a row,
+        which a graph could only copy.
+        """
         return isinstance(column, Image) and bool(self.schema.field(column.field).shape)
 
     def _values(self, column: Transformed, batch: pa.RecordBatch, inputs: "Mapping[str, tf.Tensor]") -> Any:

@@ -27,7 +27,7 @@ class Interval:
 
     @classmethod
     def parse(cls, text: str) -> "Interval":
-        """The interval that a text says.
+        """Returns the interval that a text says.
 
         Raises:
             BadInputError: if it says none.

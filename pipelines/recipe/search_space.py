@@ -72,7 +72,7 @@ Axis: TypeAlias = Between | OneOf
 
 
 def parse_axis(text: str) -> Axis:
-    """An axis from the command line: `FIELD=LOW..HIGH`, `FIELD=LOW..HIGH log`, or `FIELD=A|B|C`.
+    """Returns an axis from the command line: `FIELD=LOW..HIGH`, `FIELD=LOW..HIGH log`, or `FIELD=A|B|C`.
 
     Raises:
         BadInputError: if it is neither.

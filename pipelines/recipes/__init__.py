@@ -14,22 +14,22 @@ _RECIPES = Catalogue("recipe", "RECIPE", "emberline.recipes", __name__, __path__
 
 
 def recipe_places() -> dict[str, list[Place]]:
-    """Where all recipes are declared, by name, those of projects among them."""
+    """Returns where all recipes are declared, by name, those of projects among them."""
     return _RECIPES.places()
 
 
 def recipe_names() -> list[str]:
-    """All recipes of emberline itself, sorted."""
+    """Returns all recipes of emberline itself, sorted."""
     return sorted(name for name, places in recipe_places().items() if any(one.project == "emberline" for one in places))
 
 
 def recipe_notes(name: str) -> str:
-    """What the module of a recipe says about it: what it reproduces, what it costs, what to expect."""
+    """Returns what the module of a recipe says about it: what it reproduces, what it costs, what to expect."""
     return imported(_RECIPES.place(name).module, f"recipe {name!r}").__doc__ or ""
 
 
 def load_recipe(name: str, overrides: Mapping[str, str] | None = None) -> Recipe:
-    """The recipe called `name`, with fields replaced.
+    """Returns the recipe called `name`, with fields replaced.
 
     Args:
         name: Module of this package, name of a project's recipe, or `module:NAME`.
@@ -42,7 +42,7 @@ def load_recipe(name: str, overrides: Mapping[str, str] | None = None) -> Recipe
 
 
 def recipe_at(place: Place) -> Recipe:
-    """The recipe that is declared there.
+    """Returns the recipe that is declared there.
 
     Raises:
         BadInputError: if there is none.

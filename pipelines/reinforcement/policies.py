@@ -74,7 +74,7 @@ class Greedy:
 
 
 def to_bytes(policy: Sampled | Greedy) -> bytes:
-    """A policy as an `.npz` file: `kernel_0`, `bias_0` and so on, and `share`, -1 for a sampled one."""
+    """Returns a policy as an `.npz` file: `kernel_0`, `bias_0` and so on, and `share`, -1 for a sampled one."""
     share = policy.share if isinstance(policy, Greedy) else -1.0
     arrays: dict[str, NDArray[np.floating]] = {"share": np.array(share)}
     for number, (kernel, bias) in enumerate(policy.scores.layers):
@@ -85,7 +85,7 @@ def to_bytes(policy: Sampled | Greedy) -> bytes:
 
 
 def from_bytes(data: bytes | bytearray) -> Sampled | Greedy:
-    """The reverse of `to_bytes`; a file with anything but numbers in it is refused by NumPy.
+    """Returns the reverse of `to_bytes`; a file with anything but numbers in it is refused by NumPy.
 
     Raises:
         ValueError: if it is no such file.

@@ -16,7 +16,7 @@ from emberline.pipelines.reinforcement.rollouts import Episode
 
 
 def cross_entropy_reward_loss(logits: tf.Tensor, actions: tf.Tensor, worth: tf.Tensor) -> tf.Tensor:
-    """Sum of -ln of the probability of each action that was taken, times what it was worth.
+    """Returns the sum of -ln of the probability of each action that was taken, times what it was worth.
 
     Args:
         logits: `[steps, actions]`.
@@ -59,7 +59,7 @@ class PolicyGradient:
         return Greedy(Scores.of(self._policy.get_weights()))
 
     def learn(self, episodes: Sequence[Episode]) -> None:
-        """One step on all episodes together."""
+        """Takes one step on all episodes together."""
         seen = np.concatenate([one.observations[:-1] for one in episodes])
         actions = np.concatenate([one.actions for one in episodes])
         worth = standardised(np.concatenate([discounted(one.rewards, self._discount) for one in episodes]))

@@ -12,7 +12,7 @@ from emberline.pipelines.reinforcement.train_policy import EVALUATION_SEED, Lear
 
 
 def learner_of(assignment: Assignment) -> Learner:
-    """The algorithm at its first weights."""
+    """Returns the algorithm at its first weights."""
     from emberline.pipelines.reinforcement.actor_critic import ActorCritic
     from emberline.pipelines.reinforcement.dqn import DeepQ
     from emberline.pipelines.reinforcement.policy_gradient import PolicyGradient

@@ -7,7 +7,7 @@ Array = NDArray[np.floating]
 
 
 def discounted(rewards: Array, discount: float, *, after: float = 0.0, points: bool = False) -> NDArray[np.float64]:
-    """Sums of the rewards from each step on, each a step later worth `discount` times as much.
+    """Returns the sums of the rewards from each step on, each a step later worth `discount` times as much.
 
     Args:
         rewards: `[steps]`.

@@ -36,7 +36,7 @@ class Episode:
 
 
 def play(environment: str, policy: Policy, seed: int) -> Episode:
-    """One episode, in this process.
+    """Returns one episode, in this process.
 
     Args:
         environment: Name of a Gymnasium environment with vectors to see and numbered actions.
@@ -92,7 +92,7 @@ class Players:
 
 
 def rollouts(spark: SparkSession, environment: str, policy: Policy, count: int, seed: int, tasks: int) -> pa.Table:
-    """Episodes as `episodes` takes them, played by executors, in the order of their seeds.
+    """Returns episodes as `episodes` takes them, played by executors, in the order of their seeds.
 
     Args:
         spark: The session.
@@ -107,7 +107,7 @@ def rollouts(spark: SparkSession, environment: str, policy: Policy, count: int, 
 
 
 def episodes(table: pa.Table) -> list[Episode]:
-    """What happened, row by row of a table of `rollouts`."""
+    """Returns what happened, row by row of a table of `rollouts`."""
     found = []
     for row in range(table.num_rows):
         observations, actions, rewards, ended = (column[row] for column in table.columns)

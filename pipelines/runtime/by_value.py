@@ -19,7 +19,7 @@ SHIP_IT = (
 
 
 def to_text(value: Any) -> str:
-    """The value as one line of plain ASCII.
+    """Returns the value as one line of plain ASCII.
 
     Raises:
         BadInputError: if some part of it cannot travel, such as an open file or a Spark session.
@@ -36,7 +36,7 @@ def to_text(value: Any) -> str:
 
 
 def from_text(text: str) -> Any:
-    """The value that `to_text` wrote; runs what it holds, see above.
+    """Returns the value that `to_text` wrote; runs what it holds, see above.
 
     Raises:
         BadInputError: if this machine cannot import a module that the value is of.

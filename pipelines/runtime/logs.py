@@ -27,7 +27,7 @@ _facts: ContextVar[dict[str, Any] | None] = ContextVar("emberline_log_facts", de
 
 
 def as_json() -> bool:
-    """Whether lines are for machines."""
+    """Returns whether lines are for machines."""
     return os.environ.get(SWITCH, "").lower() == "json"
 
 
@@ -48,7 +48,7 @@ def start(**facts: Any) -> None:
 
 @contextmanager
 def about(**facts: Any) -> Iterator[None]:
-    """Lines of the block, in this thread and those that copy its context, carry these facts too."""
+    """Yields the lines of the block, in this thread and those that copy its context, carry these facts too."""
     token = _facts.set((_facts.get() or {}) | facts)
     try:
         yield
@@ -65,7 +65,7 @@ def tell(message: str, level: str = "info", **facts: Any) -> None:
 
 
 def line(message: str, level: str, **facts: Any) -> str:
-    """One JSON object."""
+    """Returns one JSON object."""
     known = {
         "time": datetime.now(UTC).isoformat(timespec="milliseconds"), "level": level, "role": "driver",
         "host": socket.gethostname(), "pid": os.getpid(),
@@ -75,7 +75,7 @@ def line(message: str, level: str, **facts: Any) -> str:
 
 
 def _of_task() -> dict[str, Any]:
-    """What Spark knows of the task that runs in this process, if one does."""
+    """Returns what Spark knows of the task that runs in this process, if one does."""
     spark = sys.modules.get("pyspark")
     task = spark.TaskContext.get() if spark else None
     if task is None:

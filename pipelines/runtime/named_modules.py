@@ -7,7 +7,7 @@ from emberline.features.errors import BadInputError
 
 
 def named_modules(package: str, path: Iterable[str], skip: Collection[str] = ()) -> dict[str, str]:
-    """Name of each module below a package to its dotted path; nothing is imported.
+    """Returns the name of each module below a package to its dotted path; nothing is imported.
 
     Args:
         package: Dotted name of the package.

@@ -18,7 +18,9 @@ BUNDLE = "bundle.txt"
 
 @lru_cache(maxsize=1)
 def code_version() -> str:
-    """The version of emberline that runs here; of a shipped archive with the beginning of its digest behind a `+`."""
+    """Returns the version of emberline that runs here; of a shipped archive with the beginning of its digest behind a
+    `+`.
+    """
     try:
         shipped = pkgutil.get_data("emberline", BUNDLE)
     except OSError:  # not in an archive
@@ -33,12 +35,12 @@ def code_version() -> str:
 
 @lru_cache(maxsize=1)
 def code_commit() -> str:
-    """The Git commit of the checkout that runs here; empty where the code is installed or shipped."""
+    """Returns the Git commit of the checkout that runs here; empty where the code is installed or shipped."""
     return commit_of(Path(emberline.__file__).resolve().parents[1])
 
 
 def commit_of(root: Path) -> str:
-    """The Git commit of a checkout; empty where there is none."""
+    """Returns the Git commit of a checkout; empty where there is none."""
     if not (root / ".git").exists():
         return ""
     command = ["git", "-C", str(root), "rev-parse", "HEAD"]

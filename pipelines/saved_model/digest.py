@@ -14,7 +14,7 @@ class ModelChangedError(BadInputError):
 
 
 def model_digest(folder: str | Path) -> str:
-    """SHA-256 over the names and bytes of all files of a local folder.
+    """Returns SHA-256 over the names and bytes of all files of a local folder.
 
     Raises:
         ModelChangedError: if one of them is a link, which might lead anywhere.

@@ -60,7 +60,7 @@ def ship(spark: SparkSession, saved_model: str, name: str) -> str:
 
 @lru_cache(maxsize=2)
 def load(archive: str, names: tuple[str, ...], threads: int) -> "Signature":
-    """A signature of the model, in an executor; the second call in the same Python worker costs nothing.
+    """Returns a signature of the model, in an executor; the second call in the same Python worker costs nothing.
 
     It sees the GPUs that Spark gave to the task which calls first, and no others.
 
@@ -88,18 +88,18 @@ def load(archive: str, names: tuple[str, ...], threads: int) -> "Signature":
 
 
 def task_threads() -> int:
-    """In an executor: CPU threads that are this task's own, `spark.task.cpus`; more would be its neighbours'."""
+    """Returns the CPU threads of this task in an executor, `spark.task.cpus`; more would be its neighbours'."""
     context = TaskContext.get()
     return context.cpus() if context else 1
 
 
 def spark_columns(columns: Sequence[PredictionColumn]) -> str:
-    """The columns of a prediction as Spark declares them."""
+    """Returns the columns of a prediction as Spark declares them."""
     return ", ".join(f"`{column.name}` {SPARK_TYPES[column.type]}" for column in columns)
 
 
 def arrow_arrays(predicted: Mapping[str, Any], columns: Sequence[PredictionColumn]) -> list[pa.Array]:
-    """The columns of a prediction as Arrow arrays.
+    """Returns the columns of a prediction as Arrow arrays.
 
     Args:
         predicted: Tensors by name, as a signature of the model gives them.

@@ -24,18 +24,18 @@ SOUND_SAMPLE_BYTES, SOUND_SAMPLES = 4, 16_000
 
 
 def batch_rows_for(fields: Sequence[Field], training: Statistics) -> int:
-    """Rows that the model takes at a time: some 16 MiB."""
+    """Returns rows that the model takes at a time: some 16 MiB."""
     fewest = 1 if any(field.is_file for field in fields) else FEWEST
     return min(MOST, max(fewest, BATCH_BYTES // row_bytes(fields, training)))
 
 
 def sample_rows_for(fields: Sequence[Field], training: Statistics) -> int:
-    """Rows that are compared with the training's: some 8 MiB, and as many as make a distance meaningful."""
+    """Returns rows that are compared with the training's: some 8 MiB, and as many as make a distance meaningful."""
     return min(LARGEST_SAMPLE, max(LEAST_SAMPLE, SAMPLE_BYTES // row_bytes(fields, training)))
 
 
 def row_bytes(fields: Sequence[Field], training: Statistics) -> int:
-    """Bytes of the values of a row, about.
+    """Returns bytes of the values of a row, about.
 
     Args:
         fields: Its fields.

@@ -132,7 +132,7 @@ class Destination:
             storage.move(target, aside)
 
     def _publish_delta(self) -> None:
-        """One transaction of Delta's own; the rejected rows follow it."""
+        """Publishes in one transaction of Delta; the rejected rows follow it."""
         writer = self.spark.read.parquet(self._staged).write.format("delta").mode("overwrite")
         if self.partition_by:
             writer = writer.partitionBy(self.partition_by).option("partitionOverwriteMode", "dynamic")

@@ -27,12 +27,14 @@ FILE_BYTES = 64 << 20
 
 
 def names_folders(kind: DataType) -> bool:
-    """Whether values of this type have the same text here as in Spark, so that a folder can be called after them."""
+    """Returns whether values of this type have the same text here as in Spark, so that a folder can be called after
+    them.
+    """
     return isinstance(kind, StringType | IntegralType | BooleanType | DateType)
 
 
 def file_schema(spark_schema: StructType, spark_version: str) -> pa.Schema:
-    """Columns of the files, with what Spark itself notes in a file about its types."""
+    """Returns the columns of the files, with what Spark itself notes in a file about its types."""
     columns = [(field.name, to_arrow_type(field.dataType, timezone="UTC")) for field in spark_schema.fields]
     noted = {
         "org.apache.spark.version": spark_version,
@@ -70,7 +72,7 @@ class FileWriter:
                 yield pa.record_batch({"file": [name], "rows": pa.array([part.num_rows], pa.int64())})
 
     def _divided(self, rows: pa.Table) -> Iterator[tuple[str, pa.Table]]:
-        """The rows of every folder."""
+        """Yields the rows of every folder."""
         if self.partition_by is None:
             yield "", rows
             return
@@ -85,7 +87,7 @@ class FileWriter:
             yield name, divided.slice(end - count, count)
 
     def _whole(self, rows: pa.Table) -> pa.Table:
-        """All columns of a file, in its types."""
+        """Returns all columns of a file, in its types."""
         for name, value in self.added:
             rows = rows.append_column(name, pa.repeat(pa.scalar(value, self.schema.field(name).type), rows.num_rows))
         return rows.select(self.schema.names).cast(self.schema)

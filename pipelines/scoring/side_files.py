@@ -109,7 +109,7 @@ class Samples:
 
     @classmethod
     def of(cls, folder: str, most: int) -> "Samples | None":
-        """Those in a folder of side files, as one sample of some `most` rows; None if there are none."""
+        """Returns those in a folder of side files, as one sample of some `most` rows; None if there are none."""
         found = {}
         for entry in storage.list_files(storage.join(folder, SAMPLE)):
             if named := re.fullmatch(r"part-\d+-level-(\d+)-rows-(\d+)\.parquet", entry.uri.rpartition("/")[2]):
@@ -122,7 +122,7 @@ class Samples:
         return cls(tuple(found), level)
 
     def rows(self, spark: SparkSession) -> pa.Table:
-        """The rows of the sample, which are few. Executors read the files: of many tasks there are many."""
+        """Returns the rows of the sample, which are few. Executors read the files: of many tasks there are many."""
         tasks = min(len(self.files), spark.sparkContext.defaultParallelism)
         chosen = spark.range(0, tasks, 1, tasks).mapInArrow(_Chosen(self.files, self.level, tasks), "rows binary")
         return pa.concat_tables(
@@ -152,7 +152,7 @@ class _Chosen:
 
 
 def plain(rows: pa.RecordBatch | pa.Table) -> pa.Table:
-    """The rows with texts as texts, not encoded: dictionaries differ from batch to batch."""
+    """Returns the rows with texts as texts, not encoded: dictionaries differ from batch to batch."""
     table = pa.Table.from_batches([rows]) if isinstance(rows, pa.RecordBatch) else rows
     for index, column in enumerate(table.schema):
         if pa.types.is_dictionary(column.type):
@@ -161,7 +161,7 @@ def plain(rows: pa.RecordBatch | pa.Table) -> pa.Table:
 
 
 def _wide(rows: pa.RecordBatch) -> pa.Table:
-    """The same with numbers in lists of 64 bits: files of one table may have them of several widths."""
+    """Returns the same with numbers in lists of 64 bits: files of one table may have them of several widths."""
     table = plain(rows)
     for index, column in enumerate(table.schema):
         if pa.types.is_list(column.type) and not pa.types.is_string(column.type.value_type):
@@ -171,7 +171,7 @@ def _wide(rows: pa.RecordBatch) -> pa.Table:
 
 
 def _levels(places: npt.NDArray[np.uint64]) -> npt.NDArray[np.int8]:
-    """Zeros at the end of a hash of each place (the finaliser of SplitMix64; Steele, Lea and Flood, 2014)."""
+    """Returns zeros at the end of a hash of each place (the finaliser of SplitMix64; Steele, Lea and Flood, 2014)."""
     with np.errstate(over="ignore"):
         mixed = places + np.uint64(0x9E3779B97F4A7C15)
         mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)

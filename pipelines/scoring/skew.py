@@ -25,7 +25,7 @@ def measure_skew(
     reasons: Mapping[str, int],
     folder: str,
 ) -> tuple[Anomaly, ...]:
-    """What is unusual about scored rows. All of it is a warning: predictions of valid rows are not held back.
+    """Returns what is unusual about scored rows. All of it is a warning: predictions of valid rows are not held back.
 
     Args:
         spark: The session.

@@ -71,7 +71,7 @@ class WordVectors:
         storage.write_bytes_atomic(storage.join(folder, f"{name}.parquet"), sink.getvalue())
 
     def nearest(self, word: str, count: int = 8) -> list[tuple[str, float]]:
-        """The words of the greatest cosines with `word`, itself left out.
+        """Returns the words of the greatest cosines with `word`, itself left out.
 
         Raises:
             BadInputError: if the word has no vector.
@@ -79,7 +79,8 @@ class WordVectors:
         return self._nearest(self._units[self._place(word)], {word}, count)
 
     def analogy(self, first: str, second: str, third: str, count: int = 1) -> list[tuple[str, float]]:
-        """The words that are to `third` as `second` is to `first`: nearest to second - first + third, those left out.
+        """Returns the words that are to `third` as `second` is to `first`: nearest to second - first + third, those
+        left out.
 
         Raises:
             BadInputError: if one of the words has no vector.
@@ -88,7 +89,8 @@ class WordVectors:
         return self._nearest(other - one + of, {first, second, third}, count)
 
     def analogy_accuracy(self, questions: Iterable[Sequence[str]]) -> tuple[float, int]:
-        """Share of questions `(a, b, c, d)` of which `d` is the answer to a : b = c : ?, and how many were asked.
+        """Returns the share of questions `(a, b, c, d)` of which `d` is the answer to a : b = c : ?, and how many were
+        asked.
 
         Questions with a word that has no vector are not asked, as in Mikolov's `compute-accuracy`.
         """
@@ -100,7 +102,7 @@ class WordVectors:
         return right / max(asked, 1), asked
 
     def rows_for(self, words: Sequence[str], size: int) -> NDArray[np.float32]:
-        """The table of another vocabulary: zeros for words without a vector, and for ids behind the last word.
+        """Returns the table of another vocabulary: zeros for words without a vector, and for ids behind the last word.
 
         Args:
             words: By id.
@@ -135,7 +137,7 @@ class WordVectors:
 
 
 def read_questions(uri: str) -> list[tuple[str, ...]]:
-    """Questions of four words a line; lines that begin with a colon are headings, as in `questions-words.txt`.
+    """Returns questions of four words a line; lines that begin with a colon are headings, as in `questions-words.txt`.
 
     Raises:
         BadInputError: for a line of another number of words.
@@ -147,7 +149,8 @@ def read_questions(uri: str) -> list[tuple[str, ...]]:
 
 
 def look(vectors: str, words: Sequence[str], questions: str | None, count: int) -> dict[str, object]:
-    """The neighbours of words, and the share of questions that are answered right: what `emberline neighbours` tells.
+    """Returns the neighbours of words, and the share of questions that are answered right: what `emberline neighbours`
+    tells.
 
     Args:
         vectors: URI of the table.

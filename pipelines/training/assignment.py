@@ -33,7 +33,7 @@ class Assignment:
     run: str = ""
 
     def to_json(self) -> str:
-        """One line.
+        """Returns one line.
 
         Raises:
             BadInputError: if the recipe holds something that cannot travel.
@@ -43,7 +43,7 @@ class Assignment:
 
     @classmethod
     def from_json(cls, text: str) -> "Assignment":
-        """What `to_json` wrote.
+        """Returns what `to_json` wrote.
 
         Raises:
             BadInputError: if the recipe is of a module that cannot be imported here.

@@ -23,7 +23,7 @@ class SumOverWorkers:
         self._total = tf.function(self._traced)
 
     def __call__(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
-        """The sum, the same on every worker."""
+        """Returns the sum, the same on every worker."""
         summed = self._total(tf.constant(values, tf.float64))
         return np.asarray(self._strategy.experimental_local_results(summed)[0])
 
@@ -38,12 +38,12 @@ class SumOverWorkers:
 
 
 def moving_averages(model: keras.Model) -> list[tf.Variable]:
-    """What batch normalisation learns of the rows of its own worker: no weights, and summed by nobody."""
+    """Returns what batch normalisation learns of the rows of its own worker: no weights, and summed by nobody."""
     return [variable.value for variable in model.non_trainable_variables if variable.path.endswith(MOVING)]
 
 
 def agree(variables: Sequence[tf.Variable], total: SumOverWorkers, workers: int) -> None:
-    """Variables that differ from worker to worker become their means, the same on all. All workers must call it."""
+    """Replaces variables that differ between workers by their means, the same on all. All workers must call it."""
     if workers == 1 or not variables:
         return
     mine = [np.array(tf.convert_to_tensor(variable), np.float64).ravel() for variable in variables]

@@ -172,7 +172,7 @@ class CoordinatedLoop(Loop):
         return self._copy.task.held_out(sums)
 
     def _share(self, graph: tf.Tensor, share: tf.Tensor) -> tf.Tensor:
-        """On a worker: what is left of one share of the epoch."""
+        """Trains the rest of one share of the epoch, on a worker."""
         variant = tf.raw_ops.DatasetFromGraph(graph_def=graph)
         dataset = tf.data.experimental.from_variant(variant, self._spec)
         for batch in dataset.skip(tf.gather(self._done, share)):

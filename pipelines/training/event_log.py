@@ -17,7 +17,7 @@ Watch: TypeAlias = Callable[[int, Mapping[str, float]], None]
 
 
 def shown(metrics: dict[str, float]) -> str:
-    """The losses and held-out metrics for a line that people read."""
+    """Returns the losses and held-out metrics for a line that people read."""
     return ", ".join(
         f"{name} {value:,.4f}"
         for name, value in metrics.items()
@@ -26,7 +26,7 @@ def shown(metrics: dict[str, float]) -> str:
 
 
 def _first_line(reason: str) -> str:
-    """What failed, without the traceback: its first line, and the error's own when that line only opens one."""
+    """Returns what failed, without the traceback: its first line, and the error's own when that line only opens one."""
     first, *rest = reason.splitlines()
     errors = [line for line in rest if re.match(r"[\w.]+(Error|Exception)\b", line)]
     return f"{first.partition('Traceback')[0]}{errors[-1][:300]}." if "Traceback" in first and errors else first

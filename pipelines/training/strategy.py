@@ -37,7 +37,7 @@ def prepare_devices(training: Training, threads: int) -> None:
 
 
 def make_strategy(training: Training) -> tf.distribute.Strategy:
-    """The strategy of a rank that trains."""
+    """Returns the strategy of a rank that trains."""
     gpus = tf.config.list_physical_devices("GPU")
     if training.mode == "async":
         return tf.distribute.ParameterServerStrategy(tf.distribute.cluster_resolver.TFConfigClusterResolver())
@@ -64,13 +64,13 @@ def serve(training: Training, threads: int, report: Callable[[dict[str, Any]], N
 
 
 def tf_config_task() -> dict[str, Any]:
-    """Type and index from `TF_CONFIG`."""
+    """Returns type and index from `TF_CONFIG`."""
     task: dict[str, Any] = json.loads(os.environ.get("TF_CONFIG", "{}")).get("task", {"type": "chief", "index": 0})
     return task
 
 
 def address_of_this_process() -> str:
-    """The host under which the others know this process, from `TF_CONFIG`."""
+    """Returns the host under which the others know this process, from `TF_CONFIG`."""
     config, task = json.loads(os.environ.get("TF_CONFIG", "{}")), tf_config_task()
     return str(config["cluster"][task["type"]][task["index"]]).rpartition(":")[0] if config else "127.0.0.1"
 

@@ -63,7 +63,7 @@ class Frequency:
             raise BadInputError(f"{self.name}: only the words of texts with a learned vocabulary were counted.")
 
     def graph(self, statistics: Statistics) -> Transform:
-        """float32 `[batch, longest]`, NaN behind the end of a row; 0 for a word without an id."""
+        """Returns float32 `[batch, longest]`, NaN behind the end of a row; 0 for a word without an id."""
         import tensorflow as tf
 
         words = self.source.words if isinstance(self.source, Segments) else self.source

@@ -82,11 +82,11 @@ class Segments(FieldIds):
         check_field(f"Segments {self.name!r}", schema, self.field, ("string",), many=True)
 
     def cardinality(self, statistics: Statistics) -> int:
-        """Number of ids, that of unknown words included."""
+        """Returns the number of ids, that of unknown words included."""
         return self.words.word_count(statistics) + 1
 
     def graph(self, statistics: Statistics) -> Transform:
-        """int64 `[batch, longest]`, `PAD` behind the end of a row.
+        """Returns int64 `[batch, longest]`, `PAD` behind the end of a row.
 
         Raises:
             BadInputError: if no word was learned.
@@ -124,7 +124,7 @@ class Segments(FieldIds):
 
 
 def _counted(uri: str, words: int) -> int:
-    """Sum of the counts of the first words of a file.
+    """Returns the sum of the counts of the first words of a file.
 
     Raises:
         BadInputError: if a line has no count.
@@ -144,7 +144,7 @@ def _cut(
     unknown: int,
     total: int,
 ) -> "tf.RaggedTensor":
-    """Ids of the words of each token, int64 `[tokens, words]`.
+    """Returns ids of the words of each token, int64 `[tokens, words]`.
 
     Args:
         tokens: string `[tokens]`.

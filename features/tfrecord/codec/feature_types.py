@@ -43,7 +43,7 @@ class FeatureType:
 
 
 def is_list(kind: pa.DataType) -> bool:
-    """Whether an Arrow type is one of the list types (maps are not)."""
+    """Returns whether an Arrow type is one of the list types (maps are not)."""
     return bool(
         pat.is_list(kind) or pat.is_large_list(kind) or pat.is_fixed_size_list(kind)
         or pat.is_list_view(kind) or pat.is_large_list_view(kind)
@@ -51,7 +51,7 @@ def is_list(kind: pa.DataType) -> bool:
 
 
 def leaf_type(kind: pa.DataType) -> pa.DataType:
-    """The type inside all lists and dictionaries."""
+    """Returns the type inside all lists and dictionaries."""
     while True:
         if is_list(kind) or pat.is_dictionary(kind):
             kind = kind.value_type
@@ -60,7 +60,7 @@ def leaf_type(kind: pa.DataType) -> pa.DataType:
 
 
 def feature_type(name: str, kind: pa.DataType, *, max_depth: int = 1) -> FeatureType:
-    """The feature that a column of Arrow type `kind` becomes.
+    """Returns the feature that a column of Arrow type `kind` becomes.
 
     Raises:
         UnsupportedColumnError: the type has no place in the format.
@@ -96,7 +96,7 @@ def _is_bytes(kind: pa.DataType) -> bool:
 
 
 def to_wire(name: str, array: pa.Array) -> pa.Array:
-    """Convert a leaf array to int64, float32, or a binary type with 32- or 64-bit offsets.
+    """Converts a leaf array to int64, float32, or a binary type with 32- or 64-bit offsets.
 
     Raises:
         UnsupportedColumnError: a value does not fit.
@@ -126,7 +126,7 @@ def to_wire(name: str, array: pa.Array) -> pa.Array:
 
 
 def from_wire(name: str, array: pa.Array, target: pa.DataType) -> pa.Array:
-    """Convert what was decoded (int64, float32 or binary) to the leaf type of the schema.
+    """Converts what was decoded (int64, float32 or binary) to the leaf type of the schema.
 
     Raises:
         UnsupportedColumnError: a value does not fit, for example text that is not UTF-8.

@@ -32,7 +32,7 @@ class OutputColumn:
         self.inner = np.zeros(capacity[1] + 1 if found.depth and found.kind == BYTES else 1, np.int32)
 
     def grow(self, which: int, need: int) -> None:
-        """Make room for `need` values (which = 0) or inner offsets (which = 1), keeping what is there."""
+        """Makes room for `need` values (which = 0) or inner offsets (which = 1), keeping what is there."""
         size = max(need + need // 2, 1024)
         if which == 0:
             bigger = np.empty(size, self.values.dtype)
@@ -44,21 +44,21 @@ class OutputColumn:
             self.inner = offsets
 
     def describe(self, target: Int64Array) -> None:
-        """Write the addresses into the kernel's description."""
+        """Writes the addresses into the kernel's description."""
         target[2:8] = (
             address(self.values), self.values.size, address(self.validity), address(self.offsets),
             address(self.inner), self.inner.size - 1,
         )  # fmt: skip
 
     def sizes(self) -> tuple[int, int, int]:
-        """Values, inner offsets and inner lists in use."""
+        """Returns values, inner offsets and inner lists in use."""
         if self.found.depth == 0:
             return (int(self.offsets[-1]) if self.found.kind == BYTES else self.rows), 0, 0
         elements = int(self.offsets[self.rows])
         return (int(self.inner[elements]) if self.found.kind == BYTES else elements), elements, 0
 
     def to_arrow(self) -> pa.Array:
-        """The column as the schema wants it."""
+        """Returns the column as the schema wants it."""
         used, elements, _ = self.sizes()
         kind, name, target = self.found.kind, self.item.name, self.item.type
         data = pa.py_buffer(self.values[:used])
@@ -73,7 +73,7 @@ class OutputColumn:
         return self.lists_of(from_wire(name, found, target.value_type), target)
 
     def lists_of(self, values: pa.Array, target: pa.DataType) -> pa.Array:
-        """This column's lists around their elements."""
+        """Returns this column's lists around their elements."""
         nulls = self.rows - int(np.count_nonzero(self.validity))
         bits = pa.py_buffer(np.packbits(self.validity, bitorder="little")) if nulls else None
         if pat.is_fixed_size_list(target):
@@ -114,7 +114,7 @@ class NestedOutputColumn(OutputColumn):
         self.outer_offsets, self.outer_validity = np.zeros(rows + 1, np.int32), np.zeros(rows, np.uint8)
 
     def grow(self, which: int, need: int) -> None:
-        """Also make room for `need` inner lists (which = 2)."""
+        """Also makes room for `need` inner lists (which = 2)."""
         if which < 2:
             super().grow(which, need)
             return
@@ -124,22 +124,22 @@ class NestedOutputColumn(OutputColumn):
         self.validity, self.offsets, self.rows = validity, offsets, rows
 
     def describe(self, target: Int64Array) -> None:
-        """Also the addresses of the outer lists."""
+        """Describes the addresses of the outer lists too."""
         super().describe(target)
         target[13:16] = address(self.outer_offsets), address(self.outer_validity), self.rows
 
     def sizes(self) -> tuple[int, int, int]:
-        """Values, inner offsets and inner lists in use."""
+        """Returns values, inner offsets and inner lists in use."""
         self._finish()
         return *super().sizes()[:2], self.rows
 
     def _finish(self) -> None:
-        """Forget the room that was not used."""
+        """Forgets the room that was not used."""
         self.rows = int(self.outer_offsets[-1])
         self.validity, self.offsets = self.validity[: self.rows], self.offsets[: self.rows + 1]
 
     def to_arrow(self) -> pa.Array:
-        """The outer lists around the inner ones; an inner feature without a kind is an empty list."""
+        """Returns the outer lists around the inner ones; an inner feature without a kind is an empty list."""
         self._finish()
         self.validity = np.ones(self.rows, np.uint8)
         inner, target = super().to_arrow(), self.outer_item.type

@@ -29,7 +29,7 @@ class SequenceExampleDecoder(ExampleDecoder):
 
 
 def encode_sequence_examples(batch: pa.RecordBatch, *, framed: bool = True) -> memoryview:
-    """Encode every row as a `tf.train.SequenceExample`; with `framed`, ready to be appended to a TFRecord file.
+    """Encodes every row as a `tf.train.SequenceExample`; with `framed`, ready to be appended to a TFRecord file.
 
     Raises:
         UnsupportedColumnError: a type or value that the format cannot hold, by column.
@@ -38,5 +38,5 @@ def encode_sequence_examples(batch: pa.RecordBatch, *, framed: bool = True) -> m
 
 
 def decode_sequence_examples(records: Records | pa.Array | Sequence[bytes], schema: pa.Schema) -> pa.RecordBatch:
-    """Decode serialized `tf.train.SequenceExample` records into one batch of `schema`."""
+    """Decodes serialized `tf.train.SequenceExample` records into one batch of `schema`."""
     return SequenceExampleDecoder(schema).decode(records)

@@ -62,11 +62,11 @@ class TFRecordDataSource(DataSource):
 
     @classmethod
     def name(cls) -> str:
-        """The name of the format."""
+        """Returns the name of the format."""
         return FORMAT
 
     def schema(self) -> T.StructType:
-        """Columns inferred from a bounded number of records, then the partition columns."""
+        """Returns the columns inferred from a bounded number of records, then the partition columns."""
         options = read_options(self.options)
         files = find_files(map(absolute, read_paths(self.options)), options)
         folders = partition_schema(files, options.infer_partition_types)
@@ -78,15 +78,15 @@ class TFRecordDataSource(DataSource):
         return _select(T.StructType([*stored, *folders]), options.columns)
 
     def reader(self, schema: T.StructType) -> DataSourceReader:
-        """A reader of exactly the columns of `schema`."""
+        """Returns a reader of exactly the columns of `schema`."""
         return TFRecordReader(schema, self.options, type(self).damage)
 
     def writer(self, schema: T.StructType, overwrite: bool) -> DataSourceArrowWriter:
-        """A writer; Spark calls this once, when the job starts."""
+        """Returns a writer; Spark calls this once, when the job starts."""
         return TFRecordWriter(schema, self.options, overwrite)
 
     def streamWriter(self, schema: T.StructType, overwrite: bool) -> DataSourceStreamArrowWriter:  # noqa: N802
-        """A writer of micro-batches."""
+        """Returns a writer of micro-batches."""
         return TFRecordStreamWriter(schema, self.options)
 
 
@@ -119,7 +119,7 @@ class TFRecordReader(DataSourceReader):
         self._arrow = to_arrow_schema(schema, timezone="UTC")
 
     def partitions(self) -> Sequence[InputPartition]:
-        """One task per file; small files share a task."""
+        """Returns one task per file; small files share a task."""
         files = find_files(map(absolute, self._paths), self._options)
         folders = {name for file in files for name, _ in file.values}
         check_columns([field for field in self._schema if field.name not in folders], self._options.record_type)
@@ -134,7 +134,7 @@ class TFRecordReader(DataSourceReader):
         ]
 
     def read(self, partition: InputPartition) -> Iterator["pa.RecordBatch"]:  # type: ignore[override]
-        """The rows of one task's files."""
+        """Returns the rows of one task's files."""
         if not isinstance(partition, FilesPartition):
             raise TypeError(f"Expected a FilesPartition, got {type(partition).__name__}")
         return ShardReader(self._schema, self._arrow, self._options, self._damage).read(partition.files)
@@ -165,7 +165,9 @@ class FilesMessage(WriterCommitMessage):
 
 
 def _prepare(schema: T.StructType, options: Any) -> tuple[str, WriteOptions, Manifest]:
-    """Target, options and manifest of a write, with everything checked that can be checked before a task runs."""
+    """Returns the target, options and manifest of a write, with everything checked that can be checked before a task
+    runs.
+    """
     parsed = write_options(options)
     if not options.get("path"):
         raise TFRecordOptionError("No location given. Use .save(uri) or .start(uri).")
@@ -185,18 +187,18 @@ class TFRecordWriter(DataSourceArrowWriter):
             self._job = Job.begin(target, uuid.uuid4().hex[:16], manifest, mode=mode)
 
     def write(self, iterator: Iterator["pa.RecordBatch"]) -> WriterCommitMessage:  # type: ignore[override]
-        """Write one partition into the staging folder (runs on an executor)."""
+        """Writes one partition into the staging folder (runs on an executor)."""
         if self._job is None:
             return FilesMessage(())
         return FilesMessage(tuple(ShardWriter(self._job.staging, self._options, _task()).write(iterator)))
 
     def commit(self, messages: Sequence[WriterCommitMessage | None]) -> None:
-        """Publish what the winning attempts have written (runs on the driver)."""
+        """Publishes what the winning attempts have written (runs on the driver)."""
         if self._job is not None:
             self._job.commit(_staged(messages))
 
     def abort(self, messages: Sequence[WriterCommitMessage | None]) -> None:
-        """Remove what was written (runs on the driver)."""
+        """Removes what was written (runs on the driver)."""
         if self._job is not None:
             self._job.abort()
 
@@ -208,7 +210,7 @@ class TFRecordStreamWriter(DataSourceStreamArrowWriter):
         self._target, self._options, self._manifest = _prepare(schema, options)
 
     def write(self, iterator: Iterator["pa.RecordBatch"]) -> WriterCommitMessage:  # type: ignore[override]
-        """Write one partition of a micro-batch into its staging folder (runs on an executor)."""
+        """Writes one partition of a micro-batch into its staging folder (runs on an executor)."""
         context = TaskContext.get()
         query = context.getLocalProperty("sql.streaming.queryId") if context else None
         number = context.getLocalProperty("streaming.sql.batchId") if context else None
@@ -219,13 +221,13 @@ class TFRecordStreamWriter(DataSourceStreamArrowWriter):
         return FilesMessage(tuple(ShardWriter(batch.staging, self._options, _task()).write(iterator)), query)
 
     def commit(self, messages: Sequence[WriterCommitMessage | None], batchId: int) -> None:  # noqa: N803
-        """Publish the micro-batch, unless that was done before (runs on the driver)."""
+        """Publishes the micro-batch, unless that was done before (runs on the driver)."""
         query = _query(messages)
         if query:
             MicroBatch(self._target, query, batchId).commit(self._manifest, _staged(messages))
 
     def abort(self, messages: Sequence[WriterCommitMessage | None], batchId: int) -> None:  # noqa: N803
-        """Remove what was staged; failed attempts have removed their own files (runs on the driver)."""
+        """Removes what was staged; failed attempts have removed their own files (runs on the driver)."""
         query = _query(messages)
         if query:
             MicroBatch(self._target, query, batchId).abort()
@@ -248,7 +250,7 @@ _damage_logs: dict[str, DamageLog] = {}
 
 
 def register(spark: "SparkSession") -> None:
-    """Make `format("tfrecord")` known to a session; calling it again is harmless.
+    """Makes `format("tfrecord")` known to a session; calling it again is harmless.
 
     On a classic session it also installs what Spark's Python Data Source API leaves out: `partitionBy` and the save
     modes `ignore` and `error` (`emberline.features.tfrecord.spark.save_modes`), pruning of columns and partitions
@@ -273,7 +275,7 @@ def register(spark: "SparkSession") -> None:
 
 
 def damage_report(spark: "SparkSession") -> list[Damage]:
-    """What reads in mode DROPMALFORMED have left out in this application so far, one entry per file.
+    """Returns what reads in mode DROPMALFORMED have left out in this application so far, one entry per file.
 
     Call it after an action: a read that has not run has found nothing.
     """

@@ -40,7 +40,7 @@ class Manifest:
 
     @classmethod
     def of(cls, schema: T.StructType, record_type: str, codec: str, partition_by: Iterable[str] = ()) -> "Manifest":
-        """The manifest of a write that has no files yet."""
+        """Returns the manifest of a write that has no files yet."""
         folders = tuple(partition_by)
         columns = tuple((field.name, stored_type(field.dataType)) for field in schema if field.name not in folders)
         return cls(record_type, codec, columns, folders)
@@ -51,11 +51,11 @@ class Manifest:
         return sum(shard.records for shard in self.shards)
 
     def with_shards(self, shards: Iterable[Shard]) -> "Manifest":
-        """The same write with these files."""
+        """Returns the same write with these files."""
         return replace(self, shards=tuple(shards))
 
     def save(self, folder: str) -> None:
-        """Write `manifest.json` into `folder`; it appears whole or not at all."""
+        """Writes `manifest.json` into `folder`; it appears whole or not at all."""
         content = {
             "layout": "plain" if self.record_type == "Example" else self.record_type.lower(),
             "record_type": self.record_type,
@@ -72,7 +72,7 @@ class Manifest:
 
 
 def load_shards(folder: str) -> list[Shard] | None:
-    """The files that `folder/manifest.json` names; None when it is another kind of manifest or absent.
+    """Returns the files that `folder/manifest.json` names; None when it is another kind of manifest or absent.
 
     Raises:
         ManifestError: The file is no JSON, or its list of shards is unusable.
@@ -98,7 +98,7 @@ def load_shards(folder: str) -> list[Shard] | None:
 
 
 def stored_type(kind: T.DataType) -> str:
-    """What a Spark type becomes in the file: `int64`, `float32`, `string`, `binary`, or lists of these."""
+    """Returns what a Spark type becomes in the file: `int64`, `float32`, `string`, `binary`, or lists of these."""
     if isinstance(kind, T.ArrayType):
         return f"list<{stored_type(kind.elementType)}>"
     if isinstance(kind, T.FloatType | T.DoubleType | T.DecimalType):

@@ -63,12 +63,12 @@ class StagedFile:
 
 
 def open_staging(uri: str) -> None:
-    """Make a staging folder that accepts task attempts; existing is fine."""
+    """Makes a staging folder that accepts task attempts; existing is fine."""
     storage.write_bytes_atomic(storage.join(uri, _RUNNING), b"")
 
 
 def remove_staging(uri: str) -> None:
-    """Remove a staging folder permanently: attempts that still run remove what they add to it from now on."""
+    """Removes a staging folder permanently: attempts that still run remove what they add to it from now on."""
     storage.delete(storage.join(uri, _RUNNING))
     for last in (False, False, True):
         try:
@@ -80,12 +80,13 @@ def remove_staging(uri: str) -> None:
 
 
 def file_suffix(codec: str) -> str:
-    """`.tfrecord`, `.tfrecord.gz` or `.tfrecord.zz`."""
+    """Returns `.tfrecord`, `.tfrecord.gz` or `.tfrecord.zz`."""
     return ".tfrecord" + CODEC_SUFFIX[check_codec(codec)]
 
 
 def encoder(record_type: str, schema: pa.Schema) -> Encode:
-    """The function that turns batches of `schema` into framed records, and tells the end of each where that is known.
+    """Returns the function that turns batches of `schema` into framed records, and tells the end of each where that is
+    known.
 
     Raises:
         UnsupportedColumnError: A column does not fit into the record type.
@@ -129,7 +130,7 @@ class _Shard:
     block_ends: list[int] = field(default_factory=list)
 
     def add(self, rows: int, frames: memoryview, ends: npt.NDArray[np.int64] | None) -> None:
-        """Append `rows` records."""
+        """Appends `rows` records."""
         if ends is not None and self.writer.codec is None:
             first = -self.records % ROWS_PER_BLOCK
             self.block_ends += (ends[(first or ROWS_PER_BLOCK) - 1 :: ROWS_PER_BLOCK] + self.raw_bytes).tolist()
@@ -138,7 +139,7 @@ class _Shard:
         self.raw_bytes += len(frames)
 
     def blocks(self) -> tuple[tuple[int, int], ...]:
-        """Run lengths of the block sizes; call it when the file is complete."""
+        """Returns run lengths of the block sizes; call it when the file is complete."""
         if not self.block_ends and (self.writer.codec or self.records >= ROWS_PER_BLOCK):
             return ()
         ends = [0, *self.block_ends]
@@ -165,7 +166,7 @@ class ShardWriter:
         self._encode: Encode | None = None
 
     def write(self, batches: Iterable[pa.RecordBatch]) -> list[StagedFile]:
-        """Write all rows; on any failure the attempt's files are removed and the error goes on.
+        """Writes all rows; on any failure the attempt's files are removed and the error goes on.
 
         Raises:
             UnsupportedColumnError: A value does not fit into the format.
@@ -183,7 +184,7 @@ class ShardWriter:
         return self._done
 
     def _split(self, batch: pa.RecordBatch) -> Iterator[tuple[str, pa.RecordBatch]]:
-        """Rows by partition directory, in their order."""
+        """Yields rows by partition directory, in their order."""
         names = self._options.partition_by
         if not names:
             yield "", batch
@@ -219,7 +220,7 @@ class ShardWriter:
                 self._close(folder)
 
     def _room(self, shard: _Shard) -> list[int]:
-        """Rows that still fit into the file by each limit that is set; 0 once it is full."""
+        """Returns rows that still fit into the file by each limit that is set; 0 once it is full."""
         room, options = [], self._options
         if options.shard_records:
             room.append(options.shard_records - shard.records)

@@ -17,7 +17,7 @@ _NO_FOLDER = (*_NO_FEATURE, T.ArrayType, T.BinaryType)
 
 
 def check_columns(fields: Sequence[T.StructField], record_type: str) -> None:
-    """Refuse columns that the record type cannot hold.
+    """Refuses columns that the record type cannot hold.
 
     Raises:
         UnsupportedColumnError: By column and type.
@@ -49,7 +49,7 @@ def _arrow_type(field: T.StructField) -> pa.DataType | None:
 
 
 def check_writable(schema: T.StructType, options: WriteOptions) -> None:
-    """Refuse a frame that cannot be written as the options say.
+    """Refuses a frame that cannot be written as the options say.
 
     Raises:
         UnsupportedColumnError: A column does not fit into the record type.

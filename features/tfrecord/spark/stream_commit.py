@@ -47,13 +47,13 @@ class MicroBatch:
         return storage.join(self.target, "_batches", f"{self.query}.json")
 
     def last_committed(self) -> int:
-        """Number of the last batch of this query that was published; -1 before the first."""
+        """Returns the number of the last batch of this query that was published; -1 before the first."""
         if not storage.exists(self._journal):
             return -1
         return int(json.loads(storage.read_text(self._journal))["batch"])
 
     def commit(self, manifest: Manifest, staged: Sequence[StagedFile]) -> bool:
-        """Publish the batch; False when it was published before."""
+        """Publishes the batch; False when it was published before."""
         if self.batch <= self.last_committed():
             logger.info("batch %d of query %s is already in %s", self.batch, self.query, self.target)
             self.abort()
@@ -67,11 +67,11 @@ class MicroBatch:
         return True
 
     def abort(self) -> None:
-        """Remove what task attempts have staged."""
+        """Removes what task attempts have staged."""
         remove_staging(self.staging)
 
     def _without_leftovers(self, manifest: Manifest) -> list[str]:
-        """The files in the target, after removing those that a crashed commit of this batch has published."""
+        """Returns the files in the target, after removing those that a crashed commit of this batch has published."""
         uris = [entry.uri for entry in storage.list_files(self.target, recursive=True)]
         left = {uri for uri in uris if self._tag in uri.rpartition("/")[2]}
         if left:

@@ -44,7 +44,7 @@ class Config:
 
 
 def build(config: Config, cardinalities: "Mapping[str, int]") -> "keras.Model":
-    """A model from images to `reconstruction`, `target`, and `loss/hidden_N` of each layer."""
+    """Returns a model from images to `reconstruction`, `target`, and `loss/hidden_N` of each layer."""
     import keras
 
     from emberline.models.vision.image_input import model_input, scaled

@@ -41,7 +41,7 @@ class Config:
 
 
 def build(config: Config, cardinalities: "Mapping[str, int]") -> "keras.Model":
-    """A model from images to a logit per class, `[batch, outputs]`."""
+    """Returns a model from images to a logit per class, `[batch, outputs]`."""
     import keras
 
     from emberline.models.vision.heads import class_logits

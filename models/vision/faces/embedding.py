@@ -45,7 +45,7 @@ class Config:
 
 
 def build(config: Config, cardinalities: "Mapping[str, int]") -> "keras.Model":
-    """A model from images to `embedding`, unit vectors, and for `softmax` `logits`."""
+    """Returns a model from images to `embedding`, unit vectors, and for `softmax` `logits`."""
     import keras
 
     from emberline.models.vision.image_input import model_input, scaled

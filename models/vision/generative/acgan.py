@@ -52,7 +52,7 @@ class Config:
 
 
 def build(config: Config, cardinalities: "Mapping[str, int]") -> "keras.Model":
-    """A model from images to what `emberline.pipelines.tasks.generation` asks for."""
+    """Returns a model from images to what `emberline.pipelines.tasks.generation` asks for."""
     import keras
 
     from emberline.models.vision.generative.adversarial import adversarial_losses, critic_bounds

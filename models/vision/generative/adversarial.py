@@ -14,7 +14,7 @@ WGAN_LIMIT = 0.01
 def adversarial_losses(
     kind: Adversarial, real: keras.KerasTensor, fake: keras.KerasTensor
 ) -> tuple[keras.KerasTensor, keras.KerasTensor]:
-    """Losses of discriminator and generator for each row, `[batch]`.
+    """Returns losses of discriminator and generator for each row, `[batch]`.
 
     `gan`: Goodfellow and others, "Generative Adversarial Nets", with the generator's loss that does not saturate.
     `lsgan`: Mao and others, "Least Squares Generative Adversarial Networks". `wgan`: Arjovsky, Chintala, Bottou,
@@ -35,7 +35,8 @@ def adversarial_losses(
 
 
 def critic_bounds(kind: Adversarial, *parameters: str) -> dict[str, keras.constraints.Constraint]:
-    """More arguments of a layer of a critic, which keep these parameters of it, such as `kernel`, within bounds.
+    """Returns more arguments of a layer of a critic, which keep these parameters of it, such as `kernel`, within
+    bounds.
 
     A Wasserstein critic must not change faster than in proportion to its input. As in the paper, all its parameters are
     cut to a box after each of its steps, those of batch normalisation too.

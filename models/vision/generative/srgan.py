@@ -63,7 +63,7 @@ class Config:
 
 
 def build(config: Config, cardinalities: "Mapping[str, int]") -> "keras.Model":
-    """A model from images to `reconstruction` and `target`, and the losses of both parts if there is a critic."""
+    """Returns a model from images to `reconstruction` and `target`, and the losses of both parts if there is a critic."""
     import keras
 
     from emberline.models.vision.generative.adversarial import adversarial_losses
@@ -89,7 +89,7 @@ def build(config: Config, cardinalities: "Mapping[str, int]") -> "keras.Model":
 
 
 def _generated(small: "keras.KerasTensor", blocks: int) -> "keras.KerasTensor":
-    """A small image of -1 to 1 made large."""
+    """Returns a small image of -1 to 1 made large."""
     import keras
 
     from emberline.models.vision.layers import DepthToSpace
@@ -113,7 +113,7 @@ def _generated(small: "keras.KerasTensor", blocks: int) -> "keras.KerasTensor":
 
 
 def _critic() -> "Callable[[keras.KerasTensor], keras.KerasTensor]":
-    """Images of -1 to 1 to logits of being real, `[batch]`; the same weights in every call."""
+    """Returns images of -1 to 1 to logits of being real, `[batch]`; the same weights in every call."""
     import keras
 
     layers = keras.layers
@@ -146,7 +146,7 @@ def _critic() -> "Callable[[keras.KerasTensor], keras.KerasTensor]":
 
 
 def _seen(weights: Weights) -> "keras.Model":
-    """Images of 0 to 1 to the fourth maps of VGG-19 on 224 x 224, which no training changes."""
+    """Returns images of 0 to 1 to the fourth maps of VGG-19 on 224 x 224, which no training changes."""
     import keras
 
     from emberline.models.vision.imagenet.applications import prepared

@@ -62,7 +62,7 @@ class Config:
 
 
 def build(config: Config, cardinalities: "Mapping[str, int]") -> "keras.Model":
-    """A model from images to a logit per class, `[batch, outputs]`."""
+    """Returns a model from images to a logit per class, `[batch, outputs]`."""
     import keras
 
     from emberline.models.vision.heads import class_logits
@@ -77,12 +77,12 @@ def build(config: Config, cardinalities: "Mapping[str, int]") -> "keras.Model":
 
 
 def embedded(config: Config, pixels: "keras.KerasTensor") -> "keras.KerasTensor":
-    """The mean of the last maps: `[batch, channels]`, 2,048 of `InceptionV3` and the larger residual networks."""
+    """Returns the mean of the last maps: `[batch, channels]`, 2,048 of `InceptionV3` and the larger residual networks."""
     return trunk(config)(prepared(pixels, config.network))
 
 
 def prepared(pixels: "keras.KerasTensor", network: str) -> "keras.KerasTensor":
-    """Pixels as the published weights want them."""
+    """Returns pixels as the published weights want them."""
     import keras
 
     if network not in CENTRED:
@@ -92,7 +92,7 @@ def prepared(pixels: "keras.KerasTensor", network: str) -> "keras.KerasTensor":
 
 
 def trunk(config: Config) -> "keras.Model":
-    """The network of Keras Applications, with its weights, and frozen as asked."""
+    """Returns the network of Keras Applications, with its weights, and frozen as asked."""
     import keras
 
     from emberline.models.vision.imagenet.weights import load

@@ -45,7 +45,7 @@ class Config:
 
 
 def build(config: Config, cardinalities: "Mapping[str, int]") -> "keras.Model":
-    """A model from images to `embedding`, unit vectors, and `logits` above them."""
+    """Returns a model from images to `embedding`, unit vectors, and `logits` above them."""
     import keras
 
     from emberline.models.vision.image_input import model_input

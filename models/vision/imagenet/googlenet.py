@@ -66,7 +66,9 @@ class Config:
 
 
 def build(config: Config, cardinalities: "Mapping[str, int]") -> "keras.Model":
-    """A model from images to a logit per class, `[batch, outputs]`, and if asked for those of its side classifiers."""
+    """Returns a model from images to a logit per class, `[batch, outputs]`, and if asked for those of its side
+    classifiers.
+    """
     import keras
 
     from emberline.models.vision.heads import class_logits

@@ -49,7 +49,7 @@ class Config:
 
 
 def build(config: Config, cardinalities: "Mapping[str, int]") -> "keras.Model":
-    """A model from images to `mask`, logits, and `target`, 0 or 1: both `[batch, height, width, 1]`."""
+    """Returns a model from images to `mask`, logits, and `target`, 0 or 1: both `[batch, height, width, 1]`."""
     import keras
 
     from emberline.models.vision.image_input import model_input, scaled

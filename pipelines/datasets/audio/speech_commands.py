@@ -97,7 +97,7 @@ class SpeechCommands:
         self.name, self.schema, self._aside = name, SCHEMA, aside
 
     def read(self, spark: SparkSession, uri: str, split: str | None = None) -> DataFrame:
-        """Raw rows of one split, or of all files at `uri`.
+        """Returns raw rows of one split, or of all files at `uri`.
 
         Args:
             spark: The session.
@@ -134,7 +134,7 @@ class SpeechCommands:
         return write_facts(directory, Synthetic({"accuracy": 1.0}, seed))
 
     def synthetic(self, uri: str) -> Synthetic | None:
-        """Facts about generated data, None for real data."""
+        """Returns facts about generated data, None for real data."""
         return read_facts(uri)
 
 
@@ -142,7 +142,7 @@ DATASET = SpeechCommands("speech_commands", "testing")
 
 
 def part_of(name: str) -> Part:
-    """The official rule: by the SHA-1 of a file's name up to `_nohash_`.
+    """Returns the official rule: by the SHA-1 of a file's name up to `_nohash_`.
 
     Args:
         name: Of a file, without its folder.
@@ -153,14 +153,15 @@ def part_of(name: str) -> Part:
 
 
 def listed(uri: str) -> dict[str, Part]:
-    """What the official lists say of files, `word/name.wav`; empty where there are none."""
+    """Returns what the official lists say of files, `word/name.wav`; empty where there are none."""
     files: dict[Part, str] = {part: storage.join(uri, f"{part}_list.txt") for part in ASIDE}
     found = {part: storage.read_text(file).split() for part, file in files.items() if storage.exists(file)}
     return {name: part for part, names in found.items() for name in names}
 
 
 def chosen(uri: str, split: str | None, aside: Part = "testing") -> Iterator[Clip]:
-    """The rows of a split: all files of the ten words, some of others, and silence; of no split, all files there are.
+    """Yields the rows of a split: all files of the ten words, some of others, and silence; of no split, all files there
+    are.
 
     Args:
         uri: The folder of the folders.
@@ -247,7 +248,7 @@ def _rows(clips: Sequence[Clip]) -> pa.RecordBatch:
 
 
 def _row(clip: Clip) -> tuple[bytes | None, bytes | None, str | None]:
-    """Sound, noise, and what is wrong."""
+    """Returns sound, noise, and what is wrong."""
     try:
         noise = _piece(clip.noise, clip.chance, held_out=False) if clip.noise else None
         if clip.word == SILENCE:
@@ -261,7 +262,7 @@ def _row(clip: Clip) -> tuple[bytes | None, bytes | None, str | None]:
 
 
 def _piece(file: str, chance: float, *, held_out: bool) -> NDArray[np.float64]:
-    """A second of a recording."""
+    """Returns a second of a recording."""
     recording = _recording(file)
     edge = int(len(recording) * 0.8)
     part = recording[edge:] if held_out else recording[:edge]
@@ -272,7 +273,7 @@ def _piece(file: str, chance: float, *, held_out: bool) -> NDArray[np.float64]:
 
 @lru_cache(maxsize=16)
 def _recording(file: str) -> NDArray[np.float64]:
-    """A file as the official ones are: one channel of 16 bits at 16,000 samples per second."""
+    """Returns a file as the official ones are: one channel of 16 bits at 16,000 samples per second."""
     data = storage.read_bytes(file)
     header = read_header(data)
     if (header.rate, header.channels, header.bits) != (RATE, 1, 16):
@@ -284,7 +285,7 @@ def _recording(file: str) -> NDArray[np.float64]:
 
 
 def streamed(uri: str, seconds: int, *, seed: int, apart: float = 3.0) -> tuple[NDArray[np.float64], list[Word]]:
-    """A long recording of held-out words over background noise, and when each of them begins.
+    """Returns a long recording of held-out words over background noise, and when each of them begins.
 
     Args:
         uri: The folder of the folders; its files have `RATE`.
@@ -311,7 +312,7 @@ def streamed(uri: str, seconds: int, *, seed: int, apart: float = 3.0) -> tuple[
 
 
 def noises(generator: np.random.Generator, seconds: int) -> dict[str, NDArray[np.float64]]:
-    """Synthetic background noise: a hum, a hiss, and crackling."""
+    """Returns synthetic background noise: a hum, a hiss, and crackling."""
     count = seconds * RATE
     hum = sum(np.sin(2 * np.pi * hertz * np.arange(count) / RATE) / hertz for hertz in (50, 100, 150, 250)) * 10
     crackle = np.where(generator.random(count) < 0.002, generator.normal(0, 1, count), 0.0)

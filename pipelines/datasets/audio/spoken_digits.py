@@ -58,7 +58,7 @@ PAIRS = tuple(permutations(VOWELS, 2))
 
 
 def spoken(word: int, pitch: float, generator: np.random.Generator, rate: int = RATE) -> NDArray[np.float64]:
-    """A synthetic word: one vowel after another.
+    """Returns a synthetic word: one vowel after another.
 
     Args:
         word: Which of the twenty pairs of vowels.

@@ -35,7 +35,7 @@ SHAPE = (
 
 
 def captions_schema(width: int) -> Schema:
-    """The vector of an image, of `width` numbers, and a sentence about it."""
+    """Returns the vector of an image, of `width` numbers, and a sentence about it."""
     return Schema(
         fields=(
             Field("embedding", "float", required=True, shape=(width,)),
@@ -58,7 +58,7 @@ class Captions:
         self.name, self.schema = name, captions_schema(width)
 
     def read(self, spark: SparkSession, uri: str, split: str | None = None) -> DataFrame:
-        """Raw rows of one split, or of everything at `uri`, a row per sentence.
+        """Returns raw rows of one split, or of everything at `uri`, a row per sentence.
 
         Args:
             spark: The session.
@@ -83,7 +83,7 @@ class Captions:
         return parse(listed.withColumn(SOURCE, F.col("_metadata.file_name")), spark.read.parquet(vectors))
 
     def generate(self, directory: str, *, seed: int) -> Synthetic:
-        """There is no stand-in for images of one's own.
+        """Refuses, since there are no synthetic rows for your own images.
 
         Raises:
             BadInputError: always.
@@ -91,12 +91,12 @@ class Captions:
         raise BadInputError(f"The data set {self.name!r} has no synthetic stand-in: give its folder with --input.")
 
     def synthetic(self, uri: str) -> Synthetic | None:
-        """Facts about generated data, None for real data."""
+        """Returns facts about generated data, None for real data."""
         return read_facts(uri)
 
 
 def parse(listed: DataFrame, vectors: DataFrame) -> DataFrame:
-    """A row per sentence; one whose image has no vector is rejected.
+    """Returns a row per sentence; one whose image has no vector is rejected.
 
     Args:
         listed: `images` and `annotations` of a file, and `_source`.

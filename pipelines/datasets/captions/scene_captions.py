@@ -32,7 +32,7 @@ class SceneCaptions(Captions):
 
 
 def known(scene: scenes.Scene) -> NDArray[np.float64]:
-    """Everything about a scene, a 1 for each thing that is so."""
+    """Returns everything about a scene, a 1 for each thing that is so."""
     size, one, place, two = scene
     things = [(scenes.THINGS.index(thing), len(scenes.THINGS)) for thing in (one, two)]
     choices = [*things, (list(scenes.SIZES).index(size), 2), (scenes.PLACES.index(place), 2)]

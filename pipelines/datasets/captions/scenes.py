@@ -43,14 +43,14 @@ Scene = tuple[str, tuple[str, str], str, tuple[str, str]]
 
 
 def sentence(scene: Scene) -> str:
-    """What the scene shows, in words."""
+    """Returns what the scene shows, in words."""
     size, one, place, two = scene
     (other,) = set(SIZES) - {size}
     return f"a {size} {' '.join(one)} {place} a {other} {' '.join(two)}"
 
 
 def draw(scene: Scene, generator: np.random.Generator) -> NDArray[np.uint8]:
-    """A picture `[SIDE, SIDE, 3]` of it: two shapes, moved and turned a little, on dark noise."""
+    """Returns a picture `[SIDE, SIDE, 3]` of it: two shapes, moved and turned a little, on dark noise."""
     size, one, place, two = scene
     (other,) = set(SIZES) - {size}
     down, across = np.meshgrid(np.arange(SIDE), np.arange(SIDE), indexing="ij")
@@ -73,7 +73,7 @@ class Scenes(NamedTable):
     """Reads `pictures/`, and writes it itself."""
 
     def read(self, spark: SparkSession, uri: str, split: str | None = None) -> DataFrame:
-        """Raw rows of one split, or of all, of the table beside the captions; see `NamedTable`."""
+        """Returns raw rows of one split, or of all, of the table beside the captions; see `NamedTable`."""
         return super().read(spark, storage.join(uri, PICTURES), split)
 
     def generate(self, directory: str, *, seed: int) -> Synthetic:

@@ -56,7 +56,7 @@ class Digits:
     schema: ClassVar[Schema] = SCHEMA
 
     def read(self, spark: SparkSession, uri: str, split: str | None = None) -> DataFrame:
-        """Raw rows of one split, or of everything at `uri`.
+        """Returns raw rows of one split, or of everything at `uri`.
 
         Args:
             spark: The session.
@@ -90,7 +90,7 @@ class Digits:
         return write_facts(directory, Synthetic(best, seed))
 
     def synthetic(self, uri: str) -> Synthetic | None:
-        """Facts about generated data, None for real data."""
+        """Returns facts about generated data, None for real data."""
         return read_facts(uri)
 
 
@@ -98,7 +98,7 @@ DATASET = Digits()
 
 
 def read_part(part: RecordRange) -> Iterator[ImageRow]:
-    """The rows of a file, in an executor."""
+    """Yields the rows of a file, in an executor."""
     data, name = storage.read_bytes(part.uri), file_name(part.uri).partition(".csv")[0]
     lines = (gzip.decompress(data) if data.startswith(b"\x1f\x8b") else data).decode("ascii", "replace").splitlines()
     for index, line in enumerate(lines):

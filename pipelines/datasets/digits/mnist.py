@@ -64,7 +64,7 @@ class Mnist:
     schema: ClassVar[Schema] = SCHEMA
 
     def read(self, spark: SparkSession, uri: str, split: str | None = None) -> DataFrame:
-        """Raw rows of one split, or of everything at `uri`.
+        """Returns raw rows of one split, or of everything at `uri`.
 
         Args:
             spark: The session.
@@ -90,7 +90,7 @@ class Mnist:
         return write_facts(directory, Synthetic(best, seed))
 
     def synthetic(self, uri: str) -> Synthetic | None:
-        """Facts about generated data, None for real data."""
+        """Returns facts about generated data, None for real data."""
         return read_facts(uri)
 
 
@@ -115,7 +115,7 @@ def _parts(uri: str, files: list[str], split: str | None) -> Iterator[RecordRang
 
 
 def read_part(part: RecordRange) -> Iterator[ImageRow]:
-    """The digits of a part, in an executor; those that a damaged file promises and does not have carry a fault."""
+    """Yields the digits of a part, in an executor; those that a damaged file promises and does not have carry a fault."""
     images, promised = read_idx(part.images)
     if images.ndim != 3:
         raise BadInputError(f"{part.images!r} holds an array of {images.ndim} dimensions, expected images: 3.")

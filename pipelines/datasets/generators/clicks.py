@@ -59,7 +59,7 @@ def generate(directory: str, *, seed: int) -> Synthetic:
 
 
 def held_out(line: str) -> bool:
-    """Whether a row is in the held-out tenth; `clicks._share` is the same rule in Spark."""
+    """Returns whether a row is in the held-out tenth; `clicks._share` is the same rule in Spark."""
     key = hashlib.sha256(line.encode()).hexdigest()[:KEY_LENGTH]
     return int(hashlib.sha256(key.encode()).hexdigest()[:8], 16) % 10 == 0
 
@@ -81,7 +81,7 @@ class _Truth:
         ]
 
     def draw(self, generator: np.random.Generator, rows: int) -> tuple[list[list[str]], NDArray[np.float64]]:
-        """The fields of `rows` rows, column by column as texts, and the probability of a click of each."""
+        """Returns the fields of `rows` rows, column by column as texts, and the probability of a click of each."""
         logit = np.full(rows, -1.3)
         fields = []
         for column, (centre, slope) in enumerate(zip(self.centres, self.slopes, strict=True)):

@@ -83,7 +83,7 @@ def _drawn(digits: NDArray[np.uint8], size: int, channels: int, generator: np.ra
 
 
 def _sampled(glyphs: NDArray[np.float64], y: NDArray[np.float64], x: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Values between cells, from the four around; 0 outside."""
+    """Returns values between cells, from the four around; 0 outside."""
     height, width = glyphs.shape[1:]
     y, x = np.clip(y, 0, height - 1.001), np.clip(x, 0, width - 1.001)
     top, left = np.floor(y).astype(int), np.floor(x).astype(int)

@@ -14,7 +14,7 @@ from emberline.features import storage
 
 
 def png_bytes(image: NDArray[np.uint8]) -> bytes:
-    """A file of 8 bits per channel.
+    """Returns a file of 8 bits per channel.
 
     Args:
         image: `[height, width, channels]` of 1 or 3 channels.

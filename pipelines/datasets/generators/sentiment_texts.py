@@ -26,7 +26,7 @@ class OpinionatedTexts:
 def opinionated_texts(
     words: Sequence[str], rows: int, length: int, seed: int, *, strength: float = 0.6
 ) -> OpinionatedTexts:
-    """Texts of a Zipf-distributed language.
+    """Returns texts of a Zipf-distributed language.
 
     Args:
         words: The language, most frequent first.

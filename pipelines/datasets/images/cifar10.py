@@ -43,7 +43,7 @@ class Cifar10:
     schema: ClassVar[Schema] = SCHEMA
 
     def read(self, spark: SparkSession, uri: str, split: str | None = None) -> DataFrame:
-        """Raw rows of one split, or of everything at `uri`.
+        """Returns raw rows of one split, or of everything at `uri`.
 
         Args:
             spark: The session.
@@ -74,7 +74,7 @@ class Cifar10:
         return write_facts(directory, Synthetic(best, seed))
 
     def synthetic(self, uri: str) -> Synthetic | None:
-        """Facts about generated data, None for real data."""
+        """Returns facts about generated data, None for real data."""
         return read_facts(uri)
 
 
@@ -82,7 +82,7 @@ DATASET = Cifar10()
 
 
 def read_batch(uri: str) -> Iterator[ImageRow]:
-    """The images of a file, in an executor; a record that is not there whole carries a fault."""
+    """Yields the images of a file, in an executor; a record that is not there whole carries a fault."""
     data, name = storage.read_bytes(uri), file_name(uri).removesuffix(".bin")
     whole, rest = divmod(len(data), RECORD)
     records = np.frombuffer(data, np.uint8, whole * RECORD).reshape(whole, RECORD)

@@ -50,7 +50,7 @@ class Drawings:
         )
 
     def read(self, spark: SparkSession, uri: str, split: str | None = None) -> DataFrame:
-        """Raw rows of one split, or of everything at `uri`.
+        """Returns raw rows of one split, or of everything at `uri`.
 
         Args:
             spark: The session.
@@ -92,7 +92,7 @@ class Drawings:
         return write_facts(directory, Synthetic({"accuracy": float(np.mean(right))}, seed))
 
     def synthetic(self, uri: str) -> Synthetic | None:
-        """Facts about generated data, None for real data."""
+        """Returns facts about generated data, None for real data."""
         return read_facts(uri)
 
 
@@ -100,7 +100,7 @@ DATASET = Drawings("drawings", WORDS)
 
 
 def parse(lines: DataFrame) -> DataFrame:
-    """Points in the order of drawing, and where strokes end.
+    """Returns points in the order of drawing, and where strokes end.
 
     Args:
         lines: `_raw` (a JSON object each) and `_source`.
@@ -144,7 +144,7 @@ def parse(lines: DataFrame) -> DataFrame:
 
 
 def _shape(word: str, generator: np.random.Generator) -> list[NDArray[np.floating]]:
-    """Strokes `[points, 2]` of one drawing on a sheet of 256 x 256."""
+    """Returns strokes `[points, 2]` of one drawing on a sheet of 256 x 256."""
     angle = generator.uniform(0, 2 * np.pi)
     turn: NDArray[np.floating]
     corners: NDArray[np.floating]

@@ -53,14 +53,14 @@ class Person(NamedTuple):
 
 
 def somebody(generator: np.random.Generator) -> Person:
-    """A person drawn at random."""
+    """Returns a person drawn at random."""
     skin = np.array([255, 215, 180]) * generator.uniform(0.45, 0.95) + generator.normal(0, 6, 3)
     numbers = [generator.uniform(*span) for span in ((0.66, 0.8), (0.26, 0.36), (0.2, 0.36), (0.16, 0.3))]
     return Person(skin, generator.uniform(20, 170, 3), generator.uniform(0, 160, 3), *numbers)
 
 
 def draw(person: Person, sex: int, age: int, generator: np.random.Generator) -> NDArray[np.uint8]:
-    """A picture `[height, width, 3]`.
+    """Returns a picture `[height, width, 3]`.
 
     Args:
         person: Who it shows.

@@ -38,7 +38,7 @@ class ImageNet(ImageFolder):
 
 
 def striped(kind: int, generator: np.random.Generator) -> NDArray[np.uint8]:
-    """A picture `[height, width, 3]` of the class with this id."""
+    """Returns a picture `[height, width, 3]` of the class with this id."""
     height, width = generator.integers(96, 161, 2)
     down, across = np.meshgrid(np.arange(height), np.arange(width), indexing="ij")
     angle = np.pi * kind / len(CLASSES)

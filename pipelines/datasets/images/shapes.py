@@ -33,7 +33,7 @@ DATASET = Shapes("shapes", CLASSES)
 
 
 def draw(shape: int, generator: np.random.Generator) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
-    """A picture `[height, width, 3]` of the shape with this class id, and which pixels are the shape's."""
+    """Returns a picture `[height, width, 3]` of the shape with this class id, and which pixels are the shape's."""
     height, width = generator.integers(40, 81, 2)
     down, across = np.meshgrid(np.arange(height), np.arange(width), indexing="ij")
     reach = min(height, width) * generator.uniform(0.28, 0.42)

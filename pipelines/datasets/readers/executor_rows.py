@@ -59,7 +59,7 @@ def image_rows(
     read: Callable[[Any], Iterator[ImageRow]],
     names: tuple[str, str, str],
 ) -> DataFrame:
-    """Raw rows of labelled images: key, image, label, `_raw`, `_source` and `_fault`.
+    """Returns raw rows of labelled images: key, image, label, `_raw`, `_source` and `_fault`.
 
     Args:
         spark: The session.
@@ -77,7 +77,7 @@ def image_rows(
 
 
 def in_batches(rows: Iterator[ImageRow], schema: pa.Schema) -> Iterator[pa.RecordBatch]:
-    """Rows in batches of some megabytes; `_raw` names the image by its source and key."""
+    """Yields rows in batches of some megabytes; `_raw` names the image by its source and key."""
     waiting: list[ImageRow] = []
     size = 0
     for row in rows:

@@ -18,7 +18,7 @@ _GZIP = b"\x1f\x8b"
 
 
 def read_idx(uri: str) -> tuple[NDArray[np.uint8], int]:
-    """The array of a file, as far as the file goes.
+    """Returns the array of a file, as far as the file goes.
 
     Args:
         uri: A file of unsigned bytes.
@@ -50,7 +50,7 @@ def write_idx(uri: str, values: NDArray[np.uint8]) -> None:
 
 
 def _unzipped(data: bytes) -> bytes:
-    """As much as there is of a file that may break off."""
+    """Returns the readable part of a file that may be truncated."""
     stream = zlib.decompressobj(wbits=31)
     found = []
     try:

@@ -67,7 +67,7 @@ class ImageArchive:
         return image_rows(spark, archives, read, ("path", "image", "label"))
 
     def generate(self, directory: str, *, seed: int) -> Synthetic:
-        """There is no stand-in for images of one's own.
+        """Refuses, since there are no synthetic rows for your own images.
 
         Raises:
             BadInputError: always.

@@ -17,7 +17,7 @@ ENDINGS = ("jpg", "jpeg", "png", "gif", "bmp", "webp")
 
 
 def image_schema(classes: tuple[str, ...], purpose: Purpose = "") -> Schema:
-    """One image and its class; `purpose` as of `Label`."""
+    """Returns one image and its class; `purpose` as of `Label`."""
     return Schema(
         fields=(Field("image", "image", required=True),),
         label=Label("label", classes=tuple((name,) for name in classes), purpose=purpose),
@@ -38,7 +38,7 @@ class ImageFolder:
         self.name, self.schema = name, image_schema(classes, purpose)
 
     def read(self, spark: SparkSession, uri: str, split: str | None = None) -> DataFrame:
-        """Raw rows of one split, or of everything at `uri`; the key is the path below it.
+        """Returns raw rows of one split, or of everything at `uri`; the key is the path below it.
 
         Args:
             spark: The session.
@@ -56,7 +56,7 @@ class ImageFolder:
         return rows if split is None else rows.where(in_split(uri, F.col(self.schema.key), split))
 
     def generate(self, directory: str, *, seed: int) -> Synthetic:
-        """There is no stand-in for images of one's own.
+        """Refuses, since there are no synthetic rows for your own images.
 
         Raises:
             BadInputError: always.
@@ -64,12 +64,12 @@ class ImageFolder:
         raise BadInputError(f"The data set {self.name!r} has no synthetic stand-in: give its folder with --input.")
 
     def synthetic(self, uri: str) -> Synthetic | None:
-        """Facts about generated data, None for real data."""
+        """Returns facts about generated data, None for real data."""
         return read_facts(uri)
 
 
 def in_split(uri: str, key: Column, split: str) -> Column:
-    """Whether a file is of a split: it lies in a folder of that name, or a hash of its path says so.
+    """Returns whether a file is of a split: it lies in a folder of that name, or a hash of its path says so.
 
     Args:
         uri: The folder of all files.
@@ -83,7 +83,7 @@ def in_split(uri: str, key: Column, split: str) -> Column:
 
 
 def image_files(spark: SparkSession, uri: str, root: str) -> DataFrame:
-    """Every image file at `uri`: its path below `root` (`path`), its bytes (`image`) and the folder it lies in
+    """Returns every image file at `uri`: its path below `root` (`path`), its bytes (`image`) and the folder it lies in
     (`label`), with what raw rows have besides.
     """
     return file_rows(spark, uri, root, "image", ENDINGS).withColumnRenamed("folder", "label")

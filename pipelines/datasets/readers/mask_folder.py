@@ -36,7 +36,7 @@ class MaskFolder:
         )
 
     def read(self, spark: SparkSession, uri: str, split: str | None = None) -> DataFrame:
-        """Raw rows of one split, or of everything at `uri`; the key is the path of the image below it.
+        """Returns raw rows of one split, or of everything at `uri`; the key is the path of the image below it.
 
         Args:
             spark: The session.
@@ -68,7 +68,7 @@ class MaskFolder:
         return images.join(masks, "place", "left").drop("place")
 
     def generate(self, directory: str, *, seed: int) -> Synthetic:
-        """There is no stand-in for images of one's own.
+        """Refuses, since there are no synthetic rows for your own images.
 
         Raises:
             BadInputError: always.
@@ -76,5 +76,5 @@ class MaskFolder:
         raise BadInputError(f"The data set {self.name!r} has no synthetic stand-in: give its folder with --input.")
 
     def synthetic(self, uri: str) -> Synthetic | None:
-        """Facts about generated data, None for real data."""
+        """Returns facts about generated data, None for real data."""
         return read_facts(uri)

@@ -60,7 +60,7 @@ class SoundFolder:
         )
 
     def read(self, spark: SparkSession, uri: str, split: str | None = None) -> DataFrame:
-        """Raw rows of one split, or of everything at `uri`; the key is the path below it.
+        """Returns raw rows of one split, or of everything at `uri`; the key is the path below it.
 
         Args:
             spark: The session.
@@ -103,7 +103,7 @@ class SoundFolder:
         return part.isin(*self.names.held_out) if self.names.held_out else held_out(part)
 
     def generate(self, directory: str, *, seed: int) -> Synthetic:
-        """There is no stand-in for sounds of one's own.
+        """Refuses, since there are no synthetic rows for your own sounds.
 
         Raises:
             BadInputError: always.
@@ -111,5 +111,5 @@ class SoundFolder:
         raise BadInputError(f"The data set {self.name!r} has no synthetic stand-in: give its folder with --input.")
 
     def synthetic(self, uri: str) -> Synthetic | None:
-        """Facts about generated data, None for real data."""
+        """Returns facts about generated data, None for real data."""
         return read_facts(uri)

@@ -50,7 +50,7 @@ class Census:
     schema: ClassVar[Schema] = SCHEMA
 
     def read(self, spark: SparkSession, uri: str, split: str | None = None) -> DataFrame:
-        """Raw rows of one split, or of everything at `uri`.
+        """Returns raw rows of one split, or of everything at `uri`.
 
         Args:
             spark: The session.
@@ -67,7 +67,7 @@ class Census:
         return census_generator.generate(directory, seed=seed)
 
     def synthetic(self, uri: str) -> Synthetic | None:
-        """Facts about generated data, None for real data."""
+        """Returns facts about generated data, None for real data."""
         return read_facts(uri)
 
 

@@ -50,7 +50,7 @@ class Clicks:
     schema: ClassVar[Schema] = SCHEMA
 
     def read(self, spark: SparkSession, uri: str, split: str | None = None) -> DataFrame:
-        """Raw rows of one split, or of everything at `uri`.
+        """Returns raw rows of one split, or of everything at `uri`.
 
         Args:
             spark: The session.
@@ -82,7 +82,7 @@ class Clicks:
         return clicks_generator.generate(directory, seed=seed)
 
     def synthetic(self, uri: str) -> Synthetic | None:
-        """Facts about generated data, None for real data."""
+        """Returns facts about generated data, None for real data."""
         return read_facts(uri)
 
 
@@ -124,7 +124,7 @@ def parse(lines: DataFrame) -> DataFrame:
 
 
 def _share(rows: DataFrame, split: str | None) -> DataFrame:
-    """The rows of one split; `clicks_generator.held_out` is the same rule in Python."""
+    """Returns the rows of one split; `clicks_generator.held_out` is the same rule in Python."""
     if split is None:
         return rows
     digits = F.substring(F.sha2(F.col(SCHEMA.key), 256), 1, 8)

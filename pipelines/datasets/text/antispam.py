@@ -43,7 +43,7 @@ class Antispam:
     schema: ClassVar[Schema] = SCHEMA
 
     def read(self, spark: SparkSession, uri: str, split: str | None = None) -> DataFrame:
-        """Raw rows of one split, or of everything at `uri`.
+        """Returns raw rows of one split, or of everything at `uri`.
 
         Args:
             spark: The session.
@@ -85,7 +85,7 @@ class Antispam:
         return write_facts(directory, Synthetic(made.best, seed))
 
     def synthetic(self, uri: str) -> Synthetic | None:
-        """Facts about generated data, None for real data."""
+        """Returns facts about generated data, None for real data."""
         return read_facts(uri)
 
 
@@ -93,7 +93,7 @@ DATASET = Antispam()
 
 
 def parse(lines: DataFrame) -> DataFrame:
-    """Messages, with the verdict that their file tells.
+    """Returns messages, with the verdict that their file tells.
 
     Args:
         lines: `_raw` (one line each) and `_source`.
@@ -117,7 +117,7 @@ def parse(lines: DataFrame) -> DataFrame:
 
 
 def _word(number: int) -> str:
-    """A synthetic word of one to three Chinese characters."""
+    """Returns a synthetic word of one to three Chinese characters."""
     characters = ""
     number += 1
     while number:

@@ -32,7 +32,7 @@ class MovieDialogs:
     schema: ClassVar[Schema] = sentence_pairs.SCHEMA
 
     def read(self, spark: SparkSession, uri: str, split: str | None = None) -> DataFrame:
-        """Raw rows of one split, or of everything at `uri`.
+        """Returns raw rows of one split, or of everything at `uri`.
 
         Args:
             spark: The session.
@@ -61,7 +61,7 @@ class MovieDialogs:
         return sentence_pairs.DATASET.generate(directory, seed=seed)
 
     def synthetic(self, uri: str) -> Synthetic | None:
-        """Facts about generated data, None for real data."""
+        """Returns facts about generated data, None for real data."""
         return read_facts(uri)
 
 
@@ -69,7 +69,7 @@ DATASET = MovieDialogs()
 
 
 def _text(spark: SparkSession, file: str) -> DataFrame:
-    """Parts of each line; Spark's text reader knows UTF-8 alone."""
+    """Returns parts of each line; Spark's text reader knows UTF-8 alone."""
     line = F.decode("content", "ISO-8859-1")
     whole = spark.read.format("binaryFile").load(file)
     return whole.select(F.explode(F.split(line, r"\r?\n")).alias(RAW)).select(
@@ -78,7 +78,7 @@ def _text(spark: SparkSession, file: str) -> DataFrame:
 
 
 def parse(lines: DataFrame, conversations: DataFrame) -> DataFrame:
-    """Each line with its answer, and its `film`.
+    """Returns each line with its answer, and its `film`.
 
     Args:
         lines: `parts`: line, person, film, name, text.

@@ -46,7 +46,7 @@ class Ptb:
     schema: ClassVar[Schema] = SCHEMA
 
     def read(self, spark: SparkSession, uri: str, split: str | None = None) -> DataFrame:
-        """Raw rows of one split, or of everything at `uri`.
+        """Returns raw rows of one split, or of everything at `uri`.
 
         Args:
             spark: The session.
@@ -90,7 +90,7 @@ class Ptb:
         return write_facts(directory, Synthetic(best, seed))
 
     def synthetic(self, uri: str) -> Synthetic | None:
-        """Facts about generated data, None for real data."""
+        """Returns facts about generated data, None for real data."""
         return read_facts(uri)
 
 
@@ -98,7 +98,7 @@ DATASET = Ptb()
 
 
 def _wanted(names: list[str], split: str, uri: str) -> list[str]:
-    """The official file of a split."""
+    """Returns the official file of a split."""
     for name in FILES[split]:
         if name in names:
             return [name]
@@ -106,7 +106,7 @@ def _wanted(names: list[str], split: str, uri: str) -> list[str]:
 
 
 def _archived(uri: str, split: str | None) -> list[tuple[str, str]]:
-    """Passages of the official files in an archive, which is small, and the names of their files."""
+    """Returns passages of the official files in an archive, which is small, and the names of their files."""
     with tarfile.open(fileobj=io.BytesIO(storage.read_bytes(uri))) as archive:
         members = {file_name(name): name for name in archive.getnames() if file_name(name).startswith("ptb.")}
         chosen = (

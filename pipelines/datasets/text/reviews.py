@@ -41,7 +41,7 @@ class Reviews:
     schema: ClassVar[Schema] = SCHEMA
 
     def read(self, spark: SparkSession, uri: str, split: str | None = None) -> DataFrame:
-        """Raw rows of one split, or of everything at `uri`.
+        """Returns raw rows of one split, or of everything at `uri`.
 
         Args:
             spark: The session.
@@ -75,7 +75,7 @@ class Reviews:
         return write_facts(directory, Synthetic(made.best, seed))
 
     def synthetic(self, uri: str) -> Synthetic | None:
-        """Facts about generated data, None for real data."""
+        """Returns facts about generated data, None for real data."""
         return read_facts(uri)
 
 
@@ -83,7 +83,7 @@ DATASET = Reviews()
 
 
 def parse(files: DataFrame) -> DataFrame:
-    """Reviews, with the opinion that their folder tells.
+    """Returns reviews, with the opinion that their folder tells.
 
     Args:
         files: `value`, a whole file each.

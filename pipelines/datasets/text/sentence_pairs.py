@@ -39,7 +39,7 @@ class SentencePairs:
     schema: ClassVar[Schema] = SCHEMA
 
     def read(self, spark: SparkSession, uri: str, split: str | None = None) -> DataFrame:
-        """Raw rows of one split, or of everything at `uri`.
+        """Returns raw rows of one split, or of everything at `uri`.
 
         Args:
             spark: The session.
@@ -86,7 +86,7 @@ class SentencePairs:
         return write_facts(directory, Synthetic({"bleu": 1.0}, seed))
 
     def synthetic(self, uri: str) -> Synthetic | None:
-        """Facts about generated data, None for real data."""
+        """Returns facts about generated data, None for real data."""
         return read_facts(uri)
 
 
@@ -94,7 +94,7 @@ DATASET = SentencePairs()
 
 
 def parse(lines: DataFrame) -> DataFrame:
-    """Pairs; a line without a tab is rejected.
+    """Returns pairs; a line without a tab is rejected.
 
     Args:
         lines: `_raw` (one line each) and `_source`.
@@ -104,7 +104,7 @@ def parse(lines: DataFrame) -> DataFrame:
 
 
 def pair_rows(rows: DataFrame, source: "F.Column", target: "F.Column", faulty: "F.Column", *kept: str) -> DataFrame:  # type: ignore[name-defined]
-    """Raw rows of pairs of texts.
+    """Returns raw rows of pairs of texts.
 
     Args:
         rows: With `_raw` and `_source`.

@@ -58,7 +58,7 @@ def take_weights(folder: str, variables: Mapping[str, tf.Variable], *, transfer:
 
 
 def read_weights(folder: str) -> dict[str, npt.NDArray[Any]]:
-    """The weights of an exported model by name.
+    """Returns the weights of an exported model by name.
 
     Args:
         folder: URI of the `variables` of its SavedModel.

@@ -213,7 +213,7 @@ def _at_once(rows: tf.data.Dataset) -> tf.data.Dataset:
 
 
 def buckets_of(training: Training, columns: Sequence[str], version: DatasetVersion) -> Buckets | None:
-    """By what the batches of a training are sorted, if they are.
+    """Returns the buckets of a training, if it has any.
 
     Args:
         training: What the recipe asks for.

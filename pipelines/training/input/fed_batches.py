@@ -172,7 +172,8 @@ class FedBatches:
 
 
 def moves(held: Sequence[int], target: int) -> Iterator[tuple[int, int, int]]:
-    """Who gives how many rows to whom, so that everybody holds at least `target`: `(giver, taker, rows)`.
+    """Yields the sender, the receiver and the number of rows of each transfer, so that every rank holds at least
+    `target`: `(giver, taker, rows)`.
 
     Args:
         held: Rows by rank, at least `target` of them per rank on average.

@@ -42,7 +42,7 @@ def connect(address: tuple[str, int], secret: str, who: str) -> socket.socket:
 
 
 def admit(connection: socket.socket, secret: str) -> str | None:
-    """Who the peer is, if it knows the secret."""
+    """Returns the name of the peer, if it knows the secret."""
     challenge = secrets.token_hex(16)
     try:
         connection.settimeout(HANDSHAKE_SECONDS)

@@ -8,7 +8,7 @@ from emberline.pipelines.recipe import Schedule
 
 
 def factor(schedule: Schedule, step: tf.Tensor, total_steps: int, epochs: int = 1) -> tf.Tensor:
-    """What the learning rate is multiplied by.
+    """Returns what the learning rate is multiplied by.
 
     Args:
         schedule: As declared.

@@ -24,14 +24,14 @@ class Mixture:
         self._share = tf.math.divide_no_nan(tf.reduce_max(drawn, axis=0), tf.reduce_sum(drawn, axis=0))
 
     def values(self, value: tf.Tensor) -> tf.Tensor:
-        """Numbers or pixels of the rows, `[rows, ...]`, mixed; of the type that they have."""
+        """Returns numbers or pixels of the rows, `[rows, ...]`, mixed; of the type that they have."""
         own = tf.cast(value, tf.float32)
         share = tf.reshape(self._share, [-1] + [1] * (len(value.shape) - 1))
         both = share * own + (1 - share) * tf.reverse(own, [0])
         return tf.cast(both if value.dtype.is_floating else tf.round(both), value.dtype)
 
     def mean(self, own: tf.Tensor, other: tf.Tensor) -> tf.Tensor:
-        """What counts for the row itself and what counts for the other one, `[rows]`, by their shares."""
+        """Returns what counts for the row itself and what counts for the other one, `[rows]`, by their shares."""
         return self._share * own + (1 - self._share) * other
 
 

@@ -97,11 +97,13 @@ class OptimizerGroups:
         return dict(zip(positions, found, strict=True))
 
     def _is_due(self, group: OptimizerGroup) -> tf.Tensor:
-        """Whether it moves in the step under way; steps are counted from 1."""
+        """Returns whether it moves in the step under way; steps are counted from 1."""
         return tf.equal((self._steps + 1) % group.declared.every, 0)
 
     def penalty(self) -> tf.Tensor:
-        """What is added to every loss: L1 and L2 of the optimizers, and what layers of the network add themselves."""
+        """Returns what is added to every loss: L1 and L2 of the optimizers, and what layers of the network add
+        themselves.
+        """
         declared, total = [group.declared for group in self._groups], tf.zeros([])
         if any(one.l1 or one.l2 for one in declared):
             groups = [[self._model.trainable_variables[index] for index in group.weights] for group in self._groups]
@@ -109,13 +111,15 @@ class OptimizerGroups:
         return tf.add_n([total, *(tf.cast(own, tf.float32) for own in self._model.losses)])
 
     def loss_scale(self) -> tf.Tensor | None:
-        """What keeps gradients of half precision above their smallest number: the most careful optimizer's scale."""
+        """Returns what keeps gradients of half precision above their smallest number: the most careful optimizer's
+        scale.
+        """
         if not self._scaled:
             return None
         return tf.reduce_min([optimizer.dynamic_scale.value for optimizer in self.optimizers])
 
     def move(self, gradients: Gradients) -> None:
-        """One step of every optimizer that is due: called inside a replica.
+        """Takes one step of every optimizer that is due; called inside a replica.
 
         Args:
             gradients: In the order of the weights, summed over the replicas.

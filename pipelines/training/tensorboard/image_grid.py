@@ -10,7 +10,7 @@ GAP = 2
 
 
 def grid(pictures: npt.NDArray[np.float32], gap: int = GAP) -> bytes:
-    """A PNG of all pictures, row by row, as square as their number allows.
+    """Returns a PNG of all pictures, row by row, as square as their number allows.
 
     Args:
         pictures: `[number, height, width, channels]` of 0 to 1, with 1 or 3 channels.
