@@ -20,7 +20,7 @@ def report_failure(context: Any) -> None:
 
 
 def run_page(tracking_uri: str, run_id: str) -> str:
-    """Returns where a person sees the run: a page of the tracking server, or for a store without one, what to look for."""
+    """Returns the address of the run's page, or for a store without a server what to look for."""
     if tracking_uri.startswith("http"):
         return f"{tracking_uri.rstrip('/')}/#/runs/{run_id}"
     return f"{run_id} in {tracking_uri}"

@@ -205,6 +205,45 @@ def check_guide(path: str, text: str) -> Iterator[Finding]:
         yield from _check_passage(path, line, passage)
 
 
+def check_references(text: str, folder: Path) -> Iterator[tuple[int, str]]:
+    """Yields line and complaint for each link, path and module name that leads nowhere.
+
+    Names with `mine` or `NAME` in them stand for any.
+
+    Args:
+        text: A Markdown file.
+        folder: Where it lies.
+    """
+    for line, content in enumerate(text.splitlines(), 1):
+        for target, anchor in re.findall(r"\]\((?!https?:)([^)#]*)#?([^)]*)\)", content):
+            path = folder / target
+            if target and not path.exists():
+                yield line, f"the link {target!r} leads nowhere"
+            elif anchor and anchor not in _anchors(path.read_text() if target else text):
+                yield line, f"no heading has the anchor {anchor!r}"
+        for name in re.findall(rf"`((?:{'|'.join(ROOMS)}|tests|docs)/[\w/.-]+)`", content):
+            if not (ROOT / name).exists() and not re.search(r"\bmine\b|NAME|<|/room/", name):
+                yield line, f"there is no {name!r}"
+        for name in re.findall(r"\bemberline\.((?:features|models|pipelines|jobs)\.[a-z_.]+[a-z_])\b", content):
+            if not _is_module_or_name(name.split(".")):
+                yield line, f"there is no module 'emberline.{name}'"
+
+
+def _anchors(text: str) -> set[str]:
+    titles = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+def _is_module_or_name(parts: list[str]) -> bool:
+    """Returns whether parts are a module, or a name in one."""
+    whole, home = ROOT.joinpath(*parts), ROOT.joinpath(*parts[:-1])
+    for path in (whole.with_suffix(".py"), whole / "__init__.py"):
+        if path.exists():
+            return True
+    sources = [path for path in (home.with_suffix(".py"), home / "__init__.py") if path.exists()]
+    return any(re.search(rf"\b{parts[-1]}\b", path.read_text()) for path in sources)
+
+
 def check_module(path: str, text: str) -> Iterator[Finding]:
     """Yields what is wrong with the docstrings and messages of a Python file."""
     tree = ast.parse(text)
@@ -227,6 +266,8 @@ def check_tree(root: Path = ROOT) -> Iterator[Finding]:
     for pattern in GUIDES:
         for path in sorted(root.glob(pattern)):
             yield from check_guide(str(path.relative_to(root)), path.read_text())
+            for line, wrong in check_references(path.read_text(), path.parent):
+                yield Finding(str(path.relative_to(root)), line, "a reference", wrong)
     for room in ROOMS:
         for path in sorted((root / room).rglob("*.py")):
             yield from check_module(str(path.relative_to(root)), path.read_text())

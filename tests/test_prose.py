@@ -138,6 +138,22 @@ def test_a_guide_is_read_with_its_lines() -> None:
     assert found == [(3, "'upon', write: plain words"), (15, "'made-up', write: synthetic")]
 
 
+def test_what_a_guide_refers_to_exists(tmp_path: Path) -> None:
+    (tmp_path / "other.md").write_text("# Known limits\n")
+    guide = """[here](other.md#known-limits), [there](other.md#unknown), [nowhere](gone.md), [web](https://example.org/x)
+`features/schema.py`, `features/scheme.py`, `pipelines/datasets/mine.py`
+`emberline.features.schema.Field`, `emberline.features.schema`, `emberline.features.shema`
+`emberline.features.schema.field_`
+"""
+    assert list(prose.check_references(guide, tmp_path)) == [
+        (1, "no heading has the anchor 'unknown'"),
+        (1, "the link 'gone.md' leads nowhere"),
+        (2, "there is no 'features/scheme.py'"),
+        (3, "there is no module 'emberline.features.shema'"),
+        (4, "there is no module 'emberline.features.schema.field_'"),
+    ]
+
+
 def test_the_command_fails_where_something_is_wrong(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
     (tmp_path / "README.md").write_text("# What it is\n")
     found = list(prose.check_tree(tmp_path))

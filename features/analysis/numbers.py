@@ -57,7 +57,7 @@ def rows_and_classes(found: Found) -> tuple[int, dict[int, int]]:
 
 
 def plan(found: Found) -> Plan | None:
-    """Returns what pass two does with a field, from its merged partials of pass one; None where it has no finite value."""
+    """Returns the plan of pass two for a field, from its merged partials of pass one; None without finite values."""
     _, counts, low, high = _bins(found)
     if not len(counts):
         return None

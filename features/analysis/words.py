@@ -87,7 +87,7 @@ class WordCounts:
         return pa.record_batch([encoded.dictionary, pa.array(sums)], schema=_COUNTS)
 
     def flush(self, *, least_bytes: int = _FLUSH_BYTES) -> Iterator[bytes]:
-        """Yields all counts as blobs of a few MiB, once there are `least_bytes` of them; nothing is left behind then."""
+        """Yields all counts as blobs of a few MiB, once there are `least_bytes` of them, and forgets them."""
         if not self.parts or sum(part.nbytes for part in self.parts) < least_bytes:
             return
         every = self.merged()

@@ -73,7 +73,7 @@ class RawTensors:
         return tf.where(replaced, tf.constant(field.default, tensor.dtype), tensor)
 
     def number(self, name: str, default: float | tuple[float, ...]) -> tf.Tensor:
-        """Returns the field as float32, an array flat; what is still missing becomes `default`, one number or one each."""
+        """Returns the field as float32, an array flat; missing values become `default`, one number or one each."""
         value = self.value(name)
         if value.dtype == tf.string:
             raise BadInputError(f"Field {name!r} holds text or bytes; a number is needed. Declare it integer or float.")
@@ -103,7 +103,7 @@ class RawTensors:
         return self._spread(name, lambda tensor: self._missing(field, self._value(name, tensor)))
 
     def padding_mask(self, name: str) -> tf.Tensor:
-        """Returns the padding of rows of many values, after the last one that is not missing: bool `[batch, longest]`."""
+        """Returns the padding of rows of many values, after their last value: bool `[batch, longest]`."""
         return tf.cumsum(tf.cast(~self.missing(name), tf.int32), axis=1, reverse=True) == 0
 
     @staticmethod

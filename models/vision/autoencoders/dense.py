@@ -55,7 +55,7 @@ class Config:
 
 
 def build(config: Config, cardinalities: "Mapping[str, int]") -> "keras.Model":
-    """Returns a model from images to `reconstruction` and `target`, both `[batch, height, width, channels]` of 0 to 1."""
+    """Returns a model from images to `reconstruction` and `target`: `[batch, height, width, channels]` of 0 to 1."""
     import keras
 
     from emberline.models.vision.image_input import model_input, scaled

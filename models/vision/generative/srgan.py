@@ -63,7 +63,7 @@ class Config:
 
 
 def build(config: Config, cardinalities: "Mapping[str, int]") -> "keras.Model":
-    """Returns a model from images to `reconstruction` and `target`, and the losses of both parts if there is a critic."""
+    """Returns a model from images to `reconstruction` and `target`, and with a critic the losses of both parts."""
     import keras
 
     from emberline.models.vision.generative.adversarial import adversarial_losses

@@ -77,7 +77,7 @@ def build(config: Config, cardinalities: "Mapping[str, int]") -> "keras.Model":
 
 
 def embedded(config: Config, pixels: "keras.KerasTensor") -> "keras.KerasTensor":
-    """Returns the mean of the last maps: `[batch, channels]`, 2,048 of `InceptionV3` and the larger residual networks."""
+    """Returns the mean of the last maps: `[batch, channels]`, 2,048 for `InceptionV3` and larger residual networks."""
     return trunk(config)(prepared(pixels, config.network))
 
 

@@ -115,7 +115,7 @@ def _parts(uri: str, files: list[str], split: str | None) -> Iterator[RecordRang
 
 
 def read_part(part: RecordRange) -> Iterator[ImageRow]:
-    """Yields the digits of a part, in an executor; those that a damaged file promises and does not have carry a fault."""
+    """Yields the digits of a part, in an executor; those that a damaged file declares and lacks have a fault."""
     images, promised = read_idx(part.images)
     if images.ndim != 3:
         raise BadInputError(f"{part.images!r} holds an array of {images.ndim} dimensions, expected images: 3.")
