@@ -32,8 +32,8 @@ class DatasetVersion:
 
     Args:
         uri: Its folder.
-        manifest: What `write_manifest` wrote.
-        features: What `write_features` wrote.
+        manifest: The content of `manifest.json`.
+        features: The content of `features.json`.
     """
 
     uri: str

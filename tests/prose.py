@@ -224,9 +224,14 @@ def check_references(text: str, folder: Path) -> Iterator[tuple[int, str]]:
         for name in re.findall(rf"`((?:{'|'.join(ROOMS)}|tests|docs)/[\w/.-]+)`", content):
             if not (ROOT / name).exists() and not re.search(r"\bmine\b|NAME|<|/room/", name):
                 yield line, f"there is no {name!r}"
-        for name in re.findall(r"\bemberline\.((?:features|models|pipelines|jobs)\.[a-z_.]+[a-z_])\b", content):
-            if not _is_module_or_name(name.split(".")):
-                yield line, f"there is no module 'emberline.{name}'"
+        yield from ((line, wrong) for wrong in check_module_names(content))
+
+
+def check_module_names(text: str) -> Iterator[str]:
+    """Yields a complaint for each name below `emberline` that is neither a module nor a name in one."""
+    for name in re.findall(r"\bemberline\.((?:features|models|pipelines|jobs)\.[a-z_.]+[a-z_])\b", text):
+        if not _is_module_or_name(name.split(".")):
+            yield f"there is no module 'emberline.{name}'"
 
 
 def _anchors(text: str) -> set[str]:
@@ -248,6 +253,7 @@ def check_module(path: str, text: str) -> Iterator[Finding]:
     """Yields what is wrong with the docstrings and messages of a Python file."""
     tree = ast.parse(text)
     for line, docstring in read_docstrings(tree):
+        yield from (Finding(path, line, "a reference", wrong) for wrong in check_module_names(docstring))
         for paragraph in paragraphs_of(docstring):
             yield from _check_passage(path, line, paragraph)
     for line, message in read_messages(tree):
