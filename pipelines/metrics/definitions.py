@@ -1,7 +1,11 @@
 """What is true of a metric wherever it is counted: in Spark, while training, or by the gate."""
 
-PROBABILITY_FLOOR = 1e-7
-"""Probabilities nearer to 0 or 1 than float32 can tell count as this far away."""
+PROBABILITY_FLOOR = 2.0**-23
+"""A probability nearer to 0 or 1 counts as this far away: the machine epsilon of float32, in which models predict.
+
+scikit-learn clips by the epsilon of the type that it is given, 2.2e-16 for float64. A row that a model of float32 holds
+for impossible would then cost 36 where nothing between 16 and 36 can be said of the other class.
+"""
 
 CHANCE_AUC = 0.5
 """What scores without any meaning reach."""

@@ -23,7 +23,13 @@ ROWS_PER_RANGE = 1_000_000
 CURVE_CELLS = 100
 """A curve keeps the points where it enters another of so many equal parts of either axis."""
 
-_AREAS = f"{GROUP} int, area double, precision double, score array<double>, hits array<long>, alarms array<long>"
+CALIBRATION_BINS = 20
+"""Parts of equally many rows in which scores are held against what came true."""
+
+_AREAS = (
+    f"{GROUP} int, area double, precision double, calibration array<double>, score array<double>, hits array<long>, "
+    "alarms array<long>"
+)
 _Integers = NDArray[np.int64]
 
 
@@ -53,6 +59,9 @@ class Ranking:
         average_precision: Mean over positives of the precision at their score, which is the step-wise area under the
             precision-recall curve; NaN without positives.
         curve: Points of the ROC and the precision-recall curve; empty unless asked for.
+        calibration: Rows, sum of their scores and positives of each of `CALIBRATION_BINS` parts of equally many rows,
+            `[parts, 3]`, from the highest score down. Equal scores lie in the part of the first of them; parts that
+            are empty thereby are left out.
     """
 
     positives: int
@@ -60,6 +69,7 @@ class Ranking:
     auc: float
     average_precision: float
     curve: Curve = field(default_factory=Curve)
+    calibration: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 3)))
 
 
 def rank(
@@ -164,6 +174,7 @@ class _Piece:
     alarms: int
     area: float = 0.0
     precision: float = 0.0
+    calibration: NDArray[np.float64] = field(default_factory=lambda: np.zeros((CALIBRATION_BINS, 3)))
     points: list[tuple[NDArray[Any], ...]] = field(default_factory=list)
 
 
@@ -198,6 +209,10 @@ class _Areas:
         # Each negative is outranked by the positives before it, and by half of those it is tied with.
         piece.area += float(np.sum(negatives * (hits - positives / 2)))
         piece.precision += float(np.sum(positives * hits / (hits + alarms)))
+        rows = positives + negatives
+        part = (hits + alarms - rows) * CALIBRATION_BINS // sum(self.totals[group])
+        for place, values in enumerate((rows, rows * score, positives)):
+            piece.calibration[:, place] += np.bincount(part, values, CALIBRATION_BINS)
         piece.hits, piece.alarms = int(hits[-1]), int(alarms[-1])
         if self.thin.wanted(group):
             kept = self.thin(hits, alarms, self.totals[group])
@@ -205,6 +220,7 @@ class _Areas:
 
     def _row(self, group: int, piece: _Piece) -> dict[str, Any]:
         row: dict[str, Any] = {GROUP: group, "area": piece.area, "precision": piece.precision}
+        row["calibration"] = piece.calibration.ravel().tolist()
         if not piece.points:
             return row | {"score": [], "hits": [], "alarms": []}
         score, hits, alarms = (np.concatenate(parts) for parts in zip(*piece.points, strict=True))
@@ -213,20 +229,23 @@ class _Areas:
 
 
 _ARROW = pa.schema(
-    [(GROUP, pa.int32()), ("area", pa.float64()), ("precision", pa.float64()), ("score", pa.list_(pa.float64())),
-     ("hits", pa.list_(pa.int64())), ("alarms", pa.list_(pa.int64()))]
+    [(GROUP, pa.int32()), ("area", pa.float64()), ("precision", pa.float64()),
+     ("calibration", pa.list_(pa.float64())), ("score", pa.list_(pa.float64())), ("hits", pa.list_(pa.int64())),
+     ("alarms", pa.list_(pa.int64()))]
 )  # fmt: skip
 
 
 def _joined(group: int, totals: tuple[int, int], found: list[dict[str, Any]], thin: _Thinning) -> Ranking:
     positives, negatives = totals
     area, precision = (math.fsum(row[name] for row in found) for name in ("area", "precision"))
+    calibration = np.sum([row["calibration"] for row in found], axis=0).reshape(-1, 3)
     return Ranking(
         positives,
         negatives,
         area / (positives * negatives) if positives and negatives else math.nan,
         precision / positives if positives else math.nan,
         _curve(found, totals, thin) if thin.wanted(group) else Curve(),
+        calibration[calibration[:, 0] > 0],
     )
 
 

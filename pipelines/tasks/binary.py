@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from emberline.pipelines.metrics import log_odds
 from emberline.pipelines.metrics.definitions import PROBABILITY_FLOOR
 from emberline.pipelines.tasks.losses import OwnLoss
 from emberline.pipelines.tasks.task import ROW_LOSS, PredictionColumn, Sums
@@ -16,9 +17,6 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
     from emberline.pipelines.metrics.grouped import GroupMetrics
-
-BINS = 4096
-"""Bins of predicted probability in which the held-out AUC of an epoch is counted."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +39,7 @@ class Binary:
         "positive_rate",
     )  # fmt: skip
     default_metric = "auc"
-    tally_length = 3 + 2 * BINS
+    tally_length = 3 + 2 * log_odds.BINS
 
     def losses(self, outputs: "tf.Tensor", label: "tf.Tensor") -> "tf.Tensor":
         """-ln of the probability given to the true class, or the recipe's own."""
@@ -63,24 +61,22 @@ class Binary:
         return {"score": score, "class": tf.cast(score > 0.5, tf.int64)}
 
     def tally(self, predicted: "Mapping[str, tf.Tensor]", label: NDArray[np.float32]) -> Sums:
-        """Loss, rows predicted right, rows; then negatives and positives by bin of their score."""
+        """Loss, rows predicted right, rows; then negatives and positives by the log-odds of their score."""
         score, truth = predicted["score"].numpy().astype(np.float64), label > 0.5
-        counts = np.zeros((2, BINS))
-        np.add.at(counts, (truth.astype(int), np.minimum((score * BINS).astype(int), BINS - 1)), 1)
         clipped = np.clip(score, PROBABILITY_FLOOR, 1 - PROBABILITY_FLOOR)
         loss = -np.sum(np.where(truth, np.log(clipped), np.log1p(-clipped)))
         if self.loss:
             loss = predicted[ROW_LOSS].numpy().astype(np.float64).sum()
-        return np.concatenate([[loss, np.sum((score > 0.5) == truth), len(score)], counts.ravel()])
+        counts = [log_odds.counted(score[truth == kind]) for kind in (False, True)]
+        return np.concatenate([[loss, np.sum((score > 0.5) == truth), len(score)], *counts])
 
     def held_out(self, sums: Sums) -> dict[str, float]:
-        """Log loss, accuracy, and AUC when both classes are there."""
+        """Log loss, accuracy, and AUC (see `log_odds.area`) when both classes are there."""
         loss, right, rows = sums[:3]
-        negatives, positives = sums[3:].reshape(2, BINS)
-        pairs = negatives.sum() * positives.sum()
-        below = np.cumsum(negatives) - negatives / 2
+        negatives, positives = sums[3:].reshape(2, log_odds.BINS)
         metrics = {"eval_loss": float(loss / rows), "eval_accuracy": float(right / rows)}
-        return metrics | ({"eval_auc": float(positives @ below / pairs)} if pairs else {})
+        both = negatives.any() and positives.any()
+        return metrics | ({"eval_auc": log_odds.area(negatives, positives)} if both else {})
 
     def evaluate(self, scored: "DataFrame", label: str, threshold: float) -> "dict[int, GroupMetrics]":
         """See `binary_metrics`."""

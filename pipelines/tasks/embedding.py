@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from emberline.pipelines.metrics import log_odds
 from emberline.pipelines.tasks.task import Losses, PredictionColumn, Sums
 
 if TYPE_CHECKING:
@@ -17,9 +18,6 @@ if TYPE_CHECKING:
 
 MARGIN = 0.2
 """By which a row of another label must be further away than one of the same; squared distance of unit vectors."""
-
-BINS = 2000
-"""Of the cosine between two rows, in which the held-out pairs of an epoch are counted."""
 
 PAIRED_ROWS = 1024
 """Rows of a batch that are compared with each other at the end of an epoch."""
@@ -43,7 +41,7 @@ class Embedding:
     columns = (PredictionColumn("embedding", "floats"),)
     metrics = ("accuracy", "auc", "eer", "tar_at_far_0.001", "tar_at_far_0.01", "tar_at_far_0.1")
     default_metric = "auc"
-    tally_length = 2 * BINS
+    tally_length = 2 * log_odds.BINS
 
     def losses(self, outputs: "Mapping[str, tf.Tensor]", label: "tf.Tensor") -> "Losses":
         """Softmax cross entropy, or the mean over a row's pairs of max(0, their distance - the other's + margin)."""
@@ -70,19 +68,21 @@ class Embedding:
         return {"embedding": outputs["embedding"]}
 
     def tally(self, predicted: "Mapping[str, tf.Tensor]", label: NDArray[np.float32]) -> Sums:
-        """Pairs of the first rows of a batch by their cosine: those of different labels, then those of the same."""
+        """Pairs of the first rows of a batch by their cosine: those of different labels, then those of the same.
+
+        Rows that a network has not learned to tell apart all have cosines close to 1: where the cosine lies between -1
+        and 1 is counted by its log-odds.
+        """
         places, truth = predicted["embedding"].numpy()[:PAIRED_ROWS], label[:PAIRED_ROWS]
         first, second = np.triu_indices(len(places), 1)
-        cosine = (places @ places.T)[first, second]
-        bins = np.clip(((cosine + 1) / 2 * BINS).astype(int), 0, BINS - 1)
+        cosine = np.clip((places @ places.T)[first, second].astype(np.float64), -1, 1)
         same = truth[first] == truth[second]
-        return np.concatenate([np.bincount(bins[same == kind], minlength=BINS) for kind in (False, True)]).astype(float)
+        return np.concatenate([log_odds.counted((cosine[same == kind] + 1) / 2) for kind in (False, True)]).astype(float)
 
     def held_out(self, sums: Sums) -> dict[str, float]:
         """1 - AUC of telling pairs of the same label from others by their cosine, and the equal error rate."""
-        others, same = np.reshape(sums, (2, BINS))
-        below = np.cumsum(others) - others / 2
-        auc = float(same @ below / max(same.sum() * others.sum(), 1))
+        others, same = np.reshape(sums, (2, log_odds.BINS))
+        auc = log_odds.area(others, same) if others.any() and same.any() else 0.0
         missed = np.cumsum(same) / max(same.sum(), 1)
         passed = 1 - np.cumsum(others) / max(others.sum(), 1)
         place = int(np.argmin(np.abs(missed - passed)))

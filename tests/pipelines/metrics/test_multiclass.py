@@ -27,7 +27,7 @@ def test_they_equal_scikit_learns(spark: SparkSession, classes: int) -> None:
     measured = multiclass_metrics(spark.createDataFrame(rows, COLUMNS), "label", classes, top)[ALL]
     found, confusion = measured.metrics, measured.details["confusion"]
     everything = list(range(classes))
-    clipped = np.clip(probabilities.astype(float), 1e-7, None)
+    clipped = np.clip(probabilities.astype(float), np.finfo(np.float32).eps, None)
     expected = {
         "accuracy": metrics.accuracy_score(label, chosen),
         "log_loss": -np.mean(np.log(clipped[np.arange(1500), label])),
