@@ -9,6 +9,8 @@ TensorFlow offers, that is four times as fast as a triangle filter.
 import tensorflow as tf
 
 from emberline.features.images import header
+from emberline.features.images.bmp import decode_bmp
+from emberline.features.little_endian import number
 
 RATIOS = (1, 2, 4, 8)
 """By how much JPEGs can be reduced while they are decoded."""
@@ -99,8 +101,12 @@ def decode(content: tf.Tensor, orientation: tf.Tensor, shape: Shape, resize: str
     def other() -> tf.Tensor:
         return _cut(_other(content, channels), size, resize)
 
-    kind = tf.where(_begins(content, header.JPEG), 0, tf.where(_begins(content, header.PNG), 1, 2))
-    image = tf.switch_case(kind, [lambda: _jpeg(content, channels, size, resize), png, other])
+    def bmp() -> tf.Tensor:
+        return _cut(_in_channels(decode_bmp(content), channels), size, resize)
+
+    kinds = [_begins(content, header.JPEG), _begins(content, header.PNG), _begins(content, b"BM"), True]
+    kind = tf.argmax(tf.cast(tf.stack(kinds), tf.int32), output_type=tf.int32)
+    image = tf.switch_case(kind, [lambda: _jpeg(content, channels, size, resize), png, bmp, other])
     image.set_shape([None, None, channels])
     fitted = _fitted(image, size, resize)
     upright = tf.cond(orientation > 1, lambda: _turned(fitted, orientation), lambda: fitted)
@@ -109,23 +115,78 @@ def decode(content: tf.Tensor, orientation: tf.Tensor, shape: Shape, resize: str
 
 def _jpeg(content: tf.Tensor, channels: int, size: tf.Tensor, resize: str) -> tf.Tensor:
     """What is needed of a JPEG, reduced as far as it still has a pixel for each of the result."""
-    full = tf.io.extract_jpeg_shape(content)[:2]
+    found = tf.io.extract_jpeg_shape(content)
+    full, inks = found[:2], found[2]
     room = 1 / tf.reduce_max(_scale(full, size, resize))
     choice = tf.reduce_sum(tf.cast(room >= tf.constant(RATIOS[1:], tf.float32), tf.int32))
 
     def reduced(ratio: int) -> tf.Tensor:
         window = tf.concat(_window(-(-full // ratio), size, resize), axis=0)
-        return tf.image.decode_and_crop_jpeg(content, window, channels, ratio)
+        if channels == 3:
+            return tf.image.decode_and_crop_jpeg(content, window, 3, ratio)
+        # The decoder makes no grey of four inks.
+        return tf.cond(
+            inks == 4,
+            lambda: _in_channels(tf.image.decode_and_crop_jpeg(content, window, 3, ratio), channels),
+            lambda: tf.image.decode_and_crop_jpeg(content, window, channels, ratio),
+        )
 
     return tf.switch_case(choice, [lambda ratio=ratio: reduced(ratio) for ratio in RATIOS])
 
 
 def _other(content: tf.Tensor, channels: int) -> tf.Tensor:
-    """GIF, BMP and WebP: their decoders take a picture as it is, or not at all."""
-    decoded = tf.io.decode_image(content, expand_animations=False)
+    """GIF and WebP: their decoder takes a picture as it is, or not at all."""
+    gif = _begins(content, header.GIF[0]) | _begins(content, header.GIF[1])
+    webp = _begins(content, b"RIFF") & (
+        tf.strings.substr(content, tf.minimum(8, tf.strings.length(content)), 4) == b"WEBP"
+    )
+    with tf.control_dependencies([tf.debugging.Assert(gif | webp, ["a picture is of no format that is read"])]):
+        still = tf.cond(gif, lambda: _opaque(content), lambda: _still(content))
+    decoded = tf.io.decode_image(still, expand_animations=False)
     given = tf.shape(decoded)[-1]
     coloured = tf.cond(given >= 3, lambda: decoded[..., :3], lambda: tf.repeat(decoded[..., :1], 3, axis=-1))
-    return coloured if channels == 3 else tf.image.rgb_to_grayscale(tf.ensure_shape(coloured, [None, None, 3]))
+    return _in_channels(tf.ensure_shape(coloured, [None, None, 3]), channels)
+
+
+def _in_channels(coloured: tf.Tensor, channels: int) -> tf.Tensor:
+    return coloured if channels == 3 else tf.image.rgb_to_grayscale(coloured)
+
+
+def _still(content: tf.Tensor) -> tf.Tensor:
+    """A WebP, unless it moves: see `header.WEBP_MOVING`."""
+    extended = tf.strings.substr(content, tf.minimum(12, tf.strings.length(content)), 4) == b"VP8X"
+    flag = tf.bitwise.bitwise_and(number(content, 20, 1), header.WEBP_MOVING) != 0
+    named = tf.strings.substr(content, tf.minimum(30, tf.strings.length(content)), 4) == b"ANIM"
+    good = ~(extended & (flag | named))
+    with tf.control_dependencies([tf.debugging.Assert(good, ["a WebP moves, and only still ones are read"])]):
+        return tf.identity(content)
+
+
+def _opaque(content: tf.Tensor) -> tf.Tensor:
+    """A GIF whose first picture has no transparent colour: transparency of PNG and WebP is passed over, too.
+
+    The decoder would make such pixels black, whatever their colour.
+    """
+    screen = number(content, 10, 1)
+    colours = tf.where(screen >= 128, 3 * tf.bitwise.left_shift(2, screen & 7), 0)
+
+    def is_before(place: tf.Tensor, inside: tf.Tensor, _: tf.Tensor) -> tf.Tensor:
+        return (place < tf.strings.length(content)) & (inside | (number(content, place, 1) == 0x21))
+
+    def on(place: tf.Tensor, inside: tf.Tensor, flags: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        size = number(content, place, 1)  # of a block of an extension, which ends with an empty one
+        control = ~inside & (number(content, place + 1, 1) == 0xF9)
+        return place + tf.where(inside, 1 + size, 2), ~inside | (size > 0), tf.where(control, place + 3, flags)
+
+    _, _, flags = tf.while_loop(is_before, on, (13 + colours, tf.constant(False), tf.constant(0)))
+    without = tf.gather(tf.constant([bytes([value & 0xFE]) for value in range(256)]), number(content, flags, 1))
+
+    def patched() -> tf.Tensor:
+        return tf.strings.join(
+            [tf.strings.substr(content, 0, flags), without, tf.strings.substr(content, flags + 1, -1)]
+        )
+
+    return tf.cond((flags > 0) & (flags < tf.strings.length(content)), patched, lambda: tf.identity(content))
 
 
 def _scale(given: tf.Tensor, wanted: tf.Tensor, resize: str) -> tf.Tensor:

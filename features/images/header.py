@@ -10,6 +10,19 @@ JPEG, PNG = b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n"
 JPEG_END = b"\xff\xd9"
 GIF = (b"GIF87a", b"GIF89a")
 
+WEBP_MOVING = 2
+"""The bit of a WebP's features that says that it moves. TensorFlow's decoder must not see such a file."""
+
+BMP_CORE, BMP_INFO = 12, 40
+"""Bytes of OS/2's header, and least bytes of all later ones."""
+
+BMP_PALETTES, BMP_COLOURS = (1, 4, 8), (24, 32)
+BMP_DEPTHS = (*BMP_PALETTES, *BMP_COLOURS)
+"""Bits of a pixel that are read."""
+
+BMP_BITFIELDS, BMP_MASKS = 3, (0xFF0000, 0xFF00, 0xFF)
+"""A file of 32 bits may say where in them the colours are; the usual place of red, green and blue is read."""
+
 _FRAMES = frozenset({*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC})
 """JPEG's markers of a frame, which carries the size."""
 
@@ -72,8 +85,7 @@ def _header(data: bytes) -> Header:
         width, height = struct.unpack_from("<HH", data, 6)
         return Header("GIF", height, width)
     if data.startswith(b"BM"):
-        width, height = struct.unpack_from("<ii", data, 18)
-        return Header("BMP", abs(height), width)
+        return _bmp(data)
     if data.startswith(b"RIFF") and data[8:12] == b"WEBP":
         return _webp(data)
     raise ImageError("is no JPEG, PNG, GIF, BMP or WebP file")
@@ -99,10 +111,29 @@ def _jpeg(data: bytes) -> Header:
         place += 2 + struct.unpack_from(">H", data, place + 2)[0]
 
 
+def _bmp(data: bytes) -> Header:
+    size = struct.unpack_from("<I", data, 14)[0]
+    if size == BMP_CORE:
+        width, height, _, depth = struct.unpack_from("<HHHH", data, 18)
+        packing = 0
+    elif size < BMP_INFO:
+        raise ImageError(f"is a BMP with a header of '{size}' bytes, and of {BMP_CORE} or from {BMP_INFO} on are read")
+    else:
+        width, height, _, depth, packing = struct.unpack_from("<iiHHI", data, 18)
+    usual = packing == BMP_BITFIELDS and depth == 32 and struct.unpack_from("<III", data, 54) == BMP_MASKS
+    if packing and not usual:
+        raise ImageError(f"is a BMP compressed by method '{packing}', and only uncompressed ones are read")
+    if depth not in BMP_DEPTHS:
+        raise ImageError(f"is a BMP of '{depth}' bits, and only {', '.join(map(str, BMP_DEPTHS))} are read")
+    return Header("BMP", abs(height), width)
+
+
 def _webp(data: bytes) -> Header:
     """See "WebP Container Specification" and RFC 6386, section 9.1."""
     kind = data[12:16]
     if kind == b"VP8X":
+        if data[20] & WEBP_MOVING or data[30:34] == b"ANIM":
+            raise ImageError("is a WebP that moves, and only still ones are read")
         across, down = (int.from_bytes(_exactly(data, place, 3), "little") for place in (24, 27))
         return Header("WebP", 1 + down, 1 + across)
     if kind == b"VP8L":

@@ -1,15 +1,16 @@
 """Bytes of WAV files to samples of one rate, as a TensorFlow graph: the same in the ETL and in exported models.
 
-TensorFlow's own `decode_wav` reads 16 bits alone. Channels become their mean. Another rate is brought to the wanted one
-by a sinc under a Hann window, which is what leaves out frequencies that the wanted rate cannot have (Smith, "Digital
-Audio Resampling").
+TensorFlow's own `decode_wav` reads whole numbers of 16 bits alone. Channels become their mean. Another rate is brought
+to the wanted one by a sinc under a Hann window, which is what leaves out frequencies that the wanted rate cannot have
+(Smith, "Digital Audio Resampling").
 """
 
 from math import pi
 
 import tensorflow as tf
 
-from emberline.features.sounds.wav import EXTENSIBLE, PCM, WIDTHS
+from emberline.features.little_endian import number
+from emberline.features.sounds.wav import EXTENSIBLE, FLOAT, FLOAT_WIDTHS, PCM, UNKNOWN, WIDTHS
 
 CROSSINGS = 32
 """Zeros of the sinc to either side."""
@@ -30,7 +31,7 @@ def waveforms(contents: tf.Tensor, rate: int, samples: int = 0) -> tuple[tf.Tens
         samples: Of each sound: longer ones are cut, shorter ones followed by silence; 0 for the longest of the batch.
 
     Returns:
-        float32 `[batch, samples]` between -1 and 1, and how many samples each has of its own: int32 `[batch]`.
+        float32 `[batch, samples]` as of `waveform`, and how many samples each has of its own: int32 `[batch]`.
     """
     sounds = tf.map_fn(
         lambda content: waveform(content, rate),
@@ -44,7 +45,8 @@ def waveforms(contents: tf.Tensor, rate: int, samples: int = 0) -> tuple[tf.Tens
 
 
 def waveform(content: tf.Tensor, rate: int) -> tf.Tensor:
-    """One sound: float32 `[samples]`, between -1 and 1, the mean of its channels.
+    """One sound: float32 `[samples]`, the mean of its channels; between -1 and 1, unless it was stored as
+    floating-point numbers, which are taken as they are.
 
     Args:
         content: A WAV file, string `[]`; the empty text is a sound of no samples.
@@ -55,19 +57,15 @@ def waveform(content: tf.Tensor, rate: int) -> tf.Tensor:
 
 def _decoded(content: tf.Tensor, rate: int) -> tf.Tensor:
     form, begin, size = _chunks(content)
-    channels, given, step, bits = _form(content, form)
+    channels, given, step, bits, floating = _form(content, form)
     data = tf.strings.substr(content, begin, size // step * step)
-    which = tf.searchsorted(WIDTHS, [bits])[0]
-    values = tf.switch_case(which, [lambda width=width: _numbers(data, width) for width in WIDTHS])
+    which = tf.where(
+        floating, len(WIDTHS) + tf.searchsorted(FLOAT_WIDTHS, [bits])[0], tf.searchsorted(WIDTHS, [bits])[0]
+    )
+    whole = [lambda width=width: _numbers(data, width) for width in WIDTHS]
+    values = tf.switch_case(which, whole + [lambda width=width: _floats(data, width) for width in FLOAT_WIDTHS])
     mono = tf.reduce_mean(tf.reshape(values, [-1, channels]), axis=1)
     return tf.cond(given == rate, lambda: mono, lambda: resampled(mono, given, rate))
-
-
-def _number(content: tf.Tensor, place: tf.Tensor, size: int) -> tf.Tensor:
-    """An unsigned number of so many bytes, the smallest first; bytes behind the end are 0."""
-    place = tf.minimum(place, tf.strings.length(content))
-    digits = tf.cast(tf.io.decode_raw(tf.strings.substr(content, place, size), tf.uint8, fixed_length=size), tf.int32)
-    return tf.reduce_sum(tf.bitwise.left_shift(digits, [8 * index for index in range(size)]))
 
 
 def _chunks(content: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
@@ -78,7 +76,7 @@ def _chunks(content: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         return tf.strings.substr(content, tf.minimum(place, length), 4) == name
 
     def on(place: tf.Tensor, form: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        size = _number(content, place + 4, 4)
+        size = number(content, place + 4, 4)
         form = tf.where(is_called(place, "fmt ") & (form == 0), place + 8, form)
         return place + 8 + size + size % 2, form
 
@@ -86,21 +84,26 @@ def _chunks(content: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         return (place >= 0) & (place + 8 <= length) & ~is_called(place, "data")
 
     place, form = tf.while_loop(is_before, on, (tf.constant(12), tf.constant(0)))
-    size = _number(content, place + 4, 4)
-    good = (form > 0) & is_called(place, "data") & (size >= 0) & (place + 8 + size <= length)
+    size = number(content, place + 4, 4)
+    # Half of the unknown lengths are negative here.
+    size = tf.where((size <= 0) | (size >= UNKNOWN), tf.maximum(length - place - 8, 0), size)
+    good = (form > 0) & is_called(place, "data") & (place + 8 + size <= length)
     with tf.control_dependencies([tf.debugging.Assert(good, ["a sound is no WAV file, or breaks off"])]):
         return tf.identity(form), place + 8, size
 
 
-def _form(content: tf.Tensor, form: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor]:
-    """Channels, rate, bytes of a sample of all channels, bits of one."""
-    kind, inner = _number(content, form, 2), _number(content, form + 24, 2)
-    channels, rate = _number(content, form + 2, 2), _number(content, form + 4, 4)
-    step, bits = _number(content, form + 12, 2), _number(content, form + 14, 2)
-    is_pcm = tf.where(kind == EXTENSIBLE, inner, kind) == PCM
-    good = is_pcm & tf.reduce_any(bits == WIDTHS) & (rate > 0) & (channels > 0) & (step == channels * bits // 8)
-    with tf.control_dependencies([tf.debugging.Assert(good, ["a sound is not PCM of 8, 16, 24 or 32 bits"])]):
-        return tf.identity(channels), rate, step, bits
+def _form(content: tf.Tensor, form: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor]:
+    """Channels, rate, bytes of a sample of all channels, bits of one, whether they are floating-point numbers."""
+    kind, inner = number(content, form, 2), number(content, form + 24, 2)
+    channels, rate = number(content, form + 2, 2), number(content, form + 4, 4)
+    step, bits = number(content, form + 12, 2), number(content, form + 14, 2)
+    kind = tf.where(kind == EXTENSIBLE, inner, kind)
+    is_whole = (kind == PCM) & tf.reduce_any(bits == WIDTHS)
+    floating = (kind == FLOAT) & tf.reduce_any(bits == FLOAT_WIDTHS)
+    good = (is_whole | floating) & (rate > 0) & (channels > 0) & (step == channels * bits // 8)
+    said = "a sound is neither PCM of 8, 16, 24 or 32 bits nor floating-point numbers of 32 or 64"
+    with tf.control_dependencies([tf.debugging.Assert(good, [said])]):
+        return tf.identity(channels), rate, step, bits, floating
 
 
 def _numbers(data: tf.Tensor, bits: int) -> tf.Tensor:
@@ -112,6 +115,14 @@ def _numbers(data: tf.Tensor, bits: int) -> tf.Tensor:
         whole = tf.reduce_sum(tf.bitwise.left_shift(three, [8, 16, 24]), axis=1)
         return tf.cast(whole, tf.float32) / 2**31
     return tf.cast(tf.io.decode_raw(data, {16: tf.int16, 32: tf.int32}[bits]), tf.float32) / 2 ** (bits - 1)
+
+
+def _floats(data: tf.Tensor, bits: int) -> tf.Tensor:
+    """Samples as they are."""
+    values = tf.cast(tf.io.decode_raw(data, {32: tf.float32, 64: tf.float64}[bits]), tf.float32)
+    finite = tf.debugging.Assert(tf.reduce_all(tf.math.is_finite(values)), ["a sound has samples that are not finite"])
+    with tf.control_dependencies([finite]):
+        return tf.identity(values)
 
 
 def resampled(samples: tf.Tensor, given: tf.Tensor, rate: int) -> tf.Tensor:

@@ -8,8 +8,13 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-PCM, EXTENSIBLE = 1, 0xFFFE
-WIDTHS = (8, 16, 24, 32)
+PCM, FLOAT, EXTENSIBLE = 1, 3, 0xFFFE
+WIDTHS, FLOAT_WIDTHS = (8, 16, 24, 32), (32, 64)
+
+UNKNOWN = 0x7FFF_0000
+"""A length of so many bytes and more, or of none, means "to the end": a recorder that writes into a pipe cannot go back
+and say how long it became. FFmpeg leaves 0xFFFFFFFF, SoX 0x7FFFF000, GStreamer 0."""
+
 MOST_CHANNELS = 8
 RATES = (1_000, 384_000)
 """Samples per second that microphones have; what is outside is a damaged header."""
@@ -28,12 +33,14 @@ class Header:
         channels: How many are interleaved.
         bits: Of a sample.
         samples: Of each channel.
+        floating: Whether they are floating-point numbers, not whole ones.
     """
 
     rate: int
     channels: int
     bits: int
     samples: int
+    floating: bool = False
 
     @property
     def seconds(self) -> float:
@@ -45,7 +52,8 @@ def read_header(data: bytes | memoryview) -> Header:
     """What a WAV file holds.
 
     Raises:
-        SoundError: if the bytes are empty, no WAV file, broken off, or encoded otherwise than as PCM.
+        SoundError: if the bytes are empty, no WAV file, broken off, encoded otherwise than as PCM or floating-point
+            numbers, or if one of those is not finite.
     """
     if not data:
         raise SoundError("is empty")
@@ -59,7 +67,11 @@ def read_header(data: bytes | memoryview) -> Header:
         if name == b"fmt " and not form:
             form = _form(data, begin, size)
         if name == b"data":
-            return _checked(form, size, len(data) - begin)
+            there = len(data) - begin
+            header = _checked(form, there if size == 0 or size >= UNKNOWN else size, there)
+            if header.floating:
+                _require_finite(data, begin, header)
+            return header
         place = begin + size + size % 2  # chunks begin at even places
     raise SoundError("breaks off before its samples")
 
@@ -78,9 +90,13 @@ def _checked(form: tuple[int, ...], size: int, there: int) -> Header:
     if not form:
         raise SoundError("does not say how its samples are encoded")
     kind, channels, rate, step, bits = form
-    if kind != PCM:
-        raise SoundError(f"is encoded as '{kind}', and only PCM (1) is read")
-    if bits not in WIDTHS or not 1 <= channels <= MOST_CHANNELS or not RATES[0] <= rate <= RATES[1]:
+    if kind not in (PCM, FLOAT):
+        raise SoundError(f"is encoded as '{kind}', and only PCM (1) and floating-point numbers (3) are read")
+    if (
+        bits not in (FLOAT_WIDTHS if kind == FLOAT else WIDTHS)
+        or not 1 <= channels <= MOST_CHANNELS
+        or not RATES[0] <= rate <= RATES[1]
+    ):
         raise SoundError(f"says that it has '{channels}' channels of '{bits}' bits at '{rate}' samples per second")
     if step != channels * bits // 8:
         raise SoundError(f"says that '{channels}' samples of '{bits}' bits are '{step}' bytes")
@@ -88,7 +104,16 @@ def _checked(form: tuple[int, ...], size: int, there: int) -> Header:
         raise SoundError(f"breaks off: it has '{there}' of '{size}' bytes of samples")
     if size < step:
         raise SoundError("has no samples")
-    return Header(rate, channels, bits, size // step)
+    return Header(rate, channels, bits, size // step, kind == FLOAT)
+
+
+def _require_finite(data: bytes | memoryview, begin: int, header: Header) -> None:
+    """What PCM cannot hold: one such sample would make a whole spectrum, and the loss of its batch, no number."""
+    import numpy as np
+
+    values = np.frombuffer(data, f"<f{header.bits // 8}", header.samples * header.channels, begin)
+    if not np.isfinite(values).all():
+        raise SoundError("has samples that are not finite")
 
 
 def wav_bytes(samples: "NDArray[np.floating]", rate: int) -> bytes:

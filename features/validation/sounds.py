@@ -1,4 +1,4 @@
-"""Checks sounds by their headers, in executors: of PCM that is all that can be wrong. Good rows go on as they came."""
+"""Checks sounds by their headers, in executors, which say all that can be wrong. Good rows go on as they came."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -77,7 +77,9 @@ class Embedding:
         first, second = np.triu_indices(len(places), 1)
         cosine = np.clip((places @ places.T)[first, second].astype(np.float64), -1, 1)
         same = truth[first] == truth[second]
-        return np.concatenate([log_odds.counted((cosine[same == kind] + 1) / 2) for kind in (False, True)]).astype(float)
+        return np.concatenate([log_odds.counted((cosine[same == kind] + 1) / 2) for kind in (False, True)]).astype(
+            float
+        )
 
     def held_out(self, sums: Sums) -> dict[str, float]:
         """1 - AUC of telling pairs of the same label from others by their cosine, and the equal error rate."""

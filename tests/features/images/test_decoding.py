@@ -1,6 +1,7 @@
 """Files to pixels of one size: against Pillow, which shares no code with TensorFlow's kernels, and `tf.image`."""
 
 import io
+import struct
 
 import numpy as np
 import pytest
@@ -9,6 +10,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from emberline.features.images.decoding import orientations, pixels
+from emberline.features.images.header import ImageError, read_header
+from tests.features.images.test_header import MOVING, bmp
 
 Pixels = NDArray[np.uint8]
 
@@ -59,18 +62,110 @@ def test_no_rotation_is_read_where_there_is_none(photograph: Pixels) -> None:
     assert orientations(tf.constant(files)).numpy().tolist() == [1] * len(files)
 
 
-@pytest.mark.parametrize("form", ["PNG", "GIF", "BMP", "WEBP"])
-@pytest.mark.parametrize("mode", ["RGB", "L", "RGBA"])
-def test_formats_and_modes(photograph: Pixels, form: str, mode: str) -> None:
-    sink = io.BytesIO()
-    Image.fromarray(photograph).convert(mode).save(sink, form, **({"lossless": True} if form == "WEBP" else {}))
-    if (form, mode) == ("BMP", "L"):
-        pytest.skip("TensorFlow reads no palettes of BMP")
-    expected = Image.open(io.BytesIO(sink.getvalue())).convert("RGB")
-    height, width, _ = photograph.shape
-    assert apart(decoded([sink.getvalue()], (height, width, 3))[0], np.asarray(expected)) < 0.5
-    grey = np.asarray(expected.convert("L"))[..., np.newaxis]
-    assert apart(decoded([sink.getvalue()], (height, width, 1))[0], grey) < 1.5
+WRITTEN = {
+    "JPEG": [{"quality": 95, "subsampling": 0}, {"quality": 95, "progressive": True}],
+    "PNG": [{}, {"bits": 1}, {"bits": 2}, {"bits": 4}, {"transparency": 0}],
+    "GIF": [{}, {"interlace": False}, {"transparency": 0}, {"transparency": 0, "comment": "x" * 600}],
+    "BMP": [{}],
+    "DIB": [{}],
+    "WEBP": [{"lossless": True}, {"quality": 95}],
+}
+"""Options by format."""
+
+MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr", "I", "I;16", "F", "HSV", "LAB")
+
+
+def in_mode(image: Pixels, mode: str, colours: int) -> Image.Image:
+    picture = Image.fromarray(image)
+    match mode:
+        case "I" | "I;16":
+            deep = np.asarray(picture.convert("L")).astype(np.int32) * 257
+            return Image.fromarray(deep.astype(np.uint16) if mode == "I;16" else deep)
+        case "P":
+            return picture.quantize(colours)
+        case "LA" | "RGBA" | "PA":
+            picture = picture.convert({"LA": "L", "RGBA": "RGB", "PA": "P"}[mode]).convert(mode)
+            picture.putalpha(Image.linear_gradient("L").resize(picture.size))
+    return picture.convert(mode)
+
+
+@pytest.mark.parametrize(
+    "options", [pytest.param((form, one), id=f"{form}-{one}") for form in WRITTEN for one in WRITTEN[form]]
+)
+def test_whatever_pillow_writes_is_read_as_it_reads_it_or_refused(
+    photograph: Pixels, options: tuple[str, dict[str, object]]
+) -> None:
+    form, given = options
+    read = 0
+    for mode in MODES:
+        sink = io.BytesIO()
+        try:
+            in_mode(photograph, mode, 2 ** int(given.get("bits", 8))).save(sink, form, **given)  # type: ignore[call-overload]
+        except (OSError, ValueError, TypeError, KeyError):
+            continue  # Pillow does not write it
+        file = sink.getvalue()
+        if form == "DIB":
+            with pytest.raises(ImageError, match="is no JPEG"):
+                read_header(file)
+            continue
+        opened = Image.open(io.BytesIO(file))
+        if opened.mode == "I;16":  # which Pillow clips at 255 where libpng takes the upper half of its bits
+            opened = Image.fromarray((np.asarray(opened) >> 8).astype(np.uint8))
+        height, width, _ = photograph.shape
+        assert (read_header(file).height, read_header(file).width) == (height, width)
+        lossy = form == "JPEG" or "quality" in given
+        for channels, wanted in ((3, "RGB"), (1, "L")):
+            expected = np.asarray(opened.convert(wanted)).reshape(height, width, channels)
+            found = decoded([file], (height, width, channels))[0]
+            if lossy:
+                assert apart(found, expected) < 2, (mode, wanted)
+            else:  # grey is rounded twice
+                assert np.abs(found.astype(int) - expected).max() <= (0 if channels == 3 else 2), (mode, wanted)
+        read += 1
+    assert read or form == "DIB", "something was compared"
+
+
+@pytest.mark.parametrize("form", ["os2", "info"])
+@pytest.mark.parametrize("upright", [True, False])
+@pytest.mark.parametrize("depth", [1, 4, 8, 24, 32])
+def test_bmps_that_pillow_does_not_write(depth: int, upright: bool, form: str) -> None:
+    """Of OS/2, from the top down, and with fewer colours than there could be."""
+    if (form, depth) == ("os2", 32) or (form == "os2" and not upright):
+        pytest.skip("OS/2 had none")
+    generator = np.random.default_rng(depth)
+    height, width = 5, 7
+    stride = (width * depth + 31) // 32 * 4
+    colours = 0 if depth > 8 else 1 << depth
+    palette = generator.integers(0, 256, (colours, 3 if form == "os2" else 4), dtype=np.uint8).tobytes()
+    if form == "os2":
+        head = struct.pack("<IHHHH", 12, width, height, 1, depth)
+    else:
+        head = struct.pack("<IiiHHIIiiII", 40, width, height if upright else -height, 1, depth, 0, 0, 1, 1, colours, 0)
+    data = generator.integers(0, 256, stride * height, dtype=np.uint8).tobytes()
+    begin = 14 + len(head) + len(palette)
+    file = b"BM" + struct.pack("<IHHI", begin + len(data), 0, 0, begin) + head + palette + data
+    expected = np.asarray(Image.open(io.BytesIO(file)).convert("RGB"))
+    np.testing.assert_array_equal(decoded([file], (height, width, 3))[0], expected)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="breaks off"):
+        decoded([file[:-1]], (height, width, 3))
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (MOVING, "a WebP moves"),
+        (MOVING[:20] + b"\0" + MOVING[21:] + b"ANIM", "a WebP moves"),
+        (bmp(16), "a BMP is compressed, or of other depths"),
+        (bmp(8, packing=1), "a BMP is compressed, or of other depths"),
+        (b"not an image at all", "of no format that is read"),
+    ],
+)
+def test_an_exported_graph_refuses_what_the_check_refuses(data: bytes, said: str) -> None:
+    """TensorFlow's decoder never sees it."""
+    with pytest.raises(ImageError):
+        read_header(data)
+    with pytest.raises(tf.errors.InvalidArgumentError, match=said):
+        decoded([data], (21, 37, 3))
 
 
 @pytest.mark.parametrize("size", [(40, 24), (57, 90), (160, 96)])

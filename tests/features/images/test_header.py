@@ -16,6 +16,16 @@ def encoded(form: str, **options: object) -> bytes:
     return sink.getvalue()
 
 
+def bmp(depth: int, packing: int = 0, size: int = 40, masks: tuple[int, ...] = ()) -> bytes:
+    """The beginning of a BMP."""
+    form = struct.pack("<IiiHHI", size, 37, -21, 1, depth, packing) + bytes(20) + struct.pack(f"<{len(masks)}I", *masks)
+    return b"BM" + bytes(12) + form
+
+
+MOVING = b"RIFF\x10\0\0\0WEBPVP8X\x0a\0\0\0\x02\0\0\0\x24\0\0\x14\0\0"
+"""All of a moving WebP that is ever looked at: the header that says so. There is no picture in it."""
+
+
 @pytest.mark.parametrize(
     ("form", "options"),
     [
@@ -73,12 +83,27 @@ def test_damaged_bytes_are_either_read_or_refused(damage: int) -> None:
             b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + struct.pack(">II", 0, 5),
             f"says that it is '0 × 5' pixels, and 1 to {MOST_PIXELS:,} in all are allowed",
         ),
+        (MOVING, "is a WebP that moves, and only still ones are read"),
+        (MOVING[:20] + b"\0" + MOVING[21:] + b"ANIM", "is a WebP that moves, and only still ones are read"),
+        (bmp(16), "is a BMP of '16' bits, and only 1, 4, 8, 24, 32 are read"),
+        (bmp(8, packing=1), "is a BMP compressed by method '1', and only uncompressed ones are read"),
+        (
+            bmp(32, packing=3, masks=(0xFF, 0xFF00, 0xFF0000)),
+            "is a BMP compressed by method '3', and only uncompressed ones are read",
+        ),
+        (bmp(24, size=16), "is a BMP with a header of '16' bytes, and of 12 or from 40 on are read"),
     ],
 )
 def test_what_is_refused(data: bytes, said: str) -> None:
     with pytest.raises(ImageError) as refused:
         read_header(data)
     assert str(refused.value) == said
+
+
+@pytest.mark.parametrize("depth", [1, 4, 8, 24, 32])
+def test_depths_of_bmps(depth: int) -> None:
+    assert read_header(bmp(depth)) == Header("BMP", 21, 37)
+    assert read_header(b"BM" + bytes(12) + struct.pack("<IHHHH", 12, 37, 21, 1, depth)) == Header("BMP", 21, 37)
 
 
 def test_files_are_told_from_pixels() -> None:

@@ -20,12 +20,30 @@ def written(form: str, samples: np.ndarray = TONE, rate: int = 8000, container: 
     return sink.getvalue()
 
 
-@pytest.mark.parametrize(("form", "bits"), [("PCM_U8", 8), ("PCM_16", 16), ("PCM_24", 24), ("PCM_32", 32)])
+FORMS = {"PCM_U8": 8, "PCM_16": 16, "PCM_24": 24, "PCM_32": 32, "FLOAT": 32, "DOUBLE": 64}
+"""Bits of a sample."""
+
+
+@pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("container", ["WAV", "WAVEX"])
-def test_rate_channels_and_length(form: str, bits: int, container: str) -> None:
-    both = np.stack([TONE, -TONE], axis=1)
-    assert read_header(written(form, container=container)) == Header(8000, 1, bits, 800)
-    assert read_header(written(form, both, 44_100, container)) == Header(44_100, 2, bits, 800)
+def test_rate_channels_and_length(form: str, container: str) -> None:
+    both, floating = np.stack([TONE, -TONE], axis=1), form in ("FLOAT", "DOUBLE")
+    assert read_header(written(form, container=container)) == Header(8000, 1, FORMS[form], 800, floating)
+    assert read_header(written(form, both, 44_100, container)) == Header(44_100, 2, FORMS[form], 800, floating)
+
+
+def streamed(file: bytes, length: int) -> bytes:
+    """As a recorder leaves it that writes into a pipe: without the lengths, and nothing behind the samples."""
+    place = file.index(b"data")
+    end = place + 8 + struct.unpack_from("<I", file, place + 4)[0]
+    lengths = struct.pack("<I", length)
+    return file[:4] + lengths + file[8 : place + 4] + lengths + file[place + 8 : end]
+
+
+@pytest.mark.parametrize("length", [0, 0x7FFF_F000, 0x8000_0000, 0xFFFF_FFFF])
+def test_a_sound_of_unknown_length_goes_to_the_end(length: int) -> None:
+    assert read_header(streamed(GOOD, length)) == read_header(GOOD)
+    assert read_header(streamed(GOOD, length)[:-3]) == Header(8000, 1, 16, 798), "no half sample"
 
 
 def test_chunks_before_the_samples_are_passed_over() -> None:
@@ -51,8 +69,9 @@ def test_what_is_written_can_be_read_by_others() -> None:
         (GOOD[:-100], "breaks off: it has '1500' of '1600' bytes of samples"),
         (GOOD[:12] + GOOD[36:], "does not say how its samples are encoded"),
         (GOOD[:40] + b"\0\0\0\0", "has no samples"),
-        (GOOD[:20] + b"\7\0" + GOOD[22:], "is encoded as '7', and only PCM (1) is read"),
-        (written("FLOAT"), "is encoded as '3', and only PCM (1) is read"),
+        (written("ULAW"), "is encoded as '7', and only PCM (1) and floating-point numbers (3) are read"),
+        (written("FLOAT", np.array([0, np.nan])), "has samples that are not finite"),
+        (written("DOUBLE", np.array([np.inf, 0])), "has samples that are not finite"),
         (GOOD[:32] + b"\3\0" + GOOD[34:], "says that '1' samples of '16' bits are '3' bytes"),
         (GOOD[:24] + b"\0\0\0\0" + GOOD[28:], "says that it has '1' channels of '16' bits at '0' samples per second"),
     ],

@@ -32,7 +32,6 @@ def test_they_equal_scikit_learns(spark: SparkSession, decimals: int, threshold:
         "recall": metrics.recall_score(label, predicted),
         "f1": metrics.f1_score(label, predicted),
         "log_loss": metrics.log_loss(label, score),  # clipped by the epsilon of float32
-
         "brier": metrics.brier_score_loss(label, score.astype(float)),
         "positive_rate": label.mean(),
         "rows": 2000,
