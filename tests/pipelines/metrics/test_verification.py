@@ -9,7 +9,7 @@ from sklearn import metrics
 
 from emberline.features.errors import BadInputError
 from emberline.pipelines.metrics.grouped import ALL, GROUPS
-from emberline.pipelines.metrics.verification import accuracy_of_folds, verification_metrics
+from emberline.pipelines.metrics.verification import FOLDS, accuracy_of_folds, fold_accuracy, verification_metrics
 
 RATES = (0.0001, 0.001, 0.0125, 0.2)
 
@@ -62,3 +62,21 @@ def test_each_fold_is_judged_at_the_threshold_of_the_others() -> None:
     found = accuracy_of_folds(counts)
     assert found["accuracy"] == pytest.approx(np.mean(expected))
     assert found["accuracy_deviation"] == pytest.approx(np.std(expected))
+
+
+@pytest.mark.parametrize("spread", [1, 1e-4])
+def test_folds_are_judged_alike_wherever_the_cosines_lie(spark: SparkSession, spread: float) -> None:
+    """Against the best threshold among all cosines that there are; the second network has hardly begun."""
+    generator = np.random.default_rng(8)
+    fold, same = generator.integers(0, FOLDS, 600), generator.random(600) < 0.5
+    cosine = 1 - spread * generator.uniform(0.1, 1, 600) * np.where(same, 0.7, 1.3)
+    frame = spark.createDataFrame(
+        [(float(x), float(y), int(z)) for x, y, z in zip(cosine, same, fold, strict=True)],
+        "cosine double, same double, fold int",
+    )
+    expected = []
+    for number in range(FOLDS):
+        here = fold == number
+        right = [np.sum(((cosine >= threshold) == same)[~here]) for threshold in np.sort(cosine)]
+        expected.append(np.mean(((cosine >= np.sort(cosine)[np.argmax(right)]) == same)[here]))
+    assert fold_accuracy(frame, "same", "cosine", "fold")["accuracy"] == pytest.approx(np.mean(expected), abs=0.02)
