@@ -319,6 +319,17 @@ class ExampleDecoder:
             return UnsupportedColumnError(
                 f"{what} meets several values; declare it as list<{leaf_type(kind)}> to read them all"
             )
+        if code == 6:
+            return UnsupportedColumnError(
+                f"{what} meets a feature whose value is there twice: protobuf joins the two, or takes the second, and "
+                "TensorFlow takes the first, or fails; write it once"
+            )
+        if code == 7:
+            nested = self._types[column].depth == 2
+            return UnsupportedColumnError(
+                f"{what} meets a feature {'of the context' if nested else 'list'} of that name; declare it as "
+                + (f"{leaf_type(kind)} or list<{leaf_type(kind)}>" if nested else f"list<list<{leaf_type(kind)}>>")
+            )
         return UnsupportedColumnError(f"{what} exceeds 2 GiB in one batch; decode fewer records at a time")
 
 

@@ -36,7 +36,7 @@ V16 = ir.VectorType(I8, 16)
 _POLYNOMIAL = 0x82F63B78  # CRC-32C (Castagnoli), bit-reflected
 
 # decode_rows results
-DONE, MALFORMED, WRONG_KIND, TOO_MANY, GROW, TOO_LARGE = range(6)
+DONE, MALFORMED, WRONG_KIND, TOO_MANY, GROW, TOO_LARGE, TWICE, WRONG_DEPTH = range(8)
 
 
 def _load(kind, signed=False):
@@ -693,7 +693,7 @@ def encode_rows(columns, column_count, lists, list_count, first, count, framed, 
 #   0 kind      1 shape (0 scalar, 1 list)    2 values          3 capacity of values (elements; bytes for kind 2)
 #   4 validity, one byte per row              5 int32 offsets   (lists: of elements; scalar bytes: of bytes)
 #   6 int32 byte offsets of list elements     7 capacity of (6) in elements
-#   8 name      9 size of the name           10 row last seen, plus 1
+#   8 name      9 size of the name           10 row last seen, plus 1; negative: seen at the other depth
 #  11 elements of the current row            12 kind of the current row's feature, -1 unset
 # Shape 2 is a list of lists (feature lists); 1 to 7 then describe the inner lists, 4 and 5 with room for (15), and
 #  13 int32 offsets of the outer lists       14 validity of the outer lists   15 capacity of inner lists
@@ -827,12 +827,12 @@ def _read_bytes(column, base, count, position, end, info):
 
 
 @njit
-def _read_feature(column, row, position, end, restart, info):
-    """Read one Feature message into the column's current row; returns a result code."""
+def _read_feature(column, row, position, end, info):
+    """Read one Feature message into the column's current row, from its start; returns a result code."""
     scalar = i64(column + 8) == 0
     base = row if scalar else i32(i64(column + 40) + 4 * row)
-    count = np.int64(0) if restart else i64(column + 88)
-    kind = np.int64(-1) if restart else i64(column + 96)
+    count = np.int64(0)
+    kind = np.int64(-1)
     while position < end:
         tag, position = get_varint(position, end)
         if position < 0:
@@ -851,9 +851,9 @@ def _read_feature(column, row, position, end, restart, info):
             found = np.int64(0)
         elif tag == 0x12:
             found = np.int64(1)
-        if found != kind:  # a oneof: another kind replaces what was read
-            kind = found
-            count = np.int64(0)
+        if kind >= 0:
+            return TWICE
+        kind = found
         want = i64(column)
         if found != want and not (found == 0 and want == 1):
             if low < high:
@@ -990,7 +990,7 @@ def _read_feature_list(column, row, item, position, end, info):
             set64(info + 16, 2)
             set64(info + 24, item + 1)
             return GROW, item
-        code = _read_feature(column, item, low, position, True, info)
+        code = _read_feature(column, item, low, position, info)
         if code == DONE:
             code = _close_row(column, item, True)
         if code != DONE:
@@ -1000,38 +1000,70 @@ def _read_feature_list(column, row, item, position, end, info):
 
 
 @njit
-def _read_entry(column, row, low, end, value, value_end, values, info):
-    """Read the value or values of one map entry into the column's row; returns a result code."""
+def _read_entry(column, row, value, value_end, values, info):
+    """Read the value of one map entry into the column's row; returns a result code."""
+    if values > 1:
+        return TWICE
     if i64(column + 8) == 2:
         outer = i64(column + 104)
-        item = i32(outer + 4 * row) + np.int64(0)
-        code = np.int64(DONE)
-        at = low
-        while at < end and code == DONE:
-            tag, at = get_varint(at, end)
-            if tag == 0x12:
-                value, at = get_span(at, end)
-                code, item = _read_feature_list(column, row, item, value, at, info)
-            else:
-                at = skip_field(tag, at, end)
+        code, item = _read_feature_list(column, row, i32(outer + 4 * row) + np.int64(0), value, value_end, info)
         set32(outer + 4 * (row + 1), item)
         set8(i64(column + 112) + row, 1)
         return code
-    if values == 1:
-        code = _read_feature(column, row, value, value_end, True, info)
-    else:  # no value, or several that merge
-        code = _read_feature(column, row, low, low, True, info)
-        at = low
-        while at < end and code == DONE:
-            tag, at = get_varint(at, end)
-            if tag == 0x12:
-                value, at = get_span(at, end)
-                code = _read_feature(column, row, value, at, False, info)
-            else:
-                at = skip_field(tag, at, end)
-    if code == DONE:
-        code = _close_row(column, row, True)
-    return code
+    code = _read_feature(column, row, value, value_end, info)
+    return _close_row(column, row, True) if code == DONE else code
+
+
+@njit
+def _comes_again(key, size, lists, entry, features_end, position, end):
+    """Whether the rest of a record has the same key once more, at the same depth: the last one wins.
+
+    Args: the key; whether it is one of feature lists; what is left of its map, and of the record behind that.
+    """
+    inside = True
+    while True:
+        while inside and entry < features_end:
+            tag, entry = get_varint(entry, features_end)
+            if entry < 0:
+                return False
+            if tag != 0x0A:
+                entry = skip_field(tag, entry, features_end)
+                if entry < 0:
+                    return False
+                continue
+            at, entry = get_span(entry, features_end)
+            if at < 0:
+                return False
+            other = at
+            other_size = np.int64(0)
+            while at < entry:
+                tag, at = get_varint(at, entry)
+                if at < 0:
+                    return False
+                if tag == 0x0A:
+                    other, at = get_span(at, entry)
+                    other_size = at - other
+                else:
+                    at = skip_field(tag, at, entry)
+                if at < 0:
+                    return False
+            if other_size == size and same_bytes(other, key, size):
+                return True
+        if position >= end:
+            return False
+        tag, position = get_varint(position, end)
+        if position < 0:
+            return False
+        inside = (tag == 0x12) if lists else (tag == 0x0A)
+        if inside:
+            entry, features_end = get_span(position, end)
+            position = features_end
+            if entry < 0:
+                return False
+        else:
+            position = skip_field(tag, position, end)
+            if position < 0:
+                return False
 
 
 @njit
@@ -1144,17 +1176,25 @@ def decode_rows(
                     continue
                 column = columns + 128 * index
                 if (i64(column + 8) == 2) != lists:
+                    if i64(column + 80) != row + 1:
+                        set64(column + 80, -row - 1)
                     continue
                 if i64(column + 80) != row + 1:
                     set64(column + 80, row + 1)
                     seen += 1
-                code = _read_entry(column, row, low, entry_end, value, value_end, values, info)
+                code = _read_entry(column, row, value, value_end, values, info)
                 if code != DONE:
+                    unfit = code in (WRONG_KIND, TOO_MANY, TWICE)
+                    if unfit and _comes_again(key, key_size, lists, entry, features_end, position, end):
+                        continue
                     _report(info, row, index, i64(info + 16), i64(info + 24))
                     return code
         if seen < column_count:
             for index in range(column_count):
                 column = columns + 128 * index
+                if i64(column + 80) == -row - 1:
+                    _report(info, row, index, 0, 0)
+                    return WRONG_DEPTH
                 if i64(column + 80) != row + 1:
                     _absent(column, row)
         if misses > 0 and ordinal <= memory_size and (ordinal > known or 2 * misses > ordinal):

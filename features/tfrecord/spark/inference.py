@@ -21,13 +21,13 @@ from pyspark.sql import types as T
 
 from emberline.features.errors import BadInputError
 from emberline.features.tfrecord.codec.framing import DamagedRecordError, RecordReader
+from emberline.features.tfrecord.spark.messages import LENGTH, MalformedError, entries, fields, wire_fields
 from emberline.features.tfrecord.spark.partitions import DataFile
 
 logger = logging.getLogger(__name__)
 
 _MAX_FILES = 16
 _HEAD_BYTES = 1 << 20  # of a file, at a time: inference wants few records of many files
-_VARINT, _FIXED64, _LENGTH, _FIXED32 = 0, 1, 2, 5
 
 
 class SchemaInferenceError(BadInputError):
@@ -141,35 +141,31 @@ def _type_of(name: str, seen: _Seen) -> T.DataType:
 
 def _observe(record: bytes, sequence: bool, where: str, seen: dict[str, _Seen]) -> None:
     try:
-        for number, message in _fields(record):
+        for number, message in fields(record):
             if number == 1:  # Example.features, SequenceExample.context
-                for name, feature in _entries(message):
+                for name, feature in entries(message):
                     _observe_feature(feature, where, seen.setdefault(name, _Seen()))
             elif number == 2 and sequence:  # SequenceExample.feature_lists
-                for name, features in _entries(message):
+                for name, features in entries(message):
                     column = seen.setdefault(name, _Seen())
                     column.nested = True
-                    for _, feature in _fields(features):
+                    for _, feature in fields(features):
                         _observe_feature(feature, where, column)
-    except (IndexError, UnicodeDecodeError, _MalformedError) as error:
+    except (IndexError, UnicodeDecodeError, MalformedError) as error:
         kind = "SequenceExample" if sequence else "Example"
         raise SchemaInferenceError(f"{where} is no valid tf.train.{kind} ({error}); is the recordType right?") from None
 
 
-class _MalformedError(ValueError):
-    pass
-
-
 def _observe_feature(feature: memoryview, where: str, column: _Seen) -> None:
     values = 0
-    for number, payload in _fields(feature):
+    for number, payload in fields(feature):
         if number == 1:
-            strings = [bytes(value) for _, value in _fields(payload)]
+            strings = [bytes(value) for _, value in fields(payload)]
             values += len(strings)
             column.text = column.text and all(_is_text(value) for value in strings)
             kind = "bytes"
         elif number in (2, 3):
-            values += sum(_count(number, wire, value) for _, wire, value in _wire_fields(payload))
+            values += sum(_count(number, wire, value) for _, wire, value in wire_fields(payload))
             kind = "float" if number == 2 else "int64"
         else:
             continue
@@ -188,55 +184,6 @@ def _is_text(value: bytes) -> bool:
 
 def _count(number: int, wire: int, value: memoryview) -> int:
     """Values in one occurrence of `FloatList.value` (2) or `Int64List.value` (3), packed or not."""
-    if wire != _LENGTH:
+    if wire != LENGTH:
         return 1
     return len(value) // 4 if number == 2 else sum(byte < 128 for byte in value)
-
-
-def _entries(message: memoryview) -> Iterator[tuple[str, memoryview]]:
-    """Key and value of each entry of a protobuf map."""
-    for _, entry in _fields(message):
-        name, value = "", memoryview(b"")
-        for number, payload in _fields(entry):
-            if number == 1:
-                name = bytes(payload).decode("utf-8")
-            else:
-                value = payload
-        yield name, value
-
-
-def _fields(message: bytes | memoryview) -> Iterator[tuple[int, memoryview]]:
-    """The length-delimited fields of a message."""
-    return ((number, value) for number, wire, value in _wire_fields(message) if wire == _LENGTH)
-
-
-def _wire_fields(message: bytes | memoryview) -> Iterator[tuple[int, int, memoryview]]:
-    view, position = memoryview(message), 0
-    while position < len(view):
-        tag, position = _varint(view, position)
-        wire = tag & 7
-        if wire == _LENGTH:
-            size, position = _varint(view, position)
-        elif wire == _VARINT:
-            size = _varint(view, position)[1] - position
-        elif wire in (_FIXED64, _FIXED32):
-            size = 8 if wire == _FIXED64 else 4
-        else:
-            raise _MalformedError(f"wire type {wire} at byte {position}")
-        if position + size > len(view):
-            raise _MalformedError(f"a field of {size} bytes ends behind the record")
-        yield tag >> 3, wire, view[position : position + size]
-        position += size
-
-
-def _varint(view: memoryview, position: int) -> tuple[int, int]:
-    value = shift = 0
-    while True:
-        byte = view[position]
-        position += 1
-        value |= (byte & 127) << shift
-        if byte < 128:
-            return value, position
-        shift += 7
-        if shift > 63:
-            raise _MalformedError(f"a varint of more than 10 bytes ends at byte {position}")

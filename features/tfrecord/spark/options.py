@@ -113,6 +113,7 @@ class ReadOptions:
         infer_records: Upper bound of the records that schema inference reads.
         batch_rows: Rows per Arrow batch handed to Spark.
         partition_bytes: Small files share a Spark task up to this size.
+        case_sensitive: Whether a column and a feature that differ by case only are two; as `spark.sql.caseSensitive`.
     """
 
     record_type: str = "Example"
@@ -127,6 +128,7 @@ class ReadOptions:
     recursive: bool = False
     base_path: str = ""
     infer_partition_types: bool = True
+    case_sensitive: bool = True
 
 
 @dataclass(frozen=True)
@@ -167,6 +169,7 @@ _READ: dict[str, tuple[str, Callable[[str], Any]]] = {
     "pathglobfilter": ("path_glob", str),
     "recursivefilelookup": ("recursive", _flag("recursiveFileLookup")),
     "basepath": ("base_path", str),
+    "casesensitive": ("case_sensitive", _flag("caseSensitive")),
     "partitioncolumntypeinference": ("infer_partition_types", _flag("partitionColumnTypeInference")),
 }
 

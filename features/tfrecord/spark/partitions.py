@@ -80,7 +80,7 @@ def parse_directories(relative: str) -> tuple[tuple[str, str | None], ...]:
 
 def _whole(bits: int) -> Callable[[str], int]:
     def parse(text: str) -> int:
-        if not re.fullmatch(r"-?\d+", text) or not -(1 << bits - 1) <= int(text) < 1 << bits - 1:
+        if not re.fullmatch(r"-?[0-9]+", text) or not -(1 << bits - 1) <= int(text) < 1 << bits - 1:
             raise ValueError(text)
         return int(text)
 
@@ -100,7 +100,7 @@ def _moment(text: str) -> datetime.datetime:
 
 
 def _number(text: str) -> float:
-    if not re.fullmatch(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", text):
+    if not re.fullmatch(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?", text):
         raise ValueError(text)
     return float(text)
 

@@ -12,6 +12,7 @@ from pyspark.sql import types as T
 from emberline.features.tfrecord.codec.example import ExampleDecoder
 from emberline.features.tfrecord.codec.feature_types import UnsupportedColumnError
 from emberline.features.tfrecord.codec.framing import DamagedRecordError, RecordReader, Records
+from emberline.features.tfrecord.spark.feature_names import require_known, spellings
 from emberline.features.tfrecord.spark.options import ReadOptions
 from emberline.features.tfrecord.spark.partitions import DataFile, cast_value
 
@@ -109,7 +110,8 @@ class ShardReader:
     def _read_file(self, file: DataFile) -> Iterator[pa.RecordBatch]:
         values = dict(file.values)
         stored = [field for field in self._arrow if field.name not in values]
-        decode = decoder(self._options.record_type, pa.schema(stored))
+        schema, kind = pa.schema(stored), self._options.record_type
+        decode: Decode | None = None
         constants = {
             name: pa.scalar(cast_value(raw, self._schema[name]), self._arrow.field(name).type)
             for name, raw in values.items() if name in self._schema.names
@@ -119,8 +121,12 @@ class ShardReader:
             for records in self._records(file):
                 for start in range(0, len(records), self._options.batch_rows):
                     piece = records.slice(start, start + self._options.batch_rows)
+                    first = decode is None
+                    decode = decode or self._decoder(schema, piece, file.path)
                     batch, error = _decode(decode, piece)
                     if batch is not None:
+                        if first and kind != "ByteArray":
+                            require_known(batch, piece, kind, file.path)
                         delivered += batch.num_rows
                         yield self._complete(batch, constants, file.path)
                     if error is not None:
@@ -129,6 +135,15 @@ class ShardReader:
             if self._options.mode == "FAILFAST":
                 raise
             self._report(file, error, delivered)
+
+    def _decoder(self, schema: pa.Schema, records: Records, path: str) -> Decode:
+        """Columns by the names that the file's features have, which may differ by case if the options say so."""
+        kind = self._options.record_type
+        if self._options.case_sensitive or kind == "ByteArray":
+            return decoder(kind, schema)
+        names = spellings(records, schema, path)
+        decode = decoder(kind, pa.schema([field.with_name(names[field.name]) for field in schema]))
+        return lambda piece: decode(piece).rename_columns(schema.names)
 
     def _records(self, file: DataFile) -> Iterator[Records]:
         reader, end = RecordReader(file.path), 0
