@@ -23,6 +23,7 @@ from pyspark.sql.types import (
 from emberline.features.errors import BadInputError, nearest
 from emberline.features.schema import Field, Label, Schema
 from emberline.features.validation.images import UNREADABLE, check_images
+from emberline.features.validation.numbers import to_number
 from emberline.features.validation.sounds import UNHEARD, check_sounds
 
 RAW, SOURCE, FAULT, REASON = "_raw", "_source", "_fault", "reason"
@@ -190,15 +191,17 @@ def _text_and_missing(field: Field, column: Column, given: DataType) -> tuple[Co
         return text, missing | F.isnan(column.cast("double")) if isinstance(given, FractionalType) else missing
     missing = text.isNull() | text.isin("", *field.missing)
     if field.kind == "float":
-        missing = missing | F.isnan(F.coalesce(text.try_cast("double"), F.lit(0.0)))
+        missing = missing | F.isnan(F.coalesce(to_number(text, "double"), F.lit(0.0)))
     return text, missing
 
 
 def _converted(field: Field, column: Column, text: Column, given: DataType) -> Column:
     """A single value in the field's type, null when it has none there."""
     kind = {"integer": "bigint", "float": "double", "string": "string"}[field.kind]
-    if field.kind == "string" or not isinstance(given, NumericType | BooleanType):
-        return text.try_cast(kind)
+    if field.kind == "string":
+        return text
+    if not isinstance(given, NumericType | BooleanType):
+        return to_number(text, kind)
     value = column.try_cast(kind)
     # A cast would cut 39.7 down to 39 without a word.
     cut = field.kind == "integer" and isinstance(given, FractionalType)
@@ -224,7 +227,7 @@ def _check_label(label: Label, given: DataType) -> tuple[Column, Column]:
     text = F.trim(column.cast("string"))
     missing = text.isNull() | (text == "")
     if not label.classes:
-        number = text.try_cast("float")
+        number = to_number(text, "float")
         fault = F.when(missing, F.lit(f"{label.name}: {NO_VALUE}"))
         fault = fault.when(number.isNull() | F.isnan(number), _shown(label.name, text, NOT_A["float"]))
         fault = fault.when(F.abs(number) == float("inf"), _shown(label.name, text, INFINITE))

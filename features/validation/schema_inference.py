@@ -18,6 +18,7 @@ from pyspark.sql.types import (
 
 from emberline.features.errors import BadInputError, nearest
 from emberline.features.schema import MISSING_INTEGER, Field, Kind, Label, Schema
+from emberline.features.validation.numbers import to_number
 
 MISSING_MARKS = ("?", "-", "NA", "N/A", "n/a", "NULL", "Null", "null", "None", "none", "NaN", "nan", "\\N")
 """Texts that are taken for "no value" where a column has them."""
@@ -129,9 +130,9 @@ def _measures(name: str, kind: DataType) -> dict[str, Column]:
     column = F.col(f"`{name}`")
     if isinstance(kind, ArrayType):
         texts = F.filter(F.transform(column, lambda value: F.trim(value.cast("string"))), _is_value)
-        numbers = F.transform(texts, lambda text: text.try_cast("double"))
+        numbers = F.transform(texts, lambda text: to_number(text, "double"))
         held = F.size(column)
-        whole = F.forall(texts, lambda text: text.try_cast("bigint").isNotNull())
+        whole = F.forall(texts, lambda text: to_number(text, "bigint").isNotNull())
         return {
             "values": F.count(F.when(held > 0, 1)),
             "integers": F.count(F.when(whole & (held > 0), 1)),
@@ -145,11 +146,11 @@ def _measures(name: str, kind: DataType) -> dict[str, Column]:
         }
     text = F.trim(column.cast("string"))
     value = F.when(_is_value(text), text)
-    number = value.try_cast("double")
+    number = to_number(value, "double")
     marks = {f"mark{place}": F.count(F.when(text == mark, 1)) for place, mark in enumerate(MISSING_MARKS)}
     return {
         "values": F.count(value),
-        "integers": F.count(value.try_cast("bigint")),
+        "integers": F.count(to_number(value, "bigint")),
         "numbers": F.count(F.when(F.abs(number) != float("inf"), 1)),
         "distinct": F.approx_count_distinct(value, 0.02),
         "minimum": F.min(number),

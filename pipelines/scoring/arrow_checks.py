@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 from emberline.features.images.header import GIF, JPEG, PNG
 from emberline.features.images.reading import read_images
 from emberline.features.schema import Field, Schema
+from emberline.features.validation.numbers import is_number
 from emberline.features.validation.sounds import sound_faults
 
 Accepted = npt.NDArray[np.bool_]
@@ -62,19 +63,11 @@ def _fits(field: Field, given: pa.DataType) -> bool:
         given = given.value_type
     if field.kind == "string":
         return bool(pa.types.is_string(given) or pa.types.is_large_string(given))
-    if any(_is_number(token) for token in field.missing):
+    if any(is_number(token) for token in field.missing):
         return False  # a number that stands for no value
     if field.kind == "integer":
         return bool(pa.types.is_signed_integer(given))
     return bool(pa.types.is_signed_integer(given) or pa.types.is_float32(given) or pa.types.is_float64(given))
-
-
-def _is_number(token: str) -> bool:
-    try:
-        float(token)
-    except ValueError:
-        return False
-    return True
 
 
 def _checked(array: pa.Array, field: Field, accepted: Accepted) -> pa.Array:

@@ -15,6 +15,7 @@ from pyspark.sql import DataFrame, SparkSession
 from emberline.features import storage
 from emberline.features.errors import BadInputError
 from emberline.features.schema import Field, Label, Schema
+from emberline.features.validation.numbers import is_number
 from emberline.features.validation.rows import FAULT, RAW, SOURCE
 from emberline.pipelines.datasets.readers.raw_table import file_name, read_named, require_input
 from emberline.pipelines.datasets.synthetic import Synthetic, read_facts
@@ -125,7 +126,4 @@ def _read(file: str) -> _Numbers:
 
 
 def _number(line: str) -> float:
-    try:
-        return float(line)
-    except ValueError:
-        return float("nan")
+    return float(line) if is_number(line) else float("nan")
