@@ -137,12 +137,15 @@ def _splits(
     schema: Schema,
     carried: Sequence[str],
 ) -> Sequence[tuple[ByteRange, ...]]:
-    """Parts of the files, if each of them has all columns in itself."""
+    """Parts of the files, if each of them has all columns in itself, of types that Arrow and Spark read alike."""
     below = [file.uri.removeprefix(storage.join(uri, "")) for file in files]
     if not rows.typed or any("=" in path or any(map(hidden, path.split("/")[:-1])) for path in below):
         return ()  # values in the names of folders; files that Spark skips
     with storage.open_random(files[0].uri) as stream:
-        inside = set(pq.ParquetFile(stream).schema_arrow.names)
-    if not inside.issuperset([*carried, *(field.name for field in schema.fields)]):
+        inside = {item.name: item.type for item in pq.ParquetFile(stream).schema_arrow}
+    if not set(inside).issuperset([*carried, *(field.name for field in schema.fields)]):
+        return ()
+    # Arrow's own types that Spark knows as others: a duration is a whole number to it.
+    if not fits(schema, inside):
         return ()
     return file_splits(files, spark.sparkContext.defaultParallelism)

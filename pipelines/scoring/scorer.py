@@ -10,10 +10,11 @@ from pyspark import TaskContext
 
 from emberline.features import storage
 from emberline.features.analysis.sources import ByteRange, groups_of, parts_of
+from emberline.features.errors import BadInputError
 from emberline.features.schema import Schema
 from emberline.features.validation.rows import REASON, SOURCE
 from emberline.pipelines.saved_model.executors import arrow_arrays, load, task_threads
-from emberline.pipelines.scoring.arrow_checks import check_batch
+from emberline.pipelines.scoring.arrow_checks import check_batch, fits
 from emberline.pipelines.scoring.side_files import Aside, Sample
 from emberline.pipelines.tasks.task import PredictionColumn
 
@@ -104,6 +105,13 @@ class OfFiles:
         with storage.open_random(part.uri) as stream:
             # Times as Spark once wrote them reach further than nanoseconds do.
             file = pq.ParquetFile(stream, read_dictionary=texts, coerce_int96_timestamp_unit="us")
+            types = {item.name: item.type for item in file.schema_arrow}
+            for field in self.score.schema.fields:
+                if not fits(self.score.schema.subset({field.name}), types):
+                    raise BadInputError(
+                        f"{part.uri}: column {field.name!r} is of type {types.get(field.name, 'none')}, unlike that of "
+                        "the other files. Write all files of a table with the same types."
+                    )
             groups = list(groups_of(file, part))
             options = {"columns": list(self.columns), "use_threads": False}  # the tasks of a host share its cores
             for batch in file.iter_batches(self.score.batch_rows, groups, **options) if groups else ():

@@ -1,5 +1,6 @@
 """Scoring rows from anywhere, against the SavedModel called in this process."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,11 +9,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from mlflow.tracking import MlflowClient
+from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from emberline.features.errors import BadInputError
+from emberline.features.validation.rows import REASON, check_rows
+from emberline.pipelines.datasets.readers.raw_table import named_rows
 from emberline.pipelines.score import score
+from tests.pipelines.scoring.conftest import SCHEMA
 
 
 def scores(frame: DataFrame) -> dict[str, float]:
@@ -142,3 +147,39 @@ def test_a_model_of_a_run_and_drift(spark: SparkSession, registered, people, tmp
     assert run.data.tags["emberline.predictions"] == str(tmp_path / "out")
     with pytest.raises(BadInputError, match="No run 'none'"):
         score(spark, None, "runs:/none/model", rows, str(tmp_path / "out2"), registered.tracker)
+
+
+ODD_TYPES = [
+    ("age", pa.duration("us")), ("age", pa.uint8()), ("age", pa.uint64()), ("age", pa.time32("s")),
+    ("age", pa.time64("us")), ("age", pa.timestamp("ns")), ("amount", pa.float16()), ("amount", pa.duration("s")),
+    ("amount", pa.duration("ns")), ("amount", pa.decimal128(9, 3)), ("amount", pa.uint32()),
+    ("amount", pa.timestamp("us")),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "kind"), ODD_TYPES, ids=str)
+def test_types_that_others_write_are_taken_as_etl_takes_them(
+    spark: SparkSession, registered, people, tmp_path: Path, name: str, kind: pa.DataType
+) -> None:
+    """Arrow reads some of them as others than Spark does."""
+    table, rows = people(40), str(tmp_path / "rows.parquet")
+    values = np.arange(40) % 2
+    odd = pa.array(values.astype(np.float16) if kind == pa.float16() else values.tolist(), kind)
+    table = table.set_column(table.column_names.index(name), name, odd)
+    pq.write_table(table, rows)
+    try:
+        checked = check_rows(named_rows(spark.read.parquet(rows), SCHEMA, F.lit("")), SCHEMA, labelled=False)
+        taken = {row["row"]: (row[name], row[REASON]) for row in checked.select("row", name, REASON).collect()}
+    except PySparkException as refused:
+        with pytest.raises(PySparkException, match=re.escape(str(refused).splitlines()[0][:40])):
+            score(spark, None, registered.uri, rows, str(tmp_path / "out"), registered.tracker)
+        return
+    if all(reason for _, reason in taken.values()):
+        with pytest.raises(BadInputError, match=f"all 40 were rejected, for example: {name}: "):
+            score(spark, None, registered.uri, rows, str(tmp_path / "out"), registered.tracker)
+        return
+    result = score(spark, None, registered.uri, rows, str(tmp_path / "out"), registered.tracker)
+    assert result.rows_scored == sum(reason is None for _, reason in taken.values()) == 40
+    same = pa.array([taken[key][0] for key in table["row"].to_pylist()])
+    expected = registered.expected(table.set_column(table.column_names.index(name), name, same))
+    require_equal(scores(spark.read.parquet(str(tmp_path / "out"))), expected)
