@@ -61,7 +61,7 @@ NO_NOUN_PHRASE = {
 }  # fmt: skip
 """A heading with one of these words is a sentence, a question or a command."""
 
-REASONS = {"ImageError", "SoundError", "DamagedRecordError", "_MalformedError", "ArgumentTypeError", "ConnectionError"}
+REASONS = {"ImageError", "SoundError", "DamagedRecordError", "MalformedError", "ArgumentTypeError", "ConnectionError"}
 """Errors whose message completes a sentence that begins with a name: `cat.jpg: is empty`."""
 
 VALUE = "¤"

@@ -1,7 +1,7 @@
 """Which texts are numbers: the same for Python, Arrow and TensorFlow, whatever Java would take besides.
 
 Java reads `30d`, `7f` and `0x1p3` as numbers, Python `1_000` and digits of any script, Arrow `0x1F`, all of them
-something that people call a text. A column of lengths such as `30d` would become numbers without a word.
+something that people call a text. A column of lengths such as `30d` would become numbers silently.
 """
 
 import re

@@ -1,4 +1,4 @@
-"""What records call their features, where a schema calls them otherwise: such columns would be null without a word."""
+"""What records call their features, where a schema calls them otherwise: such columns would be null silently."""
 
 from collections.abc import Mapping
 
@@ -28,7 +28,7 @@ def spellings(records: Records, columns: pa.Schema, path: str) -> dict[str, str]
         if name not in found and len(alike) > 1:
             raise UnsupportedColumnError(
                 f"{path}: column {name!r} fits the features {', '.join(map(repr, alike))}, which differ by case only: "
-                "set the option caseSensitive to true, and name one of them"
+                "set the option caseSensitive to true, and name one of them."
             )
         chosen[name] = name if name in found or not alike else alike[0]
     return chosen
@@ -56,14 +56,14 @@ def require_known(batch: pa.RecordBatch, records: Records, record_type: str, pat
         if record_type == "Example" and name in found[_LISTS] and name not in found[_FEATURES]:
             raise UnsupportedColumnError(
                 f"{path}: column {name!r} is a feature list, and the records are SequenceExamples: read them with "
-                "recordType SequenceExample, and the column as an array of arrays"
+                "recordType SequenceExample, and the column as an array of arrays."
             )
         names = found[_FEATURES] | (found[_LISTS] if record_type == "SequenceExample" else set())
         alike = sorted(other for other in names if other.lower() == name.lower() and other not in batch.schema.names)
         if name not in names and alike:
             raise UnsupportedColumnError(
                 f"{path}: no record has a feature {name!r}, but {alike[0]!r}, which differs by case only: call the "
-                "column so, or set the option caseSensitive to false"
+                "column so, or set the option caseSensitive to false."
             )
 
 
