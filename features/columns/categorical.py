@@ -4,9 +4,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from emberline.features.columns.contract import NO_ID, PAD, StoredShape, Transform, check_field
+from emberline.features.columns.field_column import FieldColumn
 from emberline.features.errors import BadInputError
 from emberline.features.schema import Schema
-from emberline.features.statistics import Need, Statistics
+from emberline.features.statistics import Statistics
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -14,24 +15,10 @@ if TYPE_CHECKING:
     from emberline.features.columns.raw_tensors import RawTensors
 
 
-class FieldIds:
+class FieldIds(FieldColumn):
     """What columns of ids that read one field have in common."""
 
-    field: str
     many: bool
-    called: str
-
-    @property
-    def name(self) -> str:
-        return self.called or self.field
-
-    @property
-    def fields(self) -> tuple[str, ...]:
-        return (self.field,)
-
-    @property
-    def needs(self) -> tuple[Need, ...]:
-        return ()
 
     @property
     def stored_type(self) -> Literal["int64"]:

@@ -24,6 +24,9 @@ NO_ID = -1
 PAD = -2
 """In padded tensors of ids: behind the row's end. In padded numbers NaN says it."""
 
+StoredType = Literal["float32", "int64", "uint8"]
+"""Numbers, ids, or pixels."""
+
 StoredShape = tuple[()] | tuple[int | None] | tuple[int, int, int]
 """Of one row of a stored column: `()` a single value, `(n,)` n values, `(None,)` any number; of a picture its height,
 width and channels."""
@@ -46,7 +49,7 @@ class Transformed(Protocol):
         """What Spark must learn for it, beyond the moments of every number field."""
 
     @property
-    def stored_type(self) -> Literal["float32", "int64", "uint8"]:
+    def stored_type(self) -> StoredType:
         """Numbers, ids, or pixels."""
 
     @property

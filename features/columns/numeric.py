@@ -5,6 +5,7 @@ from math import prod
 from typing import TYPE_CHECKING, Literal
 
 from emberline.features.columns.contract import StoredShape, Transform, check_field
+from emberline.features.columns.field_column import FieldColumn
 from emberline.features.errors import BadInputError
 from emberline.features.schema import Schema
 from emberline.features.statistics import FieldStatistics, LearnedQuantiles, Need, Statistics
@@ -21,7 +22,7 @@ CLIP_RANKS = 100
 
 
 @dataclass(frozen=True)
-class Numeric:
+class Numeric(FieldColumn):
     """A number, or an array of them, as it is or normalised.
 
     Args:
@@ -68,21 +69,9 @@ class Numeric:
             raise BadInputError(f"Numeric {self.field!r}: expected low < high, got {self.parameters}.")
 
     @property
-    def name(self) -> str:
-        return self.called or self.field
-
-    @property
-    def fields(self) -> tuple[str, ...]:
-        return (self.field,)
-
-    @property
     def needs(self) -> tuple[Need, ...]:
         learned = self.normalizer == "clip" and not self.parameters
         return (LearnedQuantiles(self.field, CLIP_RANKS),) if learned else ()
-
-    @property
-    def stored_type(self) -> Literal["float32"]:
-        return "float32"
 
     @property
     def stored_shape(self) -> StoredShape:

@@ -1,12 +1,13 @@
 """Ids whose weights come from another field."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from emberline.features.columns.contract import Categorical, StoredShape, Transform, Transformed, check_field
+from emberline.features.columns.field_column import FieldColumn
 from emberline.features.errors import BadInputError
 from emberline.features.schema import Schema
-from emberline.features.statistics import Need, Statistics
+from emberline.features.statistics import Statistics
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Weights:
+class Weights(FieldColumn):
     """The weights of the ids of `source`, value for value; a missing weight is 1. `Weighted` declares it.
 
     Example:
@@ -34,14 +35,6 @@ class Weights:
     @property
     def fields(self) -> tuple[str, ...]:
         return (*self.source.fields, self.field)
-
-    @property
-    def needs(self) -> tuple[Need, ...]:
-        return ()
-
-    @property
-    def stored_type(self) -> Literal["float32"]:
-        return "float32"
 
     @property
     def stored_shape(self) -> StoredShape:

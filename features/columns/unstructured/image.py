@@ -4,9 +4,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
 from emberline.features.columns.contract import Transform, check_field
+from emberline.features.columns.field_column import FieldColumn
 from emberline.features.errors import BadInputError
 from emberline.features.schema import Resize, Schema
-from emberline.features.statistics import Need, Statistics
+from emberline.features.statistics import Statistics
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -17,7 +18,7 @@ StoredAs: TypeAlias = Literal["pixels", "png", "jpeg"]
 
 
 @dataclass(frozen=True)
-class Image:
+class Image(FieldColumn):
     """A picture, upright and of one size, stored as bytes or as a file: never as floats, which take four times as much.
 
     Args:
@@ -60,18 +61,6 @@ class Image:
             raise BadInputError(
                 f"Image {self.field!r}: it is stored as {', '.join(get_args(StoredAs))}, got {self.stored_as!r}."
             )
-
-    @property
-    def name(self) -> str:
-        return self.field
-
-    @property
-    def fields(self) -> tuple[str, ...]:
-        return (self.field,)
-
-    @property
-    def needs(self) -> tuple[Need, ...]:
-        return ()
 
     @property
     def stored_type(self) -> Literal["uint8"]:

@@ -4,9 +4,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from emberline.features.columns.contract import StoredShape, Transform, check_field
+from emberline.features.columns.field_column import FieldColumn
 from emberline.features.errors import BadInputError
 from emberline.features.schema import Schema
-from emberline.features.statistics import Need, Statistics
+from emberline.features.statistics import Statistics
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Spectrum:
+class Spectrum(FieldColumn):
     """How a sound sounds over time: for each frame the logarithms of mel energies, or coefficients made of them.
 
     What librosa computes with `center=False`; see `emberline.features.sounds.spectra` for the choices.
@@ -80,22 +81,6 @@ class Spectrum:
         return self.window + (self.frames - 1) * self.hop if self.frames else 0
 
     @property
-    def name(self) -> str:
-        return self.field
-
-    @property
-    def fields(self) -> tuple[str, ...]:
-        return (self.field,)
-
-    @property
-    def needs(self) -> tuple[Need, ...]:
-        return ()
-
-    @property
-    def stored_type(self) -> Literal["float32"]:
-        return "float32"
-
-    @property
     def stored_shape(self) -> StoredShape:
         """Flat, frame after frame."""
         return (self.frames * self.width,) if self.frames else (None,)
@@ -139,7 +124,7 @@ class Spectrum:
 
 
 @dataclass(frozen=True)
-class Waveform:
+class Waveform(FieldColumn):
     """The samples themselves, for networks that change them before they look at their spectrum.
 
     Args:
@@ -163,22 +148,6 @@ class Waveform:
                 f"Waveform {self.field!r}: expected a rate and samples of at least 1, got {self.rate} and "
                 f"{self.samples}."
             )
-
-    @property
-    def name(self) -> str:
-        return self.field
-
-    @property
-    def fields(self) -> tuple[str, ...]:
-        return (self.field,)
-
-    @property
-    def needs(self) -> tuple[Need, ...]:
-        return ()
-
-    @property
-    def stored_type(self) -> Literal["float32"]:
-        return "float32"
 
     @property
     def stored_shape(self) -> tuple[int]:

@@ -1,12 +1,13 @@
 """Drawings: the points of strokes to steps of a pen."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from emberline.features.columns.contract import Transform, check_field
+from emberline.features.columns.field_column import FieldColumn
 from emberline.features.errors import BadInputError
 from emberline.features.schema import Schema
-from emberline.features.statistics import Need, Statistics
+from emberline.features.statistics import Statistics
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Strokes:
+class Strokes(FieldColumn):
     """How a pen moved from point to point: each step across, down, and whether a stroke ends where it leads.
 
     A drawing fills the square from 0 to 1 before steps are taken, so that its size and place do not matter; the first
@@ -51,14 +52,6 @@ class Strokes:
     @property
     def fields(self) -> tuple[str, ...]:
         return (self.across, self.down, self.ends)
-
-    @property
-    def needs(self) -> tuple[Need, ...]:
-        return ()
-
-    @property
-    def stored_type(self) -> Literal["float32"]:
-        return "float32"
 
     @property
     def stored_shape(self) -> tuple[None]:
