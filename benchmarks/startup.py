@@ -19,6 +19,7 @@ from pyspark.sql import SparkSession
 
 from benchmarks.ratios import Comparison, print_json
 from emberline.pipelines.cluster.gang import train_on_cluster
+from emberline.pipelines.cluster.roles import Gang
 from emberline.pipelines.datasets import load_dataset
 from emberline.pipelines.etl import etl
 from emberline.pipelines.recipes import load_recipe
@@ -87,7 +88,7 @@ def ours(spark: SparkSession, folder: str, name: str) -> Timeline:
 
     assignment = Assignment(recipe=recipe, dataset=f"{folder}/dataset", output=f"{folder}/{name}", threads=1)
     began = time.monotonic()
-    train_on_cluster(spark, assignment, training=recipe.training, on_event=hear)
+    train_on_cluster(spark, assignment, gang=Gang.of(recipe.training), on_event=hear)
     return seen
 
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from emberline.pipelines.cluster.gang import train_on_cluster
+from emberline.pipelines.cluster.roles import Gang
 from emberline.pipelines.datasets import load_dataset
 from emberline.pipelines.etl import etl
 from emberline.pipelines.recipes import load_recipe
@@ -44,7 +45,7 @@ def curve(mode: str, dataset: str, output: str, epochs: int) -> list[dict[str, f
     with session(f"benchmark {mode}", MASTERS[mode]) as spark:
         recipe = load_recipe(RECIPE, overrides)
         assignment = Assignment(recipe=recipe, dataset=dataset, output=output, threads=1)
-        train_on_cluster(spark, assignment, training=recipe.training, on_event=hear)
+        train_on_cluster(spark, assignment, gang=Gang.of(recipe.training), on_event=hear)
     return found
 
 

@@ -80,7 +80,7 @@ def frame(spark: SparkSession, rows: int) -> DataFrame:
 def fed(spark: SparkSession, rows: DataFrame, consumer: "Consumer") -> float:
     """Seconds until a training process has all rows as batches of tensors."""
     version = DatasetVersion("file:///nowhere", {}, FEATURES)
-    feed = Feed(spark, given_rows(rows, SCHEMA), RECIPE, version, {}, lambda _: None)
+    feed = Feed(spark, given_rows(rows, SCHEMA), RECIPE, version, {}, lambda _: None, ranks=RECIPE.training.workers)
     began = time.perf_counter()
     consumer.consume(feed)
     taken = time.perf_counter() - began

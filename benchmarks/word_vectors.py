@@ -26,6 +26,7 @@ import numpy as np
 
 from benchmarks.ratios import print_json
 from emberline.pipelines.cluster.gang import train_on_cluster
+from emberline.pipelines.cluster.roles import Gang
 from emberline.pipelines.etl import etl
 from emberline.pipelines.recipes import load_recipe
 from emberline.pipelines.runtime.session import session
@@ -61,7 +62,7 @@ def ours(spark: Any, dataset: str, words: int, workers: int) -> float:
     recipe = load_recipe("word2vec", overrides)
     with tempfile.TemporaryDirectory() as output:
         assignment = Assignment(recipe=recipe, dataset=dataset, output=output, threads=1)
-        train_on_cluster(spark, assignment, training=recipe.training, on_event=hear)
+        train_on_cluster(spark, assignment, gang=Gang.of(recipe.training), on_event=hear)
     return speeds[-1] * words
 
 

@@ -14,6 +14,7 @@ from emberline.features import storage
 from emberline.features.errors import BadInputError
 from emberline.pipelines.cluster.capacity import ClusterSizeError, slots_beside
 from emberline.pipelines.cluster.gang import ClusterError, train_on_cluster
+from emberline.pipelines.cluster.roles import Gang
 from emberline.pipelines.recipe import Training
 from emberline.pipelines.reinforcement.assignment import PER_ROUND, Algorithm, Assignment
 from emberline.pipelines.reinforcement.channel import serve
@@ -31,7 +32,7 @@ LAST_WORDS_SECONDS = 30
 
 NO_GYMNASIUM = "Playing needs Gymnasium: pip install 'emberline[play]'"
 
-LEARNER = Training((), epochs=1, global_batch=1, workers=1, max_restarts=0, stall_seconds=3600)
+LEARNER = Gang.of(Training((), epochs=1, global_batch=1, workers=1, max_restarts=0, stall_seconds=3600))
 """One task of a barrier stage. What a learner knows is in its memory: if it is lost, the job has to begin again."""
 
 
@@ -124,7 +125,7 @@ def train_policy(
         players = Players(spark, environment, secret, tasks=slots or 1)
         report = Report(run, progress, players.on_event)
         try:
-            train_on_cluster(spark, assignment, training=LEARNER, on_event=report)
+            train_on_cluster(spark, assignment, gang=LEARNER, on_event=report)
             storage.write_bytes_atomic(policy, players.policy())
         except ClusterError as error:
             raise players.fault or (_lost(error) if error.transient else error) from error

@@ -16,6 +16,7 @@ from emberline.pipelines.artifacts.training_folder import TrainResult, is_resuma
 from emberline.pipelines.artifacts.warm_start import open_start
 from emberline.pipelines.cluster.capacity import require_room
 from emberline.pipelines.cluster.gang import train_on_cluster
+from emberline.pipelines.cluster.roles import Gang
 from emberline.pipelines.recipe import Recipe
 from emberline.pipelines.runtime.progress import Progress
 from emberline.pipelines.saved_model.digest import TAG as MODEL_DIGEST
@@ -74,8 +75,9 @@ def train(
     progress = Progress("train")
     version = open_version(dataset)
     _require_fit(recipe, version)
-    require_room(spark, recipe.training)
-    feed = _feed(spark, recipe, version, rows, trigger, progress)
+    gang = Gang.of(recipe.training)
+    require_room(spark, gang)
+    feed = _feed(spark, recipe, version, rows, trigger, progress, ranks=len(gang))
     identity = json.loads(json.dumps({"recipe": recipe.to_json(), "dataset_digest": version.digest}))
     with open_start(tracker, warm_start, version, transfer=recipe.training.transfer) as start:
         identity |= {"warm_start": start.to_json()} if start else {}
@@ -104,7 +106,7 @@ def train(
                 feed.on_event(rank, event)
 
         try:
-            train_on_cluster(spark, assignment, training=recipe.training, on_event=hear)
+            train_on_cluster(spark, assignment, gang=gang, on_event=hear)
         finally:
             if feed:
                 feed.stop()
@@ -127,6 +129,8 @@ def _feed(
     rows: DataFrame | None,
     trigger: Mapping[str, Any],
     progress: Progress,
+    *,
+    ranks: int,
 ) -> Feed | None:
     """What feeds the workers, if the recipe wants them fed.
 
@@ -142,7 +146,7 @@ def _feed(
     if rows is not None and rows.isStreaming and training.epochs != 1:
         raise BadInputError(f"A stream is read once: set training.epochs=1 instead of {training.epochs}.")
     of_epoch = source_rows(spark, recipe, version) if rows is None else given_rows(rows, version.schema)
-    return Feed(spark, of_epoch, recipe, version, trigger, progress.say)
+    return Feed(spark, of_epoch, recipe, version, trigger, progress.say, ranks=ranks)
 
 
 def _require_fit(recipe: Recipe, version: DatasetVersion) -> None:

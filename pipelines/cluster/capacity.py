@@ -8,8 +8,7 @@ from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
 from emberline.features.errors import BadInputError
-from emberline.pipelines.cluster.roles import described, roles_of
-from emberline.pipelines.recipe import Training
+from emberline.pipelines.cluster.roles import Gang
 
 STANDALONE_SECONDS, MANAGED_SECONDS = 20, 300
 """How long the next executor is waited for: standalone workers start one at once, others may have to find machines.
@@ -39,41 +38,41 @@ class Capacity:
     cores: int
     slots: int
 
-    def holds(self, training: Training) -> bool:
+    def holds(self, gang: Gang) -> bool:
         """Whether all ranks, and a feeder if Spark feeds them, can run at once."""
-        ranks = len(roles_of(training))
         # TensorFlowOnSpark wants an executor for each rank.
-        if training.launcher == "tensorflowonspark" and self.executors < ranks:
+        if gang.training.launcher == "tensorflowonspark" and self.executors < len(gang):
             return False
-        return self.slots >= ranks + _feeders(training)
+        return self.slots >= len(gang) + _feeders(gang)
 
 
-def _feeders(training: Training) -> int:
-    return int(training.input == "spark")
+def _feeders(gang: Gang) -> int:
+    return int(gang.training.input == "spark")
 
 
-def require_room(spark: SparkSession, training: Training, *, first_within: float = MANAGED_SECONDS) -> None:
+def require_room(spark: SparkSession, gang: Gang, *, first_within: float = MANAGED_SECONDS) -> None:
     """Refuses a cluster that cannot hold all ranks at once, before anything starts.
 
     Args:
         spark: The session.
-        training: What is to run.
+        gang: What is to run.
         first_within: Seconds that a cluster has for its first executor.
 
     Raises:
         ClusterSizeError: with the arithmetic.
         ClusterBusyError: if no executor came, which says nothing about how many there might be.
     """
+    training = gang.training
     if training.input == "spark" and spark.conf.get("spark.speculation", "false") == "true":
         raise ClusterSizeError("A speculative task would feed its rows twice: set spark.speculation=false.")
     if training.mode == "local":
         return
     if spark.conf.get("spark.dynamicAllocation.enabled", "false") == "true":
         raise ClusterSizeError("Training holds its executors: set spark.dynamicAllocation.enabled=false.")
-    _require_gpus(spark, training)
-    ranks, feeders = len(roles_of(training)), _feeders(training)
-    found = _registered(spark, training, first_within)
-    if found is None or found.holds(training):
+    _require_gpus(spark, gang)
+    ranks, feeders = len(gang), _feeders(gang)
+    found = _registered(spark, gang, first_within)
+    if found is None or found.holds(gang):
         return
     master = spark.conf.get("spark.master", "")
     cpus = _task_cpus(spark)
@@ -81,11 +80,11 @@ def require_room(spark: SparkSession, training: Training, *, first_within: float
         f"{master} has {found.executors} executor{'s' if found.executors != 1 else ''} of {found.cores} cores together"
     )
     if training.launcher == "tensorflowonspark" and found.executors < ranks:
-        needs = f"Training needs {ranks} executors ({described(training)}; TensorFlowOnSpark wants one for each)"
+        needs = f"Training needs {ranks} executors ({gang}; TensorFlowOnSpark wants one for each)"
         fits = found.executors
     else:
         fed = ", and one for the job that feeds them" if feeders else ""
-        needs = f"Training needs {ranks + feeders} slots ({described(training)}{fed})"
+        needs = f"Training needs {ranks + feeders} slots ({gang}{fed})"
         gpus = _gpu_amount(spark, "task")
         beside = f" and spark.task.resource.gpu.amount={gpus:g}" if gpus else ""
         exists += f", which with spark.task.cpus={cpus}{beside} is {found.slots} slot{'s' if found.slots != 1 else ''}"
@@ -99,24 +98,25 @@ def require_room(spark: SparkSession, training: Training, *, first_within: float
     raise ClusterSizeError(f"{needs}, and {exists}. Use {', '.join(advice[:-1])}, or {advice[-1]}.")
 
 
-def slots_beside(spark: SparkSession, training: Training) -> int | None:
+def slots_beside(spark: SparkSession, gang: Gang) -> int | None:
     """Task slots that a training leaves to other jobs, or None where nobody can say; executors get time to come up.
 
     Args:
         spark: The session.
-        training: What is to run.
+        gang: What is to run.
 
     Raises:
         ClusterSizeError: if the training itself has no room.
         ClusterBusyError: see `require_room`.
     """
-    require_room(spark, training)
+    require_room(spark, gang)
     # One that is fed is waited for until there is a slot for another job too.
-    found = _registered(spark, replace(training, input="spark"), MANAGED_SECONDS)
-    return found.slots - len(roles_of(training)) if found else None
+    fed = replace(gang, training=replace(gang.training, input="spark"))
+    found = _registered(spark, fed, MANAGED_SECONDS)
+    return found.slots - len(gang) if found else None
 
 
-def _require_gpus(spark: SparkSession, training: Training) -> None:
+def _require_gpus(spark: SparkSession, gang: Gang) -> None:
     """Whole GPUs for every task, as many as the recipe asks for."""
     task = _gpu_amount(spark, "task")
     if task != int(task):
@@ -124,19 +124,19 @@ def _require_gpus(spark: SparkSession, training: Training) -> None:
             f"spark.task.resource.gpu.amount={task:g}: {1 / task:g} tasks would share a GPU, and a training process "
             "takes whole ones. Set it to 1 or more."
         )
-    wanted = training.gpus_per_worker
+    wanted = gang.training.gpus_per_worker
     if wanted and task != wanted:
-        ranks = len(roles_of(training))
+        ranks = len(gang)
         raise ClusterSizeError(
             f"training.gpus_per_worker={wanted} for {ranks} process{'es' if ranks > 1 else ''} "
-            f"({described(training)}) is {ranks * wanted} GPUs, and Spark gives each task {int(task)}. Submit with "
+            f"({gang}) is {ranks * wanted} GPUs, and Spark gives each task {int(task)}. Submit with "
             f"--conf spark.executor.resource.gpu.amount={wanted} --conf spark.task.resource.gpu.amount={wanted} "
             "(executors without discovered GPUs need spark.executor.resource.gpu.discoveryScript too), or --set "
             f"training.gpus_per_worker={int(task)}."
         )
 
 
-def _registered(spark: SparkSession, training: Training, first_within: float) -> Capacity | None:
+def _registered(spark: SparkSession, gang: Gang, first_within: float) -> Capacity | None:
     """The executors there are, or None where nobody can say; those of a cluster are given time to come up."""
     master = str(spark.conf.get("spark.master", ""))
     if cluster := re.fullmatch(r"local-cluster\[\s*(\d+)\s*,\s*(\d+)\s*,.*\]", master):
@@ -157,7 +157,7 @@ def _registered(spark: SparkSession, training: Training, first_within: float) ->
         found = _capacity(spark, [item.totalCores() for item in summaries if item.id() != "driver"])
         if found.executors != known:
             known, heard = found.executors, time.monotonic()
-        if found.holds(training):
+        if found.holds(gang):
             return found
         if time.monotonic() - heard > (next_within if found.executors else first_within):
             if not found.executors:

@@ -17,8 +17,7 @@ from pyspark.sql import SparkSession, is_remote
 from emberline.features.errors import BadInputError
 from emberline.pipelines.cluster.control import ControlServer
 from emberline.pipelines.cluster.launchers import LaunchError, Node, launch
-from emberline.pipelines.cluster.roles import Role, roles_of
-from emberline.pipelines.recipe import Training
+from emberline.pipelines.cluster.roles import Gang, Role
 
 HEARTBEAT_LIMIT_SECONDS = 25
 """A rank sends a sign of life every five seconds; one that sends none for so long is hung or cut off."""
@@ -63,7 +62,7 @@ def train_on_cluster(
     spark: SparkSession,
     work: Work,
     *,
-    training: Training,
+    gang: Gang,
     on_event: Callable[[int, Event], None],
 ) -> None:
     """Runs one training, each rank in a process of its own, and returns when all are done.
@@ -71,16 +70,17 @@ def train_on_cluster(
     Args:
         spark: The session.
         work: What each rank does.
-        training: Who takes part, how they are started, and what is done when they fail.
+        gang: Who takes part, how they are started, and what is done when they fail.
         on_event: Called in this thread with rank and event; with `DRIVER` before each further attempt, and when a
             worker was lost that the others do without.
 
     Raises:
         ClusterError: if a rank fails permanently, or more often than `max_restarts` allows.
     """
+    training = gang.training
     for attempt in range(training.max_restarts + 1):
         try:
-            _attempt(spark, work, training, on_event)
+            _attempt(spark, work, gang, on_event)
             return
         except ClusterError as error:
             if not error.transient or not training.max_restarts:
@@ -93,11 +93,12 @@ def train_on_cluster(
 def _attempt(
     spark: SparkSession,
     work: Work,
-    training: Training,
+    gang: Gang,
     on_event: Callable[[int, Event], None],
 ) -> None:
-    roles, local = roles_of(training), training.mode == "local"
-    server = ControlServer("127.0.0.1" if local else _own_host(spark), len(roles))
+    training = gang.training
+    local = training.mode == "local"
+    server = ControlServer("127.0.0.1" if local else _own_host(spark), len(gang))
 
     def on_failure(reason: str) -> None:
         server.events.put((DRIVER, {"event": "failed", "reason": reason}))
@@ -105,12 +106,12 @@ def _attempt(
     launched = None
     try:
         dispensable: Role | None = "worker" if training.mode == "async" else None
-        node = Node(work.module, work.to_json(), server.address, server.secret, roles, dispensable)
+        node = Node(work.module, work.to_json(), server.address, server.secret, gang.roles, dispensable)
         try:
             launched = launch("local" if local else training.launcher, spark, node, on_failure)
         except LaunchError as error:
             raise _first_failure(server) or ClusterError(str(error), transient=error.transient) from error
-        complete = _Gang(server, node, training, on_event).follow()
+        complete = _Attempt(server, node, training.stall_seconds, on_event).follow()
     except BaseException:
         server.stop_workers()
         if launched:
@@ -137,13 +138,15 @@ def _own_host(spark: SparkSession) -> str:
         return str(probe.getsockname()[0])
 
 
-class _Gang:
+class _Attempt:
     """The ranks of one attempt, as their events tell."""
 
     def __init__(
-        self, server: ControlServer, node: Node, training: Training, on_event: Callable[[int, Event], None]
+        self, server: ControlServer, node: Node, stall_seconds: int, on_event: Callable[[int, Event], None]
     ) -> None:
-        self._server, self._training, self._on_event = server, training, on_event
+        self._server = server
+        self._stall_seconds = stall_seconds
+        self._on_event = on_event
         self._ranks = set(range(len(node.roles)))
         self._dispensable = {rank for rank in self._ranks if node.roles[rank] == node.dispensable}
         # With workers to spare the chief alone knows the end; otherwise each rank has a share of the work to finish.
@@ -166,10 +169,10 @@ class _Gang:
         progress = time.monotonic()
         while self._ranks - self._finished - self._lost:
             self._check_signs_of_life()
-            if time.monotonic() - progress > self._training.stall_seconds:
+            if time.monotonic() - progress > self._stall_seconds:
                 unfinished = len(self._ranks - self._finished - self._lost)
                 raise ClusterError(
-                    f"No worker has made progress for {self._training.stall_seconds} s (training.stall_seconds); "
+                    f"No worker has made progress for {self._stall_seconds} s (training.stall_seconds); "
                     f"{unfinished} of {len(self._ranks)} had not finished."
                 )
             try:

@@ -98,6 +98,7 @@ def _mlflow(uri: str) -> Check:
 
 def _cluster(master: str) -> Check:
     from emberline.pipelines.cluster.capacity import MANAGED_SECONDS, STANDALONE_SECONDS, require_room
+    from emberline.pipelines.cluster.roles import Gang
     from emberline.pipelines.recipe import Training
     from emberline.pipelines.runtime.session import session
     from emberline.pipelines.tracking.run_facts import cluster_facts
@@ -106,7 +107,8 @@ def _cluster(master: str) -> Check:
     try:
         with session("doctor", master) as spark:
             patience = STANDALONE_SECONDS if master.startswith("spark://") else MANAGED_SECONDS  # a person waits
-            require_room(spark, Training((), epochs=1, global_batch=1, workers=1), first_within=patience)
+            one = Gang.of(Training((), epochs=1, global_batch=1, workers=1))
+            require_room(spark, one, first_within=patience)
             spark.range(1000).count()  # a cluster that takes applications need not run them
             facts = cluster_facts(spark)
     except Exception as error:  # whatever the JVM says about a master that it cannot reach

@@ -15,7 +15,6 @@ from pyspark.sql import DataFrame, SparkSession
 from emberline.features.columns import arrow_schema
 from emberline.features.dataset_version import DatasetVersion
 from emberline.features.validation.rows import REASON
-from emberline.pipelines.cluster.roles import roles_of
 from emberline.pipelines.preparation.row_transform import RowTransform
 from emberline.pipelines.recipe import Recipe
 from emberline.pipelines.training.input import wire
@@ -65,6 +64,7 @@ class Feed:
         version: The dataset version, whose statistics transform the rows.
         trigger: Of a streaming frame, as `DataStreamWriter.trigger` takes it.
         say: Shows a line to people.
+        ranks: How many share the rows.
 
     Attributes:
         secret: What the ranks' inboxes and the feeders share.
@@ -78,6 +78,8 @@ class Feed:
         version: DatasetVersion,
         trigger: Mapping[str, Any],
         say: Callable[[str], None],
+        *,
+        ranks: int,
     ) -> None:
         self.secret = secrets.token_hex(32)
         columns = recipe.stored_columns
@@ -87,8 +89,11 @@ class Feed:
             stored_schema = stored_schema.append(pa.field(label, pa.float32()))
         self._transform = RowTransform(schema, columns, version.statistics, stored_schema)
         self._columns = [*(item.name for item in schema.fields), *version.labels, REASON]
-        self._spark, self._rows, self._trigger, self._say = spark, rows, dict(trigger), say
-        self._ranks = len(roles_of(recipe.training))
+        self._spark = spark
+        self._rows = rows
+        self._trigger = dict(trigger)
+        self._say = say
+        self._ranks = ranks
         self._tag = f"emberline-feed-{uuid.uuid4().hex}"
         self._epoch = _Epoch(NONE)
 

@@ -6,12 +6,12 @@ import pytest
 
 from emberline.pipelines.cluster import capacity
 from emberline.pipelines.cluster.capacity import ClusterBusyError, ClusterSizeError, require_room
-from emberline.pipelines.recipe import Training
+from emberline.pipelines.cluster.roles import Gang
 from emberline.pipelines.recipes import load_recipe
 
 
-def training(**overrides: str) -> Training:
-    return load_recipe("iris_dnn", {f"training.{name}": value for name, value in overrides.items()}).training
+def ranks(**overrides: str) -> Gang:
+    return Gang.of(load_recipe("iris_dnn", {f"training.{name}": value for name, value in overrides.items()}).training)
 
 
 def session(master: str, **settings: str) -> SimpleNamespace:
@@ -67,7 +67,7 @@ def test_what_does_not_fit_is_refused(
     master: str, settings: dict[str, str], overrides: dict[str, str], message: str
 ) -> None:
     with pytest.raises(ClusterSizeError, match=message):
-        require_room(session(master, **settings), training(**overrides))
+        require_room(session(master, **settings), ranks(**overrides))
 
 
 @pytest.mark.parametrize(
@@ -86,12 +86,12 @@ def test_what_does_not_fit_is_refused(
     ],
 )
 def test_what_fits_is_not(master: str, settings: dict[str, str], overrides: dict[str, str]) -> None:
-    require_room(session(master, **settings), training(**overrides))
+    require_room(session(master, **settings), ranks(**overrides))
 
 
 def test_a_session_that_shows_no_executors_is_left_to_spark() -> None:
     """As Spark Connect does: a barrier stage that does not fit is refused by Spark."""
-    require_room(session("sc://somewhere"), training(workers="4"))
+    require_room(session("sc://somewhere"), ranks(workers="4"))
 
 
 class Executors:
@@ -118,14 +118,14 @@ def shared_cluster(executors: Executors) -> SimpleNamespace:
 def test_a_cluster_that_others_use_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(capacity, "STANDALONE_SECONDS", 0)
     executors = Executors(0, 0, 0, 2)
-    require_room(shared_cluster(executors), training(workers="2"))
+    require_room(shared_cluster(executors), ranks(workers="2"))
     assert executors.looks == 4
 
 
 def test_a_cluster_that_gives_nothing_may_give_something_later(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ClusterBusyError, match="gave no executor in 0 s"):
-        require_room(shared_cluster(Executors(0)), training(workers="2"), first_within=0)
+        require_room(shared_cluster(Executors(0)), ranks(workers="2"), first_within=0)
     # One executor is an answer, whatever the first was given: too small.
     monkeypatch.setattr(capacity, "STANDALONE_SECONDS", 0)
     with pytest.raises(ClusterSizeError, match=r"needs 2 slots .* has 1 executor of 1 cores"):
-        require_room(shared_cluster(Executors(0, 1)), training(workers="2"))
+        require_room(shared_cluster(Executors(0, 1)), ranks(workers="2"))

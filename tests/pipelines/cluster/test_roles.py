@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from emberline.pipelines.cluster.roles import described, roles_of, tf_config
+from emberline.pipelines.cluster.roles import Gang, tf_config
 from emberline.pipelines.recipe import Training
 from emberline.pipelines.recipes import load_recipe
 
@@ -27,8 +27,10 @@ def training(**overrides: str) -> Training:
     ],
 )
 def test_roles_of_a_mode(overrides: dict[str, str], roles: tuple[str, ...], words: str) -> None:
-    assert roles_of(training(**overrides)) == roles
-    assert described(training(**overrides)) == words
+    gang = Gang.of(training(**overrides))
+    assert gang.roles == roles
+    assert len(gang) == len(roles)
+    assert str(gang) == words
 
 
 def test_tensorflow_is_told_everybodys_address_and_ones_own_place() -> None:

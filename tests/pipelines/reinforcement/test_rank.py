@@ -10,6 +10,7 @@ import pyarrow as pa
 import pytest
 
 from emberline.pipelines.cluster.gang import ClusterError, train_on_cluster
+from emberline.pipelines.cluster.roles import Gang
 from emberline.pipelines.recipe import Training
 from emberline.pipelines.reinforcement import policies
 from emberline.pipelines.reinforcement.assignment import Assignment
@@ -18,7 +19,7 @@ from emberline.pipelines.reinforcement.policies import Greedy, Sampled
 from emberline.pipelines.reinforcement.rollouts import Players, play
 
 CART = "CartPole-v1"
-BESIDE = Training((), epochs=1, global_batch=1, mode="local", max_restarts=0)
+BESIDE = Gang.of(Training((), epochs=1, global_batch=1, mode="local", max_restarts=0))
 ASSIGNMENT = Assignment(
     algorithm="policy_gradient",
     size=4,
@@ -56,7 +57,7 @@ def learned(assignment: Assignment) -> tuple[list[dict[str, Any]], list[bytes]]:
         if event["event"] == "listening":
             threading.Thread(target=hand_over, args=((event["host"], event["port"]),)).start()
 
-    train_on_cluster(None, assignment, training=BESIDE, on_event=hear)  # type: ignore[arg-type]  # beside the driver: no Spark
+    train_on_cluster(None, assignment, gang=BESIDE, on_event=hear)  # type: ignore[arg-type]  # beside the driver: no Spark
     return events, found
 
 

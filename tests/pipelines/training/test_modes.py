@@ -19,6 +19,7 @@ from emberline.features import storage
 from emberline.pipelines.cluster import gang
 from emberline.pipelines.cluster.gang import DRIVER, ClusterError, train_on_cluster
 from emberline.pipelines.cluster.launchers import local as beside_driver
+from emberline.pipelines.cluster.roles import Gang
 from emberline.pipelines.recipes import load_recipe
 from emberline.pipelines.training.assignment import Assignment
 from emberline.pipelines.training.checkpoint import checkpoints
@@ -51,7 +52,7 @@ def train(flowers: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Call
 
         recipe = load_recipe("iris_dnn", overrides)
         assignment = Assignment(recipe=recipe, dataset=flowers, output=str(tmp_path / "training"), threads=1)
-        train_on_cluster(spark, assignment, training=recipe.training, on_event=hear)
+        train_on_cluster(spark, assignment, gang=Gang.of(recipe.training), on_event=hear)
         return events
 
     return run

@@ -15,6 +15,7 @@ from emberline.features.dataset_version import DatasetVersion
 from emberline.features.errors import BadInputError
 from emberline.features.schema import Field, Label, Schema
 from emberline.models.tabular import dnn
+from emberline.pipelines.cluster.roles import Gang
 from emberline.pipelines.recipe import Optimizer, Recipe, Training
 from emberline.pipelines.training.input.feed import Feed
 from emberline.pipelines.training.input.feed_rows import given_rows
@@ -36,7 +37,15 @@ class Place:
         self.lines: list[str] = []
         statistics = {"rows": 1, "classes": [], "fields": {}}
         version = DatasetVersion("file:///nowhere", {}, {"schema": SCHEMA.to_json(), "statistics": statistics})
-        self.feed = Feed(spark, given_rows(rows, SCHEMA), RECIPE, version, {"availableNow": True}, self.lines.append)
+        self.feed = Feed(
+            spark,
+            given_rows(rows, SCHEMA),
+            RECIPE,
+            version,
+            {"availableNow": True},
+            self.lines.append,
+            ranks=len(Gang.of(RECIPE.training)),
+        )
         self.inboxes = [Inbox("127.0.0.1", self.feed.secret, STORED) for _ in range(2)]
         self.taken: list[list[float]] = [[], []]
         self.errors: list[Exception] = []
