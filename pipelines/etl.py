@@ -35,7 +35,7 @@ PARQUET_ROWS = "spark.sql.parquet.columnarReaderBatchSize"
 """Rows that Spark's reader holds at a time: its 4,096 are too many where a row is an image."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class EtlResult:
     """What a dataset version holds.
 

@@ -113,9 +113,17 @@ def train(
             if recipe.training.tensorboard:
                 run.log_files(storage.join(output, "tensorboard"))
         result = TrainResult(
-            output, recipe.name, run.id, dataset, version.digest, record.metrics, record.steps,
-            resumed_from=record.resumed_from, model_digest=record.model_digest, warm_start=start.model if start else "",
-        )  # fmt: skip
+            training=output,
+            recipe=recipe.name,
+            run_id=run.id,
+            dataset=dataset,
+            dataset_digest=version.digest,
+            metrics=record.metrics,
+            steps=record.steps,
+            resumed_from=record.resumed_from,
+            model_digest=record.model_digest,
+            warm_start=start.model if start else "",
+        )
         run.log_tags({MODEL_DIGEST: record.model_digest})
         write_state(output, identity | {"run_id": run.id, "finished": True, "result": asdict(result)})
     progress.say(f"{record.steps:,} steps, " + shown(record.metrics))

@@ -77,3 +77,66 @@ def test_declarations_import_neither_spark_nor_tensorflow() -> None:
     )
     done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_a_test_lies_where_its_module_does() -> None:
+    """`tests/room/test_module.py` is for `room/module.py`; a test of several has a name of its own, in their folder."""
+    odd = []
+    for test in sorted((ROOT / "tests").glob("*/**/test_*.py")):
+        folder = ROOT / test.parent.relative_to(ROOT / "tests")
+        name = test.stem.removeprefix("test_")
+        if not folder.is_dir():
+            odd.append(f"{test}: there is no {folder}")
+        elif not any((folder / one).exists() for one in (name, f"{name}.py")):
+            below = sorted(str(one.parent.relative_to(ROOT)) for one in folder.rglob(f"{name}.py"))
+            odd += [f"{test}: its module lies in {below}"] if below else []
+    assert not odd, "\n".join(odd)
+
+
+def test_a_name_in_prose_exists() -> None:
+    """Whatever docstrings, comments and pages call by its dotted name, in backticks, is there."""
+    rooms = [path for room in (*ROOMS, "benchmarks", "airflow_dags") for path in (ROOT / room).rglob("*.py")]
+    pages = [path for path in (*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")) if path.name != "CHANGELOG.md"]
+    gone = [
+        f"{path.relative_to(ROOT)}: {name}"
+        for path in sorted([*rooms, *pages])
+        for name in sorted(
+            set(re.findall(r"`(emberline\.(?:features|models|pipelines|jobs)(?:\.\w+)*)(?=[`(])", path.read_text()))
+        )
+        if not _exists(name)
+    ]
+    assert not gone, "\n".join(gone)
+
+
+def _exists(name: str) -> bool:
+    """Whether a dotted name is a module of ours, or something that one defines; nothing is imported."""
+    path, rest = ROOT, name.split(".")[1:]
+    while rest and (path / rest[0]).is_dir():
+        path, rest = path / rest[0], rest[1:]
+    if not rest:
+        return True
+    if (path / f"{rest[0]}.py").exists():
+        path, rest = path / f"{rest[0]}.py", rest[1:]
+    else:
+        path = path / "__init__.py"
+    body: list[ast.stmt] = ast.parse(path.read_text()).body
+    for part in rest:
+        found = [node for node in body if part in _names_of(node)]
+        if not found:
+            return False
+        body = found[0].body if isinstance(found[0], ast.ClassDef) else []
+    return True
+
+
+def _names_of(node: ast.stmt) -> set[str]:
+    match node:
+        case ast.ClassDef() | ast.FunctionDef():
+            return {node.name}
+        case ast.Assign():
+            return {target.id for target in node.targets if isinstance(target, ast.Name)}
+        case ast.AnnAssign(target=ast.Name()):
+            return {node.target.id}
+        case ast.Import() | ast.ImportFrom():
+            return {alias.asname or alias.name for alias in node.names}
+        case _:
+            return set()

@@ -1,53 +1,48 @@
 """The layers of a network that writes a sentence about an image."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import keras
 import tensorflow as tf
 
-from emberline.models.text.writer import Memory, Shape, States, Writer
+from emberline.models.text.writer import Memory, Shape, States, Writer, WriterSettings
 
 
-@keras.saving.register_keras_serializable("emberline")
-class Captioner(Writer):
-    """Reads a vector, and writes ids; see `emberline.models.text.captions.Config`.
+@dataclass(frozen=True, kw_only=True)
+class CaptionerSettings(WriterSettings):
+    """See `emberline.models.text.captions.Config`.
 
     Args:
         image_width: Numbers of the vector of an image.
         units: Of the LSTM.
-        target_size, named, target_width, dropout, longest, beams, length_penalty: See `Writer`.
     """
 
-    def __init__(
-        self,
-        image_width: int,
-        target_size: int,
-        named: int,
-        target_width: int,
-        units: int,
-        dropout: float,
-        longest: int,
-        beams: int,
-        length_penalty: float,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(target_size, named, target_width, dropout, 0, longest, beams, length_penalty, **kwargs)
-        self._given: dict[str, Any] = {
-            "image_width": image_width, "target_size": target_size, "named": named, "target_width": target_width,
-            "units": units, "dropout": dropout, "longest": longest, "beams": beams, "length_penalty": length_penalty,
-        }  # fmt: skip
-        self.look = keras.layers.Dense(target_width, use_bias=False, name="look")
+    image_width: int
+    units: int
+
+
+@keras.saving.register_keras_serializable("emberline")
+class Captioner(Writer):
+    """Reads a vector, and writes ids; see `emberline.models.text.captions.Config`."""
+
+    Settings = CaptionerSettings
+    settings: CaptionerSettings
+
+    def __init__(self, settings: CaptionerSettings, **kwargs: Any) -> None:
+        super().__init__(settings, **kwargs)
+        units = settings.units
+        self.look = keras.layers.Dense(settings.target_width, use_bias=False, name="look")
         self.decoder = keras.layers.LSTM(
             units, return_sequences=True, return_state=True, name="decoder", dtype=self.dtype_policy
         )
 
     def build(self, image_shape: Shape, target_shape: Shape) -> None:
         """All layers by what goes through them."""
-        given = self._given
-        self.look.build((None, given["image_width"]))
+        self.look.build((None, self.settings.image_width))
         self.write.build((None, None))
-        self.decoder.build((None, None, given["target_width"]))
-        self.next_word.build((None, None, given["units"]))
+        self.decoder.build((None, None, self.settings.target_width))
+        self.next_word.build((None, None, self.settings.units))
 
     def call(
         self, image: tf.Tensor, target: tf.Tensor, training: bool = False
@@ -74,6 +69,3 @@ class Captioner(Writer):
         vectors = self.drop(self.write(ids), training=training)
         hidden, *state = self.decoder(vectors, initial_state=states[0], training=training)
         return self.drop(hidden, training=training), [list(state)]
-
-    def get_config(self) -> dict[str, Any]:
-        return super().get_config() | self._given

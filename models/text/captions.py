@@ -67,15 +67,23 @@ def build(config: Config, cardinalities: Mapping[str, int]) -> "keras.Model":
     import keras
 
     from emberline.models.tabular import feature_layers
-    from emberline.models.text.captioner import Captioner
+    from emberline.models.text.captioner import Captioner, CaptionerSettings
     from emberline.models.text.translation import named_ids
     from emberline.models.text.writer import network_outputs
 
     inputs = feature_layers.model_inputs(config.columns)
     caption, named = config.caption.source, named_ids(config.caption, cardinalities)
-    captioner = Captioner(
-        config.image.shape[0], cardinalities[caption.name], named, config.caption.dimension, config.units,
-        config.dropout, config.longest, config.beams, config.length_penalty, name="captioner",
-    )  # fmt: skip
+    settings = CaptionerSettings(
+        image_width=config.image.shape[0],
+        target_size=cardinalities[caption.name],
+        named=named,
+        target_width=config.caption.dimension,
+        units=config.units,
+        dropout=config.dropout,
+        longest=config.longest,
+        beams=config.beams,
+        length_penalty=config.length_penalty,
+    )
+    captioner = Captioner(settings, name="captioner")
     outputs = network_outputs(captioner, inputs[config.image.name], inputs[caption.name], named)
     return keras.Model(inputs, outputs, name="captions")

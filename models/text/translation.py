@@ -75,17 +75,28 @@ def build(config: Config, cardinalities: Mapping[str, int]) -> "keras.Model":
     import keras
 
     from emberline.models.tabular import feature_layers
-    from emberline.models.text.translator import Translator
+    from emberline.models.text.translator import Translator, TranslatorSettings
     from emberline.models.text.writer import network_outputs
 
     inputs = feature_layers.model_inputs(config.columns)
     source, target = config.source.source, config.target.source
     named = named_ids(config.target, cardinalities)
-    translator = Translator(
-        cardinalities[source.name], cardinalities[target.name], named, config.source.dimension,
-        config.target.dimension, config.units, config.layers, config.cell, config.dropout, config.negatives,
-        config.longest, config.beams, config.length_penalty, name="translator",
-    )  # fmt: skip
+    settings = TranslatorSettings(
+        source_size=cardinalities[source.name],
+        source_width=config.source.dimension,
+        target_size=cardinalities[target.name],
+        named=named,
+        target_width=config.target.dimension,
+        units=config.units,
+        layers=config.layers,
+        cell=config.cell,
+        dropout=config.dropout,
+        negatives=config.negatives,
+        longest=config.longest,
+        beams=config.beams,
+        length_penalty=config.length_penalty,
+    )
+    translator = Translator(settings, name="translator")
     outputs = network_outputs(translator, inputs[source.name], inputs[target.name], named)
     return keras.Model(inputs, outputs, name="translation")
 

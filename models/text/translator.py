@@ -1,58 +1,54 @@
 """Encoder, attention and decoder: the layers of a network that writes one text for another."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import keras
 import tensorflow as tf
 
 from emberline.features.columns import PAD
-from emberline.models.text.writer import Memory, Shape, States, Writer
+from emberline.models.text.writer import Memory, Shape, States, Writer, WriterSettings
 
 
-@keras.saving.register_keras_serializable("emberline")
-class Translator(Writer):
-    """Reads ids, and writes ids; see `emberline.models.text.translation.Config`.
+@dataclass(frozen=True, kw_only=True)
+class TranslatorSettings(WriterSettings):
+    """See `emberline.models.text.translation.Config`.
 
     Args:
         source_size: Ids that are read.
         source_width: Length of a vector that is read.
-        units, layers, cell: As in `Config`.
-        target_size, named, target_width, dropout, negatives, longest, beams, length_penalty: See `Writer`.
+        units: As in `Config`.
+        layers: As in `Config`.
+        cell: As in `Config`.
     """
 
-    def __init__(
-        self,
-        source_size: int,
-        target_size: int,
-        named: int,
-        source_width: int,
-        target_width: int,
-        units: int,
-        layers: int,
-        cell: str,
-        dropout: float,
-        negatives: int,
-        longest: int,
-        beams: int,
-        length_penalty: float,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(target_size, named, target_width, dropout, negatives, longest, beams, length_penalty, **kwargs)
-        self._given: dict[str, Any] = {
-            "source_size": source_size, "target_size": target_size, "named": named, "source_width": source_width,
-            "target_width": target_width, "units": units, "layers": layers, "cell": cell, "dropout": dropout,
-            "negatives": negatives, "longest": longest, "beams": beams, "length_penalty": length_penalty,
-        }  # fmt: skip
-        kind = keras.layers.LSTM if cell == "lstm" else keras.layers.GRU
+    source_size: int
+    source_width: int
+    units: int
+    layers: int
+    cell: str
+
+
+@keras.saving.register_keras_serializable("emberline")
+class Translator(Writer):
+    """Reads ids, and writes ids; see `emberline.models.text.translation.Config`."""
+
+    Settings = TranslatorSettings
+    settings: TranslatorSettings
+
+    def __init__(self, settings: TranslatorSettings, **kwargs: Any) -> None:
+        super().__init__(settings, **kwargs)
+        units = settings.units
+        kind = keras.layers.LSTM if settings.cell == "lstm" else keras.layers.GRU
 
         def stack(name: str) -> list[keras.layers.Layer]:
             return [
                 kind(units, return_sequences=True, return_state=True, name=f"{name}_{n}", dtype=self.dtype_policy)
-                for n in range(layers)
+                for n in range(settings.layers)
             ]
 
         # The first layer of the encoder reads both ways, so that every place knows what is around it.
-        self.read = keras.layers.Embedding(source_size, source_width, name="read")
+        self.read = keras.layers.Embedding(settings.source_size, settings.source_width, name="read")
         self.backwards = kind(units, return_sequences=True, go_backwards=True, name="backwards")
         self.encoder = stack("encoder")
         self.decoder = stack("decoder")
@@ -63,12 +59,13 @@ class Translator(Writer):
 
     def build(self, source_shape: Shape, target_shape: Shape) -> None:
         """All layers by what goes through them."""
-        given = self._given
-        width, units = given["units"], (None, None, given["units"])
+        width = self.settings.units
+        units = (None, None, width)
         self.read.build((None, None))
         self.write.build((None, None))
-        self.backwards.build((None, None, given["source_width"]))
-        for stack, first in ((self.encoder, given["source_width"]), (self.decoder, given["target_width"])):
+        self.backwards.build((None, None, self.settings.source_width))
+        stacks = ((self.encoder, self.settings.source_width), (self.decoder, self.settings.target_width))
+        for stack, first in stacks:
             for place, layer in enumerate(stack):
                 layer.build((None, None, first if not place else width))
         self.keys.build((None, None, 2 * width))
@@ -92,34 +89,31 @@ class Translator(Writer):
 
     def _encode(self, source: tf.Tensor, training: bool) -> tuple[Memory, States]:
         """What was read, its keys, and where there is any; and the state behind it, by layer."""
-        there = source > PAD
+        mask = source > PAD
         # A text without words is one step: a layer that skips all steps of a row has no last one.
         source = tf.pad(source, [[0, 0], [0, 1]], constant_values=PAD)
-        there = tf.concat([there, tf.zeros_like(there[:, :1])], axis=1)
-        there = there | (tf.range(tf.shape(source)[1]) == 0)
+        mask = tf.concat([mask, tf.zeros_like(mask[:, :1])], axis=1)
+        mask = mask | (tf.range(tf.shape(source)[1]) == 0)
         hidden = vectors = self.drop(self.read(tf.maximum(source, 0)), training=training)
         states = []
         for layer in self.encoder:
-            hidden, *state = layer(hidden, mask=there, training=training)
+            hidden, *state = layer(hidden, mask=mask, training=training)
             hidden = self.drop(hidden, training=training)
             states.append(list(state))
-        behind = tf.reverse(self.backwards(vectors, mask=there, training=training), [1])
+        behind = tf.reverse(self.backwards(vectors, mask=mask, training=training), [1])
         memory = tf.concat([hidden, behind], axis=-1)
-        return (memory, self.keys(memory), there), states
+        return (memory, self.keys(memory), mask), states
 
     def _decode(
         self, ids: tf.Tensor, memory: Memory, states: States, training: bool = False
     ) -> tuple[tf.Tensor, States]:
         """What is known at each place of the words so far, `[batch, words, units]`, and the state behind them."""
-        read, keys, there = memory
+        read, keys, mask = memory
         hidden = self.drop(self.write(ids), training=training)
         after = []
         for layer, state in zip(self.decoder, states, strict=True):
             hidden, *state = layer(hidden, initial_state=state, training=training)
             hidden = self.drop(hidden, training=training)
             after.append(list(state))
-        context = self.attention([self.query(hidden), read, keys], mask=[None, there], training=training)
+        context = self.attention([self.query(hidden), read, keys], mask=[None, mask], training=training)
         return self.joined(tf.concat([hidden, context], axis=-1)), after
-
-    def get_config(self) -> dict[str, Any]:
-        return super().get_config() | self._given

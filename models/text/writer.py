@@ -1,6 +1,7 @@
 """What networks that write a text have in common: the loss of a text that is given, and beams that search for one."""
 
-from typing import Any, TypeAlias
+from dataclasses import asdict, dataclass, fields
+from typing import Any, ClassVar, TypeAlias
 
 import keras
 import tensorflow as tf
@@ -19,11 +20,9 @@ NEVER = -1e9
 """Log probability of what must not come."""
 
 
-class Writer(keras.layers.Layer):
-    """Tells each word of a text from those before it; what it writes about, a kind of writer says in `_decode`.
-
-    The vocabulary has one id more at each end: a writer begins with a vector that no word has, and ends with a word
-    that no text has.
+@dataclass(frozen=True, kw_only=True)
+class WriterSettings:
+    """What all writers are told.
 
     Args:
         target_size: Ids that are written.
@@ -36,26 +35,52 @@ class Writer(keras.layers.Layer):
         length_penalty: Log probabilities are divided by ((5 + words) / 6) to this power.
     """
 
-    def __init__(
-        self,
-        target_size: int,
-        named: int,
-        target_width: int,
-        dropout: float,
-        negatives: int,
-        longest: int,
-        beams: int,
-        length_penalty: float,
-        **kwargs: Any,
-    ) -> None:
+    target_size: int
+    named: int
+    target_width: int
+    dropout: float
+    negatives: int = 0
+    longest: int
+    beams: int
+    length_penalty: float
+
+
+class Writer(keras.layers.Layer):
+    """Tells each word of a text from those before it; what it writes about, a kind of writer says in `_decode`.
+
+    The vocabulary has one id more at each end: a writer begins with a vector that no word has, and ends with a word
+    that no text has.
+
+    Args:
+        settings: Those of the kind.
+    """
+
+    Settings: ClassVar[type[WriterSettings]] = WriterSettings
+
+    def __init__(self, settings: WriterSettings, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.begin = self.end = target_size
-        self.named, self.negatives = named, negatives
-        self.longest, self.beams, self.length_penalty = longest, beams, length_penalty
-        self.write = keras.layers.Embedding(target_size + 1, target_width, name="write")
-        self.next_word = NextWord(target_size + 1, name="next_word")
-        self.drop = keras.layers.Dropout(dropout, name="drop")
+        self.settings = settings
+        self.begin = self.end = settings.target_size
+        self.named = settings.named
+        self.negatives = settings.negatives
+        self.longest = settings.longest
+        self.beams = settings.beams
+        self.length_penalty = settings.length_penalty
+        self.write = keras.layers.Embedding(settings.target_size + 1, settings.target_width, name="write")
+        self.next_word = NextWord(settings.target_size + 1, name="next_word")
+        self.drop = keras.layers.Dropout(settings.dropout, name="drop")
         self.seed_generator = keras.random.SeedGenerator()
+
+    def get_config(self) -> dict[str, Any]:
+        """Settings and what every layer has, flat."""
+        return super().get_config() | asdict(self.settings)
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> "Writer":
+        """The reverse of `get_config`."""
+        own = {item.name for item in fields(cls.Settings)}
+        settings = cls.Settings(**{name: value for name, value in config.items() if name in own})
+        return cls(settings, **{name: value for name, value in config.items() if name not in own})
 
     def _decode(
         self, ids: tf.Tensor, memory: Memory, states: States, training: bool = False

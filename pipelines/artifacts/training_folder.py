@@ -21,7 +21,7 @@ LATER = ("evaluation", "gate")
 """Fields of a recipe that only the steps behind a training read."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class TrainResult:
     """A finished training.
 

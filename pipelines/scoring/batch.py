@@ -133,14 +133,14 @@ class _Job:
     def run(self, rows: RawRows, side: str) -> int:
         """Stages the predictions of these rows; how many there are."""
         score = Scorer(
-            self.schema,
-            self.model.predicted,
-            self.model.archive,
-            tuple((item.name, to_arrow_type(item.dataType, timezone="UTC")) for item in self.kept),
-            not rows.typed,
-            self.batch_rows,
-            side,
-            -(-self.sampled // min(SHARES, len(rows.splits) or self.spark.sparkContext.defaultParallelism)),
+            schema=self.schema,
+            predicted=self.model.predicted,
+            archive=self.model.archive,
+            carried=tuple((item.name, to_arrow_type(item.dataType, timezone="UTC")) for item in self.kept),
+            checked=not rows.typed,
+            batch_rows=self.batch_rows,
+            side=side,
+            sampled=-(-self.sampled // min(SHARES, len(rows.splits) or self.spark.sparkContext.defaultParallelism)),
         )
         with settings(self.spark, {BATCH_CONF: str(self.batch_rows)}):
             return self._stage(*self._plan(rows, score))

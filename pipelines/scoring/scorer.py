@@ -19,7 +19,7 @@ from emberline.pipelines.scoring.side_files import Aside, Sample
 from emberline.pipelines.tasks.task import PredictionColumn
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Scorer:
     """Scores the rows of a partition.
 

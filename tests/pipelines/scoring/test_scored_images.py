@@ -78,7 +78,14 @@ def test_an_executor_scores_files_and_pixels_and_puts_the_rest_aside(
     images[3:3] = [b"no image", None]
     rows = pa.record_batch({"row": [str(n) for n in range(14)], "image": pa.array(images, pa.binary())})
     score = scorer.Scorer(
-        schema, task_of(schema.label).columns, str(model), (("row", pa.string()),), False, 5, str(tmp_path), 100
+        schema=schema,
+        predicted=task_of(schema.label).columns,
+        archive=str(model),
+        carried=(("row", pa.string()),),
+        checked=False,
+        batch_rows=5,
+        side=str(tmp_path),
+        sampled=100,
     )
     found = pa.Table.from_batches(list(score([rows])))
     assert found.column("row").to_pylist() == [str(n) for n in range(14) if n not in (3, 4)]

@@ -113,3 +113,10 @@ def test_words_are_told_from_those_drawn() -> None:
         others = sum(scores[row, place, word] for word in drawn if word != told[row, place])
         assert found[row, place] == pytest.approx(-np.log(own / (own + others)), rel=1e-4)
     assert (model(inputs(), training=True)["written"].numpy() == PAD).all(), "nothing is written in training"
+
+
+def test_a_layer_is_made_again_from_its_config() -> None:
+    translator = network(layers=2, cell="lstm", beams=3).get_layer("translator")
+    again = Translator.from_config(translator.get_config())
+    assert (again.name, again.settings) == (translator.name, translator.settings)
+    assert (again.settings.layers, again.settings.cell, again.beams) == (2, "lstm", 3)
