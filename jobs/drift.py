@@ -23,24 +23,16 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(argv: list[str] | None = None) -> int:
-    from emberline.pipelines.runtime.outcome import conclude
+    from emberline.pipelines.console.recipe_job import RecipeJob, run_recipe_job
 
     given = parser().parse_args(argv)
 
-    def work() -> object:
+    def step(job: RecipeJob) -> object:
         from emberline.pipelines.drift import measure_drift
-        from emberline.pipelines.recipes import load_recipe
-        from emberline.pipelines.runtime.arguments import tracking_uri
-        from emberline.pipelines.runtime.session import session
-        from emberline.pipelines.tracking import Tracker
 
-        recipe = load_recipe(given.pipeline, given.overrides)
-        tracker = Tracker(tracking_uri(given.tracking_uri))
-        runs = tracker.pipeline_run(recipe, given.pipeline_run)
-        with session(f"drift {recipe.name}", given.master) as spark, runs:
-            return measure_drift(spark, recipe, given.model, given.input, tracker)
+        return measure_drift(job.spark, job.recipe, given.model, given.input, job.tracker)
 
-    return conclude("drift", work, given.submission)
+    return run_recipe_job("drift", given, step)
 
 
 if __name__ == "__main__":

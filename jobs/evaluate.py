@@ -20,28 +20,20 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(argv: list[str] | None = None) -> int:
-    from emberline.pipelines.runtime.outcome import conclude
+    from emberline.pipelines.console.recipe_job import RecipeJob, run_recipe_job
 
     given = parser().parse_args(argv)
 
-    def work() -> object:
+    def step(job: RecipeJob) -> object:
         from dataclasses import asdict
 
         from emberline.pipelines.evaluate import evaluate
-        from emberline.pipelines.recipes import load_recipe
-        from emberline.pipelines.runtime.arguments import tracking_uri
-        from emberline.pipelines.runtime.session import session
-        from emberline.pipelines.tracking import Tracker
 
-        recipe = load_recipe(given.pipeline, given.overrides)
-        tracker = Tracker(tracking_uri(given.tracking_uri))
-        runs = tracker.pipeline_run(recipe, given.pipeline_run)
-        with session(f"evaluate {recipe.name}", given.master) as spark, runs:
-            found = asdict(evaluate(spark, recipe, given.training, tracker, overwrite=given.overwrite))
+        found = asdict(evaluate(job.spark, job.recipe, given.training, job.tracker, overwrite=given.overwrite))
         del found["details"]  # hundreds of points of curves: they are in evaluation.json
         return found
 
-    return conclude("evaluate", work, given.submission)
+    return run_recipe_job("evaluate", given, step)
 
 
 if __name__ == "__main__":

@@ -19,24 +19,16 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(argv: list[str] | None = None) -> int:
-    from emberline.pipelines.runtime.outcome import conclude
+    from emberline.pipelines.console.recipe_job import RecipeJob, run_recipe_job
 
     given = parser().parse_args(argv)
 
-    def work() -> object:
-        from emberline.pipelines.recipes import load_recipe
+    def step(job: RecipeJob) -> object:
         from emberline.pipelines.register import register
-        from emberline.pipelines.runtime.arguments import tracking_uri
-        from emberline.pipelines.runtime.session import session
-        from emberline.pipelines.tracking import Tracker
 
-        recipe = load_recipe(given.pipeline, given.overrides)
-        tracker = Tracker(tracking_uri(given.tracking_uri))
-        runs = tracker.pipeline_run(recipe, given.pipeline_run)
-        with session(f"register {recipe.name}", given.master) as spark, runs:
-            return register(spark, recipe, given.training, tracker)
+        return register(job.spark, job.recipe, given.training, job.tracker)
 
-    return conclude("register", work, given.submission)
+    return run_recipe_job("register", given, step)
 
 
 if __name__ == "__main__":

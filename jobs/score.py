@@ -31,29 +31,29 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(argv: list[str] | None = None) -> int:
-    from emberline.pipelines.runtime.outcome import conclude
+    from emberline.pipelines.console.recipe_job import RecipeJob, run_recipe_job
 
     given = parser().parse_args(argv)
 
-    def work() -> object:
-        from emberline.pipelines.recipes import load_recipe
-        from emberline.pipelines.runtime.arguments import tracking_uri
-        from emberline.pipelines.runtime.session import session
+    def step(job: RecipeJob) -> object:
         from emberline.pipelines.score import score
-        from emberline.pipelines.tracking import Tracker
 
-        recipe = load_recipe(given.pipeline, given.overrides)
-        tracker = Tracker(tracking_uri(given.tracking_uri))
-        runs = tracker.pipeline_run(recipe, given.pipeline_run)
-        with session(f"score {recipe.name}", given.master) as spark, runs:
-            source = spark.table(given.table) if given.table else given.input
-            return score(
-                spark, recipe, given.model, source, given.output, tracker,
-                overwrite=given.overwrite, layout=given.layout, partition_by=given.partition_by, keys=given.keys,
-                batch_rows=given.batch_rows, source_format=given.input_format,
-            )  # fmt: skip
+        return score(
+            job.spark,
+            job.recipe,
+            given.model,
+            job.spark.table(given.table) if given.table else given.input,
+            given.output,
+            job.tracker,
+            overwrite=given.overwrite,
+            layout=given.layout,
+            keys=given.keys,
+            partition_by=given.partition_by,
+            batch_rows=given.batch_rows,
+            source_format=given.input_format,
+        )
 
-    return conclude("score", work, given.submission)
+    return run_recipe_job("score", given, step)
 
 
 if __name__ == "__main__":

@@ -25,27 +25,24 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(argv: list[str] | None = None) -> int:
-    from emberline.pipelines.runtime.outcome import conclude
+    from emberline.pipelines.console.recipe_job import RecipeJob, run_recipe_job
 
     given = parser().parse_args(argv)
 
-    def work() -> object:
-        from emberline.pipelines.recipes import load_recipe
-        from emberline.pipelines.runtime.arguments import tracking_uri
-        from emberline.pipelines.runtime.session import session
-        from emberline.pipelines.tracking import Tracker
+    def step(job: RecipeJob) -> object:
         from emberline.pipelines.train import train
 
-        recipe = load_recipe(given.pipeline, given.overrides)
-        tracker = Tracker(tracking_uri(given.tracking_uri))
-        runs = tracker.pipeline_run(recipe, given.pipeline_run)
-        with session(f"train {recipe.name}", given.master) as spark, runs:
-            return train(
-                spark, recipe, given.dataset, given.output, tracker,
-                overwrite=given.overwrite, warm_start=given.warm_start or "",
-            )  # fmt: skip
+        return train(
+            job.spark,
+            job.recipe,
+            given.dataset,
+            given.output,
+            job.tracker,
+            overwrite=given.overwrite,
+            warm_start=given.warm_start or "",
+        )
 
-    return conclude("train", work, given.submission)
+    return run_recipe_job("train", given, step)
 
 
 if __name__ == "__main__":

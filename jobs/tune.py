@@ -31,29 +31,26 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(argv: list[str] | None = None) -> int:
-    from emberline.pipelines.runtime.outcome import conclude
+    from emberline.pipelines.console.recipe_job import RecipeJob, run_recipe_job
 
     given = parser().parse_args(argv)
 
-    def work() -> object:
+    def step(job: RecipeJob) -> object:
         from emberline.pipelines.recipe.search_space import parse_axis
-        from emberline.pipelines.recipes import load_recipe
-        from emberline.pipelines.runtime.arguments import tracking_uri
-        from emberline.pipelines.runtime.session import session
-        from emberline.pipelines.tracking import Tracker
         from emberline.pipelines.tune import tune
 
-        recipe = load_recipe(given.pipeline, given.overrides)
-        space = [parse_axis(text) for text in given.space]
-        tracker = Tracker(tracking_uri(given.tracking_uri))
-        runs = tracker.pipeline_run(recipe, given.pipeline_run)
-        with session(f"tune {recipe.name}", given.master) as spark, runs:
-            return tune(
-                spark, recipe, given.dataset, given.output, tracker,
-                space=space, trials=given.trials, parallel=given.parallel,
-            )  # fmt: skip
+        return tune(
+            job.spark,
+            job.recipe,
+            given.dataset,
+            given.output,
+            job.tracker,
+            space=[parse_axis(text) for text in given.space],
+            trials=given.trials,
+            parallel=given.parallel,
+        )
 
-    return conclude("tune", work, given.submission)
+    return run_recipe_job("tune", given, step)
 
 
 if __name__ == "__main__":

@@ -24,26 +24,24 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(argv: list[str] | None = None) -> int:
-    from emberline.pipelines.runtime.outcome import conclude
+    from emberline.pipelines.console.recipe_job import RecipeJob, run_recipe_job
 
     given = parser().parse_args(argv)
 
-    def work() -> object:
-        from emberline.pipelines.recipes import load_recipe
-        from emberline.pipelines.runtime.arguments import tracking_uri
-        from emberline.pipelines.runtime.session import session
-        from emberline.pipelines.tracking import Tracker
+    def step(job: RecipeJob) -> object:
         from emberline.pipelines.validate import validate_data
 
-        recipe = load_recipe(given.pipeline, given.overrides)
-        tracker = Tracker(tracking_uri(given.tracking_uri))
-        runs = tracker.pipeline_run(recipe, given.pipeline_run)
-        with session(f"validate {recipe.name}", given.master) as spark, runs:
-            return validate_data(
-                spark, recipe, given.input, given.output, tracker, overwrite=given.overwrite, previous=given.previous
-            )
+        return validate_data(
+            job.spark,
+            job.recipe,
+            given.input,
+            given.output,
+            job.tracker,
+            overwrite=given.overwrite,
+            previous=given.previous,
+        )
 
-    return conclude("validate", work, given.submission)
+    return run_recipe_job("validate", given, step)
 
 
 if __name__ == "__main__":

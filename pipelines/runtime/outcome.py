@@ -1,6 +1,5 @@
 """How a job ends: one JSON line on stdout, one reason on stderr, and an exit code that a scheduler can act on."""
 
-import argparse
 import dataclasses
 import json
 import logging
@@ -46,11 +45,6 @@ def conclude(job: str, work: Callable[[], Any], submission: str | None = None) -
         code, line = _failed(job, BAD_INPUT if isinstance(error, BadInputError) else FAILURE, str(error), error)
     _say_last(line)
     return code
-
-
-def parse(parser: argparse.ArgumentParser, arguments: list[str] | None) -> argparse.Namespace:
-    """Parsed arguments; argparse itself ends the process with code 2 when they are wrong."""
-    return parser.parse_args(arguments)
 
 
 def _once(job: str, work: Callable[[], Any], submission: str) -> tuple[int, dict[str, Any]]:

@@ -387,11 +387,6 @@ class RecordWriter:
             self._stream.close()
 
 
-def read_records(uri: str | os.PathLike[str], **options: object) -> RecordReader:
-    """A `RecordReader` over `uri`; `options` are its arguments."""
-    return RecordReader(os.fspath(uri), **options)  # type: ignore[arg-type]
-
-
 def write_records(
     uri: str | os.PathLike[str], batches: Iterable[Records | pa.Array | Sequence[bytes]], codec: str | None = None
 ) -> RecordWriter:
