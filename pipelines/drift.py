@@ -18,6 +18,7 @@ from emberline.features.validation.expectations import Expectations
 from emberline.features.validation.rows import REASON, check_rows, fault_counts, masked_reason
 from emberline.pipelines.artifacts.model_files import model_files
 from emberline.pipelines.datasets import load_dataset
+from emberline.pipelines.datasets.raw_source import RawSource
 from emberline.pipelines.recipe import Recipe
 from emberline.pipelines.runtime.progress import Progress, StageProgress
 from emberline.pipelines.scoring.batch_size import sample_rows_for
@@ -125,7 +126,7 @@ def _facts(
     """What is known of a sample of the rows."""
     dataset = load_dataset(recipe.dataset)
     require_columns(schema, dataset.schema, model)
-    rows = read_rows(spark, source, schema, [schema.key], dataset, None)
+    rows = read_rows(spark, RawSource.at(source), schema, [schema.key], dataset, None)
     # What the data set has and this model does not ask for is no news.
     known = {*dataset.schema.names, schema.key} - set(schema.names)
     with StageProgress(spark.sparkContext, progress, "look at a sample"):

@@ -19,7 +19,7 @@ from emberline.features.profile.page import PROFILE
 from emberline.features.validation.anomalies import require
 from emberline.features.validation.checks import Anomaly
 from emberline.pipelines.artifacts.reused_statistics import ReusedStatistics, open_reused_statistics
-from emberline.pipelines.datasets.source_digest import source_digest
+from emberline.pipelines.datasets.raw_source import RawSource
 from emberline.pipelines.preparation.checked_data import CHECKED, check_data
 from emberline.pipelines.preparation.profile import earlier_version, profile_page
 from emberline.pipelines.preparation.row_transform import RowTransform
@@ -189,6 +189,7 @@ def tracked_etl(
         previous: As of `etl`.
         statistics_of: URI of a model, a training or a dataset version whose statistics are taken over.
     """
+    raw = RawSource.at(source)
     given = {"emberline.source": source, "emberline.dataset": output}
     params = {"source": source, "output": output, "overwrite": overwrite, "previous": previous or ""}
     params |= {"statistics_of": statistics_of or ""}
@@ -204,7 +205,7 @@ def tracked_etl(
         rows = {"rows_read": result.rows_read, "rows_rejected": result.rows_rejected, "bytes": result.bytes}
         run.log_metrics(rows | {f"rows_{split}": count for split, count in result.records.items()})
         name = f"emberline-{recipe.dataset_name}"
-        run.log_dataset(f"{name}-raw", source_digest(source), source, {"rows": result.rows_read}, "raw")
+        run.log_dataset(f"{name}-raw", raw.digest, source, {"rows": result.rows_read}, "raw")
         profile = {"rows": result.rows_read, "rejected": result.rows_rejected}
         run.log_dataset(name, result.digest, output, profile, "written")
         for file in (MANIFEST, FEATURES, PROFILE):

@@ -7,7 +7,7 @@ from pyspark.sql import DataFrame, SparkSession
 
 from emberline.features import storage
 from emberline.features.errors import BadInputError
-from emberline.pipelines.datasets.source_digest import source_digest
+from emberline.pipelines.datasets.raw_source import RawSource
 from emberline.pipelines.recipe import Recipe
 from emberline.pipelines.scoring.destination import Destination
 from emberline.pipelines.scoring.model import open_model
@@ -66,15 +66,16 @@ def score(
     }  # fmt: skip
     # What MLflow does not take is kept beside the predictions: a folder of theirs may be replaced.
     keep = f"{output.rstrip('/')}.undelivered"
+    raw = RawSource.at(source) if isinstance(source, str) else source
     with tracker.step(name, "score", spark=spark, keep=keep, params=given, tags=tags) as run:
         result = score_with(
-            spark, recipe, opened, source, destination, keys=keys, batch_rows=batch_rows, source_format=source_format
+            spark, recipe, opened, raw, destination, keys=keys, batch_rows=batch_rows, source_format=source_format
         )
-        _tell(run, recipe, result, source)
+        _tell(run, recipe, result, raw)
     return result
 
 
-def _tell(run: Run, recipe: Recipe | None, result: ScoreResult, source: str | DataFrame) -> None:
+def _tell(run: Run, recipe: Recipe | None, result: ScoreResult, raw: RawSource | DataFrame) -> None:
     """What the scoring's run says."""
     counts = {"rows_read": result.rows_read, "rows_scored": result.rows_scored, "rows_rejected": result.rows_rejected}
     run.log_metrics(counts | {"anomalies": len(result.anomalies), "drifted_fields": len(result.drift)})
@@ -83,8 +84,10 @@ def _tell(run: Run, recipe: Recipe | None, result: ScoreResult, source: str | Da
     found = [[asdict(anomaly)[name] for name in about] for anomaly in result.anomalies]
     run.log_table(about, found, "anomalies.json")
     name = f"emberline-{recipe.dataset_name}" if recipe else result.model
-    if isinstance(source, str):
-        run.log_dataset(f"{name}-raw", source_digest(source), source, {"rows": result.rows_read}, "scored")
+    if isinstance(raw, RawSource):
+        run.log_dataset(f"{name}-raw", raw.digest, raw.uri, {"rows": result.rows_read}, "scored")
     where = result.predictions
     if storage.is_folder(where):
-        run.log_dataset(f"{name}-predictions", source_digest(where), where, {"rows": result.rows_scored}, "written")
+        run.log_dataset(
+            f"{name}-predictions", RawSource.at(where).digest, where, {"rows": result.rows_scored}, "written"
+        )

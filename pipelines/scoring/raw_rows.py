@@ -17,7 +17,8 @@ from emberline.features.analysis.sources import ByteRange, file_splits
 from emberline.features.errors import BadInputError, nearest
 from emberline.features.schema import Schema
 from emberline.features.validation.rows import FAULT, RAW, SOURCE
-from emberline.pipelines.datasets.readers.raw_table import hidden, input_files, named_rows, raw_text
+from emberline.pipelines.datasets.raw_source import RawSource
+from emberline.pipelines.datasets.readers.raw_table import hidden, named_rows, raw_text
 from emberline.pipelines.scoring.arrow_checks import fits
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ class RawRows:
 
 def read_rows(
     spark: SparkSession,
-    source: str | DataFrame,
+    source: RawSource | DataFrame,
     schema: Schema,
     carried: Sequence[str],
     dataset: "Dataset | None",
@@ -59,7 +60,7 @@ def read_rows(
 
     Args:
         spark: The session.
-        source: A DataFrame, or a URI: of `source_format` if that is given, else of Parquet files or of the data set's
+        source: A DataFrame, or files: of `source_format` if that is given, else of Parquet files or of the data set's
             official format.
         schema: Fields that a model asks for, and the key; rows without a key of their own get a hash of the row.
         carried: Columns to keep, the key first.
@@ -72,21 +73,21 @@ def read_rows(
     if isinstance(source, DataFrame):
         return _table(source, schema, carried, F.lit(None).cast("string"))
     if source_format:
-        return _table(spark.read.format(source_format).load(source), schema, carried, F.lit(source))
-    files = input_files(source)
+        return _table(spark.read.format(source_format).load(source.uri), schema, carried, F.lit(source.uri))
+    files = source.data_files()
     tables = [file.uri.endswith(".parquet") for file in files]
     # Files of both kinds are a format of the data set's own, such as lists of captions beside vectors.
     if not all(tables) and (dataset is not None or not any(tables)):
         if dataset is None:
             raise BadInputError(
-                f"{source!r} holds no Parquet files. Name its format, or a recipe whose data set it is."
+                f"{source.uri!r} holds no Parquet files. Name its format, or a recipe whose data set it is."
             )
-        frame = dataset.read(spark, source)
+        frame = dataset.read(spark, source.uri)
         _require(carried, frame)
         public = [name for name in frame.columns if name not in (RAW, SOURCE, FAULT)]
         return RawRows(frame, tuple(public), typed=False)
-    rows = _table(spark.read.parquet(source), schema, carried, F.col("_metadata.file_path"))
-    return RawRows(rows.frame, rows.columns, rows.typed, _splits(spark, source, files, rows, schema, carried))
+    rows = _table(spark.read.parquet(source.uri), schema, carried, F.col("_metadata.file_path"))
+    return RawRows(rows.frame, rows.columns, rows.typed, _splits(spark, source.uri, files, rows, schema, carried))
 
 
 def set_aside(frame: DataFrame, schema: Schema) -> RawRows:

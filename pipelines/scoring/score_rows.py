@@ -9,6 +9,7 @@ from emberline.features.errors import BadInputError
 from emberline.features.validation.checks import Anomaly
 from emberline.features.validation.expectations import Expectations
 from emberline.pipelines.datasets import load_dataset
+from emberline.pipelines.datasets.raw_source import RawSource
 from emberline.pipelines.recipe import Recipe
 from emberline.pipelines.runtime.progress import Progress, StageProgress
 from emberline.pipelines.scoring.batch import keyed, stage_predictions
@@ -51,7 +52,7 @@ def score_with(
     spark: SparkSession,
     recipe: Recipe | None,
     model: ScoringModel,
-    source: str | DataFrame,
+    source: RawSource | DataFrame,
     destination: Destination,
     *,
     keys: Sequence[str] = (),
@@ -65,7 +66,7 @@ def score_with(
         spark: As of `score`.
         recipe: As of `score`.
         model: The model.
-        source: As of `score`.
+        source: As of `score`, files listed.
         destination: Where the predictions go.
         keys: As of `score`.
         batch_rows: As of `score`.

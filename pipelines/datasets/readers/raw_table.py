@@ -1,6 +1,6 @@
 """Raw tables: what every dataset hands to validation, and the reader of tables that carry column names."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from pyspark.sql import DataFrame, SparkSession
@@ -115,13 +115,28 @@ def input_files(uri: str) -> list[storage.FileEntry]:
     Raises:
         BadInputError: if nothing is there, or everything there is empty.
     """
-    if not storage.exists(uri):
+    return data_files(uri, all_files(uri))
+
+
+def all_files(uri: str) -> list[storage.FileEntry]:
+    """The files under `uri`, or itself, hidden and empty ones too; none if nothing is there."""
+    if storage.is_folder(uri):
+        return storage.list_files(uri, recursive=True)
+    return [file_entry(uri)] if storage.exists(uri) else []
+
+
+def data_files(uri: str, files: Sequence[storage.FileEntry]) -> list[storage.FileEntry]:
+    """Those of the files under `uri` that Spark reads and that hold anything.
+
+    Raises:
+        BadInputError: if there is none.
+    """
+    if not files and not storage.exists(uri):
         raise BadInputError(f"No input at {uri!r}: the path does not exist. Give a folder or a file that does.")
-    entries = storage.list_files(uri, recursive=True) if storage.is_folder(uri) else [file_entry(uri)]
-    files = [entry for entry in entries if entry.size > 0 and not hidden(entry.uri)]
-    if not files:
+    found = [file for file in files if file.size > 0 and not hidden(file.uri)]
+    if not found:
         raise BadInputError(f"No input at {uri!r}: it holds no file with anything in it.")
-    return files
+    return found
 
 
 def file_entry(uri: str) -> storage.FileEntry:

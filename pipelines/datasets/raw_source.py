@@ -1,0 +1,40 @@
+"""Raw files, listed once: what reads them and what is recorded of them go by the same list."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+
+from emberline.features import storage
+from emberline.pipelines.datasets.readers.raw_table import all_files, data_files
+
+
+@dataclass(frozen=True)
+class RawSource:
+    """What lay at a URI when it was listed; made by `at`.
+
+    Args:
+        uri: Of a folder or a file.
+        files: All files below it, hidden and empty ones too.
+        digest: Tells raw data apart without reading it: SHA-256 over the location and the names and sizes of the files
+            of a folder.
+    """
+
+    uri: str
+    files: tuple[storage.FileEntry, ...]
+    digest: str
+
+    @classmethod
+    def at(cls, uri: str) -> "RawSource":
+        """Lists what is there; nothing is no error, because Spark may know how to read it."""
+        files = all_files(uri)
+        below = [file for file in files if file.uri != uri]
+        listed = sorted((file.uri.removeprefix(uri), file.size) for file in below)
+        return cls(uri, tuple(files), hashlib.sha256(json.dumps([uri, listed]).encode()).hexdigest())
+
+    def data_files(self) -> list[storage.FileEntry]:
+        """Files that Spark would read.
+
+        Raises:
+            BadInputError: if nothing was there, or everything there was empty.
+        """
+        return data_files(self.uri, self.files)
