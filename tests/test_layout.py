@@ -79,6 +79,31 @@ def test_declarations_import_neither_spark_nor_tensorflow() -> None:
     assert done.returncode == 0, done.stderr
 
 
+LIBRARIES = {
+    "_all_reduce_sum_gradients",
+    "_exit",
+    "_final_module",
+    "_gateway",
+    "_jdf",
+    "_jsc",
+    "_jsparkSession",
+    "_jvm",
+}
+LIBRARIES |= {"_replace", "_spark", "_emberline"}
+"""Names of other packages, used where a comment says why, and the mark that we leave on what we replace of theirs."""
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_nobody_uses_what_is_private_to_another_class(room: str) -> None:
+    used = []
+    for path in (ROOT / room).rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Attribute) and re.match(r"_[a-z]", node.attr) and node.attr not in LIBRARIES:
+                owner = ast.unparse(node.value)
+                used += [] if owner in ("self", "cls", "super()") else [f"{path}:{node.lineno}: {owner}.{node.attr}"]
+    assert not used, "\n".join(used)
+
+
 def test_a_test_lies_where_its_module_does() -> None:
     """`tests/room/test_module.py` is for `room/module.py`; a test of several has a name of its own, in their folder."""
     odd = []
@@ -93,6 +118,9 @@ def test_a_test_lies_where_its_module_does() -> None:
     assert not odd, "\n".join(odd)
 
 
+NAME = r"`(emberline\.(?:features|models|pipelines|jobs)(?:\.\w+)*)(?=[`(])"
+
+
 def test_a_name_in_prose_exists() -> None:
     """Whatever docstrings, comments and pages call by its dotted name, in backticks, is there."""
     rooms = [path for room in (*ROOMS, "benchmarks", "airflow_dags") for path in (ROOT / room).rglob("*.py")]
@@ -100,9 +128,7 @@ def test_a_name_in_prose_exists() -> None:
     gone = [
         f"{path.relative_to(ROOT)}: {name}"
         for path in sorted([*rooms, *pages])
-        for name in sorted(
-            set(re.findall(r"`(emberline\.(?:features|models|pipelines|jobs)(?:\.\w+)*)(?=[`(])", path.read_text()))
-        )
+        for name in sorted(set(re.findall(NAME, path.read_text())))
         if not _exists(name)
     ]
     assert not gone, "\n".join(gone)

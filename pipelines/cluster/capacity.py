@@ -9,6 +9,7 @@ from pyspark.sql import SparkSession
 
 from emberline.features.errors import BadInputError
 from emberline.pipelines.cluster.roles import Gang
+from emberline.pipelines.runtime.executors import registered_executors
 
 STANDALONE_SECONDS, MANAGED_SECONDS = 20, 300
 """How long the next executor is waited for: standalone workers start one at once, others may have to find machines.
@@ -148,13 +149,11 @@ def _registered(spark: SparkSession, gang: Gang, first_within: float) -> Capacit
         return None
     if master.startswith("local"):
         return _capacity(spark, [context.defaultParallelism])
-    store = context._jsc.sc().statusStore()
     next_within = STANDALONE_SECONDS if master.startswith("spark://") else MANAGED_SECONDS
     known, heard = -1, time.monotonic()
     while True:
-        executors = store.executorList(True)
-        summaries = [executors.apply(index) for index in range(executors.size())]
-        found = _capacity(spark, [item.totalCores() for item in summaries if item.id() != "driver"])
+        executors = [item for item in registered_executors(context) if item.id() != "driver"]
+        found = _capacity(spark, [item.totalCores() for item in executors])
         if found.executors != known:
             known, heard = found.executors, time.monotonic()
         if found.holds(gang):

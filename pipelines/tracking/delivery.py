@@ -58,7 +58,9 @@ class Delivery:
     """
 
     def __init__(self, store: Store, progress: Progress, keep: str, run: str) -> None:
-        self._client, self._progress, self._keep = store._client, progress, keep
+        self._client = store.client
+        self._progress = progress
+        self._keep = keep
         self._command = f"emberline upload-tracking {keep} --tracking-uri {store.uri}"
         self._file = f"{KEPT}{run}.jsonl"
         before = _kept_at(storage.join(keep, self._file)) if keep else []
@@ -66,7 +68,9 @@ class Delivery:
         self._waiting: deque[Entry] = deque(entry for entry in before if entry["do"] != "end")
         self._refused: list[Entry] = []
         self._changed = threading.Condition()
-        self._closing, self._given_up, self._failing_since = False, False, 0.0
+        self._closing = False
+        self._given_up = False
+        self._failing_since = 0.0
         # In a copy of this context: what it says belongs to this step's run.
         work = contextvars.copy_context().run
         self._thread = threading.Thread(target=work, args=(self._work,), name="emberline-delivery", daemon=True)
@@ -229,7 +233,7 @@ def upload(store: Store, folder: str) -> Uploaded:
         left = []
         for entry in _kept_at(file):
             try:
-                deliver(store._client, entry)
+                deliver(store.client, entry)
                 delivered += 1
             except Exception as error:  # the client library, HTTP and storage each fail in their own ways
                 if not _is_refusal(error):

@@ -95,7 +95,8 @@ class _Runs:
     """Runs of all experiments of the product, by what their tags say."""
 
     def __init__(self, store: Registry) -> None:
-        self._store, self._client = store, store._client
+        self._store = store
+        self._client = store.client
         found = self._client.search_experiments(filter_string="name LIKE 'emberline/%'")
         self._experiments = [experiment.experiment_id for experiment in found]
 

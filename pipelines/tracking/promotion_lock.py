@@ -44,7 +44,7 @@ class PromotionLock(Store):
             yield number
         finally:
             if self._over(model) < number:
-                self._client.set_registered_model_tag(model, OVER, str(number))
+                self.client.set_registered_model_tag(model, OVER, str(number))
 
     def require_held(self, model: str, number: int) -> None:
         """Called before each write of a turn.
@@ -53,7 +53,7 @@ class PromotionLock(Store):
             TrackingError: if the turn has taken so long that others have passed it over.
         """
         try:
-            later = self._client.get_experiment_by_name(f"emberline/claims/{_name(model, number + 1)}")
+            later = self.client.get_experiment_by_name(f"emberline/claims/{_name(model, number + 1)}")
         except MlflowException as error:
             raise TrackingError(f"MLflow at {self.uri} does not answer: {error}") from error
         if later:
@@ -72,7 +72,7 @@ class PromotionLock(Store):
         return number + 1
 
     def _over(self, model: str) -> int:
-        return int(self._client.get_registered_model(model).tags.get(OVER, "0"))
+        return int(self.client.get_registered_model(model).tags.get(OVER, "0"))
 
 
 def _name(model: str, number: int) -> str:

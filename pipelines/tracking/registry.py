@@ -62,12 +62,12 @@ class Registry(PromotionLock):
             examples: Local Parquet file with a few raw rows.
         """
         # The flavour logs into the current experiment, wherever the run is: its files would land elsewhere.
-        mlflow.set_experiment(experiment_id=self._client.get_run(run_id).info.experiment_id)
+        mlflow.set_experiment(experiment_id=self.client.get_run(run_id).info.experiment_id)
         info = flavor.log(saved_model, schema, run_id, examples)
         tags = {**tags, TAG: model_digest(saved_model)}
         with suppress(MlflowException):  # it exists already
-            self._client.create_registered_model(name)
-        version = self._client.create_model_version(name, info.model_uri, run_id, tags=tags, model_id=info.model_id)
+            self.client.create_registered_model(name)
+        version = self.client.create_model_version(name, info.model_uri, run_id, tags=tags, model_id=info.model_id)
         return self.version(name, int(version.version))
 
     def version(self, name: str, version: int) -> ModelVersion:
@@ -77,18 +77,18 @@ class Registry(PromotionLock):
             BadInputError: if there is none.
         """
         try:
-            found = self._client.get_model_version(name, str(version))
+            found = self.client.get_model_version(name, str(version))
         except MlflowException as error:
             raise BadInputError(
                 f"No version {version} of model {name!r} in {self.uri}. {self._known_models()}"
             ) from error
-        source = self._client.get_model_version_download_uri(name, str(version))
+        source = self.client.get_model_version_download_uri(name, str(version))
         return ModelVersion(name, int(found.version), str(found.run_id), source, dict(found.tags))
 
     def champion(self, name: str) -> ModelVersion | None:
         """The present champion, if there is one."""
         try:
-            found = self._client.get_model_version_by_alias(name, CHAMPION)
+            found = self.client.get_model_version_by_alias(name, CHAMPION)
         except MlflowException:
             return None
         return self.version(name, int(found.version))
@@ -113,12 +113,12 @@ class Registry(PromotionLock):
             past = self._past_champions(version.name, held.version) if held else []
             self._crown(version.name, version.version, [*past, version.version], turn)
         if self._has_alias(version, CHALLENGER):
-            self._client.delete_registered_model_alias(version.name, CHALLENGER)
+            self.client.delete_registered_model_alias(version.name, CHALLENGER)
         return True
 
     def challenge(self, version: ModelVersion) -> None:
         """Gives a version the alias `challenger`."""
-        self._client.set_registered_model_alias(version.name, CHALLENGER, str(version.version))
+        self.client.set_registered_model_alias(version.name, CHALLENGER, str(version.version))
 
     def roll_back(self, name: str) -> tuple[int, int]:
         """Makes the version champion that was it before the present one.
@@ -145,18 +145,18 @@ class Registry(PromotionLock):
     def _crown(self, name: str, version: int, history: list[int], turn: int) -> None:
         """Writes the history before the alias: whoever dies between leaves one that still leads to the champion."""
         self.require_held(name, turn)
-        self._client.set_registered_model_tag(name, HISTORY, json.dumps(history))
-        self._client.set_registered_model_alias(name, CHAMPION, str(version))
+        self.client.set_registered_model_tag(name, HISTORY, json.dumps(history))
+        self.client.set_registered_model_alias(name, CHAMPION, str(version))
 
     def _past_champions(self, name: str, present: int) -> list[int]:
         """Versions that were champion and still exist, up to the present one, which comes last."""
-        listed = json.loads(self._client.get_registered_model(name).tags.get(HISTORY, "[]"))
+        listed = json.loads(self.client.get_registered_model(name).tags.get(HISTORY, "[]"))
         known = listed[: listed.index(present)] if present in listed else listed
-        exist = {int(found.version) for found in self._client.search_model_versions(f"name = '{name}'")}
+        exist = {int(found.version) for found in self.client.search_model_versions(f"name = '{name}'")}
         return [*(version for version in known if version in exist), present]
 
     def _has_alias(self, version: ModelVersion, alias: str) -> bool:
-        return int(self._client.get_registered_model(version.name).aliases.get(alias, "0")) == version.version
+        return int(self.client.get_registered_model(version.name).aliases.get(alias, "0")) == version.version
 
     def find(self, uri: str) -> ModelVersion:
         """The version behind `models:/NAME@alias` or `models:/NAME/VERSION`, or the model `runs:/ID/model` of a run.
@@ -175,7 +175,7 @@ class Registry(PromotionLock):
             )
         if at:
             try:
-                found = self._client.get_model_version_by_alias(name, alias)
+                found = self.client.get_model_version_by_alias(name, alias)
             except MlflowException as error:
                 raise BadInputError(
                     f"No alias {alias!r} of model {name!r} in {self.uri}. {self._known_models()}"
@@ -189,8 +189,8 @@ class Registry(PromotionLock):
     def _of_run(self, uri: str) -> ModelVersion:
         run_id = storage.below("runs:/", uri.removeprefix("runs:/")).removeprefix("runs:/").partition("/")[0]
         try:
-            found = self._client.search_model_versions(f"run_id = '{run_id}'", max_results=1)
-            tags = self._client.get_run(run_id).data.tags
+            found = self.client.search_model_versions(f"run_id = '{run_id}'", max_results=1)
+            tags = self.client.get_run(run_id).data.tags
         except MlflowException as error:
             raise BadInputError(f"No run {run_id!r} in {self.uri}; expected runs:/ID/model.") from error
         if found:
@@ -210,7 +210,7 @@ class Registry(PromotionLock):
         return saved_model
 
     def _known_models(self) -> str:
-        names = [model.name for model in self._client.search_registered_models(max_results=20)]
+        names = [model.name for model in self.client.search_registered_models(max_results=20)]
         return f"Registered: {', '.join(names)}." if names else "Nothing is registered there yet."
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from py4j.protocol import Py4JError
 from pyspark.errors import PySparkException
 
+from emberline.pipelines.runtime.executors import registered_executors
 from emberline.pipelines.runtime.version import code_commit, code_version
 
 if TYPE_CHECKING:
@@ -28,8 +29,7 @@ def cluster_facts(spark: "SparkSession") -> dict[str, str]:
     try:
         context = spark.sparkContext
         facts = {"spark.application_id": str(context.applicationId), "spark.master": str(context.master)}
-        executors = context._jsc.sc().statusStore().executorList(True)
-        found = [executors.apply(index) for index in range(executors.size())]
+        found = registered_executors(context)
     except (AttributeError, PySparkException, Py4JError):
         # Spark Connect keeps the cluster out of sight, and a session that was stopped says nothing any more.
         return {}
@@ -55,6 +55,7 @@ def environment(spark: "SparkSession | None") -> str:
 
 def _java(spark: "SparkSession") -> list[str]:
     try:
+        # PySpark says nowhere which Java it runs on.
         machine: Any = spark._jvm
         return [f"# Java {machine.java.lang.System.getProperty('java.version')}"]
     except (AttributeError, PySparkException, Py4JError):

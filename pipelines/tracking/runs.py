@@ -35,6 +35,10 @@ APPEAR_SECONDS = 10
 """How long the run of somebody who was first may take to appear."""
 
 
+Status = Literal["FINISHED", "FAILED", "KILLED"]
+"""How a run may end, in MLflow's words."""
+
+
 class StoppedEarlyError(Exception):
     """A step that was ended on purpose: its run counts as killed, not as failed."""
 
@@ -102,6 +106,10 @@ class Run:
             context: What it was for.
         """
         self._put("dataset", name=name, digest=digest, source=source, profile=dict(profile), context=context)
+
+    def end(self, status: Status) -> None:
+        """How it ended, as of now; nothing is written after it."""
+        self._put("end", status=status, at=int(time.time() * 1000))
 
     def _put(self, do: str, **what: Any) -> None:
         self._delivery.put({"run": self.id, "do": do} | what)
@@ -201,7 +209,7 @@ class Runs(Store):
     def _delivered(self, delivery: Delivery, run_id: str, spark: "SparkSession | None") -> Iterator[Run]:
         """The run for the block of `step`, and how it ends."""
         run = Run(run_id, delivery)
-        status: Literal["FINISHED", "FAILED", "KILLED"] = "FINISHED"
+        status: Status = "FINISHED"
         try:
             run.log_text(environment(spark), "environment.txt")
             yield run
@@ -212,7 +220,7 @@ class Runs(Store):
             run.log_tags({"emberline.failure": f"{type(error).__name__}: {error}"[:1000]})
             raise
         finally:
-            run._put("end", status=status, at=int(time.time() * 1000))
+            run.end(status)
             delivery.close()
 
     @contextmanager
@@ -234,11 +242,13 @@ class Runs(Store):
             return
         try:
             run_id = self._pipeline_run(recipe, key)
-            self._client.update_run(run_id, status="RUNNING")
+            self.client.update_run(run_id, status="RUNNING")
         except MlflowException as error:
             raise TrackingError(f"MLflow at {self.uri} has no run for {key!r}: {error}") from error
         delivery = Delivery(self, Progress("run"), "", run_id)
-        run, status, before = Run(run_id, delivery), "FAILED", (self._parent, self._key)
+        run = Run(run_id, delivery)
+        status: Status = "FAILED"
+        before = (self._parent, self._key)
         self._parent, self._key = run_id, key
         try:
             run.log_json(recipe.to_json(), "recipe.json")
@@ -246,7 +256,7 @@ class Runs(Store):
             status = "FINISHED"
         finally:
             self._parent, self._key = before
-            run._put("end", status=status, at=int(time.time() * 1000))
+            run.end(status)
             delivery.close()
 
     def read_run(self, run_id: str) -> TrackedRun:
@@ -256,7 +266,7 @@ class Runs(Store):
             BadInputError: if there is none.
         """
         try:
-            run = self._client.get_run(run_id)
+            run = self.client.get_run(run_id)
         except MlflowException as error:
             raise BadInputError(f"No run {run_id!r} in {self.uri}, and no training there.") from error
         data = run.data
@@ -288,11 +298,11 @@ class Runs(Store):
         return found
 
     def _find_key(self, recipe: Recipe, key: str) -> str | None:
-        experiment = self._client.get_experiment_by_name(experiment_name(recipe.name))
+        experiment = self.client.get_experiment_by_name(experiment_name(recipe.name))
         if not experiment:
             return None
         text = key.replace("'", "\\'")
-        runs = self._client.search_runs([experiment.experiment_id], f"tags.`{KEY}` = '{text}'", max_results=1)
+        runs = self.client.search_runs([experiment.experiment_id], f"tags.`{KEY}` = '{text}'", max_results=1)
         return str(runs[0].info.run_id) if runs else None
 
     def _create(
@@ -306,29 +316,29 @@ class Runs(Store):
         above = {PARENT: parent} if parent else {}
         try:
             experiment_id = against_others(lambda: self._experiment(experiment_name(recipe)))
-            run = self._client.create_run(experiment_id, run_name=name, tags=dict(tags) | above)
+            run = self.client.create_run(experiment_id, run_name=name, tags=dict(tags) | above)
             texts = [Param(key, str(value)[:PARAM_LIMIT]) for key, value in flatten(dict(params)).items()]
             for start in range(0, len(texts), BATCH_LIMIT):
-                self._client.log_batch(run.info.run_id, params=texts[start : start + BATCH_LIMIT])
+                self.client.log_batch(run.info.run_id, params=texts[start : start + BATCH_LIMIT])
         except MlflowException as error:
             raise TrackingError(f"MLflow at {self.uri} did not take a new run: {error}") from error
         return str(run.info.run_id)
 
     def _experiment(self, name: str) -> str:
         """Id of an experiment, which is made if absent."""
-        if found := self._client.get_experiment_by_name(name):
+        if found := self.client.get_experiment_by_name(name):
             return str(found.experiment_id)
         location = f"{self._artifacts}/{name.replace('/', '-')}" if self._artifacts else None
         # Without a kind, MLflow's page opens on the views for language-model applications.
         kind = {"mlflow.experimentKind": "custom_model_development"}
-        return str(self._client.create_experiment(name, artifact_location=location, tags=kind))
+        return str(self.client.create_experiment(name, artifact_location=location, tags=kind))
 
     def _resume(self, run_id: str, tags: Mapping[str, str]) -> bool:
         """Marks an unfinished run as running again; False if the store does not know it."""
         try:
-            self._client.update_run(run_id, status=RunStatus.to_string(RunStatus.RUNNING))
+            self.client.update_run(run_id, status=RunStatus.to_string(RunStatus.RUNNING))
             for key, value in tags.items():
-                self._client.set_tag(run_id, key, value)
+                self.client.set_tag(run_id, key, value)
         except MlflowException:
             return False
         return True

@@ -31,6 +31,9 @@ class Store:
     Args:
         uri: `sqlite:///…` (made if absent, artifacts beside it) or `http(s)://…`.
 
+    Attributes:
+        client: MLflow's own, of this store.
+
     Raises:
         TrackingError: if it does not answer.
     """
@@ -47,7 +50,7 @@ class Store:
             self._artifacts = (folder / "mlartifacts").as_uri()
         mlflow.set_tracking_uri(uri)
         mlflow.set_registry_uri(uri)
-        self._client = MlflowClient(uri, uri)
+        self.client = MlflowClient(uri, uri)
         self._reach()
         for key, value in PATIENCE.items():
             os.environ.setdefault(key, value)
@@ -58,7 +61,7 @@ class Store:
         before = {key: os.environ.get(key) for key in patience}
         os.environ.update(patience)
         try:
-            self._client.search_experiments(max_results=1)
+            self.client.search_experiments(max_results=1)
         except Exception as error:  # what a dead server raises depends on the client library underneath
             raise TrackingError(
                 f"MLflow at {self.uri} does not answer: {str(error).splitlines()[0][:300]}. "
@@ -75,12 +78,12 @@ class Store:
         first. It is deleted at once, which hides it and keeps its name taken.
         """
         try:
-            claimed = self._client.create_experiment(f"emberline/claims/{name}")
+            claimed = self.client.create_experiment(f"emberline/claims/{name}")
         except MlflowException as error:
             if error.error_code == "RESOURCE_ALREADY_EXISTS":
                 return False
             raise
-        self._client.delete_experiment(claimed)
+        self.client.delete_experiment(claimed)
         return True
 
 

@@ -81,7 +81,7 @@ def together(folder: Path, script: str, arguments: list[list[str]]) -> list[str]
 
 def versions(tracker: Tracker, *metrics: float) -> None:
     """Registers versions 1, 2, … with these metrics."""
-    client = tracker._client
+    client = tracker.client
     client.create_registered_model(NAME)
     with tracker.step("flowers", "train") as run:
         source = client.get_run(run.id).info.artifact_uri
@@ -90,7 +90,7 @@ def versions(tracker: Tracker, *metrics: float) -> None:
 
 
 def history(tracker: Tracker) -> list[int]:
-    return json.loads(tracker._client.get_registered_model(NAME).tags[HISTORY])
+    return json.loads(tracker.client.get_registered_model(NAME).tags[HISTORY])
 
 
 @pytest.mark.parametrize("store", ["sqlite", pytest.param("server", marks=pytest.mark.slow)])
@@ -148,7 +148,7 @@ def test_rollback_passes_over_versions_that_were_deleted(tracker: Tracker) -> No
     first, second, third = (tracker.version(NAME, number) for number in (1, 2, 3))
     for version, before in ((first, None), (second, first), (third, second)):
         assert tracker.promote(version, before)
-    tracker._client.delete_model_version(NAME, "2")
+    tracker.client.delete_model_version(NAME, "2")
     assert tracker.roll_back(NAME) == (3, 1)
 
 
@@ -162,7 +162,7 @@ def test_a_challenger_that_wins_is_challenger_no_more(tracker: Tracker) -> None:
     tracker.challenge(second)
     assert tracker.find(f"models:/{NAME}@{CHALLENGER}") == second
     assert tracker.promote(second, None)
-    assert tracker._client.get_registered_model(NAME).aliases == {CHAMPION: 2}
+    assert tracker.client.get_registered_model(NAME).aliases == {CHAMPION: 2}
 
 
 def test_a_turn_that_nobody_ends_is_passed_over(tracker: Tracker, monkeypatch: pytest.MonkeyPatch) -> None:

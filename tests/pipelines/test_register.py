@@ -144,7 +144,7 @@ def test_lineage_from_raw_data_to_predictions_and_back(world: World, spark) -> N
 
 
 def test_facts_that_nobody_wrote_down(world: World) -> None:
-    client = world.tracker._client
+    client = world.tracker.client
     run = client.get_run(world.first.run_id)
     assert run.data.tags["spark.application_id"].startswith("local-")
     assert (run.data.tags["spark.executors"], run.data.tags["spark.cores"]) == ("1", "2")

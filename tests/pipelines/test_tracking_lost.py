@@ -28,7 +28,7 @@ def test_what_was_told_while_the_server_was_away_arrives(mlflow_server, tmp_path
     tracker = Tracker(mlflow_server.uri)
     with tracker.step("flowers", "train", keep=str(tmp_path / "kept")) as run:
         run.log_metrics({"loss": 1.0}, 1)
-        until(lambda: steps_of(tracker._client, run.id) == [1])
+        until(lambda: steps_of(tracker.client, run.id) == [1])
         mlflow_server.kill()
         for step in range(2, 50):
             run.log_metrics({"loss": 1 / step}, step)
@@ -55,7 +55,7 @@ def test_what_never_arrived_is_kept_with_the_command_that_uploads_it(
     (tmp_path / "board" / "events").write_bytes(b"\x00\x01")
     with tracker.step("flowers", "train", keep=str(tmp_path)) as run:
         run.log_metrics({"loss": 1.0}, 1)
-        until(lambda: steps_of(tracker._client, run.id) == [1])
+        until(lambda: steps_of(tracker.client, run.id) == [1])
         mlflow_server.kill()
         run.log_metrics({"loss": 0.5}, 2)
         run.log_files(str(tmp_path / "board"))
@@ -90,10 +90,10 @@ def test_the_next_attempt_delivers_what_the_one_before_could_not(
             first.log_metrics({"loss": 1.0}, 1)
     with tracker.step("flowers", "train", keep=kept, resume=first.id) as second:
         second.log_metrics({"loss": 0.5}, 2)
-        until(lambda: steps_of(tracker._client, first.id) == [1, 2])
-        assert tracker._client.get_run(first.id).info.status == "RUNNING"
+        until(lambda: steps_of(tracker.client, first.id) == [1, 2])
+        assert tracker.client.get_run(first.id).info.status == "RUNNING"
     assert second.id == first.id
-    assert tracker._client.get_run(first.id).info.status == "FINISHED"
+    assert tracker.client.get_run(first.id).info.status == "FINISHED"
     assert not Path(kept).exists()
 
 
@@ -102,7 +102,7 @@ def test_what_mlflow_refuses_does_not_stop_the_rest(tmp_path: Path, capsys) -> N
     with tracker.step("flowers", "train", keep=str(tmp_path)) as run:
         run.log_metrics({"no/such\nname": 1.0})
         run.log_tags({"after": "it"})
-    assert tracker._client.get_run(run.id).data.tags["after"] == "it"
+    assert tracker.client.get_run(run.id).data.tags["after"] == "it"
     assert "MLflow refused metrics" in capsys.readouterr().err
     (kept,) = tmp_path.glob("_undelivered-*")
     assert len(kept.read_text().splitlines()) == 2

@@ -103,6 +103,7 @@ def _compile(name: str) -> bytes:
         [signature], nogil=True, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True
     )(getattr(kernels, name).py_func)
     overload = wrapped.overloads[signature.args]
+    # Numba hands out assembler and LLVM's text of a finished library, but its module by this attribute alone.
     module = llvm.parse_bitcode(overload.library._final_module.as_bitcode())
     header = json.dumps({"symbol": overload.fndesc.llvm_func_name, "arguments": arguments})
     return header.encode() + b"\n" + _target_machine().emit_object(module)

@@ -51,6 +51,7 @@ def install() -> None:
 
 def with_pruning(frame: DataFrame) -> DataFrame:
     """The same frame, reading only the columns and partitions that a query needs, if it reads this format."""
+    # What a query reads is known to the JVM alone: `_jdf`, `_gateway` and `_jsparkSession` are the ways there.
     relation = frame._jdf.queryExecution().analyzed()
     if relation.getClass().getSimpleName() != "DataSourceV2Relation" or relation.table().name() != _FORMAT:
         return frame

@@ -152,6 +152,7 @@ def _marked(wrapper: Any) -> Any:
 def activate(spark: Any) -> None:
     """Make a session the active one of this thread: Spark looks Python data sources up there, and finds none in a
     thread that has not used the session before."""
+    # PySpark makes a session active only as it makes one.
     spark._jvm.org.apache.spark.sql.classic.SparkSession.setActiveSession(spark._jsparkSession)
 
 
@@ -164,6 +165,7 @@ def _names(columns: Any) -> list[str]:
 
 
 def _none(writer: DataFrameWriter) -> Any:
+    # Scala's objects are reached through the gateway of the session, which a writer keeps to itself.
     jvm: Any = writer._spark._jvm
     return getattr(getattr(jvm.scala, "None$"), "MODULE$")
 
