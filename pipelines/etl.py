@@ -2,6 +2,7 @@
 
 import json
 import uuid
+from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -13,14 +14,24 @@ from pyspark.sql import DataFrame, SparkSession
 
 from emberline.features import storage
 from emberline.features.columns import arrow_schema, cardinalities, describe, needs
-from emberline.features.dataset_version import EXAMPLES, FEATURES, FORMAT, MANIFEST, SUCCESS, content_digest
+from emberline.features.dataset_version import (
+    EXAMPLES,
+    FEATURES,
+    FORMAT,
+    MANIFEST,
+    SUCCESS,
+    DatasetVersion,
+    content_digest,
+)
 from emberline.features.errors import BadInputError
 from emberline.features.profile.page import PROFILE
+from emberline.features.statistics import Statistics
+from emberline.features.tfrecord.manifest import ShardSet
 from emberline.features.validation.anomalies import require
 from emberline.features.validation.checks import Anomaly
 from emberline.pipelines.artifacts.reused_statistics import ReusedStatistics, open_reused_statistics
 from emberline.pipelines.datasets.raw_source import RawSource
-from emberline.pipelines.preparation.checked_data import CHECKED, check_data
+from emberline.pipelines.preparation.checked_data import CHECKED, CheckedData, check_data
 from emberline.pipelines.preparation.profile import earlier_version, profile_page
 from emberline.pipelines.preparation.row_transform import RowTransform
 from emberline.pipelines.preparation.shard_writer import ShardWriter, fitted, write_split
@@ -91,62 +102,135 @@ def etl(
     if storage.exists(output) and not overwrite:
         raise BadInputError(f"The output {output!r} already exists. Pass --overwrite to replace it, or choose another.")
     progress = Progress("etl")
-    columns = recipe.stored_columns
     earlier = earlier_version(previous, output)
-    preparation = fitted(recipe.preparation, columns)
-    pictures = any(column.stored_type == "uint8" for column in columns)
-    reading = {PARQUET_ROWS: str(preparation.rows_per_block)} if pictures else {}
     # Two etl runs may aim at one output: each has a staging folder of its own.
     staging = f"{output.rstrip('/')}.staging-{uuid.uuid4().hex[:8]}"
     try:
         checked = check_data(spark, recipe, source, staging, progress)
         checked.require_good_rows()
-        schema = checked.schema
-        with StageProgress(spark.sparkContext, progress, "statistics"):
-            learned = checked.learn(staging, () if reused else needs(columns))
-            statistics = reused.place(staging) if reused else learned["train"]
-            sizes = cardinalities(columns, statistics)
-        anomalies = checked.anomalies(learned, recipe, earlier)
-        require(anomalies)
-        for anomaly in anomalies:
-            progress.say(f"{anomaly.severity}: {anomaly}")
-        stored_schema = arrow_schema(columns)
-        for label in schema.labels:
-            stored_schema = stored_schema.append(pa.field(label.name, pa.float32()))
-        stored_schema = stored_schema.append(pa.field(schema.key, pa.string()))
-        transform = RowTransform(schema, columns, statistics, stored_schema)
-        shards = {}
-        with settings(spark, reading):
-            for split, rows in checked.splits.items():
-                with StageProgress(spark.sparkContext, progress, f"transform {split}"):
-                    job = ShardWriter(transform, preparation, storage.join(staging, split))
-                    shards[split] = write_split(rows.good, job)
-            names = [field.name for field in schema.fields]
-            _write_examples(checked.splits["train"].good.select(*names).limit(EXAMPLE_ROWS), staging)
+        facts = _learn(spark, recipe, checked, staging, earlier, reused, progress)
+        shards = _transform(spark, recipe, checked, facts.statistics, staging, progress)
     except BaseException:
         storage.delete(staging)
         raise
     storage.delete(storage.join(staging, CHECKED))
     features = {
-        "schema": schema.to_json(),
-        "columns": [describe(column) for column in columns],
-        "cardinalities": sizes,
-        "statistics": statistics.to_json(),
+        "schema": checked.schema.to_json(),
+        "columns": [describe(column) for column in recipe.stored_columns],
+        "cardinalities": facts.cardinalities,
+        "statistics": facts.statistics.to_json(),
     }
-    splits = {split: shard_set.to_json() for split, shard_set in shards.items()}
+    result = _describe(output, source, checked, facts, shards, features)
+    manifest = _manifest(recipe, source, result, shards, reused)
+    page = profile_page(checked.schema, facts.learned, earlier, facts.anomalies, manifest, output)
+    _publish(staging, output, features, manifest, page)
+    progress.say(f"{sum(result.records.values()):,} rows written to {output}, {result.rows_rejected:,} rejected")
+    return result
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Facts:
+    """What was learned of the checked rows.
+
+    Args:
+        learned: Statistics by split.
+        statistics: Those that columns transform with.
+        cardinalities: Number of ids by column.
+        anomalies: What is not as the recipe expects.
+    """
+
+    learned: dict[str, Statistics]
+    statistics: Statistics
+    cardinalities: dict[str, int]
+    anomalies: tuple[Anomaly, ...]
+
+
+def _learn(
+    spark: SparkSession,
+    recipe: Recipe,
+    checked: CheckedData,
+    staging: str,
+    earlier: DatasetVersion | None,
+    reused: ReusedStatistics | None,
+    progress: Progress,
+) -> _Facts:
+    """Statistics of the good rows, and what is odd about them.
+
+    Raises:
+        AnomalyError: if anything of that is a reason to stop.
+    """
+    columns = recipe.stored_columns
+    with StageProgress(spark.sparkContext, progress, "statistics"):
+        learned = checked.learn(staging, () if reused else needs(columns))
+        statistics = reused.place(staging) if reused else learned["train"]
+        sizes = cardinalities(columns, statistics)
+    anomalies = checked.anomalies(learned, recipe, earlier)
+    require(anomalies)
+    for anomaly in anomalies:
+        progress.say(f"{anomaly.severity}: {anomaly}")
+    return _Facts(learned=learned, statistics=statistics, cardinalities=sizes, anomalies=anomalies)
+
+
+def _transform(
+    spark: SparkSession,
+    recipe: Recipe,
+    checked: CheckedData,
+    statistics: Statistics,
+    staging: str,
+    progress: Progress,
+) -> dict[str, ShardSet]:
+    """Good rows to shards in the staging folder, by split, and some of them raw beside these."""
+    schema, columns = checked.schema, recipe.stored_columns
+    preparation = fitted(recipe.preparation, columns)
+    stored_schema = arrow_schema(columns)
+    for label in schema.labels:
+        stored_schema = stored_schema.append(pa.field(label.name, pa.float32()))
+    stored_schema = stored_schema.append(pa.field(schema.key, pa.string()))
+    transform = RowTransform(schema, columns, statistics, stored_schema)
+    pictures = any(column.stored_type == "uint8" for column in columns)
+    shards = {}
+    with settings(spark, {PARQUET_ROWS: str(preparation.rows_per_block)} if pictures else {}):
+        for split, rows in checked.splits.items():
+            with StageProgress(spark.sparkContext, progress, f"transform {split}"):
+                job = ShardWriter(transform, preparation, storage.join(staging, split))
+                shards[split] = write_split(rows.good, job)
+        names = [field.name for field in schema.fields]
+        _write_examples(checked.splits["train"].good.select(*names).limit(EXAMPLE_ROWS), staging)
+    return shards
+
+
+def _describe(
+    output: str,
+    source: str,
+    checked: CheckedData,
+    facts: _Facts,
+    shards: Mapping[str, ShardSet],
+    features: Mapping[str, Any],
+) -> EtlResult:
+    """What the dataset version holds."""
     synthetic = checked.dataset.synthetic(source)
-    result = EtlResult(
+    return EtlResult(
         dataset=output,
-        digest=content_digest(features, splits),
+        digest=content_digest(features, {split: shard_set.to_json() for split, shard_set in shards.items()}),
         rows_read=checked.rows_read,
         rows_rejected=checked.rows_rejected,
         reasons=checked.reasons,
         records={split: shard_set.rows for split, shard_set in shards.items()},
         bytes=sum(shard.bytes for shard_set in shards.values() for shard in shard_set.shards),
         synthetic=asdict(synthetic) if synthetic else None,
-        anomalies=anomalies,
+        anomalies=facts.anomalies,
     )
-    manifest = {
+
+
+def _manifest(
+    recipe: Recipe,
+    source: str,
+    result: EtlResult,
+    shards: Mapping[str, ShardSet],
+    reused: ReusedStatistics | None,
+) -> dict[str, Any]:
+    """How it was made, and its files."""
+    return {
         "format": FORMAT,
         "recipe": recipe.name,
         "digest": result.digest,
@@ -157,13 +241,9 @@ def etl(
         "rows_read": result.rows_read,
         "rows_rejected": result.rows_rejected,
         "reasons": result.reasons,
-        "anomalies": [asdict(anomaly) for anomaly in anomalies],
-        "splits": splits,
+        "anomalies": [asdict(anomaly) for anomaly in result.anomalies],
+        "splits": {split: shard_set.to_json() for split, shard_set in shards.items()},
     }
-    page = profile_page(schema, learned, earlier, anomalies, manifest, output)
-    _publish(staging, output, features, manifest, page)
-    progress.say(f"{sum(result.records.values()):,} rows written to {output}, {result.rows_rejected:,} rejected")
-    return result
 
 
 def tracked_etl(
