@@ -4,10 +4,9 @@ Keras builds the network, its optimizers sum gradients over the replicas; the lo
 `keras.Model.fit` does not run under multi-worker strategies in Keras 3.
 """
 
-import math
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import nullcontext
 from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
@@ -19,13 +18,13 @@ import tensorflow as tf
 from emberline.features import storage
 from emberline.features.columns import stored
 from emberline.features.dataset_version import DatasetVersion
-from emberline.features.errors import BadInputError, nearest
+from emberline.features.errors import BadInputError
 from emberline.features.tensors import padding_mask
 from emberline.pipelines.recipe import Recipe
 from emberline.pipelines.recipe.interval import Interval
 from emberline.pipelines.tasks import smaller_is_better
-from emberline.pipelines.tasks.task import Pictured
 from emberline.pipelines.training.checkpoint import checkpoints
+from emberline.pipelines.training.checkpoint.best_epoch import BestEpoch
 from emberline.pipelines.training.checkpoint.initial_weights import take_weights
 from emberline.pipelines.training.checkpoint.position import Position
 from emberline.pipelines.training.collective import SumOverWorkers, agree, moving_averages
@@ -33,14 +32,9 @@ from emberline.pipelines.training.epoch_end import EpochOfLoop, call
 from emberline.pipelines.training.input.batches import Batches, ShardBatches, buckets_of
 from emberline.pipelines.training.nonfinite_loss import first_fault
 from emberline.pipelines.training.step.training_step import TrainingStep
-from emberline.pipelines.training.tensorboard.event_files import Board
-from emberline.pipelines.training.tensorboard.image_grid import grid
-from emberline.pipelines.training.tensorboard.projector import words_of_tables
+from emberline.pipelines.training.tensorboard.epoch_view import EpochView
 
 Report = Callable[[dict[str, Any]], None]
-
-SHOWN_ROWS = 100
-"""Held-out rows of which pictures are drawn at the end of an epoch."""
 
 PEERS = (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.CancelledError, tf.errors.DeadlineExceededError)
 """What TensorFlow says when another worker is gone."""
@@ -71,9 +65,14 @@ class Loop:
         batches: Batches | None = None,
         weights: str = "",
     ) -> None:
-        training, self._weights = recipe.training, weights
-        self.recipe, self.output, self.worker, self.report = recipe, output, worker, report
-        self.strategy, self._version = strategy, version
+        training = recipe.training
+        self.recipe = recipe
+        self.output = output
+        self.strategy = strategy
+        self.worker = worker
+        self.report = report
+        self._version = version
+        self._weights = weights
         columns = stored(recipe.model.columns)
         names = [column.name for column in columns]
         self._lists = [column.name for column in columns if column.stored_shape == (None,)]
@@ -85,16 +84,13 @@ class Loop:
         self.steps_per_epoch = self.batches.steps_per_epoch
         self.total_steps = self.steps_per_epoch * training.epochs
         self.step = self._make_step()
-        self._board: Board | None = None
+        name = training.best_metric
+        smaller = bool(name) and smaller_is_better(self.step.task, name)
+        self._best = BestEpoch(training, self.step.held_out_metrics, smaller_is_better=smaller)
+        self._view = EpochView(recipe, version, output, report)
         self._begun: tuple[int, Iterator[Any]] | None = None
         self._run_steps = tf.function(self._steps)
         self._sum_over_workers = SumOverWorkers(strategy, training.workers)
-        known = self.step.held_out_metrics
-        if training.best_metric and training.best_metric not in known:
-            raise BadInputError(
-                f"training.best_metric={training.best_metric!r} is no metric of held-out rows. "
-                f"{nearest(training.best_metric, known)}"
-            )
 
     def run(self) -> keras.Model:
         """Trains to the last epoch, from the last checkpoint if there is one.
@@ -126,63 +122,26 @@ class Loop:
             self._checkpoints, self.step.variables,
             keep=training.keep_checkpoints, every=Interval.parse(training.checkpoint_every),
         )  # fmt: skip
-        with writer, self._seen():
+        with writer, nullcontext() if self.worker else self._view.opened(self._here):
             while not self._is_over(position):
                 position, metrics = self._epoch(position, writer)
                 metrics |= self._evaluate()
                 self.report({"event": "epoch", "epoch": position.epoch, "step": position.step, "metrics": metrics})
-                self._show(Board.epoch, position.step, metrics, self.batches.evaluation())
-                self._draw(position.epoch)
-                if training.best_metric:
-                    position = self._judge(position, metrics)
+                if self.worker == 0:
+                    self._view.epoch(position.epoch, position.step, metrics, self._here, self.batches)
+                position = self._best.judged(position, metrics)
                 if training.callbacks:
                     position = self._called(position, metrics)
                 best_now = position.best is not None and position.best.step == position.step
                 if self.worker == 0 and (writer.is_due(position) or best_now or self._is_over(position)):
                     writer.save(position)
         self._begun = None  # of an epoch that nobody wants any more
-        if position.best:
-            self._take_best(position)
+        if self.worker == 0 and (best := position.best):
+            self._best.restore(position, self._checkpoints, self.step.variables)
+            found = {f"best_{training.best_metric}": best.value}
+            self.report({"event": "best", "step": best.step, "metrics": found})
         self.step.finish()
         return self.step.model
-
-    @contextmanager
-    def _seen(self) -> Iterator[None]:
-        """TensorBoard's files are written inside the block, on rank 0."""
-        training = self.recipe.training
-        if self.worker or not training.tensorboard:
-            yield
-            return
-        words = words_of_tables(self.recipe.model.columns, self._version.statistics)
-        self._board = Board(storage.join(self.output, "tensorboard"), self._here, words, training.profile_steps)
-        try:
-            self._show(Board.graph)
-            yield
-        finally:
-            self._show(Board.close)
-            self._board = None
-
-    def _show(self, write: Callable[..., None], *what: Any) -> None:
-        """Writes for TensorBoard; where that fails, nothing more is written and the training goes on."""
-        if not self._board:
-            return
-        try:
-            write(self._board, *what)
-        except (OSError, tf.errors.OpError) as error:
-            self._board = None
-            self.report({"event": "note", "text": f"TensorBoard's files end here: {error}"})
-
-    def _draw(self, epoch: int) -> None:
-        """Writes what the network makes of a few held-out rows, where its task has anything to look at."""
-        step, task = self._here, self._here.task
-        if self.worker or not isinstance(task, Pictured):
-            return
-        with step.averaged():
-            features, *_ = next(iter(self.batches.evaluation()))
-            few = {name: value[:SHOWN_ROWS] for name, value in features.items()}
-            uri = storage.join(self.output, "pictures", f"epoch-{epoch:04}.png")
-            storage.write_bytes_atomic(uri, grid(task.pictures(step.raw_outputs(few)).numpy()))
-        self.report({"event": "pictures", "uri": uri})
 
     @property
     def _here(self) -> TrainingStep:
@@ -199,9 +158,8 @@ class Loop:
         return storage.join(self.output, "checkpoints")
 
     def _is_over(self, position: Position) -> bool:
-        training, best = self.recipe.training, position.best
-        tired = bool(training.patience and best and best.epochs_since >= training.patience)
-        return tired or bool(position.stopped) or position.epoch >= training.epochs
+        over = self._best.is_over(position) or bool(position.stopped)
+        return over or position.epoch >= self.recipe.training.epochs
 
     def _called(self, position: Position, metrics: dict[str, float]) -> Position:
         """The same place, once the recipe's callbacks were called on the chief, and all workers know what they want."""
@@ -217,22 +175,6 @@ class Loop:
     def _agreed(self, wanted: bool) -> bool:
         """Whether the chief wants it; all workers must call it."""
         return bool(self._sum_over_workers(np.array([float(wanted)]))[0])
-
-    def _judge(self, position: Position, metrics: dict[str, float]) -> Position:
-        name = self.recipe.training.best_metric
-        # A split of a single class has no AUC: that epoch is no better than any other.
-        return position.judged(metrics.get(name, math.nan), smaller_is_better=smaller_is_better(self.step.task, name))
-
-    def _take_best(self, position: Position) -> None:
-        """Goes back to the best epoch, on the worker that exports it."""
-        best = position.best
-        if self.worker or not best:
-            return
-        if best.step != position.step:
-            checkpoints.restore(checkpoints.of_step(self._checkpoints, best.step), self.step.variables)
-        self.report(
-            {"event": "best", "step": best.step, "metrics": {f"best_{self.recipe.training.best_metric}": best.value}}
-        )
 
     def _epoch(self, position: Position, writer: checkpoints.Writer) -> tuple[Position, dict[str, float]]:
         training = self.recipe.training
@@ -257,7 +199,7 @@ class Loop:
             )  # fmt: skip
             speed = count * training.global_batch / seconds
             shown = {"loss": loss, "examples_per_second": speed, "input_wait": float(waiting) / seconds}
-            self._show(Board.call, position.step, shown)
+            self._view.call(position.step, shown)
             at_end = position.steps_into_epoch == self.steps_per_epoch
             if self.worker == 0 and not at_end and writer.is_due(position):
                 writer.save(position)
