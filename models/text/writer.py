@@ -22,7 +22,7 @@ NEVER = -1e9
 
 @dataclass(frozen=True, kw_only=True)
 class WriterSettings:
-    """What all writers are told.
+    """Settings that all writers share.
 
     Args:
         target_size: Ids that are written.

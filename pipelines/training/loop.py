@@ -6,7 +6,6 @@ Keras builds the network, its optimizers sum gradients over the replicas; the lo
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import nullcontext
 from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
@@ -122,7 +121,7 @@ class Loop:
             self._checkpoints, self.step.variables,
             keep=training.keep_checkpoints, every=Interval.parse(training.checkpoint_every),
         )  # fmt: skip
-        with writer, nullcontext() if self.worker else self._view.opened(self._here):
+        with writer, self._view.opened(self._here, wanted=self.worker == 0):
             while not self._is_over(position):
                 position, metrics = self._epoch(position, writer)
                 metrics |= self._evaluate()

@@ -40,14 +40,15 @@ class EpochView:
         self._board: Board | None = None
 
     @contextmanager
-    def opened(self, step: TrainingStep) -> Iterator[None]:
+    def opened(self, step: TrainingStep, *, wanted: bool) -> Iterator[None]:
         """TensorBoard's files are written inside the block, if the recipe wants them.
 
         Args:
             step: Has the network's variables in this process.
+            wanted: Whether this process is the one that writes.
         """
         training = self._recipe.training
-        if not training.tensorboard:
+        if not wanted or not training.tensorboard:
             yield
             return
         words = words_of_tables(self._recipe.model.columns, self._version.statistics)

@@ -45,13 +45,16 @@ def test_nothing_is_told_when_it_is_read(tmp_path: Path) -> None:
 
 def test_rows_are_read_by_the_same_list(spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     spark.range(4).selectExpr("double(id) AS x", "string(id) AS key").write.parquet(f"{tmp_path}/rows")
-    lists = []
-    monkeypatch.setattr(storage, "list_files", lambda uri, **how: lists.append(uri) or listing(uri, **how))
+    lists: list[str] = []
+    list_files = storage.list_files
+
+    def counted(uri: str, *, recursive: bool = False) -> list[storage.FileEntry]:
+        lists.append(uri)
+        return list_files(uri, recursive=recursive)
+
+    monkeypatch.setattr(storage, "list_files", counted)
     source = RawSource.at(f"file://{tmp_path}/rows")
     rows = read_rows(spark, source, SCHEMA, ["key"], None, None)
     assert rows.frame.count() == 4
     assert rows.splits
     assert lists == [source.uri]
-
-
-listing = storage.list_files
