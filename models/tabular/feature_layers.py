@@ -165,7 +165,7 @@ def sequence_features(
         `[batch, steps, width]` with zeros behind the end of a row, and the steps of each row, int64 `[batch]`.
     """
     shared = Tables(name, tables)
-    parts, there = [], []
+    parts, masks = [], []
     for column in columns:
         source = column.source if isinstance(column, Indicator | Embedding) else column
         if isinstance(source, Weighted) or source.stored_shape != (None,):
@@ -182,9 +182,9 @@ def sequence_features(
             known = ids.inside
             steps = ops.one_hot(ids.values, ids.size) if isinstance(column, Indicator) else vectors(column, ids, shared)
             parts.append(steps * ops.expand_dims(ids.shares("sum"), -1))
-        there.append(ops.expand_dims(ops.cast(known, "int64"), -1))
+        masks.append(ops.expand_dims(ops.cast(known, "int64"), -1))
     # Steps are counted where any column has one: columns end where their last value is not missing.
-    lengths = ops.sum(ops.cast(ops.any(_aligned(there) > 0, axis=-1), "int64"), axis=-1)
+    lengths = ops.sum(ops.cast(ops.any(_aligned(masks) > 0, axis=-1), "int64"), axis=-1)
     return _aligned(parts), lengths
 
 
