@@ -41,7 +41,7 @@ class DatasetVersion:
     features: Mapping[str, Any]
 
     def split(self, name: str) -> ShardSet:
-        """The shards of one split.
+        """Returns the shards of one split.
 
         Raises:
             DatasetVersionError: if there is no such split.
@@ -126,7 +126,7 @@ def open_version(uri: str) -> DatasetVersion:
 
 
 def equal_meaning(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
-    """Whether ids and numbers of the columns that two `features.json` have in common mean the same."""
+    """Returns whether ids and numbers of the columns that two `features.json` have in common mean the same."""
     columns = [{column["name"]: column for column in features["columns"]} for features in (one, other)]
     common = columns[0].keys() & columns[1].keys()
     return one["statistics"] == other["statistics"] and all(
@@ -136,7 +136,8 @@ def equal_meaning(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
 
 
 def differing_columns(features: Mapping[str, Any], columns: Iterable[Transformed]) -> str:
-    """Which of `columns` a `features.json` lacks, or holds with other settings, in words; empty if it has them all.
+    """Returns which of `columns` a `features.json` lacks, or holds with other settings, in words; empty if it has them
+    all.
 
     Columns go by their names: their order makes no difference, and it may hold more of them.
     """
@@ -155,6 +156,6 @@ def _differences(have: Mapping[str, Any], need: Mapping[str, Any]) -> str:
 
 
 def content_digest(features: Mapping[str, Any], splits: Mapping[str, Any]) -> str:
-    """SHA-256 over the features and the checksums of all shards."""
+    """Returns SHA-256 over the features and the checksums of all shards."""
     content = json.dumps([features, splits], sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(content.encode()).hexdigest()

@@ -29,7 +29,7 @@ MISSING_INTEGER = -1
 
 
 def missing_mark(kind: Kind) -> int | float | str:
-    """What stands for a missing value of a field in a tensor."""
+    """Returns what stands for a missing value of a field in a tensor."""
     marks: dict[Kind, int | float | str] = {
         "integer": MISSING_INTEGER,
         "float": float("nan"),
@@ -269,7 +269,7 @@ class Schema:
         return (*(field.name for field in self.fields), *(label.name for label in self.labels), self.key)
 
     def field(self, name: str) -> Field:
-        """The field called `name`.
+        """Returns the field called `name`.
 
         Raises:
             BadInputError: if there is none, naming the nearest.
@@ -280,7 +280,7 @@ class Schema:
         raise BadInputError(f"No field {name!r} in the data. {nearest(name, (field.name for field in self.fields))}")
 
     def subset(self, names: set[str]) -> "Schema":
-        """The same schema with only the named fields, in order; what a model asks of its raw rows."""
+        """Returns the same schema with only the named fields, in order; what a model asks of its raw rows."""
         for name in sorted(names):
             self.field(name)
         return replace(self, fields=tuple(field for field in self.fields if field.name in names))
@@ -291,12 +291,12 @@ class Schema:
         return self.subset({field.name for field in self.fields if not field.is_file})
 
     def with_images_of(self, other: "Schema") -> "Schema":
-        """The same, with its images in the size that `other` has them in."""
+        """Returns the same, with its images in the size that `other` has them in."""
         images = {field.name: field for field in other.fields if field.kind == "image"}
         return replace(self, fields=tuple(images.get(field.name, field) for field in self.fields))
 
     def to_json(self) -> dict[str, Any]:
-        """A plain description, for `features.json`; `from_json` reads it back."""
+        """Returns a plain description, for `features.json`; `from_json` reads it back."""
         plain = asdict(self)
         for label in (plain["label"], *plain["more_labels"]):
             if not label["writes"]:
@@ -310,7 +310,7 @@ class Schema:
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> "Schema":
-        """The reverse of `to_json`."""
+        """Returns the reverse of `to_json`."""
         fields = tuple(_field(field) for field in data["fields"])
         label, *more = (
             Label(**{key: tuples(value) for key, value in given.items()})

@@ -185,12 +185,12 @@ class Statistics:
     more_labels: dict[str, "LabelStatistics"] = field(default_factory=dict)
 
     def about(self, label: str) -> "Statistics":
-        """The same with `classes` and `label` of one of the labels; what is not a further label is the first."""
+        """Returns the same with `classes` and `label` of one label; a name that is no further label means the first."""
         found = self.more_labels.get(label)
         return replace(self, classes=found.classes, label=found.numbers) if found else self
 
     def of(self, name: str) -> FieldStatistics:
-        """Statistics of the field `name`.
+        """Returns the statistics of the field `name`.
 
         Raises:
             BadInputError: if nothing was learned about it.
@@ -200,7 +200,7 @@ class Statistics:
         return self.fields[name]
 
     def vocabulary(self, name: str) -> VocabularyFile:
-        """The learned vocabulary of the field `name`.
+        """Returns the learned vocabulary of the field `name`.
 
         Raises:
             BadInputError: if none was learned.
@@ -213,7 +213,7 @@ class Statistics:
         return found
 
     def vocabulary_uri(self, name: str) -> str:
-        """Where the vocabulary file of the field `name` lies."""
+        """Returns where the vocabulary file of the field `name` lies."""
         return storage.below(self.folder, self.vocabulary(name).path)
 
     @property
@@ -222,7 +222,7 @@ class Statistics:
         return tuple(facts.vocabulary for facts in self.fields.values() if facts.vocabulary)
 
     def copy_vocabularies(self, folder: str) -> "Statistics":
-        """The same statistics at `folder`, to which the vocabulary files are copied.
+        """Returns the same statistics at `folder`, to which the vocabulary files are copied.
 
         Raises:
             BadInputError: if a file is not the one that was learned.
@@ -236,11 +236,11 @@ class Statistics:
         return self.at(folder)
 
     def at(self, folder: str) -> "Statistics":
-        """The same statistics, their vocabulary files in another folder."""
+        """Returns the same statistics, their vocabulary files in another folder."""
         return replace(self, folder=folder)
 
     def to_json(self) -> dict[str, Any]:
-        """A plain description; `from_json` reads it back."""
+        """Returns a plain description; `from_json` reads it back."""
         more = {
             name: {"classes": list(found.classes), "label": None if found.numbers is None else _facts(found.numbers)}
             for name, found in self.more_labels.items()
@@ -254,7 +254,7 @@ class Statistics:
 
     @classmethod
     def from_json(cls, data: dict[str, Any], folder: str = "") -> "Statistics":
-        """The reverse of `to_json`.
+        """Returns the reverse of `to_json`.
 
         Args:
             data: What `to_json` gave.
@@ -289,7 +289,7 @@ def _field_statistics(facts: dict[str, Any]) -> FieldStatistics:
 
 
 def merged(needs: Iterable[Need]) -> dict[str, tuple[Need, ...]]:
-    """What was asked, by field, each once."""
+    """Returns what was asked, by field, each once."""
     by_field: dict[str, tuple[Need, ...]] = {}
     for need in needs:
         known = by_field.setdefault(need.field, ())

@@ -48,7 +48,7 @@ class KerasModel:
 
 
 def build(config: KerasModel, cardinalities: Mapping[str, int]) -> "keras.Model":
-    """The function's network between named inputs and what the task needs.
+    """Returns the function's network between named inputs and what the task needs.
 
     Args:
         config: Columns and function.
@@ -99,7 +99,7 @@ def _is_list(column: Column) -> bool:
 
 
 def _taken(model: "keras.Model", features: "dict[str, keras.KerasTensor]") -> Any:
-    """What a model is called with: the features by name, or all side by side if it has a single input."""
+    """Returns what a model is called with: the features by name, or all side by side if it has a single input."""
     from keras import ops
 
     try:
@@ -114,7 +114,7 @@ def _taken(model: "keras.Model", features: "dict[str, keras.KerasTensor]") -> An
 
 
 def _flat(output: Any) -> Any:
-    """`[batch]` of `[batch, 1]`."""
+    """Returns `[batch]` of `[batch, 1]`."""
     from keras import ops
 
     return ops.squeeze(output, -1) if len(output.shape) == 2 and output.shape[-1] == 1 else output

@@ -41,7 +41,7 @@ _STEPS = 20
 
 
 def analyze(rows: Rows, schema: Schema, folder: str, needs: Iterable[Need] = ()) -> Statistics:
-    """Statistics of checked rows, learned in two passes over them; images and sounds in one more each.
+    """Returns the statistics of checked rows, learned in two passes over them; images and sounds in one more each.
 
     Missing is what a transform graph takes as missing: null, NaN, the empty text, and -1 in an integer field.
 
@@ -118,7 +118,7 @@ def analyze(rows: Rows, schema: Schema, folder: str, needs: Iterable[Need] = ())
 
 
 def _classes(label: Label, answers: Mapping[int, bytes], place: int) -> tuple[int, ...]:
-    """Rows of each class of the label of classes that is the `place`-th."""
+    """Returns rows of each class of the label of classes that is the `place`-th."""
     number = ROW if place == 0 else CLASSES - (place - 1)
     counts = rows_and_classes(found_in(answers[number]))[1] if number in answers else {}
     return tuple(counts.get(index, 0) for index in range(len(label.classes)))
@@ -145,13 +145,13 @@ def _require_learnable(rows: Rows, schema: Schema, by_field: dict[str, tuple[Nee
 
 
 def _parts(asked: Sequence[Need]) -> int:
-    """The smallest number of equal shares, 100 at least, that every asked number divides."""
+    """Returns the smallest number of equal shares, 100 at least, that every asked number divides."""
     common = math.lcm(_STEPS, *(need.parts for need in asked if isinstance(need, LearnedQuantiles)))
     return common * -(-QUANTILES // common)
 
 
 def _with_words(field: Field, facts: FieldStatistics, words: WordFacts, rows: int) -> FieldStatistics:
-    """`facts` with what the counted values add."""
+    """Returns `facts` with what the counted values add."""
     top = tuple((word, count) for word, count in words.top)
     if field.kind == "integer":
         return replace(facts, top=top, distinct=words.distinct)

@@ -88,7 +88,7 @@ class _Entry:
 
 
 def profile_html(profile: ProfileInput) -> str:
-    """The page; every name and value in it is escaped."""
+    """Returns the page; every name and value in it is escaped."""
     environment = jinja2.Environment(
         autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
     )
@@ -119,7 +119,7 @@ def profile_html(profile: ProfileInput) -> str:
 
 
 def _breakable(name: str) -> markupsafe.Markup:
-    """A name that may go on in the next line after each of its words."""
+    """Returns a name that may go on in the next line after each of its words."""
     return markupsafe.escape(name).replace("_", markupsafe.Markup("_<wbr>"))
 
 
@@ -177,7 +177,7 @@ def _type(item: Field) -> str:
 
 
 def _gist(facts: FieldStatistics, listed: Sequence[_Bar]) -> str:
-    """The field in a few words."""
+    """Returns the field in a few words."""
     if facts.minimum is not None and facts.minimum == facts.maximum:
         return f"always {figure(facts.minimum)}"
     if facts.image is not None:
@@ -191,7 +191,7 @@ def _gist(facts: FieldStatistics, listed: Sequence[_Bar]) -> str:
 
 
 def _bars(series: Mapping[str, FieldStatistics]) -> list[_Bar]:
-    """The values with the largest share in any series; the main series gives the order."""
+    """Returns the values with the largest share in any series; the main series gives the order."""
     tops = {label: listed_counts(facts) for label, facts in series.items()}
     totals = {label: max(facts.values or facts.count, 1) for label, facts in series.items()}
     shares: dict[str, dict[str, float]] = {}
@@ -219,7 +219,7 @@ def _complete(facts: FieldStatistics) -> bool:
 def _measures(
     labels: Sequence[str], series: Mapping[str, FieldStatistics], *, many: bool
 ) -> list[tuple[str, Sequence[str]]]:
-    """Rows of the table of figures: name and one text per series; rows nobody has a figure for are left out."""
+    """Returns rows of the table of figures: name and one text per series; rows nobody has a figure for are left out."""
     empty = FieldStatistics(0, 0)
     columns = [series.get(label, empty) for label in labels]
     rows: list[tuple[str, Sequence[str]]] = [

@@ -24,7 +24,7 @@ def validate(
     previous: Statistics | None = None,
     known: Collection[str] = (),
 ) -> tuple[Anomaly, ...]:
-    """Everything that is wrong with a new data set.
+    """Returns everything that is wrong with a new data set.
 
     Args:
         splits: Its splits; `train` is compared with the previous version and with the other splits.
@@ -64,7 +64,7 @@ def validate(
 def scoring_skew(
     training: Statistics, scoring: SplitFacts, schema: Schema, expectations: Expectations
 ) -> tuple[Anomaly, ...]:
-    """What is wrong with rows to score, for a model that was trained on others.
+    """Returns what is wrong with rows to score, for a model that was trained on others.
 
     Args:
         training: Statistics that travel with the model in its `features.json`.
@@ -84,7 +84,7 @@ def scoring_skew(
 
 
 def report(anomalies: Sequence[Anomaly]) -> str:
-    """All of them, one per line, for people; empty if there are none."""
+    """Returns all of them, one per line, for people; empty if there are none."""
     return "\n".join(f"  {item.severity:<7}  {item.kind:<12}  {item}" for item in anomalies)
 
 

@@ -57,7 +57,7 @@ class SplitFacts:
 
 
 def field_distances(schema: Schema, before: Statistics, now: Statistics) -> dict[str, Distance]:
-    """How far each field, and the label, has moved; fields with nothing to compare are left out."""
+    """Returns how far each field, and the label, has moved; fields with nothing to compare are left out."""
     found: dict[str, Distance] = {}
     for item in schema.fields:
         if item.name in before.fields and item.name in now.fields:
@@ -205,7 +205,7 @@ class Checks:
 
 
 def missing_share(facts: FieldStatistics) -> float:
-    """Share of rows without a value."""
+    """Returns the share of rows without a value."""
     return facts.missing / ((facts.count + facts.missing) or 1)
 
 

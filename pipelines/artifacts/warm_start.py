@@ -30,7 +30,7 @@ class Start:
     folder: str
 
     def to_json(self) -> dict[str, str]:
-        """What identifies it."""
+        """Returns what identifies it."""
         return {"model": self.model, "digest": self.digest}
 
     @property
@@ -49,7 +49,7 @@ class Start:
 def open_start(
     tracker: Tracker, uri: str | None, version: DatasetVersion, *, transfer: bool = False
 ) -> Iterator[Start | None]:
-    """The model to start from, for the block; None without a `uri`.
+    """Yields the model to start from, for the block; None without a `uri`.
 
     Args:
         tracker: The registry.

@@ -99,7 +99,7 @@ class ControlServer:
         self.events.put((rank, {"event": "lost"}))
 
     def _admit(self, connection: socket.socket) -> int | None:
-        """The rank of a peer that knows the secret and whose rank is still free."""
+        """Returns the rank of a peer that knows the secret and whose rank is still free."""
         challenge = secrets.token_hex(16)
         try:
             connection.settimeout(HANDSHAKE_SECONDS)
@@ -174,12 +174,12 @@ class ControlClient:
 
 
 def answer(secret: str, challenge: str, who: int | str) -> str:
-    """What only a peer that knows the secret can say to a challenge; good for nobody but `who`."""
+    """Returns what only a peer that knows the secret can say to a challenge; good for nobody but `who`."""
     return hmac.new(secret.encode(), f"{challenge}:{who}".encode(), hashlib.sha256).hexdigest()
 
 
 def read_line(connection: socket.socket) -> bytes:
-    """A line of a handshake, and not a byte more.
+    """Returns a line of a handshake, and not a byte more.
 
     Raises:
         ConnectionError: if the peer closes before its end, or the line is longer than a handshake needs.

@@ -78,7 +78,7 @@ COUNTS: Mapping[str, int | None] = {
 
 
 def parameters(recipe: Recipe) -> int | None:
-    """Trainable weights of the built network, or None when their number depends on what Spark will learn.
+    """Returns trainable weights of the built network, or None when their number depends on what Spark will learn.
 
     Raises:
         Exception: whatever the network's own code raises.
@@ -91,7 +91,7 @@ def parameters(recipe: Recipe) -> int | None:
 
 
 def built_parameters(recipe: Recipe, sizes: Mapping[str, int]) -> int:
-    """Trainable weights of the network that is built for so many ids of each column.
+    """Returns trainable weights of the network that is built for so many ids of each column.
 
     Raises:
         Exception: whatever the network's own code raises.
@@ -116,7 +116,7 @@ class KnownCounts:
             self._known = {}
 
     def of(self, recipe: Recipe) -> int | None:
-        """`parameters`, from the file if neither the recipe nor its project's code has changed.
+        """Returns `parameters`, from the file if neither the recipe nor its project's code has changed.
 
         Raises:
             Exception: as `parameters`.

@@ -71,7 +71,7 @@ class _SliceRow:
 
 
 def evaluation_html(title: str, models: Sequence[PageModel], *, synthetic: str = "") -> str:
-    """The page; every name and value in it is escaped.
+    """Returns the page; every name and value in it is escaped.
 
     Args:
         title: Its heading.
@@ -118,7 +118,7 @@ def evaluation_html(title: str, models: Sequence[PageModel], *, synthetic: str =
 
 
 def metric_rows(metrics: Sequence[Mapping[str, float]], smaller: Collection[str] = ()) -> list[MetricRow]:
-    """All metrics of all models, in the order in which they come up.
+    """Returns all metrics of all models, in the order in which they come up.
 
     Args:
         metrics: Of each model, by name.
@@ -139,21 +139,21 @@ def metric_rows(metrics: Sequence[Mapping[str, float]], smaller: Collection[str]
 
 
 def differing(params: Sequence[Mapping[str, str]]) -> dict[str, list[str | None]]:
-    """Settings that are not the same in all models."""
+    """Returns the settings that are not the same in all models."""
     names = dict.fromkeys(name for found in params for name in found)
     listed = {name: [found.get(name) for found in params] for name in names}
     return {name: values for name, values in sorted(listed.items()) if len(set(values)) > 1}
 
 
 def number(value: float | None) -> str:
-    """A metric: shares and losses with four decimals, larger numbers with four digits."""
+    """Returns a metric: shares and losses with four decimals, larger numbers with four digits."""
     if value is None:
         return "–"
     return f"{value:.4f}" if (abs(value) < 10 and value != int(value)) or value in (0, 1) else figure(value)
 
 
 def _details(model: PageModel, label: str) -> Mapping[str, Any]:
-    """The details of one label of several, or of the only one, which is called `""`."""
+    """Returns the details of one label of several, or of the only one, which is called `""`."""
     details: Mapping[str, Any] = model.details.get("labels", {}).get(label, {}) if label else model.details
     return details
 
@@ -176,7 +176,7 @@ def _drawings(models: Sequence[PageModel], label: str) -> list[Drawing]:
 
 
 def _matrix(details: Mapping[str, Any]) -> tuple[list[str], list[tuple[str, list[tuple[int, float]], float | None]]]:
-    """Classes, and by true class the rows of each predicted one with their share, and the recall."""
+    """Returns classes, and by true class the rows of each predicted one with their share, and the recall."""
     confusion = details["confusion"]
     classes = [str(name) for name in details.get("classes", range(len(confusion)))]
     if len(classes) > LARGEST_MATRIX:
@@ -201,7 +201,7 @@ def _worst_pairs(details: Mapping[str, Any]) -> list[tuple[str, str, int]]:
 
 
 def _slices(models: Sequence[PageModel]) -> list[tuple[str, list[_SliceRow], Mapping[str, int] | None]]:
-    """Fields, their values, and what the main model left out of them."""
+    """Returns the fields, their values, and what the main model left out of them."""
     found = []
     for name in dict.fromkeys(name for model in models for name in model.slices):
         values = dict.fromkeys(value for model in models for value in model.slices.get(name, {}))

@@ -18,7 +18,7 @@ from emberline.pipelines.tracking import Tracker, model_name
 def model_of_result(
     name: str, result: EvaluateResult, facts: Mapping[str, str], params: Mapping[str, Any]
 ) -> PageModel:
-    """An evaluation as the page takes it.
+    """Returns an evaluation as the page takes it.
 
     Args:
         name: What it is called there.
@@ -39,7 +39,7 @@ def model_of_result(
 
 
 def model_of_champion(tracker: Tracker, recipe: str, version: DatasetVersion) -> PageModel | None:
-    """The present champion's evaluation, as its run keeps it; None without a champion, or one that has none."""
+    """Returns the present champion's evaluation, as its run keeps it; None without a champion, or one that has none."""
     held = tracker.champion(model_name(recipe, synthetic=bool(version.synthetic)))
     found = tracker.read_json(held.run_id, EVALUATION) if held else None
     if held is None or found is None:
@@ -49,7 +49,7 @@ def model_of_champion(tracker: Tracker, recipe: str, version: DatasetVersion) ->
 
 
 def model_of_run(tracker: Tracker, run: str) -> PageModel:
-    """An evaluated training.
+    """Returns an evaluated training.
 
     Args:
         tracker: Knows runs by their ids.
@@ -73,7 +73,7 @@ def model_of_run(tracker: Tracker, run: str) -> PageModel:
 
 
 def distinct(models: list[PageModel]) -> list[PageModel]:
-    """The same models, those of one name told apart by a number."""
+    """Returns the same models, those of one name told apart by a number."""
     seen: dict[str, int] = {}
     for model in models:
         seen[model.name] = seen.get(model.name, 0) + 1
@@ -87,5 +87,5 @@ def distinct(models: list[PageModel]) -> list[PageModel]:
 
 
 def _without_names(params: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings without those that say only where the recipe came from."""
+    """Returns the settings without those that say only where the recipe came from."""
     return {key: value for key, value in params.items() if key != "source"}

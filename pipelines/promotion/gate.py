@@ -86,7 +86,7 @@ def require_slices(recipe: Recipe) -> None:
 
 
 def meets_limits(gate: Gate, candidate: JudgedMetrics) -> list[Check]:
-    """Conditions that a model has to meet whoever the champion is."""
+    """Returns conditions that a model has to meet whoever the champion is."""
     value, limit = candidate.metrics[gate.metric], gate.limit
     if limit is None:
         good = math.isfinite(value)
@@ -106,7 +106,7 @@ def meets_limits(gate: Gate, candidate: JudgedMetrics) -> list[Check]:
 
 
 def judge(gate: Gate, candidate: JudgedMetrics, champion: JudgedMetrics | None) -> Verdict:
-    """Whether a model becomes champion, and why.
+    """Returns whether a model becomes champion, and why.
 
     Args:
         gate: The recipe's conditions.
@@ -151,7 +151,7 @@ def _sign(gate: Gate) -> int:
 
 
 def _apart(one: float, other: float) -> tuple[str, str]:
-    """Two numbers with as many decimals as tell them apart."""
+    """Returns two numbers with as many decimals as tell them apart."""
     for decimals in range(DECIMALS, MOST_DECIMALS + 1):
         shown = f"{one:.{decimals}f}", f"{other:.{decimals}f}"
         if shown[0] != shown[1]:

@@ -23,10 +23,10 @@ class EpochEnd(Protocol):
         """Of the epoch and of the held-out rows after it."""
 
     def weights(self) -> dict[str, Array]:
-        """A copy of every weight by its path; moving averages if the recipe asks for them."""
+        """Returns a copy of every weight by its path; moving averages if the recipe asks for them."""
 
     def predict(self, features: Mapping[str, Array]) -> dict[str, Array]:
-        """The columns of the prediction.
+        """Returns the columns of the prediction.
 
         Args:
             features: Inputs of the network, `[batch, …]`, by column.

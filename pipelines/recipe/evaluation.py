@@ -44,7 +44,7 @@ class Evaluation:
 
 
 def slice_bounds(declared: str) -> tuple[str, tuple[float, ...]]:
-    """Field and bounds of a slice such as `age:30,50`.
+    """Returns field and bounds of a slice such as `age:30,50`.
 
     Raises:
         BadInputError: if it is not of that form.

@@ -44,7 +44,7 @@ class Loss:
 
     @classmethod
     def of(cls, given: Any) -> "Loss":
-        """What a recipe says, as a `Loss`: an object of Keras becomes its class and its settings."""
+        """Returns what a recipe says, as a `Loss`: an object of Keras becomes its class and its settings."""
         if isinstance(given, Loss):
             return given
         if isinstance(given, str) or not hasattr(given, "get_config"):

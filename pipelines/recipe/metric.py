@@ -28,10 +28,10 @@ class Metric(Protocol):
         """Its direction."""
 
     def sums(self, labels: Array, predictions: Array) -> Array:
-        """Sums over some rows, a vector that is equally long for any of them."""
+        """Returns the sums over some rows, a vector that is equally long for any of them."""
 
     def value(self, sums: Array) -> float:
-        """The metric, from the sums over all rows; NaN where they do not define it."""
+        """Returns the metric, from the sums over all rows; NaN where they do not define it."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class MeanMetric:
     smaller_is_better: bool = False
 
     def sums(self, labels: Array, predictions: Array) -> Array:
-        """The sum of the numbers, and the rows."""
+        """Returns the sum of the numbers, and the rows."""
         import numpy as np
 
         numbers = np.asarray(self.of(labels, predictions), np.float64)
@@ -67,7 +67,7 @@ class MeanMetric:
         return np.array([numbers.sum(), len(labels)])
 
     def value(self, sums: Array) -> float:
-        """The mean."""
+        """Returns the mean."""
         return float(sums[0] / sums[1]) if sums[1] else float("nan")
 
 
@@ -147,7 +147,7 @@ OwnMetric: TypeAlias = "Metric | WholeMetric | KerasMetric"
 
 
 def metric_of(given: Any) -> OwnMetric:
-    """What a recipe says, as a metric: one of Keras's objects becomes its class and its settings.
+    """Returns what a recipe says, as a metric: one of Keras's objects becomes its class and its settings.
 
     Raises:
         BadInputError: if it is none.

@@ -11,7 +11,7 @@ Declared = TypeVar("Declared")
 
 
 def with_overrides(value: Declared, overrides: Mapping[str, str]) -> Declared:
-    """A frozen dataclass, such as a recipe, with fields replaced.
+    """Returns a frozen dataclass, such as a recipe, with fields replaced.
 
     Args:
         value: What is declared.
@@ -32,7 +32,7 @@ def with_overrides(value: Declared, overrides: Mapping[str, str]) -> Declared:
 
 
 def replace_field(value: Any, path: list[str], text: str, key: str) -> Any:
-    """`value` with the field at `path` replaced.
+    """Returns `value` with the field at `path` replaced.
 
     Args:
         value: A frozen dataclass, a tuple of them, a mapping, or the field's own value at the end of the path.
@@ -75,7 +75,7 @@ def replace_field(value: Any, path: list[str], text: str, key: str) -> Any:
 
 
 def _parse(present: Any, text: str, key: str) -> Any:
-    """`text` in the type of the value it replaces."""
+    """Returns `text` in the type of the value it replaces."""
     if isinstance(present, str):
         return text
     try:

@@ -32,7 +32,7 @@ class RemoteRollouts:
 
     @classmethod
     def accept(cls, listener: socket.socket, secret: str) -> "RemoteRollouts":
-        """The driver's connection; whoever does not know the secret is turned away."""
+        """Returns the driver's connection; whoever does not know the secret is turned away."""
         while True:
             connection, _ = listener.accept()
             if wire.admit(connection, secret):
@@ -40,7 +40,7 @@ class RemoteRollouts:
             connection.close()
 
     def __call__(self, policy: Sampled | Greedy, count: int, seed: int) -> Sequence[Episode]:
-        """Episodes of a policy.
+        """Returns episodes of a policy.
 
         Raises:
             ConnectionError: if the driver is gone, or can have nothing played.
@@ -59,7 +59,8 @@ class RemoteRollouts:
 
 
 def serve(address: tuple[str, int], secret: str, play: Callable[[Sampled | Greedy, int, int], pa.Table]) -> bytes:
-    """The driver's end: has episodes played until the learner needs no more, and returns the policy that it learned.
+    """Returns the driver's end: has episodes played until the learner needs no more, and returns the policy that it
+    learned.
 
     Args:
         address: Of the learner.

@@ -32,7 +32,7 @@ from emberline.pipelines.tasks.vectors import Vectors
 
 
 def task_of(target: Schema | Label, statistics: Statistics | None = None, recipe: Recipe | None = None) -> Task:
-    """The task that a label stands for, or several together.
+    """Returns the task that a label stands for, or several together.
 
     Args:
         target: A label, or a schema with one or more.
@@ -62,7 +62,7 @@ class _Own(NamedTuple):
 
 
 def _own_of(recipe: Recipe | None, labels: Sequence[Label]) -> dict[str, _Own]:
-    """What the recipe brings, by label.
+    """Returns what the recipe brings, by label.
 
     Raises:
         BadInputError: if it names a label that there is not, or one loss for several.
@@ -136,14 +136,14 @@ def _purposeful(label: Label, statistics: Statistics | None) -> Task:
 
 
 def smaller_is_better(task: Task, metric: str) -> bool:
-    """Whether less of a task's metric, or of the same of held-out rows, `eval_…`, is better."""
+    """Returns whether less of a task's metric, or of the same of held-out rows, `eval_…`, is better."""
     directions: Mapping[str, bool] = getattr(task, "directions", {})
     plain = metric.removeprefix("eval_")
     return directions[plain] if plain in directions else is_smaller_better(metric)
 
 
 def gate_of(recipe: Recipe, schema: Schema) -> Gate:
-    """The gate of a recipe with everything filled in that it leaves to the task of its label.
+    """Returns the gate of a recipe with everything filled in that it leaves to the task of its label.
 
     Raises:
         BadInputError: if it asks for a metric that this task does not have, listing those that it has.

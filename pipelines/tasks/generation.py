@@ -36,7 +36,7 @@ class Generation:
     tally_length = 4
 
     def losses(self, outputs: "Mapping[str, tf.Tensor]", label: "tf.Tensor") -> "Losses":
-        """The network's own; the critic's has the row's class in it where it tells classes."""
+        """Returns the network's own losses; the critic's has the row's class in it where it tells classes."""
         import tensorflow as tf
 
         found = own_losses(outputs)
@@ -46,7 +46,8 @@ class Generation:
         return found
 
     def predict(self, outputs: "Mapping[str, tf.Tensor]") -> "dict[str, tf.Tensor]":
-        """`realness`, the probability by which the row's picture is real; the same of `generated`, and that itself.
+        """Returns `realness`, the probability by which the row's picture is real; the same of `generated`, and that
+        itself.
 
         What is generated follows from a row's place in its batch, not from the row.
         """
@@ -60,21 +61,21 @@ class Generation:
         }
 
     def tally(self, predicted: "Mapping[str, tf.Tensor]", label: NDArray[np.float32]) -> Sums:
-        """Log loss of the critic, sums of both probabilities, rows."""
+        """Returns the log loss of the critic, sums of both probabilities, rows."""
         real, fake = (predicted[name].numpy().astype(np.float64) for name in self.metrics)
         right = np.concatenate([real, 1 - fake])
         loss = -np.sum(np.log(np.maximum(right, PROBABILITY_FLOOR)))
         return np.array([loss, real.sum(), fake.sum(), len(label)])
 
     def held_out(self, sums: Sums) -> dict[str, float]:
-        """Log loss of the critic over a real and a generated picture, and its mean probabilities of both."""
+        """Returns the log loss of the critic over a real and a generated picture, and its mean probabilities."""
         loss, real, fake = (float(total / sums[3]) for total in sums[:3])
         return {"eval_loss": loss, "eval_realness": real, "eval_generated_realness": fake}
 
     def evaluate(self, scored: "DataFrame", label: str, threshold: float) -> "dict[int, GroupMetrics]":
-        """Means over pictures."""
+        """Returns the means over images."""
         return means(scored, {name: name for name in self.metrics})
 
     def pictures(self, outputs: "Mapping[str, tf.Tensor]") -> "tf.Tensor":
-        """What was made."""
+        """Returns the generated images."""
         return outputs["generated"]

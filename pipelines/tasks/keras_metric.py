@@ -32,7 +32,7 @@ class KerasSums:
         return self.declared.smaller_is_better
 
     def sums(self, labels: NDArray[np.float64], predictions: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Its state after these rows alone."""
+        """Returns its state after these rows alone."""
         metric = self._made()
         truth = labels.reshape(-1, 1)
         if predictions.ndim > 1 and type(metric).__name__.startswith(ONE_HOT):
@@ -41,7 +41,7 @@ class KerasSums:
         return np.concatenate([np.asarray(variable, np.float64).ravel() for variable in metric.variables])
 
     def value(self, sums: NDArray[np.float64]) -> float:
-        """Its result at this state.
+        """Returns its result at this state.
 
         Raises:
             BadInputError: if its state is of another length.

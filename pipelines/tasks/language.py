@@ -35,29 +35,29 @@ class Language:
     tally_length = 2
 
     def losses(self, outputs: "Mapping[str, tf.Tensor]", label: "tf.Tensor") -> "Losses":
-        """The network's own."""
+        """Returns the network's own loss."""
         return own_losses(outputs)
 
     def predict(self, outputs: "Mapping[str, tf.Tensor]") -> "dict[str, tf.Tensor]":
-        """`loss`, `tokens`, and `perplexity`, exp of the loss of a word in the mean."""
+        """Returns `loss`, `tokens`, and `perplexity`, exp of the loss of a word in the mean."""
         import tensorflow as tf
 
         mean = tf.math.divide_no_nan(outputs["loss"], outputs["tokens"])
         return {"loss": outputs["loss"], "tokens": outputs["tokens"], "perplexity": tf.exp(mean)}
 
     def tally(self, predicted: "Mapping[str, tf.Tensor]", label: NDArray[np.float32]) -> Sums:
-        """Sums of the loss and of the words."""
+        """Returns the sums of the loss and of the words."""
         return np.array([predicted[name].numpy().astype(np.float64).sum() for name in ("loss", "tokens")])
 
     def held_out(self, sums: Sums) -> dict[str, float]:
-        """Loss of a word in the mean, and its exponential."""
+        """Returns the loss of a word in the mean, and its exponential."""
         from emberline.pipelines.metrics.text import perplexity_of
 
         loss = float(sums[0] / max(sums[1], 1.0))
         return {"eval_loss": loss, "eval_perplexity": perplexity_of(loss)}
 
     def evaluate(self, scored: "DataFrame", label: str, threshold: float) -> "dict[int, GroupMetrics]":
-        """The same of an evaluation's rows."""
+        """Returns the same metrics of an evaluation's rows."""
         from emberline.pipelines.metrics.text import perplexities
 
         return perplexities(scored, "loss", "tokens")

@@ -56,7 +56,7 @@ class OwnLoss:
 
     @classmethod
     def of(cls, given: Any, label: Label, *, standardized: bool) -> "OwnLoss | None":
-        """What a recipe says of a label's loss; None for the task's own.
+        """Returns what a recipe says of a label's loss; None for the task's own.
 
         Raises:
             BadInputError: for an unknown name, or a label whose model states its loss itself.
@@ -88,7 +88,7 @@ def _require(loss: Loss, label: Label, *, standardized: bool) -> None:
 
 
 def row_losses(loss: Loss, label: Label, outputs: "tf.Tensor", truth: "tf.Tensor") -> "tf.Tensor":
-    """The loss of each row, float32 `[batch]`.
+    """Returns the loss of each row, float32 `[batch]`.
 
     Args:
         loss: As declared.

@@ -77,25 +77,25 @@ class Measured:
         return self.task.tally_length + sum(self._lengths())
 
     def losses(self, outputs: "Outputs", label: "tf.Tensor") -> "tf.Tensor":
-        """The task's."""
+        """Returns the task's."""
         return self.task.losses(outputs, label)
 
     def row_losses(self, outputs: "Outputs", label: "tf.Tensor") -> "dict[str, tf.Tensor]":
-        """The task's."""
+        """Returns the task's."""
         return self.task.row_losses(outputs, label)
 
     def predict(self, outputs: "Outputs") -> "dict[str, tf.Tensor]":
-        """The task's."""
+        """Returns the task's."""
         return self.task.predict(outputs)
 
     def tally(self, predicted: "Mapping[str, tf.Tensor]", label: NDArray[np.float32]) -> Sums:
-        """The task's sums, and behind them those of the recipe's metrics."""
+        """Returns the task's sums, and behind them those of the recipe's metrics."""
         labels, predictions = label.astype(np.float64), predicted[self.judged].numpy().astype(np.float64)
         sums = [sums_of(metric, labels, predictions) for metric in self.summed]
         return np.concatenate([self.task.tally(predicted, label), *sums])
 
     def held_out(self, sums: Sums) -> dict[str, float]:
-        """The task's metrics and the recipe's, as far as they are made of sums."""
+        """Returns the task's metrics and the recipe's, as far as they are made of sums."""
         found = self.task.held_out(sums[: self.task.tally_length])
         ends = self.task.tally_length + np.cumsum([0, *self._lengths()])
         for metric, begin, end in zip(self.summed, ends, ends[1:], strict=False):
@@ -103,7 +103,7 @@ class Measured:
         return found
 
     def evaluate(self, scored: "DataFrame", label: str, threshold: float) -> "dict[int, GroupMetrics]":
-        """The task's metrics and the recipe's; see `own_metrics`."""
+        """Returns the task's metrics and the recipe's; see `own_metrics`."""
         from emberline.pipelines.tasks.metrics_in_spark import own_metrics
 
         found = self.task.evaluate(scored, label, threshold)
@@ -134,13 +134,13 @@ class Measured:
 
 
 def summed_metrics(own: Sequence[OwnMetric]) -> tuple[Metric, ...]:
-    """Those of a recipe's metrics that are made of sums over rows."""
+    """Returns those of a recipe's metrics that are made of sums over rows."""
     found = (KerasSums(metric) if isinstance(metric, KerasMetric) else metric for metric in own)
     return tuple(metric for metric in found if isinstance(metric, Metric))
 
 
 def sums_of(metric: Metric, labels: NDArray[np.float64], predictions: NDArray[np.float64]) -> Sums:
-    """A metric's sums over some rows.
+    """Returns a metric's sums over some rows.
 
     Raises:
         BadInputError: if it fails, or gives no vector, naming it.
@@ -152,7 +152,7 @@ def sums_of(metric: Metric, labels: NDArray[np.float64], predictions: NDArray[np
 
 
 def value_of(metric: Metric, sums: Sums) -> float:
-    """A metric from its sums.
+    """Returns a metric from its sums.
 
     Raises:
         BadInputError: if it fails, naming it.
@@ -161,7 +161,7 @@ def value_of(metric: Metric, sums: Sums) -> float:
 
 
 def value_of_whole(metric: WholeMetric, labels: NDArray[np.float64], predictions: NDArray[np.float64]) -> float:
-    """A metric of all rows at once.
+    """Returns a metric of all rows at once.
 
     Raises:
         BadInputError: if it fails, naming it.

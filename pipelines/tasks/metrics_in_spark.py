@@ -21,7 +21,7 @@ SUMS = pa.schema([(GROUP, pa.int32()), ("metric", pa.string()), ("sums", pa.list
 def own_metrics(
     scored: DataFrame, label: str, prediction: str, metrics: Sequence[OwnMetric]
 ) -> dict[int, dict[str, float]]:
-    """Metrics by group and name; what is no number for the rows of a group is left out.
+    """Returns the metrics by group and name; what is no number for the rows of a group is left out.
 
     Args:
         scored: One row per example; with its groups, if it has more than one (see `spread`).
@@ -105,7 +105,7 @@ class _Values:
 
 
 def _arrays(batch: pa.RecordBatch) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Labels and predictions."""
+    """Returns labels and predictions."""
     prediction = batch.column("prediction")
     if pa.types.is_list(prediction.type) or pa.types.is_large_list(prediction.type):
         values = prediction.flatten().to_numpy(zero_copy_only=False).reshape(len(prediction), -1)

@@ -60,7 +60,7 @@ class Multiclass:
         return tuple(k for k in TOP if k < len(self.classes))
 
     def losses(self, outputs: "tf.Tensor", label: "tf.Tensor") -> "tf.Tensor":
-        """-ln of the probability given to the true class, or the recipe's own."""
+        """Returns -ln of the probability given to the true class, or the recipe's own."""
         if self.loss:
             return self.loss(outputs, label)
         import tensorflow as tf
@@ -72,7 +72,7 @@ class Multiclass:
         return {ROW_LOSS: self.loss(outputs, label)} if self.loss else {}
 
     def predict(self, outputs: "tf.Tensor") -> "dict[str, tf.Tensor]":
-        """`class` (the smallest id of equals), `class_name`, `score` (its probability) and `probabilities`."""
+        """Returns `class` (the smallest id of equals), `class_name`, `score` (its probability) and `probabilities`."""
         import tensorflow as tf
 
         probabilities = tf.nn.softmax(outputs)
@@ -85,7 +85,7 @@ class Multiclass:
         }
 
     def tally(self, predicted: "Mapping[str, tf.Tensor]", label: NDArray[np.float32]) -> Sums:
-        """Loss, rows predicted right, rows."""
+        """Returns the loss, rows predicted right, rows."""
         truth = label.astype(int)
         own = predicted["probabilities"].numpy().astype(np.float64)[np.arange(len(truth)), truth]
         right = np.sum(predicted["class"].numpy() == truth)
@@ -95,7 +95,7 @@ class Multiclass:
         return np.array([loss, right, len(truth)])
 
     def held_out(self, sums: Sums) -> dict[str, float]:
-        """Log loss and accuracy."""
+        """Returns the log loss and accuracy."""
         loss, right, rows = sums
         return {"eval_loss": float(loss / rows), "eval_accuracy": float(right / rows)}
 

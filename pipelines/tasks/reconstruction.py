@@ -42,12 +42,12 @@ class Reconstruction:
     tally_length = 4
 
     def losses(self, outputs: "Mapping[str, tf.Tensor]", label: "tf.Tensor") -> "Losses":
-        """The network's own, or the mean squared error."""
+        """Returns the network's own loss, or the mean squared error."""
         return own_losses(outputs) or _squared(outputs)
 
     def predict(self, outputs: "Mapping[str, tf.Tensor]") -> "dict[str, tf.Tensor]":
-        """`mse`; `psnr`, the peak signal-to-noise ratio in dB; `ssim`, the structural similarity (Wang and others,
-        2004); and `reconstruction`, row by row of the picture.
+        """Returns `mse`; `psnr`, the peak signal-to-noise ratio in dB; `ssim`, the structural similarity (Wang and
+        others, 2004); and `reconstruction`, row by row of the picture.
         """
         import tensorflow as tf
 
@@ -61,20 +61,20 @@ class Reconstruction:
         }
 
     def tally(self, predicted: "Mapping[str, tf.Tensor]", label: NDArray[np.float32]) -> Sums:
-        """Sums of the three measures, rows."""
+        """Returns the sums of the three measures, rows."""
         return np.array([*(predicted[name].numpy().astype(float).sum() for name in self.metrics), len(label)])
 
     def held_out(self, sums: Sums) -> dict[str, float]:
-        """Mean squared error, PSNR and SSIM, each the mean over pictures."""
+        """Returns the mean squared error, PSNR and SSIM, each the mean over pictures."""
         error, ratio, similarity = (float(total / sums[3]) for total in sums[:3])
         return {"eval_loss": error, "eval_psnr": ratio, "eval_ssim": similarity}
 
     def evaluate(self, scored: "DataFrame", label: str, threshold: float) -> "dict[int, GroupMetrics]":
-        """Means over pictures."""
+        """Returns the means over images."""
         return means(scored, {name: name for name in self.metrics})
 
     def pictures(self, outputs: "Mapping[str, tf.Tensor]") -> "tf.Tensor":
-        """Each real picture with its reconstruction below."""
+        """Returns each real picture with its reconstruction below."""
         import tensorflow as tf
 
         return tf.concat([outputs["target"], outputs["reconstruction"]], axis=1)

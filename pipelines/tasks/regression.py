@@ -64,7 +64,7 @@ class Regression:
         return cls(statistics.label.mean, statistics.label.deviation or 1.0, loss)  # a constant label has no spread
 
     def losses(self, outputs: "tf.Tensor", label: "tf.Tensor") -> "tf.Tensor":
-        """Squared error in standard deviations, or the recipe's own."""
+        """Returns the squared error in standard deviations, or the recipe's own."""
         if self.loss:
             return self.loss(outputs, (label - self.mean) / self.deviation)
         import tensorflow as tf
@@ -76,11 +76,11 @@ class Regression:
         return {ROW_LOSS: self.losses(outputs, label)} if self.loss else {}
 
     def predict(self, outputs: "tf.Tensor") -> "dict[str, tf.Tensor]":
-        """`prediction`."""
+        """Returns `prediction`."""
         return {"prediction": outputs * self.deviation + self.mean}
 
     def tally(self, predicted: "Mapping[str, tf.Tensor]", label: NDArray[np.float32]) -> Sums:
-        """Loss, squared errors, absolute errors, rows."""
+        """Returns the loss, squared errors, absolute errors, rows."""
         error = predicted["prediction"].numpy().astype(np.float64) - label
         squared = np.sum(error**2)
         loss = squared / self.deviation**2
@@ -89,7 +89,7 @@ class Regression:
         return np.array([loss, squared, np.sum(np.abs(error)), len(error)])
 
     def held_out(self, sums: Sums) -> dict[str, float]:
-        """The loss, as in training, and the errors in the label's unit."""
+        """Returns the loss, as in training, and the errors in the label's unit."""
         loss, squared, absolute, rows = sums
         return {
             "eval_loss": float(loss / rows),

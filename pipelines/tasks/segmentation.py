@@ -34,13 +34,13 @@ class Segmentation:
     tally_length = 4
 
     def losses(self, outputs: "Mapping[str, tf.Tensor]", label: "tf.Tensor") -> "Losses":
-        """1 - soft Dice."""
+        """Returns 1 - soft Dice."""
         import tensorflow as tf
 
         return 1 - _dice(tf.sigmoid(outputs["mask"]), outputs["target"])
 
     def predict(self, outputs: "Mapping[str, tf.Tensor]") -> "dict[str, tf.Tensor]":
-        """`dice` and `iou` (intersection over union) of the pixels above one half, and `mask`, row by row."""
+        """Returns `dice` and `iou` (intersection over union) of the pixels above one half, and `mask`, row by row."""
         import tensorflow as tf
 
         probabilities, truth = tf.sigmoid(outputs["mask"]), outputs["target"]
@@ -49,28 +49,28 @@ class Segmentation:
         return {"dice": dice, "iou": dice / (2 - dice), "mask": tf.reshape(probabilities, [-1, pixels])}
 
     def tally(self, predicted: "Mapping[str, tf.Tensor]", label: NDArray[np.float32]) -> Sums:
-        """Sums of both measures, pictures whose marks were met by half at least, rows."""
+        """Returns the sums of both measures, pictures whose marks were met by half at least, rows."""
         dice, iou = (predicted[name].numpy().astype(float) for name in self.metrics)
         return np.array([dice.sum(), iou.sum(), (iou >= 0.5).sum(), len(label)])
 
     def held_out(self, sums: Sums) -> dict[str, float]:
-        """1 - Dice, Dice and intersection over union, each the mean over pictures; and the share met by half."""
+        """Returns 1 - Dice, Dice and intersection over union, means over pictures; and the share met by half."""
         dice, iou, met = (float(total / sums[3]) for total in sums[:3])
         return {"eval_loss": 1 - dice, "eval_dice": dice, "eval_iou": iou, "eval_met": met}
 
     def evaluate(self, scored: "DataFrame", label: str, threshold: float) -> "dict[int, GroupMetrics]":
-        """Means over pictures."""
+        """Returns the means over images."""
         return means(scored, {name: name for name in self.metrics})
 
     def pictures(self, outputs: "Mapping[str, tf.Tensor]") -> "tf.Tensor":
-        """The pixels that are marked, with those that were found below."""
+        """Returns the pixels that are marked, with those that were found below."""
         import tensorflow as tf
 
         return tf.concat([outputs["target"], tf.sigmoid(outputs["mask"])], axis=1)
 
 
 def _dice(found: "tf.Tensor", truth: "tf.Tensor") -> "tf.Tensor":
-    """`[batch]`."""
+    """Returns `[batch]`."""
     import tensorflow as tf
 
     axes = [1, 2, 3]

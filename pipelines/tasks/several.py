@@ -70,7 +70,7 @@ class Several:
         return sum(task.tally_length for task in self.tasks.values())
 
     def losses(self, outputs: "Outputs", label: "tf.Tensor") -> "tf.Tensor":
-        """The weighted sum over the labels, `[batch]`."""
+        """Returns the weighted sum over the labels, `[batch]`."""
         import tensorflow as tf
 
         return tf.add_n([
@@ -79,7 +79,7 @@ class Several:
         ])  # fmt: skip
 
     def row_losses(self, outputs: "Outputs", label: "tf.Tensor") -> "dict[str, tf.Tensor]":
-        """Those of each label, behind its name."""
+        """Returns those of each label, behind its name."""
         return {
             f"{name}_{key}": value
             for name, said, truth in self._each(outputs, label)
@@ -87,7 +87,7 @@ class Several:
         }
 
     def predict(self, outputs: "Outputs") -> "dict[str, tf.Tensor]":
-        """The columns of each label's prediction, behind its name."""
+        """Returns the columns of each label's prediction, behind its name."""
         return {
             f"{name}_{key}": value
             for name, said in self._said(outputs).items()
@@ -95,7 +95,7 @@ class Several:
         }
 
     def tally(self, predicted: "Mapping[str, tf.Tensor]", label: NDArray[np.float32]) -> Sums:
-        """Those of each label, one behind the other."""
+        """Returns those of each label, one behind the other."""
         return np.concatenate([
             task.tally(
                 {key.removeprefix(f"{name}_"): value for key, value in predicted.items() if key.startswith(f"{name}_")},
@@ -105,7 +105,7 @@ class Several:
         ])  # fmt: skip
 
     def held_out(self, sums: Sums) -> dict[str, float]:
-        """The whole loss, and the metrics of each label as `eval_LABEL/METRIC`."""
+        """Returns the whole loss, and the metrics of each label as `eval_LABEL/METRIC`."""
         ends = list(accumulate(task.tally_length for task in self.tasks.values()))[:-1]
         total = 0.0
         found: dict[str, float] = {}
@@ -116,7 +116,7 @@ class Several:
         return {"eval_loss": total} | found
 
     def evaluate(self, scored: "DataFrame", label: str, threshold: float) -> "dict[int, GroupMetrics]":
-        """Those of each label as `LABEL/METRIC`; the details of all rows by label, below `labels`."""
+        """Returns the metrics of each label as `LABEL/METRIC`; the details of all rows by label, below `labels`."""
         from pyspark.sql import functions as F
 
         from emberline.pipelines.metrics.grouped import GroupMetrics, groups_of
@@ -143,7 +143,7 @@ class Several:
         return [(name, said[name], label[:, place]) for place, name in enumerate(self.tasks)]
 
     def _said(self, outputs: "Outputs") -> "dict[str, tf.Tensor]":
-        """What the network says of each label.
+        """Returns what the network says of each label.
 
         Raises:
             BadInputError: if it says nothing of one.

@@ -65,7 +65,7 @@ class Task(Protocol):
         """The one that decides about a champion where a recipe names none."""
 
     def losses(self, outputs: "Outputs", label: "tf.Tensor") -> "Losses":
-        """Loss of each row, `[batch]`, or several.
+        """Returns the loss of each row, `[batch]`, or several.
 
         Args:
             outputs: What the network says.
@@ -73,14 +73,14 @@ class Task(Protocol):
         """
 
     def predict(self, outputs: "Outputs") -> "dict[str, tf.Tensor]":
-        """The columns of the prediction, from what the network says."""
+        """Returns the columns of the prediction, from what the network says."""
 
     @property
     def tally_length(self) -> int:
         """Length of what `tally` gives."""
 
     def tally(self, predicted: "Mapping[str, tf.Tensor]", label: NDArray[np.float32]) -> Sums:
-        """Sums over the rows of one batch, which `held_out` reads once they are added up.
+        """Returns the sums over the rows of one batch, which `held_out` reads once they are added up.
 
         Args:
             predicted: What `predict` gave.
@@ -88,10 +88,10 @@ class Task(Protocol):
         """
 
     def held_out(self, sums: Sums) -> dict[str, float]:
-        """Metrics of the held-out rows of an epoch, `eval_loss` first."""
+        """Returns the metrics of the held-out rows of an epoch, `eval_loss` first."""
 
     def evaluate(self, scored: "DataFrame", label: str, threshold: float) -> "dict[int, GroupMetrics]":
-        """Metrics over scored rows by group of rows, counted in Spark.
+        """Returns the metrics over scored rows by group of rows, counted in Spark.
 
         Args:
             scored: The columns of the prediction and the label; and the groups of each row, if there are several (see
@@ -108,7 +108,7 @@ class OrdinaryTask(Task, Protocol):
     """A task of a label that is predicted: a recipe may bring a loss and metrics of its own."""
 
     def losses(self, outputs: "Outputs", label: "tf.Tensor") -> "tf.Tensor":
-        """Loss of each row, `[batch]`."""
+        """Returns the loss of each row, `[batch]`."""
 
     @property
     def judged(self) -> str:
@@ -123,27 +123,27 @@ class Pictured(Protocol):
     """A task whose predictions can be looked at."""
 
     def pictures(self, outputs: "Mapping[str, tf.Tensor]") -> "tf.Tensor":
-        """What a person sees of a few rows: float32 `[batch, height, width, channels]` of 0 to 1."""
+        """Returns what a person sees of a few rows: float32 `[batch, height, width, channels]` of 0 to 1."""
 
 
 def own_losses(outputs: "Mapping[str, tf.Tensor]") -> "dict[str, tf.Tensor]":
-    """The losses that a network states itself, by scope."""
+    """Returns the losses that a network states itself, by scope."""
     return {name.removeprefix(LOSS): value for name, value in outputs.items() if name.startswith(LOSS)}
 
 
 def main_output(outputs: "Outputs") -> "Outputs":
-    """What a network says, without its side classifiers."""
+    """Returns what a network says, without its side classifiers."""
     return outputs[MAIN] if side_outputs(outputs) else outputs
 
 
 def side_outputs(outputs: "Outputs") -> "list[tf.Tensor]":
-    """What the side classifiers of a network say, if it has any: they only help to train it."""
+    """Returns what the side classifiers of a network say, if it has any: they only help to train it."""
     found = outputs if isinstance(outputs, Mapping) else {}
     return [value for name, value in found.items() if name.startswith(SIDE)]
 
 
 def means(scored: "DataFrame", columns: "Mapping[str, str]") -> "dict[int, GroupMetrics]":
-    """Means of columns over scored rows, and `rows`, by group of rows.
+    """Returns means of columns over scored rows, and `rows`, by group of rows.
 
     Args:
         scored: One row per example; with its groups, if it has more than one (see

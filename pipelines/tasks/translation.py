@@ -49,7 +49,7 @@ class Translation:
 
     @classmethod
     def of(cls, name: str, statistics: "Statistics | None") -> "Translation":
-        """The task with the words that were learned.
+        """Returns the task with the words that were learned.
 
         Args:
             name: Field that is written.
@@ -63,11 +63,11 @@ class Translation:
         return cls(tuple(line.rpartition("\t")[0] for line in lines))
 
     def losses(self, outputs: "Mapping[str, tf.Tensor]", label: "tf.Tensor") -> "Losses":
-        """The network's own."""
+        """Returns the network's own loss."""
         return own_losses(outputs)
 
     def predict(self, outputs: "Mapping[str, tf.Tensor]") -> "dict[str, tf.Tensor]":
-        """`written` and `reference`, words joined by blanks; `loss` and `tokens`."""
+        """Returns `written` and `reference`, words joined by blanks; `loss` and `tokens`."""
         texts = {name: self._text(outputs[name]) for name in ("written", "reference")}
         return texts | {name: outputs[name] for name in ("loss", "tokens")}
 
@@ -79,13 +79,13 @@ class Translation:
         return tf.strings.reduce_join(tf.ragged.boolean_mask(named, ids > PAD), axis=1, separator=" ")
 
     def tally(self, predicted: "Mapping[str, tf.Tensor]", label: NDArray[np.float32]) -> Sums:
-        """Sums of the loss and of the words, texts written exactly, texts."""
+        """Returns the sums of the loss and of the words, texts written exactly, texts."""
         sums = [predicted[name].numpy().astype(np.float64).sum() for name in ("loss", "tokens")]
         exact = np.sum(predicted["written"].numpy() == predicted["reference"].numpy())
         return np.array([*sums, exact, len(label)])
 
     def held_out(self, sums: Sums) -> dict[str, float]:
-        """Loss of a word in the mean, its exponential, and the share of texts that were written exactly."""
+        """Returns the loss of a word in the mean, its exponential, and the share of texts that were written exactly."""
         from emberline.pipelines.metrics.text import perplexity_of
 
         loss = float(sums[0] / max(sums[1], 1.0))
@@ -94,7 +94,7 @@ class Translation:
         }  # fmt: skip
 
     def evaluate(self, scored: "DataFrame", label: str, threshold: float) -> "dict[int, GroupMetrics]":
-        """The same of an evaluation's rows, and BLEU and METEOR of the texts of each group."""
+        """Returns the same metrics of an evaluation's rows, and BLEU and METEOR of the texts of each group."""
         from pyspark.sql import functions as F
 
         from emberline.pipelines.metrics.grouped import ALL, GROUPS, GroupMetrics

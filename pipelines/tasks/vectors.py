@@ -35,23 +35,23 @@ class Vectors:
     tally_length = 2
 
     def losses(self, outputs: "Mapping[str, tf.Tensor]", label: "tf.Tensor") -> "Losses":
-        """The network's own."""
+        """Returns the network's own loss."""
         return own_losses(outputs)
 
     def predict(self, outputs: "Mapping[str, tf.Tensor]") -> "dict[str, tf.Tensor]":
-        """`vector`, `loss`, `pairs`."""
+        """Returns `vector`, `loss`, `pairs`."""
         return {column.name: outputs[column.name] for column in self.columns}
 
     def tally(self, predicted: "Mapping[str, tf.Tensor]", label: NDArray[np.float32]) -> Sums:
-        """Sums of the loss and of the pairs."""
+        """Returns the sums of the loss and of the pairs."""
         return np.array([predicted[name].numpy().astype(np.float64).sum() for name in ("loss", "pairs")])
 
     def held_out(self, sums: Sums) -> dict[str, float]:
-        """Loss of a pair in the mean."""
+        """Returns the loss of a pair in the mean."""
         return {"eval_loss": float(sums[0] / max(sums[1], 1.0))}
 
     def evaluate(self, scored: "DataFrame", label: str, threshold: float) -> "dict[int, GroupMetrics]":
-        """The same of an evaluation's rows."""
+        """Returns the same metrics of an evaluation's rows."""
         from emberline.pipelines.metrics.text import loss_per_token
 
         return loss_per_token(scored, "loss", "pairs")

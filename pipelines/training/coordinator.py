@@ -163,7 +163,7 @@ class CoordinatedLoop(Loop):
         return wanted  # the chief alone decides: workers have no epochs
 
     def _evaluate(self) -> dict[str, float]:
-        """The task's metrics on the held-out split, by the chief alone."""
+        """Returns the task's metrics on the held-out split, by the chief alone."""
         self._update_copy()
         sums = self._copy.empty_tally()
         with self._copy.averaged():

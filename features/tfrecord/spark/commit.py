@@ -60,7 +60,7 @@ class Job:
 
     @classmethod
     def begin(cls, target: str, job_id: str, manifest: Manifest, *, mode: str) -> "Job":
-        """Start a batch job; makes the staging folder, which tells late task attempts that the job still runs."""
+        """Starts a batch job; makes the staging folder, which tells late task attempts that the job still runs."""
         target = target.rstrip("/")
         beside = mode == "overwrite" or not storage.exists(target)
         job = cls(target, _staging(target, job_id, beside=beside), manifest, mode)
@@ -68,11 +68,11 @@ class Job:
         return job
 
     def abort(self) -> None:
-        """Remove everything that this job has written; the target is untouched."""
+        """Removes everything that this job has written; the target is untouched."""
         remove_staging(self.staging)
 
     def commit(self, files: Iterable[StagedFile]) -> Manifest:
-        """Publish `files`; on failure the target keeps (or gets back) what it had.
+        """Publishes `files`; on failure the target keeps (or gets back) what it had.
 
         Raises:
             TFRecordCommitError: A staged file is missing or cannot be moved.
@@ -93,7 +93,7 @@ class Job:
         return published
 
     def _empty_shard(self) -> StagedFile:
-        """A file without records, so that a result of no rows can be told from a result that is missing."""
+        """Returns a file without records, so that a result of no rows can be told from a result that is missing."""
         uri = storage.join(self.staging, "empty", "00000" + file_suffix(self.manifest.codec))
         with RecordWriter(uri, self.manifest.codec) as writer:
             pass
@@ -117,7 +117,7 @@ class Job:
 
 
 def extend(target: str, manifest: Manifest, staged: Sequence[StagedFile], uris: Sequence[str], tag: str) -> Manifest:
-    """Add files to a directory under names that end in `tag`.
+    """Adds files to a directory under names that end in `tag`.
 
     Args:
         target: The directory.
@@ -157,7 +157,7 @@ def extend(target: str, manifest: Manifest, staged: Sequence[StagedFile], uris: 
 
 
 def check_target(target: str, save_mode: str) -> bool:
-    """Whether to write at all: False when mode `ignore` meets an existing target.
+    """Returns whether to write at all: False when mode `ignore` meets an existing target.
 
     Raises:
         TargetExistsError: Mode `error` meets an existing target.
@@ -174,7 +174,9 @@ def check_target(target: str, save_mode: str) -> bool:
 
 
 def number(staged: Iterable[StagedFile], codec: str, tag: str = "") -> list[tuple[StagedFile, str]]:
-    """Final relative paths: `part-00000-of-00008.tfrecord`, counted per directory in the order of Spark partitions."""
+    """Returns the final relative paths: `part-00000-of-00008.tfrecord`, counted per directory in the order of Spark
+    partitions.
+    """
     folders: dict[str, list[StagedFile]] = {}
     for file in sorted(staged, key=lambda file: (file.directory, file.task, file.sequence)):
         folders.setdefault(file.directory, []).append(file)
@@ -198,7 +200,7 @@ def _next_append(uris: Iterable[str]) -> int:
 
 
 def _known(target: str, uris: Sequence[str]) -> list[Shard] | None:
-    """The shards of the target's manifest, or None when it does not name every data file there."""
+    """Returns the shards of the target's manifest, or None when it does not name every data file there."""
     shards = load_shards(target) or []
     named = {storage.join(target, shard.path) for shard in shards}
     prefix = len(target) + 1
@@ -224,7 +226,7 @@ def _move_all(moves: Iterable[tuple[str, str]]) -> None:
 
 
 def _swap(built: str, target: str, staging: str) -> bool:
-    """Put `built` in the target's place by renaming folders; False where that is impossible and nothing happened."""
+    """Puts `built` in the target's place by renaming folders; False where that is impossible and nothing happened."""
     filesystem, _ = storage.resolve(target)
     if filesystem.type_name.startswith(_OBJECT_STORES) or staging.startswith(target + "/"):
         return False
@@ -247,7 +249,7 @@ def _swap(built: str, target: str, staging: str) -> bool:
 
 
 def _move_over(built: str, target: str) -> None:
-    """Replace the files of `target` by those of `built`, `_SUCCESS` last."""
+    """Replaces the files of `target` by those of `built`, `_SUCCESS` last."""
     storage.delete(storage.join(target, SUCCESS))
     before = [entry.uri for entry in storage.list_files(target, recursive=True)]
     names = [entry.uri[len(built) :].lstrip("/") for entry in storage.list_files(built, recursive=True)]

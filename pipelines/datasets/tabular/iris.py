@@ -45,7 +45,7 @@ class Iris:
     schema: ClassVar[Schema] = SCHEMA
 
     def read(self, spark: SparkSession, uri: str, split: str | None = None) -> DataFrame:
-        """Raw rows of one split, or of everything at `uri`.
+        """Returns raw rows of one split, or of everything at `uri`.
 
         Args:
             spark: The session.
@@ -73,7 +73,7 @@ class Iris:
         return write_facts(directory, Synthetic(best, seed))
 
     def best(self, flowers: NDArray[np.float64], species: NDArray[np.int64]) -> dict[str, float]:
-        """Metrics of the true posterior probabilities of synthetic flowers.
+        """Returns the metrics of the true posterior probabilities of synthetic flowers.
 
         Args:
             flowers: `[rows, 4]`.
@@ -82,7 +82,7 @@ class Iris:
         return posterior_scores(posterior(flowers), species)
 
     def synthetic(self, uri: str) -> Synthetic | None:
-        """Facts about generated data, None for real data."""
+        """Returns facts about generated data, None for real data."""
         return read_facts(uri)
 
 
@@ -119,7 +119,7 @@ def parse(lines: DataFrame) -> DataFrame:
 
 
 def posterior(flowers: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Probability of each species, all equally frequent, given the first measures: `[rows, species]`."""
+    """Returns the probability of each species, all equally frequent, given the first measures: `[rows, species]`."""
     known = flowers.shape[1]
     distance = (flowers[:, np.newaxis] - MEANS[:, :known]) / DEVIATIONS[:, :known]
     log_density = -0.5 * np.sum(distance**2, axis=2) - np.sum(np.log(DEVIATIONS[:, :known]), axis=1)
@@ -128,7 +128,7 @@ def posterior(flowers: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def posterior_scores(probabilities: NDArray[np.float64], species: NDArray[np.int64]) -> dict[str, float]:
-    """`accuracy` and `log_loss`."""
+    """Returns `accuracy` and `log_loss`."""
     own = probabilities[np.arange(len(species)), species]
     return {
         "accuracy": float(np.mean(probabilities.argmax(axis=1) == species)),

@@ -69,12 +69,12 @@ def save(folder: str, variables: Mapping[str, Value], position: Position, keep: 
 
 
 def of_step(folder: str, step: int) -> str:
-    """URI of the checkpoint of a step."""
+    """Returns URI of the checkpoint of a step."""
     return storage.join(folder, _name(step))
 
 
 def step_of(checkpoint: str) -> int:
-    """The step of a checkpoint's URI."""
+    """Returns the step of a checkpoint's URI."""
     return int(checkpoint.rpartition("-")[2])
 
 
@@ -98,7 +98,7 @@ def _write(target: str, variables: Mapping[str, Value], position: Position) -> N
 
 
 def _is_full(error: BaseException) -> bool:
-    """Whether a disk or a quota is used up; TensorFlow says so in words only."""
+    """Returns whether a disk or a quota is used up; TensorFlow says so in words only."""
     return getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or "No space left" in str(error)
 
 
@@ -130,13 +130,13 @@ class Writer:
         self._thread.shutdown()
 
     def steps_until(self, position: Position, most: int) -> int:
-        """Steps to the next checkpoint when steps are what counts, at most `most`."""
+        """Returns steps to the next checkpoint when steps are what counts, at most `most`."""
         return (
             min(most, self._every.amount - position.step % self._every.amount) if self._every.unit == "steps" else most
         )
 
     def is_due(self, position: Position) -> bool:
-        """Whether a checkpoint should be taken here; the beginning of an epoch is the end of the one before."""
+        """Returns whether a checkpoint should be taken here; the beginning of an epoch is the end of the one before."""
         match self._every.unit:
             case "epochs":
                 return not position.legs and position.epoch % self._every.amount == 0
@@ -175,7 +175,7 @@ class Writer:
 
 
 def complete(folder: str) -> list[str]:
-    """URIs of the checkpoints that were written to their end, oldest first."""
+    """Returns URIs of the checkpoints that were written to their end, oldest first."""
     if not storage.exists(folder):
         return []
     files = storage.list_files(folder, recursive=True)

@@ -58,7 +58,7 @@ class Position:
         return sum(leg.steps for leg in self.legs)
 
     def after(self, steps: int, workers: int) -> "Position":
-        """The same epoch, some steps later."""
+        """Returns the same epoch, some steps later."""
         *before, last = self.legs or (Leg(workers, 0),)
         if last.workers != workers:
             before, last = [*before, last], Leg(workers, 0)
@@ -66,11 +66,13 @@ class Position:
         return replace(self, step=self.step + steps, legs=legs)
 
     def next_epoch(self) -> "Position":
-        """The beginning of the epoch that follows."""
+        """Returns the beginning of the epoch that follows."""
         return replace(self, epoch=self.epoch + 1, legs=())
 
     def judged(self, value: float, *, smaller_is_better: bool) -> "Position":
-        """The same place, once the epoch that ends here was evaluated; a metric that is not a number is no better."""
+        """Returns the same place, once the epoch that ends here was evaluated; a metric that is not a number is no
+        better.
+        """
         best = self.best
         if best is None and math.isnan(value):
             return self
@@ -80,7 +82,7 @@ class Position:
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> "Position":
-        """The reverse of `dataclasses.asdict`."""
+        """Returns the reverse of `dataclasses.asdict`."""
         legs, best = tuple(Leg(**leg) for leg in value.get("legs", ())), value.get("best")
         stopped = value.get("stopped", "")
         return cls(value["step"], value["epoch"], legs, Best(**best) if best else None, stopped)

@@ -41,13 +41,15 @@ class Batches(Protocol):
         """Batches of one epoch, the same number on every worker; an estimate where only the source's end will tell."""
 
     def training(self, position: Position) -> tf.data.Dataset:
-        """What is left of the epoch that `position` stands in, all batches of equal size.
+        """Returns what is left of the epoch that `position` stands in, all batches of equal size.
 
         Of a repeatable source, the first batches are made as soon as there is an iterator.
         """
 
     def steps_ahead(self, position: Position, limit: int) -> int:
-        """How many steps all workers can do now, at most `limit`: the same number on each, 0 at the epoch's end."""
+        """Returns how many steps all workers can do now, at most `limit`: the same number on each, 0 at the epoch's
+        end.
+        """
 
     def evaluation(self) -> tf.data.Dataset:
         """This worker's share of the held-out rows: each of them once over all workers."""
@@ -157,7 +159,7 @@ class ShardBatches:
         return min(EVALUATION_BATCH, max(self._global_batch // self._workers, fitting))
 
     def _count_parts(self) -> int:
-        """Parts of the longest row.
+        """Returns parts of the longest row.
 
         Raises:
             BadInputError: if nobody counted how long rows are.
@@ -172,7 +174,7 @@ class ShardBatches:
         return -(-(longest - 1) // self._unroll)
 
     def _in_parts(self, inputs: dict[str, tf.Tensor], *targets: tf.Tensor) -> tf.data.Dataset:
-        """The parts of a batch of rows, one behind the other."""
+        """Returns the parts of a batch of rows, one behind the other."""
         size, width = self._unroll, self._parts * self._unroll + 1
         rows = tf.shape(targets[0])[:1]
         whole = {
@@ -201,12 +203,12 @@ class ShardBatches:
 
 
 def side_by_side(labels: Sequence[tf.Tensor]) -> tf.Tensor:
-    """The truth as a task takes it: `[batch]` of one label, `[batch, labels]` of several."""
+    """Returns the truth as a task takes it: `[batch]` of one label, `[batch, labels]` of several."""
     return labels[0] if len(labels) == 1 else tf.stack(labels, axis=1)
 
 
 def _at_once(rows: tf.data.Dataset) -> tf.data.Dataset:
-    """The same, made as soon as there is an iterator: otherwise nothing is read before the first step asks."""
+    """Returns the same, made as soon as there is an iterator: otherwise nothing is read before the first step asks."""
     options = tf.data.Options()
     options.experimental_warm_start = True
     return rows.with_options(options)

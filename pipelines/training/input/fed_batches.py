@@ -144,7 +144,7 @@ class FedBatches:
             return 0
 
     def _agree(self, rows: int, over: bool) -> tuple[list[int], bool]:
-        """Rows held by each rank, and whether the source is at its end for all of them."""
+        """Returns rows held by each rank, and whether the source is at its end for all of them."""
         mine = np.zeros(self._workers + 1)
         mine[self._worker], mine[-1] = rows, over
         *held, ended = self._sum_over_workers(mine).astype(int).tolist()

@@ -102,7 +102,7 @@ class Inbox:
             return self._rows, self._over
 
     def take(self, rows: int) -> pa.Table:
-        """The next `rows` rows, which must be here; makes room for as many batches as are used up."""
+        """Returns the next `rows` rows, which must be here; makes room for as many batches as are used up."""
         taken: list[pa.RecordBatch] = []
         with self._changed:
             self._rows -= rows
@@ -147,7 +147,7 @@ class Inbox:
                 pass  # a lost feeder is the driver's to judge: its job fails, or it was ended on purpose
 
     def _is_repeated(self, who: str) -> bool:
-        """Whether this peer has fed before: a second attempt of a task would send rows twice."""
+        """Returns whether this peer has fed before: a second attempt of a task would send rows twice."""
         with self._changed:
             repeated = who in self._fed
             if who != "driver":

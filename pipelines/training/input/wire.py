@@ -23,7 +23,7 @@ _HEAD = struct.Struct("!cQ")
 
 
 def connect(address: tuple[str, int], secret: str, who: str) -> socket.socket:
-    """A connection on which the peer takes us for `who`.
+    """Returns a connection on which the peer takes us for `who`.
 
     Raises:
         OSError: if the peer is gone or does not speak to us.
@@ -68,7 +68,7 @@ def send_json(connection: socket.socket, kind: bytes, message: dict[str, Any]) -
 
 
 def receive(connection: socket.socket) -> tuple[bytes, bytearray]:
-    """The next frame.
+    """Returns the next frame.
 
     Raises:
         ConnectionError: if the peer is gone, or the frame is larger than `FRAME_LIMIT`.

@@ -14,7 +14,7 @@ from emberline.pipelines.training.step.learning_rate import factor
 
 
 def make(declared: Optimizer, steps: tf.Variable, total_steps: int, epochs: int = 1) -> keras.optimizers.Optimizer:
-    """The Keras optimizer of one declaration. It takes gradients that are summed over the replicas already.
+    """Returns the Keras optimizer of one declaration. It takes gradients that are summed over the replicas already.
 
     Args:
         declared: Kind and settings.
@@ -62,7 +62,8 @@ def _keras(declared: Optimizer, rate: Any) -> keras.optimizers.Optimizer:
 
 
 def penalty(declared: Sequence[Optimizer], groups: Sequence[Sequence[keras.Variable]]) -> tf.Tensor:
-    """What L1 and L2 add to the loss: strength times the sum of sizes, or of squares, of the elements of kernels.
+    """Returns what L1 and L2 add to the loss: strength times the sum of sizes, or of squares, of the elements of
+    kernels.
 
     `ftrl` has L1 and L2 of its own and adds nothing here.
     """

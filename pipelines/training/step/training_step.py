@@ -65,7 +65,7 @@ class TrainingStep:
         self.raw_outputs = tf.function(partial(self._outputs, training=False), reduce_retracing=True)
 
     def replica_step(self, features: Features, label: tf.Tensor, weight: tf.Tensor | None = None) -> tf.Tensor:
-        """One step of one replica: gradients of its rows, summed over the replicas, clipped, and applied.
+        """Returns one step of one replica: gradients of its rows, summed over the replicas, clipped, and applied.
 
         Args:
             features: Inputs of the network.
@@ -81,7 +81,7 @@ class TrainingStep:
     def checked_step(
         self, features: Features, label: tf.Tensor, weight: tf.Tensor | None = None
     ) -> tuple[tf.Tensor, Gradients]:
-        """`replica_step` that also gives the gradients, summed over the replicas, in the order of `weights`."""
+        """Returns `replica_step` that also gives the gradients, summed over the replicas, in the order of `weights`."""
         loss, gradients = self._compute(features, label, weight)
         context = tf.distribute.get_replica_context()
         if context.num_replicas_in_sync > 1:
@@ -141,12 +141,12 @@ class TrainingStep:
         return tf.nest.map_structure(mixture.mean, own, other)
 
     def _judged(self, outputs: Outputs, label: tf.Tensor) -> Losses:
-        """Losses of the network's outputs; those of its side classifiers count less."""
+        """Returns losses of the network's outputs; those of its side classifiers count less."""
         main, *sides = (self.task.losses(one, label) for one in (main_output(outputs), *side_outputs(outputs)))
         return tf.nest.map_structure(lambda own, *others: own + self._side_weight * sum(others), main, *sides)
 
     def _outputs(self, features: Features, *, training: bool) -> Outputs:
-        """Outputs of the network, in full precision."""
+        """Returns outputs of the network, in full precision."""
         carried = self._carried if training else None
         outputs = carried(features) if carried else self.model(features, training=training)
         return tf.nest.map_structure(lambda value: tf.cast(value, tf.float32), outputs)
@@ -170,11 +170,11 @@ class TrainingStep:
             average.assign_sub((1 - decay) * (average - weight))
 
     def tally(self, features: Features, label: tf.Tensor) -> Sums:
-        """Sums over the rows of one batch, from which `task.held_out` makes metrics."""
+        """Returns the sums over the rows of one batch, from which `task.held_out` makes metrics."""
         return self.task.tally(self._judge(features, label), label.numpy())
 
     def empty_tally(self) -> Sums:
-        """The sums over no rows."""
+        """Returns the sums over no rows."""
         return np.zeros(self.task.tally_length)
 
     @property
@@ -198,13 +198,13 @@ class TrainingStep:
         return self.task.predict(main_output(self._outputs(features, training=False)))
 
     def _predict_and_judge(self, features: Features, label: tf.Tensor) -> dict[str, tf.Tensor]:
-        """The prediction, and beside it what a loss of the recipe's own says of each row."""
+        """Returns the prediction, and beside it what a loss of the recipe's own says of each row."""
         outputs = main_output(self._outputs(features, training=False))
         row_losses = getattr(self.task, "row_losses", None)
         return self.task.predict(outputs) | (row_losses(outputs, label) if row_losses else {})
 
     def _named(self) -> dict[str, tf.Variable]:
-        """All variables by names that another process gives them too."""
+        """Returns all variables by names that another process gives them too."""
         found = {f"model/{name}": variable for name, variable in named_variables(self.model).items()}
         for index, optimizer in enumerate(self.optimizers):
             # Keras calls an optimizer that came without a name after the number of those before it in the process.
@@ -219,7 +219,7 @@ class TrainingStep:
 
 
 def named_variables(model: keras.Model) -> dict[str, tf.Variable]:
-    """A network's variables by names that another process gives them too.
+    """Returns a network's variables by names that another process gives them too.
 
     Keras counts the random generators of a process, not those of a network.
     """
