@@ -114,6 +114,15 @@ class WholeMetric:
         name: See `Metric`.
         of: `(labels, predictions) -> number`.
         smaller_is_better: See `Metric`.
+
+    Example:
+        >>> from emberline.pipelines.recipe import WholeMetric
+        >>> def rank_correlation(labels, predictions):
+        ...     from scipy.stats import spearmanr
+        ...
+        ...     return spearmanr(labels, predictions).statistic
+        >>> WholeMetric("spearman", rank_correlation).name
+        'spearman'
     """
 
     name: str
@@ -130,6 +139,11 @@ class KerasMetric:
         settings: Its arguments by name.
         name: See `Metric`.
         smaller_is_better: See `Metric`.
+
+    Example:
+        >>> from emberline.pipelines.recipe import KerasMetric
+        >>> KerasMetric("CosineSimilarity", {"axis": 0}).name
+        'cosinesimilarity'
     """
 
     kind: str | Callable[..., Any]
