@@ -1,4 +1,4 @@
-"""A network that a plain function builds with Keras, over any columns: no config class of one's own is needed."""
+"""A network that a plain function builds with Keras, over any columns: no config class of your own is needed."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field

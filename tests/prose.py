@@ -50,6 +50,7 @@ PHRASES: dict[str, str] = {
     r"without a word\b": "silently",
     r"whatever (?:it is|they are) called": "under any name",
     r"\bat hand\b": "available",
+    r"\bone's own\b": "your own, custom",
 }
 """Expression to avoid (a regular expression over lower-case text) and what to write instead."""
 

@@ -1,4 +1,4 @@
-"""What a column is: the seam at which columns of one's own join the built-in ones.
+"""What a column is: the seam at which columns of your own join the built-in ones.
 
 A column needs no base class. Whatever has the attributes of `Transformed` is transformed by the ETL and stored;
 with `cardinality` too it is `Categorical`, and the dense views take it as a source.

@@ -131,7 +131,7 @@ class Recipe:
 
     @property
     def family(self) -> str:
-        """The family of the network: its folder under `models`, or the package of a network of one's own."""
+        """The family of the network: its folder under `models`, or the package of a network of your own."""
         return type(self.model).__module__.removeprefix("emberline.models.").split(".")[0]
 
     def to_json(self) -> dict[str, Any]:

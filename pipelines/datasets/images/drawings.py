@@ -5,7 +5,7 @@ list of strokes, each a list of places across and a list of places downwards (a 
 tenth of the drawings is held out by a hash of their keys.
 Source: github.com/googlecreativelab/quickdraw-dataset.
 
-A data set of one's own is a module in this folder with one line: `DATASET = Drawings("pets", ("cat", "dog"))`.
+A data set of your own is a module in this folder with one line: `DATASET = Drawings("pets", ("cat", "dog"))`.
 """
 
 import json

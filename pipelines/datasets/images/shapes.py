@@ -1,6 +1,6 @@
 """Synthetic photographs of circles, squares and triangles, as a folder of image files: what `image_folder` reads.
 
-Not a public data set: a stand-in for folders of one's own, with sizes that differ and two file formats.
+Not a public data set: a stand-in for folders of your own, with sizes that differ and two file formats.
 """
 
 import numpy as np

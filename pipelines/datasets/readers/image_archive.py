@@ -4,7 +4,7 @@ Members whose names agree up to the first dot belong together: an image, and its
 under `label` or `cls` in a `.json` one. An archive is read from beginning to end by one task, so that millions of
 images are thousands of files; gzip and other compression around it is found by itself.
 
-A data set of one's own is a module in this folder with one line: `DATASET = ImageArchive("pets", ("cat", "dog"))`.
+A data set of your own is a module in this folder with one line: `DATASET = ImageArchive("pets", ("cat", "dog"))`.
 """
 
 import json

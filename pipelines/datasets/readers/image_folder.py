@@ -1,6 +1,6 @@
 """Folders of image files, one for each class: `train/cat/0001.jpg`, or `cat/0001.jpg` without a division.
 
-A data set of one's own is a module in this folder with one line: `DATASET = ImageFolder("pets", ("cat", "dog"))`.
+A data set of your own is a module in this folder with one line: `DATASET = ImageFolder("pets", ("cat", "dog"))`.
 """
 
 from pyspark.sql import Column, DataFrame, SparkSession

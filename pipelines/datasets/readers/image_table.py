@@ -3,7 +3,7 @@
 The table is Parquet, ORC, CSV with a header, or JSON lines. Addresses are `http:` and `https:` URLs, or paths of any
 storage that emberline reads, relative ones from the table's folder. What cannot be fetched is a rejected row.
 
-A data set of one's own is a module in this folder with one line: `DATASET = ImageTable("pets", ("cat", "dog"))`.
+A data set of your own is a module in this folder with one line: `DATASET = ImageTable("pets", ("cat", "dog"))`.
 """
 
 from collections.abc import Iterator

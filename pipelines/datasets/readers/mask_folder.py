@@ -1,6 +1,6 @@
 """Folders of images and of their masks: `images/0001.jpg` beside `masks/0001.png`, below `train` and `eval` or not.
 
-A data set of one's own is a module in this folder with one line: `DATASET = MaskFolder("tumours")`.
+A data set of your own is a module in this folder with one line: `DATASET = MaskFolder("tumours")`.
 """
 
 from urllib.parse import urlsplit

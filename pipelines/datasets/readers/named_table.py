@@ -1,6 +1,6 @@
 """Tables whose columns are called as the fields are: Parquet, ORC, CSV or TSV with a header, JSON lines, TFRecord.
 
-A data set of one's own is a module in this folder with a schema, which `emberline infer-schema` prints to begin with,
+A data set of your own is a module in this folder with a schema, which `emberline infer-schema` prints to begin with,
 and one line: `DATASET = NamedTable("visits", SCHEMA)`.
 """
 
@@ -42,7 +42,7 @@ class NamedTable:
         return rows_of(split, rows, F.col(f"`{self.schema.key}`"))
 
     def generate(self, directory: str, *, seed: int) -> Synthetic:
-        """There is no stand-in for a table of one's own.
+        """There is no stand-in for a table of your own.
 
         Raises:
             BadInputError: always.

@@ -1,6 +1,6 @@
 """Folders of WAV files, whose classes are the folders that they are in, `yes/0001.wav`, or by their names.
 
-A data set of one's own is a module in this folder with one line: `DATASET = SoundFolder("knocks", ("one", "two"))`.
+A data set of your own is a module in this folder with one line: `DATASET = SoundFolder("knocks", ("one", "two"))`.
 Where names tell more, `Names` says what, and by which part of a name files are held out.
 """
 

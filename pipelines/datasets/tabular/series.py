@@ -1,6 +1,6 @@
 """A series of numbers, one in a line: the last few of them, and the one that follows.
 
-Files are `SERIES_train.csv` and `SERIES_test.csv`. A data set of one's own is a module in this folder with one line:
+Files are `SERIES_train.csv` and `SERIES_test.csv`. A data set of your own is a module in this folder with one line:
 `DATASET = Series("demand", window=24)`.
 """
 
@@ -66,7 +66,7 @@ class Series:
         return read_facts(uri)
 
     def generate(self, directory: str, *, seed: int) -> Synthetic:
-        """There is no stand-in for a series of one's own.
+        """There is no stand-in for a series of your own.
 
         Raises:
             BadInputError: always.

@@ -1,4 +1,4 @@
-"""Folders of image files with a small convolutional network: where a recipe for images of one's own begins.
+"""Folders of image files with a small convolutional network: where a recipe for images of your own begins.
 
 Of no publication: the files are synthetic, circles, squares and triangles of all sizes in PNG, and 3 % of them lie in a
 folder drawn at random, so that no network can be expected to be right more often than in 98 % of them.
