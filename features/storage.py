@@ -45,7 +45,7 @@ class FileEntry:
 
 
 def resolve(uri: str | os.PathLike[str]) -> tuple[pafs.FileSystem, str]:
-    """The file system that serves `uri`, and the path in it.
+    """Returns the file system that serves `uri`, and the path in it.
 
     Raises:
         StorageError: no installed package serves the scheme.
@@ -67,7 +67,7 @@ def resolve(uri: str | os.PathLike[str]) -> tuple[pafs.FileSystem, str]:
 
 
 def _without_authority(rest: str) -> str:
-    """`//host/path` -> `/path`, for a file URI; only the local host has files here."""
+    """Returns `/path` of `//host/path`, for a file URI; only the local host has files here."""
     if not rest.startswith("//"):
         return rest
     authority, slash, path = rest[2:].partition("/")
@@ -78,7 +78,7 @@ def _without_authority(rest: str) -> str:
 
 @functools.lru_cache(maxsize=64)
 def _filesystem(scheme: str, authority: str, options: str) -> tuple[pafs.FileSystem, str]:
-    """File system and root path of `scheme://authority/`; one client per place and process."""
+    """Returns file system and root path of `scheme://authority/`; one client per place and process."""
     root = f"{scheme}://{authority}/" + (f"?{options}" if options else "")
     try:
         return pafs.FileSystem.from_uri(root)
@@ -96,13 +96,13 @@ def _filesystem(scheme: str, authority: str, options: str) -> tuple[pafs.FileSys
 
 
 def is_local(uri: str | os.PathLike[str]) -> bool:
-    """Whether `uri` is a path of this machine (or mounted on it)."""
+    """Returns whether `uri` is a path of this machine (or mounted on it)."""
     match = _SCHEME.fullmatch(os.fspath(uri))
     return match is None or match[1].lower() == "file"
 
 
 def local_path(uri: str | os.PathLike[str]) -> str:
-    """The path of a local URI, for libraries that take only paths.
+    """Returns the path of a local URI, for libraries that take only paths.
 
     Raises:
         StorageError: `uri` is not local.
@@ -113,7 +113,7 @@ def local_path(uri: str | os.PathLike[str]) -> str:
 
 
 def join(uri: str | os.PathLike[str], *parts: str) -> str:
-    """`uri` extended by path components; a component that is a URI or an absolute path starts anew.
+    """Returns `uri` extended by path components; a component that is a URI or an absolute path replaces it.
 
     Example:
         >>> join("s3://bucket/datasets", "v1", "manifest.json")
@@ -129,7 +129,7 @@ def join(uri: str | os.PathLike[str], *parts: str) -> str:
 
 
 def below(uri: str | os.PathLike[str], path: str) -> str:
-    """`uri` extended by a path that a file or a user named, which must not lead out of it.
+    """Returns `uri` extended by a path that a file or a user named, which must not lead out of it.
 
     Raises:
         BadInputError: if it is empty, absolute, a URI, or has `..` in it.
@@ -140,32 +140,32 @@ def below(uri: str | os.PathLike[str], path: str) -> str:
 
 
 def open_input(uri: str | os.PathLike[str]) -> pa.NativeFile:
-    """A readable stream of the file's bytes, never decompressed on the way."""
+    """Returns a readable stream of the file's bytes, never decompressed on the way."""
     filesystem, path = resolve(uri)
     return filesystem.open_input_stream(path, compression=None)
 
 
 def open_random(uri: str | os.PathLike[str]) -> pa.NativeFile:
-    """A seekable file: `read_at(size, offset)`, `size()`."""
+    """Returns a seekable file: `read_at(size, offset)`, `size()`."""
     filesystem, path = resolve(uri)
     return filesystem.open_input_file(path)
 
 
 def open_output(uri: str | os.PathLike[str]) -> pa.NativeFile:
-    """A writable stream; missing parent folders are made. The file may be visible before it is closed."""
+    """Returns a writable stream; missing parent folders are made. The file may be visible before it is closed."""
     filesystem, path = resolve(uri)
     _make_parent(filesystem, path)
     return filesystem.open_output_stream(path, compression=None)
 
 
 def read_bytes(uri: str | os.PathLike[str]) -> bytes:
-    """The whole file."""
+    """Returns the whole file."""
     with open_input(uri) as stream:
         return bytes(stream.read())
 
 
 def sha256(uri: str | os.PathLike[str]) -> str:
-    """SHA-256 of the file's bytes, in hexadecimal; read in pieces."""
+    """Returns SHA-256 of the file's bytes, in hexadecimal; read in pieces."""
     found = hashlib.sha256()
     with open_input(uri) as stream:
         while piece := stream.read(1 << 22):
@@ -174,7 +174,7 @@ def sha256(uri: str | os.PathLike[str]) -> str:
 
 
 def read_text(uri: str | os.PathLike[str]) -> str:
-    """The whole file, as UTF-8.
+    """Returns the whole file, as UTF-8.
 
     Example:
         >>> write_text_atomic("memory://example/notes.txt", "kept")
@@ -185,7 +185,7 @@ def read_text(uri: str | os.PathLike[str]) -> str:
 
 
 def write_bytes_atomic(uri: str | os.PathLike[str], data: bytes) -> None:
-    """Write a file that appears with all its bytes or not at all, replacing an older one."""
+    """Writes a file that appears with all its bytes or not at all, replacing an older one."""
     uri = os.fspath(uri)
     head, _, name = uri.rpartition("/")
     temporary = f"{head}/.{name}.{uuid.uuid4().hex}" if head else f".{name}.{uuid.uuid4().hex}"
@@ -205,19 +205,19 @@ def write_text_atomic(uri: str | os.PathLike[str], text: str) -> None:
 
 
 def exists(uri: str | os.PathLike[str]) -> bool:
-    """Whether a file or folder is there."""
+    """Returns whether a file or folder is there."""
     filesystem, path = resolve(uri)
     return filesystem.get_file_info(path).type is not pafs.FileType.NotFound
 
 
 def is_folder(uri: str | os.PathLike[str]) -> bool:
-    """Whether `uri` is a folder (for object stores: a prefix with files under it)."""
+    """Returns whether `uri` is a folder (for object stores: a prefix with files under it)."""
     filesystem, path = resolve(uri)
     return filesystem.get_file_info(path).type is pafs.FileType.Directory
 
 
 def file_size(uri: str | os.PathLike[str]) -> int:
-    """Size in bytes.
+    """Returns the size in bytes.
 
     Raises:
         FileNotFoundError: there is no such file.
@@ -230,7 +230,7 @@ def file_size(uri: str | os.PathLike[str]) -> int:
 
 
 def list_files(uri: str | os.PathLike[str], *, recursive: bool = False) -> list[FileEntry]:
-    """The files in a folder, sorted by name; an absent folder has none."""
+    """Returns the files in a folder, sorted by name; an absent folder has none."""
     uri = os.fspath(uri)
     filesystem, path = resolve(uri)
     selector = pafs.FileSelector(path, recursive=recursive, allow_not_found=True)
@@ -247,7 +247,7 @@ def _relative(path: str, base: str) -> str:
 
 
 def move(source: str | os.PathLike[str], target: str | os.PathLike[str]) -> None:
-    """Rename a file or folder within one file system; an existing target file is replaced.
+    """Renames a file or folder within one file system; an existing target file is replaced.
 
     Atomic where the file system's rename is (local, hdfs); object stores copy and delete.
     """
@@ -278,7 +278,7 @@ def each_at_once(action: Callable[[Item], object], items: Iterable[Item]) -> Non
 
 
 def delete(uri: str | os.PathLike[str]) -> None:
-    """Remove a file, or a folder with everything in it; absent is fine."""
+    """Removes a file, or a folder with everything in it; absent is fine."""
     filesystem, path = resolve(uri)
     kind = filesystem.get_file_info(path).type
     if kind is pafs.FileType.Directory:
@@ -288,7 +288,7 @@ def delete(uri: str | os.PathLike[str]) -> None:
 
 
 def make_dirs(uri: str | os.PathLike[str]) -> None:
-    """Make a folder and its parents; existing is fine."""
+    """Makes a folder and its parents; existing is fine."""
     filesystem, path = resolve(uri)
     filesystem.create_dir(path, recursive=True)
 
@@ -300,7 +300,7 @@ def _make_parent(filesystem: pafs.FileSystem, path: str) -> None:
 
 
 def copy_folder(source: str | os.PathLike[str], target: str | os.PathLike[str]) -> None:
-    """Copy a folder with everything in it, between any two file systems."""
+    """Copies a folder with everything in it, between any two file systems."""
     filesystem, path = resolve(source)
     other, target_path = resolve(target)
     other.create_dir(target_path, recursive=True)
@@ -310,7 +310,7 @@ def copy_folder(source: str | os.PathLike[str], target: str | os.PathLike[str]) 
 def replace_folder(
     source: str | os.PathLike[str], target: str | os.PathLike[str], aside: str | os.PathLike[str] | None = None
 ) -> None:
-    """Rename a finished folder to its final name; a folder already there gives way in the same moment.
+    """Renames a finished folder to its final name; a folder already there gives way in the same moment.
 
     The old folder is set aside first and removed last, so at every moment one of the two is complete.
 

@@ -102,7 +102,7 @@ class Tokens:
 
 @lru_cache(maxsize=1)
 def _keep_tensorflow() -> None:
-    """Once per process."""
+    """Sets TensorFlow up, once per process."""
     import tensorflow  # noqa: F401
 
     from emberline.features.python_worker import keep_out_of_collections, keep_to_own_cores

@@ -63,7 +63,7 @@ def compare(runs: Sequence[str], tracker: Tracker, output: str | None = None) ->
 
 
 def lines(models: Sequence[PageModel], rows: Sequence[MetricRow], settings: dict[str, list[str | None]]) -> list[str]:
-    """The table: a column per model, a star at the best value, then the settings that differ."""
+    """Returns the table: a column per model, a star at the best value, then the settings that differ."""
     cells = [["", *(model.name for model in models)]]
     for row in rows:
         marked = [number(value) + "* "[index not in row.best] for index, value in enumerate(row.values)]

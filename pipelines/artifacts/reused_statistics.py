@@ -30,13 +30,13 @@ class ReusedStatistics:
     folder: str
 
     def place(self, folder: str) -> Statistics:
-        """The statistics, their vocabulary files copied to another folder."""
+        """Returns the statistics, their vocabulary files copied to another folder."""
         return Statistics.from_json(self.features["statistics"], self.folder).copy_vocabularies(folder)
 
 
 @contextmanager
 def open_reused_statistics(tracker: Tracker, uri: str, recipe: Recipe) -> Iterator[ReusedStatistics]:
-    """The statistics of a model, of a training's model, or of a dataset version; they are there for the block.
+    """Yields the statistics of a model, of a training's model, or of a dataset version; they are there for the block.
 
     Args:
         tracker: The registry.

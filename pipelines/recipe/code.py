@@ -43,7 +43,7 @@ def _unwrapped(value: Any) -> Any:
 
 
 def _content(value: Any) -> Any:
-    """Whatever makes a difference to what a call of it does, as far as it can be told, as plain values."""
+    """Returns everything that affects a call of the function, as far as it is known, as plain values."""
     match value:
         case functools.partial():
             return _content(value.func), _content(value.args), _content(value.keywords)

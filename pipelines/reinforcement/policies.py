@@ -29,7 +29,7 @@ class Scores:
 
     @classmethod
     def of(cls, weights: Sequence[NDArray[np.floating]]) -> "Scores":
-        """From the weights of `emberline.models.control.dense`, kernel, bias, kernel, bias."""
+        """Makes scores from the weights of `emberline.models.control.dense`, kernel, bias, kernel, bias."""
         plain = [np.asarray(weight, np.float64) for weight in weights]
         return cls(tuple(zip(plain[0::2], plain[1::2], strict=True)))
 

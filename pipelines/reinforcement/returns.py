@@ -26,5 +26,5 @@ def discounted(rewards: Array, discount: float, *, after: float = 0.0, points: b
 
 
 def standardised(values: Array) -> NDArray[np.float64]:
-    """With mean 0 and deviation 1: half of what was done is made likelier, half less likely."""
+    """Returns the values with mean 0 and deviation 1: half of the actions become likelier, half less likely."""
     return np.asarray((values - values.mean()) / max(float(values.std()), 1e-8))

@@ -98,7 +98,7 @@ def once(uri: str, work: Callable[[], Ended], say: Callable[[str], None]) -> End
 
 
 def read(uri: str) -> Record | None:
-    """What the file says; None if there is none.
+    """Returns what the file says; None if there is none.
 
     Raises:
         BadInputError: if it is no submission's file.

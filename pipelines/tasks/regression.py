@@ -47,7 +47,7 @@ class Regression:
     def of(
         cls, statistics: Statistics | None, loss: OwnLoss | None = None, *, standardized: bool = True
     ) -> "Regression":
-        """With what Spark learned of the label; without statistics, for its names alone.
+        """Makes the task with the statistics of the label; without statistics, for its names alone.
 
         Args:
             statistics: Of the training split.

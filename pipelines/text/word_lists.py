@@ -121,7 +121,7 @@ class CountWords:
 
 
 def pieces(counts: Mapping[str, int], size: int) -> dict[str, int]:
-    """Pieces that byte-pair encoding learns of counted words, and how often the words are cut into each, at least once.
+    """Returns the pieces that byte-pair encoding learns from counted words, and how often each occurs, at least once.
 
     Args:
         counts: Words.

@@ -112,7 +112,7 @@ class TrainingRecord:
                 self.progress.say(f"the model is that of step {event['step']:,}: {shown(event['metrics'])}")
 
     def _take_step(self, event: dict[str, Any]) -> None:
-        """Metrics behind a call, at most one set in a while."""
+        """Logs the metrics of a call, with a minimum interval between two sets."""
         self._step = event["step"]
         if time.monotonic() - self._told >= SECONDS_BETWEEN_STEPS:
             self._told = time.monotonic()
@@ -120,7 +120,7 @@ class TrainingRecord:
             self.run.log_metrics({f"step/{name}": event[name] for name in names}, event["step"])
 
     def _take_usage(self, rank: int, usage: dict[str, float]) -> None:
-        """Each time the chief has told: what it uses, and all ranks together."""
+        """Logs the usage of the chief, and of all ranks together, each time the chief reports."""
         self._usage[rank] = usage
         if rank:
             return

@@ -52,7 +52,7 @@ class Batches(Protocol):
         """
 
     def evaluation(self) -> tf.data.Dataset:
-        """This worker's share of the held-out rows: each of them once over all workers."""
+        """Returns this worker's share of the held-out rows: each of them once over all workers."""
 
     def explain(self, error: tf.errors.OpError) -> None:
         """Looks for a fault of the source behind an error of TensorFlow, and raises it if there is one.

@@ -135,7 +135,7 @@ class OptimizerGroups:
                 replica.merge_call(partial(self._move_if_due, group), args=(mine,))
 
     def _move_if_due(self, group: OptimizerGroup, strategy: tf.distribute.Strategy, gradients: Any) -> None:
-        """For all replicas at once: they meet in Keras's `apply`, which they could not in conditions of their own."""
+        """Updates all replicas at once: they meet in Keras's `apply`, which separate conditions would prevent."""
 
         def move() -> tf.Tensor:
             strategy.extended.call_for_each_replica(group.optimizer.apply, args=(gradients,))

@@ -80,7 +80,7 @@ def penalty(declared: Sequence[Optimizer], groups: Sequence[Sequence[keras.Varia
 
 
 def assign(declared: Sequence[Optimizer], variables: Sequence[keras.Variable]) -> list[list[int]]:
-    """For each optimizer, the positions of the variables it moves.
+    """Returns, for each optimizer, the positions of the variables that it updates.
 
     Raises:
         BadInputError: if a variable belongs to no optimizer, or an optimizer has none.

@@ -97,7 +97,7 @@ class TrainingStep:
         return loss, gradients
 
     def _gradients(self, features: Features, label: tf.Tensor, weight: tf.Tensor | None) -> tuple[tf.Tensor, Gradients]:
-        """This replica's share of the loss and of its gradients, the latter times the loss scale."""
+        """Returns this replica's share of the loss and of its gradients, the latter times the loss scale."""
         parts = self._training.accumulate
         if parts == 1:
             return self._slice(features, label, weight)
@@ -184,7 +184,7 @@ class TrainingStep:
 
     @contextmanager
     def averaged(self) -> Iterator[None]:
-        """The weights are their moving averages inside the block, if the recipe asks for averages."""
+        """Replaces the weights by their moving averages inside the block, if the recipe asks for averages."""
         held = [np.array(tf.convert_to_tensor(weight)) for weight in self.weights] if self._averages else []
         self.finish()
         yield
