@@ -154,7 +154,7 @@ def _follow(
 
 
 def start_stdin_watch() -> threading.Thread:
-    """In the child: ends the process when the worker that started it is gone, so that no orphan trains on."""
+    """Ends the child process when the worker that started it is gone, so that no orphan trains on."""
 
     def watch() -> None:
         sys.stdin.read()

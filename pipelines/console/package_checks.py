@@ -51,7 +51,7 @@ def _packages() -> list[Check]:
 
 
 def _pyspark_intact() -> Check:
-    """`pyspark-client` shares hundreds of files with `pyspark` and breaks it when installed later."""
+    """Checks for `pyspark-client`, which shares hundreds of files with `pyspark` and breaks it when installed later."""
     intruder = _version("pyspark-client")
     return Check(
         "pyspark alone",
@@ -62,7 +62,7 @@ def _pyspark_intact() -> Check:
 
 
 def _setuptools() -> Check:
-    """TensorFlowOnSpark imports `pkg_resources`, which newer setuptools no longer has."""
+    """Checks setuptools: TensorFlowOnSpark imports `pkg_resources`, which newer ones no longer have."""
     found = _version("setuptools")
     good = found is not None and int(found.split(".")[0]) < 81
     return Check(

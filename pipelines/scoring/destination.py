@@ -113,7 +113,7 @@ class Destination:
         (writer.partitionBy(self.partition_by) if self.partition_by else writer).save(uri)
 
     def _partitions(self) -> list[str]:
-        """Names of the folders of all values that came, rejected rows among them."""
+        """Returns the names of the folders of all values, rejected rows among them."""
         found = set()
         for entry in storage.list_files(self._staged, recursive=True):
             path = entry.uri.removeprefix(storage.join(self._staged, "")).lstrip("/").removeprefix(f"{REJECTED}/")

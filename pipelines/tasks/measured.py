@@ -113,7 +113,7 @@ class Measured:
         return found
 
     def _lengths(self) -> list[int]:
-        """Of the sums of each metric, which a worker without held-out rows needs to know: tried with two rows.
+        """Returns the lengths of the sums of each metric, for a worker without held-out rows: tried with two rows.
 
         Raises:
             BadInputError: if the sums of two rows are not those of the one and of the other, added.

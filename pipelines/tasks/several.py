@@ -138,7 +138,7 @@ class Several:
         return found
 
     def _each(self, outputs: "Outputs", label: "tf.Tensor") -> "list[tuple[str, tf.Tensor, tf.Tensor]]":
-        """Of each label: its name, what the network says of it, and the truth."""
+        """Yields, for each label, its name, the network's outputs and the truth."""
         said = self._said(outputs)
         return [(name, said[name], label[:, place]) for place, name in enumerate(self.tasks)]
 

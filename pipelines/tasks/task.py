@@ -115,7 +115,7 @@ class OrdinaryTask(Task, Protocol):
         """Column of the prediction that metrics of a recipe's own are given."""
 
     def row_losses(self, outputs: "Outputs", label: "tf.Tensor") -> "dict[str, tf.Tensor]":
-        """Where the recipe has a loss of its own, that of each held-out row as `ROW_LOSS`, for `tally`."""
+        """Returns the recipe's own loss of each held-out row as `ROW_LOSS`, for `tally`; nothing without one."""
 
 
 @runtime_checkable

@@ -24,7 +24,7 @@ class IrisPetals(Iris):
     )
 
     def best(self, flowers: NDArray[np.float64], species: NDArray[np.int64]) -> dict[str, float]:
-        """Of the species and of the expected width, both given three measures."""
+        """Returns the best scores of the species and of the expected width, both given three measures."""
         probabilities = posterior(flowers[:, :3])
         scores = posterior_scores(probabilities, species)
         missed = probabilities @ MEANS[:, 3] - flowers[:, 3]

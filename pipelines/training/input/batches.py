@@ -145,8 +145,8 @@ class ShardBatches:
                 raise BadInputError(f"A shard cannot be read: {fault}.") from error
 
     def _evaluation_batch(self) -> int:
-        """Of images, and of long rows of many values, no more rows than a training step has, unless they are small:
-        what a network makes of a large one fills the memory.
+        """Returns the rows of an evaluation batch: of large images and long rows no more than in a training step,
+        because their activations fill the memory.
         """
         pixels = sum(prod(self._images[name]) for name in self._columns if name in self._images)
         lengths = self._version.split("eval").lengths

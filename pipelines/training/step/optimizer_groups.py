@@ -61,7 +61,7 @@ class OptimizerGroups:
         self._groups = [OptimizerGroup(*one) for one in zip(training.optimizers, made, groups, strict=True)]
 
     def gradients(self, losses: Mapping[str, tf.Tensor], tape: tf.GradientTape) -> Gradients:
-        """Of each weight, from the loss that its optimizer makes smaller.
+        """Returns the gradient of each weight, from the loss that its optimizer minimises.
 
         Raises:
             BadInputError: if an optimizer has no loss.
@@ -80,7 +80,7 @@ class OptimizerGroups:
     def _gradients_of(
         self, loss: tf.Tensor, moved: Sequence[OptimizerGroup], tape: tf.GradientTape
     ) -> dict[int, tf.Tensor]:
-        """Of the weights of some parts, by position; zeros, which cost nothing, in a step in which none moves."""
+        """Returns the gradients of some parts' weights, by position; zeros in a step in which none is updated."""
         positions = [index for group in moved for index in group.weights]
         weights = [self._weights[index] for index in positions]
 

@@ -131,7 +131,7 @@ class TrainingStep:
         return tf.add_n(list(shares.values())) + penalty, self._groups.gradients(scaled, tape)
 
     def _losses(self, features: Features, label: tf.Tensor) -> Losses:
-        """Of every row; of rows that are mixed, their labels' losses mixed in the same way."""
+        """Returns the loss of every row; of mixed rows, their labels' losses mixed in the same way."""
         training = self._training
         if not training.mix_up:
             return self._judged(self._outputs(features, training=True), label)
