@@ -20,8 +20,9 @@ RECIPES = [
     RecipeTasks(name, data="census", folder=EVERYTHING) for name in ("census_linear", "census_wide_deep", "census_best")
 ]
 
-with DAG("emberline_census_compare", schedule=None, params=PARAMS, tags=["emberline", "census"], doc_md=__doc__,
-         **SETTINGS):  # fmt: skip
+with DAG(
+    "emberline_census_compare", schedule=None, params=PARAMS, tags=["emberline", "census"], doc_md=__doc__, **SETTINGS
+):
     together = compare(RECIPES)
     for recipe in RECIPES:
         with TaskGroup(recipe.recipe):

@@ -21,8 +21,14 @@ from recipe_tasks import MODEL, PARAMS, SETTINGS, RecipeTasks
 
 RECIPE = RecipeTasks("census_wide_deep", data="census")
 
-with DAG("emberline_census_wide_deep_drift", params=PARAMS | {"model": MODEL}, tags=["emberline", "census"],
-         schedule=PartitionedAssetTimetable(assets=day("census")), doc_md=__doc__, **SETTINGS):  # fmt: skip
+with DAG(
+    "emberline_census_wide_deep_drift",
+    params=PARAMS | {"model": MODEL},
+    tags=["emberline", "census"],
+    schedule=PartitionedAssetTimetable(assets=day("census")),
+    doc_md=__doc__,
+    **SETTINGS,
+):
     (
         RECIPE.champion_known()
         >> RECIPE.drift()

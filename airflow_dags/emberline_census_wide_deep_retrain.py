@@ -19,6 +19,12 @@ from recipe_tasks import EVERYTHING, PARAMS, SETTINGS, RecipeTasks
 
 RECIPE = RecipeTasks("census_wide_deep", data="census", folder=EVERYTHING)
 
-with DAG("emberline_census_wide_deep_retrain", schedule="@monthly", params=PARAMS, tags=["emberline", "census"],
-         doc_md=__doc__, **SETTINGS):  # fmt: skip
+with DAG(
+    "emberline_census_wide_deep_retrain",
+    schedule="@monthly",
+    params=PARAMS,
+    tags=["emberline", "census"],
+    doc_md=__doc__,
+    **SETTINGS,
+):
     chain(RECIPE.etl(), RECIPE.train(), RECIPE.evaluate(), RECIPE.promote(), RECIPE.champion())

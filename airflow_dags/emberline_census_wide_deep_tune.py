@@ -20,6 +20,12 @@ from recipe_tasks import EVERYTHING, PARAMS, SETTINGS, RecipeTasks
 RECIPE = RecipeTasks("census_wide_deep", data="census", folder=EVERYTHING)
 SEARCH = {"trials": Param(20, type="integer", minimum=1), "parallel": Param(1, type="integer", minimum=1)}
 
-with DAG("emberline_census_wide_deep_tune", schedule="@weekly", params=PARAMS | SEARCH, tags=["emberline", "census"],
-         doc_md=__doc__, **SETTINGS):  # fmt: skip
+with DAG(
+    "emberline_census_wide_deep_tune",
+    schedule="@weekly",
+    params=PARAMS | SEARCH,
+    tags=["emberline", "census"],
+    doc_md=__doc__,
+    **SETTINGS,
+):
     RECIPE.etl() >> RECIPE.tune("--trials", "{{ params.trials }}", "--parallel", "{{ params.parallel }}")

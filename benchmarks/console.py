@@ -47,9 +47,13 @@ def answered(root: Path, module: str, command: str) -> float:
     """Seconds of one command in a process of its own, run in the folder of its checkout."""
     start = time.perf_counter()
     subprocess.run(
-        [sys.executable, "-m", module, command], cwd=root, env=os.environ | {"PYTHONPATH": str(root)},
-        capture_output=True, check=True, timeout=TIMEOUT_SECONDS,
-    )  # fmt: skip
+        [sys.executable, "-m", module, command],
+        cwd=root,
+        env=os.environ | {"PYTHONPATH": str(root)},
+        capture_output=True,
+        check=True,
+        timeout=TIMEOUT_SECONDS,
+    )
     return time.perf_counter() - start
 
 

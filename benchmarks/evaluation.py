@@ -57,10 +57,14 @@ def main() -> None:
     os.environ["PYSPARK_PYTHON"] = sys.executable
     rows, alone, repeats = (500_000, 2_000_000, 1) if given.quick else (given.rows, given.alone, given.repeats)
     spark = (
-        SparkSession.builder.master("local[2]").config("spark.ui.enabled", "false").config("spark.driver.memory", "4g")
-        .config("spark.driver.maxResultSize", "8m").config("spark.sql.shuffle.partitions", "8")
-        .config("spark.ui.showConsoleProgress", "false").getOrCreate()
-    )  # fmt: skip
+        SparkSession.builder.master("local[2]")
+        .config("spark.ui.enabled", "false")
+        .config("spark.driver.memory", "4g")
+        .config("spark.driver.maxResultSize", "8m")
+        .config("spark.sql.shuffle.partitions", "8")
+        .config("spark.ui.showConsoleProgress", "false")
+        .getOrCreate()
+    )
     spark.sparkContext.setLogLevel("ERROR")
     with tempfile.TemporaryDirectory() as folder:
         frame = scored_rows(spark, folder, rows)
@@ -78,11 +82,17 @@ def main() -> None:
         before = megabytes()
         large = scored_rows(spark, folder, alone)
         took = seconds(lambda: binary_metrics(large, "label", "score"))
-        print(f"{alone:,} rows alone: {took:.0f} s, {alone / took:,.0f} rows/s; the driver's Python grew from "
-              f"{before:,.0f} to {megabytes():,.0f} MB", file=sys.stderr)  # fmt: skip
+        print(
+            f"{alone:,} rows alone: {took:.0f} s, {alone / took:,.0f} rows/s; the driver's Python grew from "
+            f"{before:,.0f} to {megabytes():,.0f} MB",
+            file=sys.stderr,
+        )
     spark.stop()
-    print_json("evaluation", {key: found.ratios for key, found in comparisons.items()},
-               alone={"rows": alone, "seconds": round(took, 1)})  # fmt: skip
+    print_json(
+        "evaluation",
+        {key: found.ratios for key, found in comparisons.items()},
+        alone={"rows": alone, "seconds": round(took, 1)},
+    )
 
 
 if __name__ == "__main__":

@@ -160,8 +160,10 @@ def main() -> None:
             flush=True,
         )
     per_column = [(one.worker_peak_mib - one.worker_idle_mib) / one.columns for one in found]
-    ratios = {f"memory_follows_width_{one.columns}": [per_column[0] / mine]
-              for one, mine in zip(found, per_column, strict=True)}  # fmt: skip
+    ratios = {
+        f"memory_follows_width_{one.columns}": [per_column[0] / mine]
+        for one, mine in zip(found, per_column, strict=True)
+    }
     print_json("memory", ratios, widths=[asdict(one) for one in found])
 
 

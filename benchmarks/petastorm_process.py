@@ -51,9 +51,13 @@ class Petastorm:
     def __init__(self) -> None:
         environment_variables = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
         self._process = subprocess.Popen(
-            [environment(), "-W", "ignore", __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-            stderr=subprocess.DEVNULL, env=environment_variables,
-        )  # fmt: skip
+            [environment(), "-W", "ignore", __file__],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            stderr=subprocess.DEVNULL,
+            env=environment_variables,
+        )
 
     def read(self, folder: str, batch: int, pool: str) -> tuple[float, int]:
         """Reads every batch of a shuffled epoch; seconds, and rows seen.
@@ -99,9 +103,13 @@ def _serve() -> None:
         command: dict[str, Any] = json.loads(line)
         start = time.perf_counter()
         with make_batch_reader(
-            f"file://{command['folder']}", reader_pool_type=command["pool"], workers_count=2,
-            shuffle_row_groups=True, shuffle_rows=True, seed=1,
-        ) as reader:  # fmt: skip
+            f"file://{command['folder']}",
+            reader_pool_type=command["pool"],
+            workers_count=2,
+            shuffle_row_groups=True,
+            shuffle_rows=True,
+            seed=1,
+        ) as reader:
             dataset = make_petastorm_dataset(reader).map(lambda columns: columns._asdict())
             batches = dataset.rebatch(command["batch"], drop_remainder=True).prefetch(tf.data.AUTOTUNE)
             # Taken inside TensorFlow, as a training step would.

@@ -135,9 +135,12 @@ def against_bicubic(version: DatasetVersion, scores: str) -> dict[str, float]:
     ours, bicubic = float(scored(scores, "psnr").mean()), float(tf.reduce_mean(tf.image.psnr(large, truth, 1.0)))
     similar = float(tf.reduce_mean(tf.image.ssim(large, tf.constant(truth), 1.0)))
     return {
-        "psnr": ours, "bicubic": bicubic, "ssim": float(scored(scores, "ssim").mean()), "bicubic_ssim": similar,
+        "psnr": ours,
+        "bicubic": bicubic,
+        "ssim": float(scored(scores, "ssim").mean()),
+        "bicubic_ssim": similar,
         "bicubic_error_ratio": float(10 ** ((ours - bicubic) / 10)),
-    }  # fmt: skip
+    }
 
 
 AGAINST = {

@@ -73,10 +73,16 @@ class Piece:
 def shard_set(shards: int) -> ShardSet:
     rows, size = BLOCKS_PER_SHARD * ROWS_PER_BLOCK, ROWS_PER_BLOCK * 320
     made = (
-        Shard(f"part-{index:05d}-of-{shards:05d}.tfrecord", rows, BLOCKS_PER_SHARD, size * BLOCKS_PER_SHARD, index,
-              ((BLOCKS_PER_SHARD, size),))
+        Shard(
+            f"part-{index:05d}-of-{shards:05d}.tfrecord",
+            rows,
+            BLOCKS_PER_SHARD,
+            size * BLOCKS_PER_SHARD,
+            index,
+            ((BLOCKS_PER_SHARD, size),),
+        )
         for index in range(shards)
-    )  # fmt: skip
+    )
     return ShardSet(STORED, "block", None, ROWS_PER_BLOCK, tuple(made))
 
 
@@ -104,9 +110,12 @@ def write_manifest(folder: Path, shards: int) -> Callable[[], Any]:
     def work() -> None:
         splits = {"train": found.to_json()}
         manifest = {
-            "format": FORMAT, "digest": content_digest(features, splits), "code_version": code_version(),
-            "source": {"uri": "none", "synthetic": None}, "splits": splits,
-        }  # fmt: skip
+            "format": FORMAT,
+            "digest": content_digest(features, splits),
+            "code_version": code_version(),
+            "source": {"uri": "none", "synthetic": None},
+            "splits": splits,
+        }
         storage.write_bytes_atomic(f"{folder}/{FEATURES}", json.dumps(features).encode())
         storage.write_bytes_atomic(f"{folder}/{MANIFEST}", json.dumps(manifest, indent=2).encode())
         storage.write_bytes_atomic(f"{folder}/{SUCCESS}", b"")
@@ -206,8 +215,11 @@ def tasks_of_empty_work(partitions: int) -> list[GroupMetrics]:
     with session("scale", "local[2]") as spark, tempfile.TemporaryDirectory() as scratch:
         for number, size in enumerate((16, partitions // 4, partitions)):  # the first starts Python
             rows = spark.range(8 * size).selectExpr("double(id) amount", "0f label", "string(id) row")
-            job = EmptyWork(RowTransform(SCHEMA, COLUMNS, STATISTICS, STORED), Preparation(shards=size),
-                            str(Path(scratch) / str(number)))  # fmt: skip
+            job = EmptyWork(
+                RowTransform(SCHEMA, COLUMNS, STATISTICS, STORED),
+                Preparation(shards=size),
+                str(Path(scratch) / str(number)),
+            )
             tracemalloc.start()
             took = seconds(partial(write_split, rows, job))
             _, peak = tracemalloc.get_traced_memory()

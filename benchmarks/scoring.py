@@ -48,9 +48,12 @@ class Job:
     """
 
     def __init__(self, spark: SparkSession, folder: Path, kind: Kind, quick: bool) -> None:
-        self._spark, self._schema = spark, kind.schema
-        self._folder, self._out = folder, str(folder / "out")
-        self._all, self._few = str(folder / "all"), str(folder / "few")
+        self._spark = spark
+        self._schema = kind.schema
+        self._folder = folder
+        self._out = str(folder / "out")
+        self._all = str(folder / "all")
+        self._few = str(folder / "few")
         self._fields = [field.name for field in kind.schema.fields]
         rows = kind.rows[quick]
         kind.write(folder / "all", rows)
@@ -190,8 +193,10 @@ def measure(quick: bool, only: str) -> None:
     for name, speed in bounds.items():
         mine = max(statistics.median(found[key].ours) for key in found if key.startswith(name))
         theirs = statistics.median(found[f"{name}_vs_spark_udf"].theirs)
-        print(f"{name}, bound: {speed:,.0f} rows/s by the SavedModel on ready tensors, one process on all cores, "
-              f"{speed / theirs:.1f} times spark_udf; ours is {mine / speed:.0%} of it")  # fmt: skip
+        print(
+            f"{name}, bound: {speed:,.0f} rows/s by the SavedModel on ready tensors, one process on all cores, "
+            f"{speed / theirs:.1f} times spark_udf; ours is {mine / speed:.0%} of it"
+        )
     rounded = {name: round(speed) for name, speed in bounds.items()}
     print_json("scoring", {key: comparison.ratios for key, comparison in found.items()}, bounds=rounded)
 

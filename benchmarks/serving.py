@@ -147,9 +147,10 @@ def main() -> None:
         saved = f"{done['training'].removeprefix('file://')}/model"
         with served(model, store) as ours, served(careless(store), store) as floor:
             sides = {
-                "mlflow models serve": over_http(ours), "its server alone": over_http(floor),
+                "mlflow models serve": over_http(ours),
+                "its server alone": over_http(floor),
                 "the graph, in process": in_process(saved),
-            }  # fmt: skip
+            }
             said, known = (sides[name](messages[0])["score"] for name in list(sides)[::2])
             if abs(said - known) > 1e-4:
                 raise RuntimeError(f"Over HTTP the score is {said}, in this process {known}.")

@@ -78,9 +78,10 @@ def ours(spark: SparkSession, folder: str, name: str) -> Timeline:
     recipe = load_recipe("iris_dnn", OVERRIDES)
     seen: Timeline = {}
     steps = {
-        "ready": "workers started, TensorFlow imported", "start": "strategy and network built",
+        "ready": "workers started, TensorFlow imported",
+        "start": "strategy and network built",
         "progress": "first step",
-    }  # fmt: skip
+    }
 
     def hear(rank: int, event: dict[str, Any]) -> None:
         if event["event"] in steps and (event["event"] != "progress" or event["step"] == 1):
@@ -100,9 +101,14 @@ def theirs(spark: SparkSession, folder: str, name: str) -> Timeline:
     os.makedirs(times)
     began = time.time()
     cluster = TFCluster.run(
-        spark.sparkContext, _node, {"dataset": f"{folder}/dataset", "times": times}, num_executors=2, num_ps=0,
-        input_mode=TFCluster.InputMode.TENSORFLOW, master_node="chief",
-    )  # fmt: skip
+        spark.sparkContext,
+        _node,
+        {"dataset": f"{folder}/dataset", "times": times},
+        num_executors=2,
+        num_ps=0,
+        input_mode=TFCluster.InputMode.TENSORFLOW,
+        master_node="chief",
+    )
     cluster.shutdown()
     nodes = [json.loads(path.read_text()) for path in Path(times).iterdir()]
     return {event: max(node[event] for node in nodes) - began for event in nodes[0]}

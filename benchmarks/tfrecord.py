@@ -69,9 +69,11 @@ class Codec:
         from emberline.features.tfrecord.codec.example import ExampleDecoder, ExampleEncoder, serialize_examples
         from emberline.features.tfrecord.codec.framing import Records
 
-        self.rows, self.opponent = data.num_rows, opponent
+        self.rows = data.num_rows
+        self.opponent = opponent
         self.batches = [data.slice(start, _BATCH) for start in range(0, data.num_rows, _BATCH)]
-        self.encoder, self.decoder = ExampleEncoder(data.schema), ExampleDecoder(data.schema)
+        self.encoder = ExampleEncoder(data.schema)
+        self.decoder = ExampleDecoder(data.schema)
         self.records = [Records.of(serialize_examples(batch)) for batch in self.batches]
         self.encode_path, self.decode_path = (os.path.join(folder, f"{name}.{way}") for way in ("encode", "decode"))
         _write_arrow(self.encode_path, [_as_lists(batch) for batch in self.batches])
@@ -222,11 +224,13 @@ def measure_input(quick: bool) -> dict[str, Comparison]:
             data = everything.slice(0, rows if layout == "block" else rows // 10)
             shards = [
                 write_shard(
-                    os.path.join(base, shard_name(n, files)), [data.slice(n * len(data) // files, len(data) // files)],
-                    schema=data.schema, layout=layout,
+                    os.path.join(base, shard_name(n, files)),
+                    [data.slice(n * len(data) // files, len(data) // files)],
+                    schema=data.schema,
+                    layout=layout,
                 )
                 for n in range(files)
-            ]  # fmt: skip
+            ]
             sets[layout] = base, ShardSet(data.schema, layout, None, 1000, tuple(shards))
 
         def count(dataset: Any) -> int:

@@ -83,7 +83,9 @@ class Rows:
     def __init__(
         self, epoch: Callable[[int], tf.data.Dataset], steps: int, held_out: tf.data.Dataset, at_end: Callable[[], None]
     ) -> None:
-        self._epoch, self._held_out, self._at_end = epoch, held_out, at_end
+        self._epoch = epoch
+        self._held_out = held_out
+        self._at_end = at_end
         self.steps_per_epoch = steps
 
     repeatable = False

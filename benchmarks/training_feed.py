@@ -37,17 +37,23 @@ FEATURES = {
     "statistics": {"rows": 1, "classes": [], "fields": {}},
 }
 SHARDS = {  # held-out rows, which nobody reads here
-    "layout": "block", "codec": "none", "rows_per_block": BATCH, "schema": [],
+    "layout": "block",
+    "codec": "none",
+    "rows_per_block": BATCH,
+    "schema": [],
     "shards": [{"path": "", "rows": BATCH, "records": 1, "bytes": 0, "crc32c": 0, "blocks": [[1, 0]]}],
-}  # fmt: skip
+}
 COLUMNS = (
     *(Numeric(name, default=0.0) for name in NUMBERS),
     *(Embedding(HashBucket(name, 1000), 4) for name in TEXTS),
 )
 RECIPE = Recipe(
-    "benchmark", "", "none", dnn.Config(COLUMNS),
+    "benchmark",
+    "",
+    "none",
+    dnn.Config(COLUMNS),
     Training((Optimizer("sgd", 0.1),), epochs=1, global_batch=BATCH, workers=1, input="spark"),
-)  # fmt: skip
+)
 
 
 def compare_feeds(quick: bool) -> Comparison:
@@ -131,9 +137,14 @@ def _consume(pipe: Any) -> None:
     pipe.send("ready")
     while secret := pipe.recv():
         batches = FedBatches(
-            RECIPE, version, worker=0, host="127.0.0.1", secret=secret, report=pipe.send,
+            RECIPE,
+            version,
+            worker=0,
+            host="127.0.0.1",
+            secret=secret,
+            report=pipe.send,
             sum_over_workers=lambda values: values,
-        )  # fmt: skip
+        )
         iterator = iter(batches.training(Position()))
         while count := batches.steps_ahead(Position(), 50):
             steps(iterator, tf.constant(count))
@@ -144,9 +155,14 @@ def start_row_feed(spark: SparkSession) -> Any:
     from tensorflowonspark import TFCluster
 
     return TFCluster.run(
-        spark.sparkContext, _take_rows, {}, num_executors=1, num_ps=0, input_mode=TFCluster.InputMode.SPARK,
+        spark.sparkContext,
+        _take_rows,
+        {},
+        num_executors=1,
+        num_ps=0,
+        input_mode=TFCluster.InputMode.SPARK,
         master_node="chief",
-    )  # fmt: skip
+    )
 
 
 def _take_rows(_: Any, context: Any) -> None:

@@ -61,12 +61,16 @@ def compare_tabular(quick: bool) -> dict[str, Comparison]:
         names = [column.name for column in stored(recipe.model.columns)]
         shards = ShardBatches(
             version, names, global_batch=training.global_batch, worker=0, workers=1, seed=training.seed
-        )  # fmt: skip
+        )
         return _compare(
-            recipe, version, lambda number: shards.training(Position(epoch=number)), shards.steps_per_epoch,
-            keras.losses.BinaryCrossentropy(from_logits=True), lambda: keras.optimizers.Adagrad(0.05),
+            recipe,
+            version,
+            lambda number: shards.training(Position(epoch=number)),
+            shards.steps_per_epoch,
+            keras.losses.BinaryCrossentropy(from_logits=True),
+            lambda: keras.optimizers.Adagrad(0.05),
             5 if quick else 9,
-        )  # fmt: skip
+        )
 
 
 def _compare(
@@ -106,8 +110,13 @@ def _compare(
     with tempfile.TemporaryDirectory() as output:
         held_out = epoch(0).take(1)
         loop = Loop(
-            dataclasses.replace(recipe, training=training), version, output, tf.distribute.get_strategy(), 0,
-            lambda _: None, Rows(start, steps, held_out, end),
-        )  # fmt: skip
+            dataclasses.replace(recipe, training=training),
+            version,
+            output,
+            tf.distribute.get_strategy(),
+            0,
+            lambda _: None,
+            Rows(start, steps, held_out, end),
+        )
         loop.run()
     return found

@@ -45,9 +45,13 @@ def main() -> None:
             for name in names:
                 for form in FORMS:
                     overrides = size | {
-                        "model.image.stored_as": form, "model.width": WIDTHS[name], "training.workers": "1",
-                        "training.global_batch": "16", "training.epochs": "2", "training.tensorboard": "false",
-                    }  # fmt: skip
+                        "model.image.stored_as": form,
+                        "model.width": WIDTHS[name],
+                        "training.workers": "1",
+                        "training.global_batch": "16",
+                        "training.epochs": "2",
+                        "training.tensorboard": "false",
+                    }
                     recipe, output = load_recipe(RECIPE, overrides), f"{folder}/{name}-{form}-{turn}"
                     trained = train(spark, recipe, f"{folder}/{form}", output, tracker)
                     found.setdefault((name, form), []).append(trained.metrics)
@@ -60,8 +64,9 @@ def main() -> None:
             a["examples_per_second"] / b["examples_per_second"]
             for a, b in zip(found[name, form], found[name, "pixels"], strict=True)
         ]
-        for name in names for form in FORMS[1:]
-    }  # fmt: skip
+        for name in names
+        for form in FORMS[1:]
+    }
     waits = {f"{name}, {form}": [run["input_wait"] for run in runs] for (name, form), runs in found.items()}
     print_json("training_images", ratios, input_wait=waits)
 

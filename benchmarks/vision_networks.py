@@ -107,9 +107,11 @@ def _version(column: Image) -> DatasetVersion:
     label = Label("kind", tuple((str(number),) for number in range(CLASSES)))
     schema = sized((column,), Schema((Field(column.name, "image"),), label, "row"))
     features = {
-        "schema": schema.to_json(), "columns": [describe(column)], "cardinalities": {},
+        "schema": schema.to_json(),
+        "columns": [describe(column)],
+        "cardinalities": {},
         "statistics": Statistics(1, (1,) * CLASSES).to_json(),
-    }  # fmt: skip
+    }
     return DatasetVersion("memory", {"splits": {}}, features)
 
 

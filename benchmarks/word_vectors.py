@@ -50,9 +50,11 @@ def write_text(folder: Path, words: int) -> list[list[str]]:
 def ours(spark: Any, dataset: str, words: int, workers: int) -> float:
     """Words a second of the second epoch: the first traces."""
     overrides = {
-        "training.epochs": "2", "training.workers": str(workers), "training.tensorboard": "false",
+        "training.epochs": "2",
+        "training.workers": str(workers),
+        "training.tensorboard": "false",
         "training.checkpoint_every": "9 epochs",
-    }  # fmt: skip
+    }
     speeds: list[float] = []
 
     def hear(rank: int, event: dict[str, Any]) -> None:
@@ -71,9 +73,8 @@ def gensim(lines: list[list[str]], workers: int) -> float:
     from gensim.models import Word2Vec
 
     model = Word2Vec(
-        vector_size=DIMENSION, window=WINDOW, sg=1, sample=THRESHOLD, min_count=LEAST,
-        workers=workers, seed=1,
-    )  # fmt: skip
+        vector_size=DIMENSION, window=WINDOW, sg=1, sample=THRESHOLD, min_count=LEAST, workers=workers, seed=1
+    )
     model.build_vocab(lines)
     words = len(lines) * LINE
     began = time.perf_counter()
@@ -88,9 +89,15 @@ def spark_ml(spark: Any, frame: Any, words: int, workers: int) -> float:
     def fit(iterations: int) -> float:
         began = time.perf_counter()
         Word2Vec(
-            vectorSize=DIMENSION, windowSize=WINDOW, minCount=LEAST, numPartitions=workers, maxIter=iterations, seed=1,
-            inputCol="words", outputCol="vector",
-        ).fit(frame)  # fmt: skip
+            vectorSize=DIMENSION,
+            windowSize=WINDOW,
+            minCount=LEAST,
+            numPartitions=workers,
+            maxIter=iterations,
+            seed=1,
+            inputCol="words",
+            outputCol="vector",
+        ).fit(frame)
         return time.perf_counter() - began
 
     one = fit(1)
@@ -129,8 +136,10 @@ def main() -> None:
         f"{workers}_vs_{name.replace(' ', '_').lower()}": [
             a / b for a, b in zip(found[f"ours, {workers}"], found[f"{name}, {workers}"], strict=True)
         ]
-        for workers in (1, 2) for name in sides if name != "ours"
-    }  # fmt: skip
+        for workers in (1, 2)
+        for name in sides
+        if name != "ours"
+    }
     ratios["two_vs_one"] = [a / b for a, b in zip(found["ours, 2"], found["ours, 1"], strict=True)]
     print_json("word_vectors", ratios)
 

@@ -19,9 +19,11 @@ def parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--output", required=True, type=arguments.location, metavar="URI", help="the folder to write")
     parser.add_argument(
-        "--dataset", type=arguments.location, metavar="URI",
+        "--dataset",
+        type=arguments.location,
+        metavar="URI",
         help="dataset version that the model was trained on, to quantize and judge; without it no TensorFlow Lite",
-    )  # fmt: skip
+    )
     arguments.add_overwrite(parser, "a folder")
     arguments.add_tracking(parser)
     return parser

@@ -34,9 +34,14 @@ def main(argv: list[str] | None = None) -> int:
         from emberline.pipelines.tracking import Tracker
 
         return generate(
-            Tracker(tracking_uri(given.tracking_uri)), given.model, given.begin, given.words,
-            temperature=given.temperature, top_k=given.top_k, seed=given.seed,
-        )  # fmt: skip
+            Tracker(tracking_uri(given.tracking_uri)),
+            given.model,
+            given.begin,
+            given.words,
+            temperature=given.temperature,
+            top_k=given.top_k,
+            seed=given.seed,
+        )
 
     return conclude("generate", work)
 

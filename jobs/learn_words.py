@@ -12,15 +12,19 @@ def parser() -> argparse.ArgumentParser:
     from emberline.pipelines.runtime import arguments
 
     parser = argparse.ArgumentParser(
-        prog="learn-words", description=__doc__, allow_abbrev=False,
+        prog="learn-words",
+        description=__doc__,
+        allow_abbrev=False,
         formatter_class=argparse.RawDescriptionHelpFormatter,
-    )  # fmt: skip
+    )
     parser.add_argument("--input", required=True, type=arguments.location, metavar="URI", help="text files")
     parser.add_argument("--output", required=True, type=arguments.location, metavar="FILE", help="replaced if there")
     parser.add_argument(
-        "--by", choices=["space", "jieba", "bpe"], default="space",
+        "--by",
+        choices=["space", "jieba", "bpe"],
+        default="space",
         help="words between blanks, Chinese words, or byte-pair pieces of words (default: %(default)s)",
-    )  # fmt: skip
+    )
     parser.add_argument("--size", type=int, default=0, metavar="N", help="at most N words; 0 for all")
     parser.add_argument("--minimum-count", type=int, default=1, metavar="N", help="words seen N times or more")
     arguments.add_master(parser)

@@ -14,10 +14,11 @@ def parser() -> argparse.ArgumentParser:
         prog="lineage", description=__doc__, allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument(
-        "what", metavar="WHAT",
+        "what",
+        metavar="WHAT",
         help="models:/NAME/VERSION or models:/NAME@ALIAS, a run's id, the digest or URI of a dataset version, or the "
         "URI of raw data or predictions, as the steps were given it",
-    )  # fmt: skip
+    )
     arguments.add_tracking(parser)
     return parser
 

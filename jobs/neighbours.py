@@ -14,9 +14,12 @@ def parser() -> argparse.ArgumentParser:
         prog="neighbours", description=__doc__, allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument(
-        "--vectors", required=True, type=arguments.location, metavar="URI",
+        "--vectors",
+        required=True,
+        type=arguments.location,
+        metavar="URI",
         help="the .parquet file in the folder vectors of a word2vec model",
-    )  # fmt: skip
+    )
     parser.add_argument("--words", nargs="+", default=[], metavar="WORD", help="words whose neighbours are told")
     parser.add_argument(
         "--analogies",

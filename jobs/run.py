@@ -16,9 +16,12 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument("pipeline", metavar="NAME", help="recipe to run; `emberline list` shows all")
     parser.add_argument("--input", type=arguments.location, metavar="URI", help="raw files; default: synthetic data")
     parser.add_argument(
-        "--workspace", type=arguments.location, default=arguments.location(arguments.WORKSPACE), metavar="URI",
+        "--workspace",
+        type=arguments.location,
+        default=arguments.location(arguments.WORKSPACE),
+        metavar="URI",
         help="folder for datasets, trainings, predictions and the embedded MLflow store (default: %(default)s)",
-    )  # fmt: skip
+    )
     arguments.add_overrides(parser)
     arguments.add_tracking(parser)
     arguments.add_master(parser)

@@ -15,9 +15,11 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument("--dataset", required=True, type=arguments.location, metavar="URI", help="dataset version")
     parser.add_argument("--output", required=True, type=arguments.location, metavar="URI", help="the training's folder")
     parser.add_argument(
-        "--warm-start", type=arguments.location, metavar="URI",
+        "--warm-start",
+        type=arguments.location,
+        metavar="URI",
         help="model (models:/NAME@alias, runs:/ID/model) or finished training whose weights it starts from",
-    )  # fmt: skip
+    )
     arguments.add_overwrite(parser, "a training")
     arguments.add_pipeline_run(parser)
     arguments.add_master(parser)

@@ -16,10 +16,13 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument("--dataset", required=True, type=arguments.location, metavar="URI", help="dataset version")
     parser.add_argument("--output", required=True, type=arguments.location, metavar="URI", help="the search's folder")
     parser.add_argument(
-        "--space", action="append", default=[], metavar="AXIS",
+        "--space",
+        action="append",
+        default=[],
+        metavar="AXIS",
         help="what may change, instead of the recipe's own space: FIELD=LOW..HIGH, 'FIELD=LOW..HIGH log' or "
         "'FIELD=A|B|C'; may be repeated",
-    )  # fmt: skip
+    )
     parser.add_argument("--trials", type=int, default=20, metavar="N", help="trainings in all (default: %(default)s)")
     parser.add_argument(
         "--parallel", type=int, default=1, metavar="N",

@@ -11,9 +11,11 @@ def parser() -> argparse.ArgumentParser:
     from emberline.pipelines.runtime import arguments
 
     parser = argparse.ArgumentParser(
-        prog="upload-tracking", description=__doc__, allow_abbrev=False,
+        prog="upload-tracking",
+        description=__doc__,
+        allow_abbrev=False,
         formatter_class=argparse.RawDescriptionHelpFormatter,
-    )  # fmt: skip
+    )
     parser.add_argument(
         "folder", type=arguments.location, metavar="URI", help="a training's folder, or another step's output"
     )

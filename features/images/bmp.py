@@ -40,10 +40,12 @@ def decode_bmp(content: tf.Tensor) -> tf.Tensor:
     begin = number(content, 10, 4)
     complete = tf.debugging.Assert(
         (begin > 0)
-        & (tf.cast(begin, tf.int64) + tf.cast(stride, tf.int64) * tf.cast(height, tf.int64)
-           <= tf.cast(tf.strings.length(content), tf.int64)),
+        & (
+            tf.cast(begin, tf.int64) + tf.cast(stride, tf.int64) * tf.cast(height, tf.int64)
+            <= tf.cast(tf.strings.length(content), tf.int64)
+        ),
         ["a BMP breaks off"],
-    )  # fmt: skip
+    )
     with tf.control_dependencies([complete]):
         data = tf.io.decode_raw(tf.strings.substr(content, begin, stride * height), tf.uint8)
     rows = tf.reshape(data, [height, stride])

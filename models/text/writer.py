@@ -171,8 +171,12 @@ class Writer(keras.layers.Layer):
             return (place < self.longest) & ~tf.reduce_all(ended)
 
         start = (
-            tf.constant(0), written, tf.tile(before[tf.newaxis], [batch, 1]), tf.zeros([batch, beams], tf.bool), *flat,
-        )  # fmt: skip
+            tf.constant(0),
+            written,
+            tf.tile(before[tf.newaxis], [batch, 1]),
+            tf.zeros([batch, beams], tf.bool),
+            *flat,
+        )
         invariants = tuple(tf.TensorShape([None, *part.shape[1:]]) if part.shape.rank else part.shape for part in start)
         _, written, scores, *_ = tf.while_loop(unfinished, go_on, start, shape_invariants=invariants)
         lengths = tf.cast(tf.reduce_sum(tf.cast(written != self.end, tf.int32), axis=2), tf.float32)
@@ -186,9 +190,7 @@ class Writer(keras.layers.Layer):
     def compute_output_spec(self, about: Any, target: Any, training: bool = False) -> tuple[Any, Any, Any]:
         """Three tensors; ids are integers."""
         one, other, ids = self.compute_output_shape(about.shape, target.shape)
-        return (
-            keras.KerasTensor(one, "float32"), keras.KerasTensor(other, "float32"), keras.KerasTensor(ids, "int64"),
-        )  # fmt: skip
+        return (keras.KerasTensor(one, "float32"), keras.KerasTensor(other, "float32"), keras.KerasTensor(ids, "int64"))
 
 
 def network_outputs(

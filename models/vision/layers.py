@@ -26,7 +26,10 @@ class LocalResponseNormalization(keras.layers.Layer):
         self, radius: int = 4, bias: float = 1.0, alpha: float = 0.001 / 9, beta: float = 0.75, **kwargs: Any
     ) -> None:
         super().__init__(**kwargs)
-        self.radius, self.bias, self.alpha, self.beta = radius, bias, alpha, beta
+        self.radius = radius
+        self.bias = bias
+        self.alpha = alpha
+        self.beta = beta
 
     def call(self, inputs: keras.KerasTensor) -> keras.KerasTensor:
         import tensorflow as tf
@@ -55,7 +58,8 @@ class RandomFourierFeatures(keras.layers.Layer):
 
     def __init__(self, dimensions: int, deviation: float, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.dimensions, self.deviation = dimensions, deviation
+        self.dimensions = dimensions
+        self.deviation = deviation
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         directions = keras.initializers.RandomNormal(stddev=1 / self.deviation)
@@ -91,7 +95,9 @@ class Sparse(keras.layers.Layer):
 
     def __init__(self, target: float, weight: float, l1: float = 0.0, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.target, self.weight, self.l1 = target, weight, l1
+        self.target = target
+        self.weight = weight
+        self.l1 = l1
 
     def call(self, values: keras.KerasTensor) -> keras.KerasTensor:
         if self.l1:
@@ -123,7 +129,8 @@ class Noise(keras.layers.Layer):
 
     def __init__(self, width: int, uniform: bool = False, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.width, self.uniform = width, uniform
+        self.width = width
+        self.uniform = uniform
         self.seed_generator = keras.random.SeedGenerator()
 
     def call(self, rows: keras.KerasTensor, training: bool = False) -> keras.KerasTensor:

@@ -62,9 +62,11 @@ def _gpus() -> Check:
     code = "import tensorflow as tf; print(len(tf.config.list_physical_devices('GPU')))"
     usable = int((_said([sys.executable, "-c", code]) or "0").splitlines()[-1])
     return Check(
-        "gpu", usable >= len(listed), f"{', '.join(listed) or 'none'}; TensorFlow finds {usable}",
+        "gpu",
+        usable >= len(listed),
+        f"{', '.join(listed) or 'none'}; TensorFlow finds {usable}",
         "TensorFlow lacks CUDA libraries for them: install 'tensorflow[and-cuda]' of the same version.",
-    )  # fmt: skip
+    )
 
 
 def _said(command: list[str]) -> str:

@@ -109,16 +109,19 @@ def rank(
     steps = steps.persist(StorageLevel.DISK_ONLY)
     try:
         pieces = steps.groupBy("range", GROUP).agg(
-            F.sum("positives").alias("hits"), F.sum("negatives").alias("alarms"),
-            F.max("score").alias("highest"), F.min("score").alias("lowest"),
-        )  # fmt: skip
+            F.sum("positives").alias("hits"),
+            F.sum("negatives").alias("alarms"),
+            F.max("score").alias("highest"),
+            F.min("score").alias("lowest"),
+        )
         before, totals = _offsets(pieces.toArrow().to_pylist())
         thin = _Thinning(None if curves is None else frozenset(curves), tuple(sorted(alarm_rates)))
         found = steps.mapInArrow(_Areas(before, totals, thin), _AREAS).toArrow().to_pylist()
     finally:
         steps.unpersist()
-    return {group: _joined(group, totals[group], [row for row in found if row[GROUP] == group], thin)
-            for group in totals}  # fmt: skip
+    return {
+        group: _joined(group, totals[group], [row for row in found if row[GROUP] == group], thin) for group in totals
+    }
 
 
 def _offsets(
@@ -229,10 +232,16 @@ class _Areas:
 
 
 _ARROW = pa.schema(
-    [(GROUP, pa.int32()), ("area", pa.float64()), ("precision", pa.float64()),
-     ("calibration", pa.list_(pa.float64())), ("score", pa.list_(pa.float64())), ("hits", pa.list_(pa.int64())),
-     ("alarms", pa.list_(pa.int64()))]
-)  # fmt: skip
+    [
+        (GROUP, pa.int32()),
+        ("area", pa.float64()),
+        ("precision", pa.float64()),
+        ("calibration", pa.list_(pa.float64())),
+        ("score", pa.list_(pa.float64())),
+        ("hits", pa.list_(pa.int64())),
+        ("alarms", pa.list_(pa.int64())),
+    ]
+)
 
 
 def _joined(group: int, totals: tuple[int, int], found: list[dict[str, Any]], thin: _Thinning) -> Ranking:

@@ -23,11 +23,16 @@ TAKEN_BY = {
 """Arguments of `Optimizer` that some kinds alone have."""
 
 DONE_BY_THE_STEP = {
-    "learning_rate": "the field learning_rate", "name": "no name", "clipnorm": "training.clip_norm",
-    "global_clipnorm": "training.clip_norm", "clipvalue": "training.clip_value",
-    "use_ema": "training.average_decay", "ema_momentum": "training.average_decay",
-    "gradient_accumulation_steps": "training.accumulate", "loss_scale_factor": "training.precision",
-}  # fmt: skip
+    "learning_rate": "the field learning_rate",
+    "name": "no name",
+    "clipnorm": "training.clip_norm",
+    "global_clipnorm": "training.clip_norm",
+    "clipvalue": "training.clip_value",
+    "use_ema": "training.average_decay",
+    "ema_momentum": "training.average_decay",
+    "gradient_accumulation_steps": "training.accumulate",
+    "loss_scale_factor": "training.precision",
+}
 """Arguments of Keras's optimizers that would act before gradients are summed, by what does the same after that."""
 
 Mode = Literal["sync", "async", "local"]
@@ -227,9 +232,15 @@ class Training:
 
     def __post_init__(self) -> None:
         for name in (
-            "epochs", "global_batch", "workers", "parameter_servers", "steps_per_call", "keep_checkpoints",
-            "accumulate", "buckets",
-        ):  # fmt: skip
+            "epochs",
+            "global_batch",
+            "workers",
+            "parameter_servers",
+            "steps_per_call",
+            "keep_checkpoints",
+            "accumulate",
+            "buckets",
+        ):
             if getattr(self, name) < 1:
                 raise BadInputError(f"training.{name} must be at least 1, got {getattr(self, name)}.")
         if self.mix_up < 0:
@@ -285,8 +296,12 @@ class Training:
     def _check_unrolled(self) -> None:
         if self.unroll < 0:
             raise BadInputError(f"training.unroll must be 0 or more, got {self.unroll}.")
-        odd = {"mode": self.mode == "async", "input": self.input == "spark", "accumulate": self.accumulate > 1,
-               "bucket_by": bool(self.bucket_by)}  # fmt: skip
+        odd = {
+            "mode": self.mode == "async",
+            "input": self.input == "spark",
+            "accumulate": self.accumulate > 1,
+            "bucket_by": bool(self.bucket_by),
+        }
         if self.unroll and any(odd.values()):
             name = next(name for name, found in odd.items() if found)
             raise BadInputError(

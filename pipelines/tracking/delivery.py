@@ -120,7 +120,8 @@ class Delivery:
                     continue
             if tries:
                 self._progress.say("MLflow answers again")
-            tries, self._failing_since = 0, 0.0
+            tries = 0
+            self._failing_since = 0.0
             with self._changed:
                 for _ in taken:
                     self._waiting.popleft()
@@ -175,9 +176,12 @@ def deliver(client: MlflowClient, entry: Entry) -> None:
             _deliver_files(client, run, entry["source"], entry["path"])
         case "dataset":
             entity = Dataset(
-                entry["name"], entry["digest"][:36], "emberline", json.dumps({"uri": entry["source"]}),
+                entry["name"],
+                entry["digest"][:36],
+                "emberline",
+                json.dumps({"uri": entry["source"]}),
                 profile=json.dumps(entry["profile"]),
-            )  # fmt: skip
+            )
             read = [DatasetInput(entity, [InputTag("mlflow.data.context", entry["context"])])]
             against_others(lambda: client.log_inputs(run, read))
         case "end":

@@ -56,9 +56,14 @@ def _train(assignment: Assignment, report: Report) -> None:
         batches = None
         if training.input == "spark":
             batches = FedBatches(
-                recipe, version, worker=rank, host=address_of_this_process(), secret=assignment.feed_secret,
-                report=report, sum_over_workers=SumOverWorkers(strategy, training.workers),
-            )  # fmt: skip
+                recipe,
+                version,
+                worker=rank,
+                host=address_of_this_process(),
+                secret=assignment.feed_secret,
+                report=report,
+                sum_over_workers=SumOverWorkers(strategy, training.workers),
+            )
         loop = Loop(recipe, version, assignment.output, strategy, rank, report, batches, assignment.weights)
     model = loop.run()
     if rank == 0:

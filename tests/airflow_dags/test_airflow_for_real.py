@@ -100,8 +100,11 @@ def test_a_day_like_the_champions_own_starts_no_retraining(world: World) -> None
     run = world.trigger(DRIFT, day)
     assert world.ended(DRIFT, run) == "success"
     assert world.states(DRIFT, run) == {
-        "champion_known": "success", "drift": "success", "drifted": "success", "retrain": "skipped",
-    }  # fmt: skip
+        "champion_known": "success",
+        "drift": "success",
+        "drifted": "success",
+        "retrain": "skipped",
+    }
     world.ask("PATCH", f"/api/v2/dags/{DRIFT}", {"is_paused": True})
 
 

@@ -233,8 +233,10 @@ def test_what_is_learned_for_inner_columns() -> None:
         Indicator(Vocabulary("school", minimum_count=2)),
     )
     assert set(needs(columns)) == {
-        LearnedVocabulary("job", 9, 1), LearnedVocabulary("school", 0, 2), LearnedQuantiles("age", 4),
-    }  # fmt: skip
+        LearnedVocabulary("job", 9, 1),
+        LearnedVocabulary("school", 0, 2),
+        LearnedQuantiles("age", 4),
+    }
 
 
 def test_a_description_tells_columns_apart() -> None:

@@ -47,10 +47,13 @@ def batch(columns: tuple, rows: int, unknown: bool = False) -> dict[str, np.ndar
     generator = np.random.default_rng(1)
     sizes = cardinalities(columns, STATISTICS)
     return {
-        column.name: generator.normal(size=rows).astype(np.float32) if isinstance(column, Numeric)
-        else np.full(rows, -1) if unknown else generator.integers(-1, sizes[column.name], rows)
+        column.name: generator.normal(size=rows).astype(np.float32)
+        if isinstance(column, Numeric)
+        else np.full(rows, -1)
+        if unknown
+        else generator.integers(-1, sizes[column.name], rows)
         for column in columns
-    }  # fmt: skip
+    }
 
 
 @pytest.mark.parametrize("name", CONFIGS)

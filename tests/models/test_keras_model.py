@@ -40,9 +40,11 @@ def test_dense_columns_come_dense_and_others_as_they_are_stored() -> None:
 
     model = made(network, units=6)
     assert seen == {
-        "age": ((None, 1), "float32"), "job_indicator": ((None, 3), "float32"),
-        "town_embedding": ((None, 4), "float32"), "street": ((None,), "int64"),
-    }  # fmt: skip
+        "age": ((None, 1), "float32"),
+        "job_indicator": ((None, 3), "float32"),
+        "town_embedding": ((None, 4), "float32"),
+        "street": ((None,), "int64"),
+    }
     assert model(batch()).shape == (ROWS,)
     assert sum(int(np.prod(one.shape)) for one in model.trainable_variables) == 40 + 8 * 6 + 6 + 7
     again = made(network, units=6)

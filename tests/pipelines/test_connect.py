@@ -27,9 +27,12 @@ spark.stop()
 def test_a_training_through_spark_connect(flowers: str, tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", CLIENT, flowers, str(tmp_path / "training"), f"sqlite:///{tmp_path}/mlflow.db"],
-        capture_output=True, text=True, timeout=300, check=False,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
         env=os.environ | {"PYSPARK_PYTHON": sys.executable, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)},
-    )  # fmt: skip
+    )
     assert done.returncode == 0, done.stderr[-3000:]
     client, steps, accuracy = json.loads(done.stdout.splitlines()[-1])
     assert client.startswith("pyspark.sql.connect")

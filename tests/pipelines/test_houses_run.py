@@ -107,8 +107,10 @@ def test_the_cross_beats_its_two_columns_alone(run: Run, tmp_path: Path) -> None
     """Latitude and longitude add up; only their cross knows a cell. Same data, same training, without the cross."""
     crossed = load_recipe("houses_crossed", SETTINGS)
     alone = dataclasses.replace(crossed, model=linear.Config(wide=(LATITUDE, LONGITUDE)))
-    errors = {name: held_out_rmse(recipe, run.prepared.dataset, tmp_path / name)
-              for name, recipe in (("crossed", crossed), ("alone", alone))}  # fmt: skip
+    errors = {
+        name: held_out_rmse(recipe, run.prepared.dataset, tmp_path / name)
+        for name, recipe in (("crossed", crossed), ("alone", alone))
+    }
     assert errors["crossed"] < 0.6 * errors["alone"], errors
     assert errors["crossed"] == pytest.approx(run.evaluated.metrics["rmse"], rel=1e-3), "one worker is one worker"
 

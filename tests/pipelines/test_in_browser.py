@@ -62,9 +62,11 @@ def test_the_list_of_runs(browser: Browser, seen: Seen) -> None:
 def test_both_runs_side_by_side(browser: Browser, seen: Seen) -> None:
     runs = json.dumps(list(seen.runs))
     text = browser.see(
-        "compare", f'{seen.uri}/#/compare-runs?runs={runs}&experiments=["{seen.experiment}"]',
-        f"{SHOWN}.includes('training.optimizers.0.learning_rate')", f"{SHOWN}.includes('test_accuracy')",
-    )  # fmt: skip
+        "compare",
+        f'{seen.uri}/#/compare-runs?runs={runs}&experiments=["{seen.experiment}"]',
+        f"{SHOWN}.includes('training.optimizers.0.learning_rate')",
+        f"{SHOWN}.includes('test_accuracy')",
+    )
     assert "0.01" in text
     assert "0.05" in text
 
@@ -73,10 +75,12 @@ def test_the_curves_of_both_runs(browser: Browser, seen: Seen) -> None:
     asked = f'runs={json.dumps(list(seen.runs))}&experiments=["{seen.experiment}"]&metric="loss"'
     lines = "[...document.querySelectorAll('.scatterlayer .trace path.js-line')]"
     browser.see(
-        "curves", f'{seen.uri}/#/metric?{asked}&plot_metric_keys=["loss"]',
+        "curves",
+        f'{seen.uri}/#/metric?{asked}&plot_metric_keys=["loss"]',
         f"{lines}.filter(line => line.getAttribute('d').length > 50).length >= 2",
-        f"{SHOWN}.includes('2/2')", f"{SHOWN}.split('(step=100)').length > 2",
-    )  # fmt: skip
+        f"{SHOWN}.includes('2/2')",
+        f"{SHOWN}.split('(step=100)').length > 2",
+    )
 
 
 @pytest.mark.parametrize(
@@ -85,9 +89,11 @@ def test_the_curves_of_both_runs(browser: Browser, seen: Seen) -> None:
 def test_the_pages_among_the_artifacts(browser: Browser, seen: Seen, file: str, holds: str) -> None:
     run = seen.runs[0]
     text = browser.see(
-        file, f"{seen.uri}/#/experiments/{seen.experiment}/runs/{run}/artifacts/{file}",
-        f"{SHOWN}.includes('{file}')", framed=holds,
-    )  # fmt: skip
+        file,
+        f"{seen.uri}/#/experiments/{seen.experiment}/runs/{run}/artifacts/{file}",
+        f"{SHOWN}.includes('{file}')",
+        framed=holds,
+    )
     assert "verdict.json" in text
 
 
@@ -95,13 +101,18 @@ def test_the_model_version_its_alias_and_where_it_comes_from(browser: Browser, s
     version = seen.client.get_model_version_by_alias(MODEL, "champion")
     digest = version.tags["emberline.dataset_digest"]
     text = browser.see(
-        "model-version", f"{seen.uri}/#/models/{MODEL}/versions/{version.version}",
-        f"{SHOWN}.includes('champion')", f"{SHOWN}.includes('Inputs (4)')", f"{SHOWN}.includes('{digest[:20]}')",
-    )  # fmt: skip
+        "model-version",
+        f"{seen.uri}/#/models/{MODEL}/versions/{version.version}",
+        f"{SHOWN}.includes('champion')",
+        f"{SHOWN}.includes('Inputs (4)')",
+        f"{SHOWN}.includes('{digest[:20]}')",
+    )
     assert "emberline.training" in text
     assert "Source Run" in text
     text = browser.see(
-        "training-run", f"{seen.uri}/#/experiments/{seen.experiment}/runs/{version.run_id}",
-        f"{SHOWN}.includes('emberline-iris')", f"{SHOWN}.includes('{MODEL}')",
-    )  # fmt: skip
+        "training-run",
+        f"{seen.uri}/#/experiments/{seen.experiment}/runs/{version.run_id}",
+        f"{SHOWN}.includes('emberline-iris')",
+        f"{SHOWN}.includes('{MODEL}')",
+    )
     assert "Parent run" in text or "Parent Run" in text

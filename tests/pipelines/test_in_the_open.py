@@ -74,9 +74,9 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> Seen:
     workspace = tmp_path_factory.mktemp("workspace")
     inherited = {name: value for name, value in os.environ.items() if name != "MLFLOW_TRACKING_URI"}
     marker = f"EMBERLINE_TEST={workspace}"
-    environment = inherited | SECRETS | {
-        "PYTHONPATH": str(ROOT), "EMBERLINE_LOG": "json", "EMBERLINE_TEST": str(workspace)
-    }  # fmt: skip
+    environment = (
+        inherited | SECRETS | {"PYTHONPATH": str(ROOT), "EMBERLINE_LOG": "json", "EMBERLINE_TEST": str(workspace)}
+    )
     process = subprocess.Popen(
         [sys.executable, "-m", "emberline", "run", "iris_dnn", "--workspace", str(workspace), "--master", "local[2]",
          "--set", "training.mode=local", "--set", "training.epochs=2"],

@@ -90,9 +90,11 @@ def test_mlflow_alone_recognises_the_documentations_three_flowers(summary: dict[
     model = mlflow.pyfunc.load_model(f"models:/{MODEL}/1")
     outputs = {column.name: str(column.type) for column in model.metadata.signature.outputs}
     assert outputs == {
-        "class": "DataType.long", "class_name": "DataType.string", "score": "DataType.float",
+        "class": "DataType.long",
+        "class_name": "DataType.string",
+        "score": "DataType.float",
         "probabilities": "Array(float)",
-    }  # fmt: skip
+    }
     flowers = pd.DataFrame(
         {
             "sepal_length": [5.1, 5.9, 6.9],
@@ -108,8 +110,9 @@ def test_mlflow_alone_recognises_the_documentations_three_flowers(summary: dict[
 
 
 def test_a_network_without_an_output_per_class_is_refused_at_once(workspace: Path, emberline) -> None:
-    finished = emberline("run", "iris_dnn", "--input", workspace / "raw", "--workspace", workspace / "other",
-                         "--set", "model.outputs=1")  # fmt: skip
+    finished = emberline(
+        "run", "iris_dnn", "--input", workspace / "raw", "--workspace", workspace / "other", "--set", "model.outputs=1"
+    )
     assert finished.code == 2
     assert "3 classes (setosa, versicolor, virginica), for which a network has 3 outputs" in finished.result["reason"]
     assert "Set model.outputs=3" in finished.result["reason"]

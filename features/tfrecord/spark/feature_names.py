@@ -47,8 +47,11 @@ def require_known(batch: pa.RecordBatch, records: Records, record_type: str, pat
         UnsupportedColumnError: if a feature differs from a column by case only, or lies where this record type does not
             look.
     """
-    empty = [name for name, column in zip(batch.schema.names, batch.columns, strict=True)
-             if batch.num_rows and column.null_count == batch.num_rows]  # fmt: skip
+    empty = [
+        name
+        for name, column in zip(batch.schema.names, batch.columns, strict=True)
+        if batch.num_rows and column.null_count == batch.num_rows
+    ]
     if not empty:
         return
     found = _names(records)

@@ -61,8 +61,12 @@ def with_pruning(frame: DataFrame) -> DataFrame:
         ensure_callback_server_started(gateway)
         pruned = relation.copy(
             _Table(gateway, relation.table()),
-            relation.output(), relation.catalog(), relation.identifier(), relation.options(), relation.timeTravelSpec(),
-        )  # fmt: skip
+            relation.output(),
+            relation.catalog(),
+            relation.identifier(),
+            relation.options(),
+            relation.timeTravelSpec(),
+        )
         dataset = gateway.jvm.org.apache.spark.sql.classic.Dataset.ofRows(spark._jsparkSession, pruned)
     except Py4JError as error:  # another Spark than the one this was written for
         logger.warning("format tfrecord reads without pruning: %s", error)
@@ -74,7 +78,8 @@ class _Table:
     """Java's `SupportsRead`: Spark's own Python table, with another scan builder."""
 
     def __init__(self, gateway: Any, table: Any) -> None:
-        self._gateway, self._table = gateway, table
+        self._gateway = gateway
+        self._table = table
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):
@@ -105,7 +110,9 @@ class _ScanBuilder:
     """Java's scan builder with both push-downs; ends in one of Spark's own Python scans."""
 
     def __init__(self, gateway: Any, table: Any, options: Any) -> None:
-        self._gateway, self._table, self._options = gateway, table, options
+        self._gateway = gateway
+        self._table = table
+        self._options = options
         self._schema = table.schema()
         self._conditions: list[Any] = []
 

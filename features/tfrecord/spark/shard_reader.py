@@ -94,7 +94,10 @@ class ShardReader:
     def __init__(
         self, schema: T.StructType, arrow: pa.Schema, options: ReadOptions, damage: DamageLog | None = None
     ) -> None:
-        self._schema, self._arrow, self._options, self._damage = schema, arrow, options, damage
+        self._schema = schema
+        self._arrow = arrow
+        self._options = options
+        self._damage = damage
         self._compressed = False
 
     def read(self, files: Sequence[DataFile]) -> Iterator[pa.RecordBatch]:
@@ -114,9 +117,11 @@ class ShardReader:
         decode: Decode | None = None
         constants = {
             name: pa.scalar(cast_value(raw, self._schema[name]), self._arrow.field(name).type)
-            for name, raw in values.items() if name in self._schema.names
-        }  # fmt: skip
-        delivered, self._compressed = 0, False
+            for name, raw in values.items()
+            if name in self._schema.names
+        }
+        delivered = 0
+        self._compressed = False
         try:
             for records in self._records(file):
                 for start in range(0, len(records), self._options.batch_rows):
@@ -161,8 +166,10 @@ class ShardReader:
             raise DamagedRecordError(
                 f"the file holds {reader.records} records, its manifest says {file.expected}; if the change is meant, "
                 "delete manifest.json",
-                uri=file.path, record=reader.records, offset=end,
-            )  # fmt: skip
+                uri=file.path,
+                record=reader.records,
+                offset=end,
+            )
 
     def _complete(self, batch: pa.RecordBatch, constants: dict[str, pa.Scalar], path: str) -> pa.RecordBatch:
         columns: list[Any] = []

@@ -24,7 +24,8 @@ FREE_SECONDS = 30
 
 class _Cluster:
     def __init__(self, context: SparkContext, cluster: Any) -> None:
-        self._context, self._cluster = context, cluster
+        self._context = context
+        self._cluster = cluster
 
     def wait(self) -> None:
         try:

@@ -33,9 +33,14 @@ OCCUPATION = {
 }  # fmt: skip
 OCCUPATION_SHARES = [28, 126, 101, 112, 125, 127, 42, 61, 116, 31, 49, 5, 20, 1, 56]
 MARITAL = {
-    "Married-civ-spouse": 1.6, "Divorced": -0.5, "Never-married": -0.9, "Separated": -0.6, "Widowed": -0.4,
-    "Married-spouse-absent": -0.5, "Married-AF-spouse": 1.6,
-}  # fmt: skip
+    "Married-civ-spouse": 1.6,
+    "Divorced": -0.5,
+    "Never-married": -0.9,
+    "Separated": -0.6,
+    "Widowed": -0.4,
+    "Married-spouse-absent": -0.5,
+    "Married-AF-spouse": 1.6,
+}
 MARITAL_SHARES = [460, 136, 328, 31, 30, 13, 2]
 RACE = {"White": 0.1, "Black": -0.1, "Asian-Pac-Islander": 0.0, "Amer-Indian-Eskimo": -0.3, "Other": -0.2}
 RACE_SHARES = [854, 96, 32, 10, 8]
@@ -100,9 +105,13 @@ def _people(
         + 0.035 * (hours - 40)
         + 0.45 * np.log1p(gain / 2_000)
         + 0.5 * (loss > 1_800)
-        + by_workclass + by_occupation + by_marital + by_race + by_country
+        + by_workclass
+        + by_occupation
+        + by_marital
+        + by_race
+        + by_country
         + 0.3 * (gender == "Male")
-    )  # fmt: skip
+    )
     probability = 1 / (1 + np.exp(-1.6 * logit))
     label = (generator.random(rows) < probability).astype(float)
     bracket = np.where(label > 0, ">50K", "<=50K")

@@ -19,8 +19,11 @@ RECIPE = Recipe(
         Spectrum("sound", window=480, hop=160, mels=40, coefficients=40, frames=98, high=4_000, scale="htk"), "noise"
     ),
     training=Training(
-        optimizers=(Optimizer("adam", learning_rate=0.001),), epochs=8, global_batch=50, workers=1,
+        optimizers=(Optimizer("adam", learning_rate=0.001),),
+        epochs=8,
+        global_batch=50,
+        workers=1,
         checkpoint_every="4 epochs",
     ),
     gate=Gate("accuracy", 0.5),
-)  # fmt: skip
+)

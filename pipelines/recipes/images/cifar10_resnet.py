@@ -19,7 +19,10 @@ RECIPE = Recipe(
     training=Training(
         optimizers=(
             Optimizer(
-                "sgd", 0.1, momentum=0.9, l2=5e-5,
+                "sgd",
+                0.1,
+                momentum=0.9,
+                l2=5e-5,
                 schedule=Schedule("piecewise", boundaries=(32_000, 48_000), factors=(1.0, 0.1, 0.01)),
             ),
         ),
@@ -29,4 +32,4 @@ RECIPE = Recipe(
         best_metric="eval_accuracy",
     ),
     gate=Gate("accuracy", 0.2),
-)  # fmt: skip
+)

@@ -19,8 +19,12 @@ RECIPE = Recipe(
     dataset="drawings",
     model=conv_lstm.Config(Strokes("across", "down", "ends"), outputs=6),
     training=Training(
-        optimizers=(Optimizer("adam", learning_rate=0.002),), epochs=10, global_batch=32, workers=1, clip_norm=9.0,
+        optimizers=(Optimizer("adam", learning_rate=0.002),),
+        epochs=10,
+        global_batch=32,
+        workers=1,
+        clip_norm=9.0,
         checkpoint_every="10 epochs",
     ),
     gate=Gate("accuracy", 0.5),
-)  # fmt: skip
+)

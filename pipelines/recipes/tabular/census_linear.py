@@ -24,9 +24,9 @@ MARITAL_STATUS = Vocabulary("marital_status", (
     "Married-civ-spouse", "Divorced", "Married-spouse-absent", "Never-married", "Separated", "Married-AF-spouse",
     "Widowed",
 ))  # fmt: skip
-RELATIONSHIP = Vocabulary("relationship", (
-    "Husband", "Not-in-family", "Wife", "Own-child", "Unmarried", "Other-relative",
-))  # fmt: skip
+RELATIONSHIP = Vocabulary(
+    "relationship", ("Husband", "Not-in-family", "Wife", "Own-child", "Unmarried", "Other-relative")
+)
 WORKCLASS = Vocabulary("workclass", (
     "Self-emp-not-inc", "Private", "State-gov", "Federal-gov", "Local-gov", "?", "Self-emp-inc", "Without-pay",
     "Never-worked",

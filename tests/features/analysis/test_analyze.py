@@ -30,10 +30,13 @@ def rows() -> list[tuple]:
     return [
         (int(age) if age < 90 else None, float(gain), jobs[job], float(paid))
         for age, gain, job, paid in zip(
-            generator.integers(0, 100, 3000), generator.normal(0, 1e4, 3000), generator.integers(0, 5, 3000),
-            generator.integers(0, 2, 3000), strict=True,
+            generator.integers(0, 100, 3000),
+            generator.normal(0, 1e4, 3000),
+            generator.integers(0, 5, 3000),
+            generator.integers(0, 2, 3000),
+            strict=True,
         )
-    ]  # fmt: skip
+    ]
 
 
 @pytest.fixture(scope="module")

@@ -90,8 +90,9 @@ def test_what_is_read_is_what_the_transform_graph_makes_of_the_files() -> None:
     graph = TransformGraph(schema, (column,), Statistics(0))
     expected = graph(raw_tensors(pa.record_batch({"image": files}), schema))["image"].numpy()
     read = read_images(files, FIELD)
-    np.testing.assert_array_equal(np.stack([np.frombuffer(row, np.uint8) for row in read.pixels.to_pylist()]),
-                                  expected.reshape(4, -1))  # fmt: skip
+    np.testing.assert_array_equal(
+        np.stack([np.frombuffer(row, np.uint8) for row in read.pixels.to_pylist()]), expected.reshape(4, -1)
+    )
     again = graph(raw_tensors(pa.record_batch({"image": read.pixels}), schema))["image"].numpy()
     np.testing.assert_array_equal(again, expected)
     assert read_images(read.pixels, FIELD).pixels.equals(read.pixels)

@@ -28,14 +28,16 @@ SCHEMA = pa.schema(
 def table(rows: int) -> pa.Table:
     number = np.arange(rows)
     columns = [
-        pa.array(number), pa.array(number.astype(np.float32)),
+        pa.array(number),
+        pa.array(number.astype(np.float32)),
         pa.FixedSizeListArray.from_arrays(pa.array(np.arange(3 * rows).astype(np.float32)), 3),
-        pa.array([f"k{n}" for n in number]), pa.array(2 * number),
+        pa.array([f"k{n}" for n in number]),
+        pa.array(2 * number),
         pa.FixedSizeListArray.from_arrays(pa.array(np.arange(2 * rows)), 2),
         pa.array([b"\xff" * (n % 3) for n in number], pa.binary()),
         pa.array([[int(n)] * (n % 4) for n in number], pa.list_(pa.int64())),
         pa.array([[n / 2] * (n % 3) for n in number], pa.list_(pa.float32())),
-    ]  # fmt: skip
+    ]
     return pa.Table.from_arrays(columns, schema=SCHEMA)
 
 

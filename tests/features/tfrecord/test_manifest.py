@@ -23,9 +23,11 @@ def test_json_is_readable_and_comes_back() -> None:
     assert ShardSet.from_json(json.loads(text)) == ShardSet.from_json(text) == SET
     content = SET.to_json()
     assert content["schema"] == [
-        {"name": "n", "type": "int64"}, {"name": "v", "type": "float32[3]"}, {"name": "s", "type": "string"},
+        {"name": "n", "type": "int64"},
+        {"name": "v", "type": "float32[3]"},
+        {"name": "s", "type": "string"},
         {"name": "b", "type": "binary"},
-    ]  # fmt: skip
+    ]
     assert (content["rows"], content["codec"], content["layout"]) == (1510, "gzip", "block")
 
 

@@ -356,10 +356,12 @@ LINEAR = {
     "price_bucketized": (PRICE_BUCKETS, lambda: fc.bucketized_column(PRICE, [-10.1, 0.0, 0.1])),
     "job": (Vocabulary("job", WORDS, unseen_buckets=2), lambda: VOCABULARY("job", WORDS, num_oov_buckets=2)),
     "codes": (HashBucket("codes", 6, many=True), lambda: fc.categorical_column_with_hash_bucket("codes", 6, tf.int64)),
-    "tags_weighted_by_strength": (WEIGHTED["many"][0], lambda: fc.weighted_categorical_column(
-        VOCABULARY("tags", WORDS), "strength")),
+    "tags_weighted_by_strength": (
+        WEIGHTED["many"][0],
+        lambda: fc.weighted_categorical_column(VOCABULARY("tags", WORDS), "strength"),
+    ),
     "job_X_tags": (CROSSED["many with one"][0], CROSSED["many with one"][1]),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("units", [1, 3])

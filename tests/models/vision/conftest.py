@@ -49,11 +49,14 @@ def version_of(
     for split, ranges in parts.items():
         written = [
             write_shard(
-                f"{folder}/{split}/part-{number}", [table.slice(int(part[0]), len(part))], schema=table.schema,
-                layout="block", rows_per_block=50,
+                f"{folder}/{split}/part-{number}",
+                [table.slice(int(part[0]), len(part))],
+                schema=table.schema,
+                layout="block",
+                rows_per_block=50,
             )
             for number, part in enumerate(ranges)
-        ]  # fmt: skip
+        ]
         splits[split] = ShardSet(table.schema, "block", None, 50, tuple(written)).to_json()
     features = {
         "schema": schema.to_json(),

@@ -40,9 +40,11 @@ def test_pictures_are_moved_by_whole_pixels(images: np.ndarray) -> None:
     seen = set()
     for before, after in zip(padded, found, strict=True):
         fits = {
-            (down, across) for down in range(5) for across in range(5)
+            (down, across)
+            for down in range(5)
+            for across in range(5)
             if np.allclose(before[down : down + 9, across : across + 7], after, atol=1e-5)
-        }  # fmt: skip
+        }
         assert len(fits) == 1
         seen |= fits
     assert len(seen) > 15

@@ -34,7 +34,7 @@ PARTS = ("generator", "discriminator")
 QUICK: dict[str, tuple[Any, Purpose, tuple[str, ...]]] = {
     "cnn": (cnn.Config(GREY, (cnn.Convolution(4),), (8,)), "", ("",)),
     "dcgan": (dcgan.Config(GREY, (4, 8), 6), "generation", PARTS),
-}  # fmt: skip
+}
 
 OTHERS: dict[str, tuple[Any, Purpose, tuple[str, ...]]] = {
     "mlp": (mlp.Config(GREY, (8,), dropout=0.2, input_dropout=0.1), "", ("",)),

@@ -67,7 +67,7 @@ LARGE_ONES = [
     (applications, applications.Config(Image("image", 299, 299), "InceptionV3"), 23_851_784),
     (applications, applications.Config(LARGE, "MobileNet"), 4_253_864),
     (applications, applications.Config(Image("image", 128, 128), "MobileNet", width=0.25), 475_544),
-]  # fmt: skip
+]
 
 FACE = Image("image", 64, 64)
 PHOTOGRAPH = Image("image", 384, 384)

@@ -58,8 +58,9 @@ def test_inherited_statistics_give_equal_ids(spark: SparkSession, census_slice: 
     second = tracked_etl(
         spark, WORDS, str(tmp_path / "day"), str(tmp_path / "second"), tracker, statistics_of=first.dataset
     )
-    versions = {name: open_version(made.dataset) for name, made in
-                (("first", first), ("alone", alone), ("second", second))}  # fmt: skip
+    versions = {
+        name: open_version(made.dataset) for name, made in (("first", first), ("alone", alone), ("second", second))
+    }
     assert equal_meaning(versions["second"].features, versions["first"].features)
     assert not equal_meaning(versions["alone"].features, versions["first"].features)
     assert versions["second"].manifest["statistics_of"] == first.dataset
@@ -77,9 +78,7 @@ def test_inherited_statistics_give_equal_ids(spark: SparkSession, census_slice: 
         tracked_etl(spark, other, str(tmp_path / "day"), str(tmp_path / "x"), tracker, statistics_of=first.dataset)
 
 
-SETTINGS = {
-    "training.mode": "local", "training.epochs": "12", "gate.limit": "0.1", "training.global_batch": "30",
-}  # fmt: skip
+SETTINGS = {"training.mode": "local", "training.epochs": "12", "gate.limit": "0.1", "training.global_batch": "30"}
 
 
 @dataclass(frozen=True)

@@ -38,5 +38,8 @@ def test_tensorflow_is_told_everybodys_address_and_ones_own_place() -> None:
     told = [json.loads(tf_config(roles, addresses, rank)) for rank in range(4)]
     assert all(one["cluster"] == {"chief": ["a:1"], "worker": ["b:2", "c:3"], "ps": ["d:4"]} for one in told)
     assert [(one["task"]["type"], one["task"]["index"]) for one in told] == [
-        ("chief", 0), ("worker", 0), ("worker", 1), ("ps", 0),
-    ]  # fmt: skip
+        ("chief", 0),
+        ("worker", 0),
+        ("worker", 1),
+        ("ps", 0),
+    ]

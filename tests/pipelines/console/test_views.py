@@ -41,8 +41,10 @@ def test_list_shows_a_projects_recipes_beside_ours(project: Path, capsys: pytest
     # Two inputs of one and three ones and zeros, three hidden units, one output.
     assert {listed[name]["parameters"] for name in ("rides", "quick_rides")} == {(1 + 3) * 3 + 3 + 3 + 1}
     assert (listed["rides"]["project"], listed["rides"]["dataset"], listed["rides"]["synthetic"]) == (
-        "rides-project", "rides", False,
-    )  # fmt: skip
+        "rides-project",
+        "rides",
+        False,
+    )
     assert "[rides-project] our own" in capsys.readouterr().err
 
 

@@ -297,7 +297,7 @@ def test_a_table_of_addresses(spark: SparkSession, tmp_path: Path, server: str) 
         str(tmp_path / "dog" / "c.webp"): ("dog", None),
         "dog/nowhere.jpg": ("dog", "cannot be fetched: "),
         "dog/text.png": ("dog", FAULTS["dog/text.png"]),
-    }  # fmt: skip
+    }
     (tmp_path / "table").mkdir()
     lines = ["image,label", *(f"{address},{label}" for address, (label, _) in rows.items())]
     (tmp_path / "pets.csv").write_text("\n".join(lines) + "\n")
@@ -346,8 +346,10 @@ def test_a_folder_of_images_and_masks(spark: SparkSession, tmp_path: Path) -> No
     (tmp_path / "train" / "images" / "alone.jpg").write_bytes(photograph())
     found = masks.read(spark, str(tmp_path), "train").collect()
     assert {row["path"]: row["marked"] for row in found} == {
-        "train/images/deep/a.jpg": "1", "train/images/deep/b.c.jpg": "1", "train/images/alone.jpg": None,
-    }  # fmt: skip
+        "train/images/deep/a.jpg": "1",
+        "train/images/deep/b.c.jpg": "1",
+        "train/images/alone.jpg": None,
+    }
     for row in found:
         if row["marked"]:
             name = row["path"].removeprefix("train/images/").removesuffix(".jpg")

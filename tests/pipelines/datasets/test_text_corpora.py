@@ -101,8 +101,9 @@ def test_lines_of_films_are_answered_by_the_next(spark: SparkSession, tmp_path: 
     (tmp_path / movie_dialogs.CONVERSATIONS).write_bytes("\n".join(conversations).encode("iso-8859-1"))
     rows = movie_dialogs.DATASET.read(spark, str(tmp_path)).collect()
     assert sorted((row["source"], row["target"]) for row in rows) == [
-        ("They do not!", "They do to! Caf\xe9."), ("They do to! Caf\xe9.", "I hope so."),
-    ]  # fmt: skip
+        ("They do not!", "They do to! Caf\xe9."),
+        ("They do to! Caf\xe9.", "I hope so."),
+    ]
     assert all(len(row["row"]) == 16 and row["_fault"] is None for row in rows)
     parts = [movie_dialogs.DATASET.read(spark, str(tmp_path), split).count() for split in ("train", "eval")]
     assert sorted(parts) == [0, 2], "a film lies on one side"

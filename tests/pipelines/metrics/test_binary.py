@@ -75,8 +75,10 @@ def test_calibration_and_curve_are_scikit_learns(spark: SparkSession, scale: flo
 
 def test_a_slice_counts_as_if_it_were_alone(spark: SparkSession) -> None:
     generator = np.random.default_rng(5)
-    rows = [(float(np.float32(generator.random())), float(generator.integers(2)), [ALL, 1 + index % 3, 4])
-            for index in range(300)]  # fmt: skip
+    rows = [
+        (float(np.float32(generator.random())), float(generator.integers(2)), [ALL, 1 + index % 3, 4])
+        for index in range(300)
+    ]
     rows = [(score, 1.0 if 3 in groups else label, groups) for score, label, groups in rows]
     found = binary_metrics(
         spark.createDataFrame(rows, f"score float, label float, {GROUPS} array<int>"), "label", "score"

@@ -61,8 +61,10 @@ def test_of_equally_likely_classes_the_smaller_id_is_first(spark: SparkSession) 
 def test_a_slice_counts_as_if_it_were_alone(spark: SparkSession) -> None:
     """Class 3 is neither true nor predicted in group 1, and class 2 only predicted: each F1 has classes of its own."""
     truth, chosen = [0, 0, 1, 1, 3, 2], [0, 2, 1, 0, 3, 2]
-    rows = [(float(x), y, [0.1 + 0.7 * (k == y) for k in range(4)], [ALL, 1] if i < 4 else [ALL])
-            for i, (x, y) in enumerate(zip(truth, chosen, strict=True))]  # fmt: skip
+    rows = [
+        (float(x), y, [0.1 + 0.7 * (k == y) for k in range(4)], [ALL, 1] if i < 4 else [ALL])
+        for i, (x, y) in enumerate(zip(truth, chosen, strict=True))
+    ]
     frame = spark.createDataFrame(rows, f"{COLUMNS}, {GROUPS} array<int>")
     found = multiclass_metrics(frame, "label", 4, (2,))
     alone = multiclass_metrics(frame.limit(4).drop(GROUPS), "label", 4, (2,))[ALL]

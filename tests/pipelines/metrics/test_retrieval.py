@@ -14,8 +14,11 @@ COLUMNS = "query string, score double, relevant int"
 def test_means_over_queries(spark: SparkSession) -> None:
     generator = np.random.default_rng(1)
     queries = {f"q{index}": (np.round(generator.random(12), 1), generator.random(12) < 0.15) for index in range(30)}
-    rows = [(name, float(s), int(r)) for name, (scores, relevant) in queries.items()
-            for s, r in zip(scores, relevant, strict=True)]  # fmt: skip
+    rows = [
+        (name, float(s), int(r))
+        for name, (scores, relevant) in queries.items()
+        for s, r in zip(scores, relevant, strict=True)
+    ]
     found = retrieval_metrics(spark.createDataFrame(rows, COLUMNS), "query", "score", "relevant").metrics
     answered = [(scores, relevant) for scores, relevant in queries.values() if relevant.any()]
     assert len(answered) < 30, "a query without any relevant item is among them"

@@ -80,9 +80,10 @@ def test_optimizers_are_those_of_keras() -> None:
     import keras
 
     known = {
-        name.lower() for name, item in vars(keras.optimizers).items()
+        name.lower()
+        for name, item in vars(keras.optimizers).items()
         if isinstance(item, type) and issubclass(item, keras.optimizers.Optimizer)
-    }  # fmt: skip
+    }
     assert known - set(OPTIMIZERS) == {"optimizer", "lossscaleoptimizer", "multioptimizer"}
     assert set(OPTIMIZERS) <= known
 

@@ -36,8 +36,10 @@ def test_lines_of_a_step_carry_its_run_also_from_its_threads(
         thread.join()
     found = written(capsys)
     assert [(one["message"], one.get("run")) for one in found] == [
-        ("before", None), ("epoch 1", run.id), ("from a thread", run.id)
-    ]  # fmt: skip
+        ("before", None),
+        ("epoch 1", run.id),
+        ("from a thread", run.id),
+    ]
     assert {one["role"] for one in found} == {"driver"}
     assert all({"time", "level", "host", "pid", "step"} <= one.keys() for one in found)
 

@@ -81,9 +81,11 @@ def test_bad_rows_are_put_aside_with_their_reasons(
     ages[10], towns[20], amounts[30], pixels[40], keys[50] = 131, "Rom", float("inf"), [1.0], None
     tags[60], pixels[70] = ["a", " b "], None  # unusual, and good
     bad = {
-        "k000010": "age: '131' is above 130", "k000020": "town: 'Rom' is not a known value",
-        "k000030": "amount: 'Infinity' is not finite", "k000040": "pixels: '[1.0]' is not an array of 3 values",
-    }  # fmt: skip
+        "k000010": "age: '131' is above 130",
+        "k000020": "town: 'Rom' is not a known value",
+        "k000030": "amount: 'Infinity' is not finite",
+        "k000040": "pixels: '[1.0]' is not an array of 3 values",
+    }
     columns = {"row": keys, "age": ages, "town": towns, "amount": amounts, "pixels": pixels, "tags": tags}
     damaged = pa.table({name: columns.get(name, table[name]) for name in table.column_names})
     (tmp_path / "rows").mkdir()

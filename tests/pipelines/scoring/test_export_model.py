@@ -75,8 +75,9 @@ def test_the_folder_of_tensorflow_serving(written: Written) -> None:
     records = tf.data.TFRecordDataset(str(served / "assets.extra" / "tf_serving_warmup_requests"))
     requests = [log.FromString(record.numpy()).predict_log.request for record in records]
     assert [(one.model_spec.name, one.model_spec.signature_name) for one in requests] == [
-        ("emberline-iris", "serving_default"), ("emberline-iris", "serve_examples"),
-    ]  # fmt: skip
+        ("emberline-iris", "serving_default"),
+        ("emberline-iris", "serve_examples"),
+    ]
     for request in requests:
         inputs = {name: tf.constant(tf.make_ndarray(proto(value))) for name, value in request.inputs.items()}
         scored = model.signatures[request.model_spec.signature_name](**inputs)

@@ -99,9 +99,12 @@ def test_a_task_has_its_own_cores_and_gpus(registered, tmp_path: Path) -> None:
     job.write_text(ON_A_CLUSTER)
     given = [__file__, registered.tracker.uri, registered.uri, registered.rows, str(tmp_path / "out"), str(script)]
     done = subprocess.run(
-        [sys.executable, str(job), *given], capture_output=True, text=True, timeout=300,
+        [sys.executable, str(job), *given],
+        capture_output=True,
+        text=True,
+        timeout=300,
         env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[3])},
-    )  # fmt: skip
+    )
     assert done.returncode == 0, done.stderr[-3000:]
     found = json.loads(done.stdout.splitlines()[-1])
     assert {row["gpus"] for row in found["tasks"]} == {"5"}

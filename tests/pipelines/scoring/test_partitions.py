@@ -61,8 +61,9 @@ def test_a_partition_is_replaced_and_others_stay(
     result = run(pa.concat_tables([bad, days(table, DAYS[1])]))
     assert result.rows_rejected == 100
     assert {day: len(rows) for day, rows in by_day(spark, out, layout).items()} == {
-        DAYS[1]: 100, DAYS[2]: len(found[DAYS[2]])
-    }, "a day of bad rows has no predictions any more"  # fmt: skip
+        DAYS[1]: 100,
+        DAYS[2]: len(found[DAYS[2]]),
+    }, "a day of bad rows has no predictions any more"
     rejected = spark.read.parquet(str(out / "_rejected"))
     assert [(str(row["day"]), row["count"]) for row in rejected.groupBy("day").count().collect()] == [(DAYS[0], 100)]
     run(days(table, DAYS[0]))

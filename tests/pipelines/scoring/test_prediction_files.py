@@ -26,7 +26,7 @@ from pyspark.sql.types import (
     StructField,
     StructType,
     TimestampType,
-)  # fmt: skip
+)
 
 from emberline.pipelines.score import score
 from emberline.pipelines.scoring import prediction_files
@@ -35,11 +35,13 @@ from emberline.pipelines.scoring.prediction_files import FileWriter, file_schema
 
 SPARK_SCHEMA = StructType(
     [
-        StructField("row", StringType()), StructField("score", FloatType()),
-        StructField("probabilities", ArrayType(FloatType())), StructField("version", IntegerType()),
+        StructField("row", StringType()),
+        StructField("score", FloatType()),
+        StructField("probabilities", ArrayType(FloatType())),
+        StructField("version", IntegerType()),
         StructField("place", LongType()),
     ]
-)  # fmt: skip
+)
 
 
 @dataclass(frozen=True)
@@ -143,12 +145,15 @@ def test_what_is_kept_keeps_its_types(spark: SparkSession, registered, tmp_path:
     rows = spark.read.parquet(registered.rows).limit(50)
     rows = rows.withColumns(
         {
-            "at": F.lit(datetime(2026, 11, 21, 13, 0, 1, 5, UTC)), "on": F.to_date(F.lit("1500-02-03")),
-            "price": F.lit(Decimal("12.30")), "span": F.expr("interval '1 02:03:04' day to second"),
-            "local": F.to_timestamp_ntz(F.lit("2026-01-02 03:04:05.000006")), "small": F.lit(3).cast("tinyint"),
+            "at": F.lit(datetime(2026, 11, 21, 13, 0, 1, 5, UTC)),
+            "on": F.to_date(F.lit("1500-02-03")),
+            "price": F.lit(Decimal("12.30")),
+            "span": F.expr("interval '1 02:03:04' day to second"),
+            "local": F.to_timestamp_ntz(F.lit("2026-01-02 03:04:05.000006")),
+            "small": F.lit(3).cast("tinyint"),
             "pair": F.struct(F.lit("x").alias("b.c"), F.array(F.lit(1)).alias("d")),
         }
-    )  # fmt: skip
+    )
     kept = ["row", "at", "on", "price", "span", "local", "small", "pair"]
     rows.write.parquet(str(tmp_path / "rows"))
     rows = spark.read.parquet(str(tmp_path / "rows"))

@@ -43,10 +43,13 @@ def recipe(
     base = load_recipe("census_wide_deep")
     outputs = len(label.classes) if len(label.classes) > 2 else 1
     return dataclasses.replace(
-        base, name="mine", model=dataclasses.replace(base.model, outputs=outputs),  # type: ignore[type-var]
-        training=dataclasses.replace(base.training, loss=loss, **training), evaluation=Evaluation(metrics=own),
+        base,
+        name="mine",
+        model=dataclasses.replace(base.model, outputs=outputs),  # type: ignore[type-var]
+        training=dataclasses.replace(base.training, loss=loss, **training),
+        evaluation=Evaluation(metrics=own),
         gate=gate or Gate(),
-    )  # fmt: skip
+    )
 
 
 def drawn(label: Label) -> tuple[np.ndarray, np.ndarray]:

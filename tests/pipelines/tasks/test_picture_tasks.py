@@ -145,5 +145,8 @@ def test_spark_means_are_those_of_the_rows(spark: SparkSession) -> None:
     rows = [(float(value), 20.0 + value, 0.5, 1.0) for value in range(4)]
     scored = spark.createDataFrame(rows, "mse float, psnr float, ssim float, digit float")
     assert Reconstruction().evaluate(scored, "digit", 0.5)[ALL].metrics == {
-        "mse": 1.5, "psnr": 21.5, "ssim": 0.5, "rows": 4.0,
-    }  # fmt: skip
+        "mse": 1.5,
+        "psnr": 21.5,
+        "ssim": 0.5,
+        "rows": 4.0,
+    }

@@ -21,9 +21,9 @@ SPECIES, WIDTH = Label("species", (("ash",), ("oak",), ("yew",))), Label("width"
 SOLD = Label("sold", (("no",), ("yes",)))
 SCHEMA = Schema((Field("age", "integer"),), SPECIES, "row", (WIDTH, SOLD))
 NUMBERS = FieldStatistics(10, 0, mean=30.0, deviation=5.0)
-STATISTICS = Statistics(10, (4, 3, 3), more_labels={
-    "width": LabelStatistics(numbers=NUMBERS), "sold": LabelStatistics((6, 4)),
-})  # fmt: skip
+STATISTICS = Statistics(
+    10, (4, 3, 3), more_labels={"width": LabelStatistics(numbers=NUMBERS), "sold": LabelStatistics((6, 4))}
+)
 OFF = MeanMetric("off", lambda labels, said: np.abs(labels - said) > 1, smaller_is_better=True)
 ROWS = 300
 
@@ -31,10 +31,13 @@ ROWS = 300
 def recipe(outputs: int = 5, gate: Gate | None = None, own: Any = (), **training: Any) -> Recipe:
     base = load_recipe("census_wide_deep")
     return dataclasses.replace(
-        base, name="mine", model=dataclasses.replace(base.model, outputs=outputs),  # type: ignore[type-var]
-        training=dataclasses.replace(base.training, **training), gate=gate or Gate(),
+        base,
+        name="mine",
+        model=dataclasses.replace(base.model, outputs=outputs),  # type: ignore[type-var]
+        training=dataclasses.replace(base.training, **training),
+        gate=gate or Gate(),
         evaluation=Evaluation(metrics=own),
-    )  # fmt: skip
+    )
 
 
 MINE = recipe(own={"width": (OFF,)}, loss={"width": "huber", "sold": "focal"}, loss_weights={"sold": 3.0})

@@ -124,8 +124,9 @@ def text_version() -> Callable[..., DatasetVersion]:
             shard = write_shard(f"{folder}/{split}/part-0", [table], schema=table.schema, rows_per_block=20)
             lengths = {
                 item.name: at_ranks(Counter(table.column(item.name).value_lengths().to_pylist()))
-                for item in kept if pa.types.is_list(item.type)
-            }  # fmt: skip
+                for item in kept
+                if pa.types.is_list(item.type)
+            }
             written[split] = ShardSet(table.schema, "block", None, 20, (shard,), lengths).to_json()
         features = {
             "schema": schema.to_json(),

@@ -48,10 +48,13 @@ def test_what_ranks_use_is_told_of_the_chief_and_of_all(monkeypatch) -> None:
     assert notes.told == [
         (
             {
-                "system/chief/cpu_percent": 100.0, "system/all/cpu_percent_mean": 75.0,
-                "system/all/cpu_percent_max": 100.0, "system/chief/memory_gib": 1.0,
-                "system/all/memory_gib_mean": 2.0, "system/all/memory_gib_max": 3.0,
+                "system/chief/cpu_percent": 100.0,
+                "system/all/cpu_percent_mean": 75.0,
+                "system/all/cpu_percent_max": 100.0,
+                "system/chief/memory_gib": 1.0,
+                "system/all/memory_gib_mean": 2.0,
+                "system/all/memory_gib_max": 3.0,
             },
             0,
         )
-    ]  # fmt: skip
+    ]

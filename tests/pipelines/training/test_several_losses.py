@@ -35,9 +35,11 @@ def version(purpose: str = "generation") -> DatasetVersion:
     label = Label("digit", (("0",), ("1",)), purpose=purpose)  # type: ignore[arg-type]
     schema = Schema((Field("image", "image"),), label, "row")
     features = {
-        "schema": schema.to_json(), "columns": [describe(IMAGE)], "cardinalities": {},
+        "schema": schema.to_json(),
+        "columns": [describe(IMAGE)],
+        "cardinalities": {},
         "statistics": Statistics(12, (12, 0)).to_json(),
-    }  # fmt: skip
+    }
     return DatasetVersion("nowhere", {"splits": {}}, features)
 
 
@@ -177,9 +179,10 @@ def test_layers_add_their_own_losses() -> None:
 def test_a_training_starts_from_the_weights_of_another(tmp_path: Path) -> None:
     """A stack's first layer becomes that of a classifier; layers of other names or shapes keep what they have."""
     source = step_of(
-        (Optimizer("sgd", RATE, "hidden_0"), Optimizer("sgd", RATE, "hidden_1")), stacked.Config(IMAGE, (6, 5)),
+        (Optimizer("sgd", RATE, "hidden_0"), Optimizer("sgd", RATE, "hidden_1")),
+        stacked.Config(IMAGE, (6, 5)),
         "reconstruction",
-    )  # fmt: skip
+    )
     exported = tf.Module()
     exported.weights = {name.removeprefix("model/"): value for name, value in source.variables.items()}
     tf.saved_model.save(exported, str(tmp_path))

@@ -62,8 +62,10 @@ def test_analogies_of_the_text_are_solved(loss: str, version: DatasetVersion, tm
     np.testing.assert_array_equal(np.load(tmp_path / "model" / "vectors" / "text.npy"), table.rows)
     questions = [
         (f"a{one}", f"b{one}", f"a{other}", f"b{other}")
-        for one in range(text8.PAIRS) for other in range(text8.PAIRS) if one != other
-    ]  # fmt: skip
+        for one in range(text8.PAIRS)
+        for other in range(text8.PAIRS)
+        if one != other
+    ]
     accuracy, asked = table.analogy_accuracy(questions)
     assert asked == len(questions)
     assert accuracy > 0.9

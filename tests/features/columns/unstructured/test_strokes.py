@@ -67,8 +67,10 @@ def test_steps_are_those_of_the_tutorial() -> None:
 
 
 def test_a_batch_without_a_point_has_no_steps() -> None:
-    nothing = {name: tf.zeros((2, 0), kind) for name, kind in
-               (("across", tf.float64), ("down", tf.float64), ("ends", tf.int64))}  # fmt: skip
+    nothing = {
+        name: tf.zeros((2, 0), kind)
+        for name, kind in (("across", tf.float64), ("down", tf.float64), ("ends", tf.int64))
+    }
     assert TransformGraph(SCHEMA, (COLUMN,), Statistics(1))(nothing)["strokes"].shape == (2, 0)
 
 

@@ -276,10 +276,12 @@ def test_parse_example_reads_what_we_write(tmp_path: Path) -> None:
     with RecordWriter(path) as writer:
         writer.write(encode_examples(batch))
     spec = {
-        "id": tf.io.FixedLenFeature([], tf.int64), "x": tf.io.FixedLenFeature([], tf.float32),
-        "key": tf.io.FixedLenFeature([], tf.string), "v": tf.io.FixedLenFeature([3], tf.float32),
+        "id": tf.io.FixedLenFeature([], tf.int64),
+        "x": tf.io.FixedLenFeature([], tf.float32),
+        "key": tf.io.FixedLenFeature([], tf.string),
+        "v": tf.io.FixedLenFeature([3], tf.float32),
         "ragged": tf.io.RaggedFeature(tf.int64),
-    }  # fmt: skip
+    }
     (found,) = tf.data.TFRecordDataset(path).batch(rows).map(lambda x: tf.io.parse_example(x, spec))
     assert found["id"].numpy().tolist() == batch["id"].to_pylist()
     assert (found["x"].numpy() == batch["x"].to_numpy()).all()

@@ -63,8 +63,10 @@ def test_replacing_file_by_file_where_folders_cannot_be_renamed(tmp_path, monkey
     job.commit([stage(job.staging, 0, b"new")])
     assert stored(tmp_path / "out") == [b"new"]
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
-        "_SUCCESS", "manifest.json", "part-00000-of-00001.tfrecord",
-    ]  # fmt: skip
+        "_SUCCESS",
+        "manifest.json",
+        "part-00000-of-00001.tfrecord",
+    ]
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
 

@@ -80,9 +80,11 @@ def test_tensorflow_parses_what_spark_wrote(spark, tmp_path, codec):
     import tensorflow as tf
 
     frame = spark.range(0, 57, 1, 3).select(
-        F.col("id").alias("n"), (F.col("id") / 2).cast("float").alias("half"), F.col("id").cast("string").alias("text"),
+        F.col("id").alias("n"),
+        (F.col("id") / 2).cast("float").alias("half"),
+        F.col("id").cast("string").alias("text"),
         F.array(F.col("id"), F.col("id") + 1).alias("pair"),
-    )  # fmt: skip
+    )
     uri = tmp_path / "out"
     frame.write.format("tfrecord").option("codec", codec).mode("overwrite").save(str(uri))
     files = sorted(str(path) for path in uri.glob("part-*"))
@@ -168,9 +170,12 @@ def test_sequence_example_holds_arrays_of_arrays(spark, tmp_path):
     assert sorted(back.collect()) == sorted(frame.collect())
     inferred = spark.read.format("tfrecord").option("recordType", "SequenceExample").load(uri)
     assert {field.name: field.dataType for field in inferred.schema} == {
-        "id": T.LongType(), "tags": T.StringType(), "steps": schema["steps"].dataType,
-        "scores": schema["scores"].dataType, "words": schema["words"].dataType,
-    }  # fmt: skip
+        "id": T.LongType(),
+        "tags": T.StringType(),
+        "steps": schema["steps"].dataType,
+        "scores": schema["scores"].dataType,
+        "words": schema["words"].dataType,
+    }
     (path,) = (tmp_path / "out").glob("part-*")
     first = tf.train.SequenceExample.FromString(next(tf.data.TFRecordDataset(str(path)).as_numpy_iterator()))
     assert [list(f.int64_list.value) for f in first.feature_lists.feature_list["steps"].feature] == [[1, 2], [3]]
@@ -215,8 +220,10 @@ def test_zero_rows_write_one_empty_file_that_reads_back(spark, tmp_path):
     uri = str(tmp_path / "none")
     spark.range(0).write.format("tfrecord").option("codec", "gzip").save(uri)
     assert sorted(path.name for path in Path(uri).iterdir()) == [
-        "_SUCCESS", "manifest.json", "part-00000-of-00001.tfrecord.gz",
-    ]  # fmt: skip
+        "_SUCCESS",
+        "manifest.json",
+        "part-00000-of-00001.tfrecord.gz",
+    ]
     assert spark.read.format("tfrecord").schema("id long").load(uri).count() == 0
     with pytest.raises(Exception, match=r"No record to infer a schema from"):
         spark.read.format("tfrecord").load(uri)
@@ -226,8 +233,9 @@ def test_partitions_without_rows_leave_no_file(spark, tmp_path):
     uri = tmp_path / "sparse"
     spark.range(0, 100, 1, 5).where("id >= 60").write.format("tfrecord").save(str(uri))
     assert sorted(path.name for path in uri.glob("part-*")) == [
-        "part-00000-of-00002.tfrecord", "part-00001-of-00002.tfrecord",
-    ]  # fmt: skip
+        "part-00000-of-00002.tfrecord",
+        "part-00001-of-00002.tfrecord",
+    ]
     assert sorted(row.id for row in spark.read.format("tfrecord").load(str(uri)).collect()) == list(range(60, 100))
 
 

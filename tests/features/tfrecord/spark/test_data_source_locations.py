@@ -26,9 +26,7 @@ def test_overwrite_replaces_files_and_manifest(spark, tmp_path):
     uri = tmp_path / "out"
     spark.range(0, 90, 1, 3).write.format("tfrecord").option("codec", "gzip").mode("overwrite").save(str(uri))
     spark.range(0, 10, 1, 2).write.format("tfrecord").mode("overwrite").save(str(uri))
-    assert names(uri) == [
-        "_SUCCESS", "manifest.json", "part-00000-of-00002.tfrecord", "part-00001-of-00002.tfrecord",
-    ]  # fmt: skip
+    assert names(uri) == ["_SUCCESS", "manifest.json", "part-00000-of-00002.tfrecord", "part-00001-of-00002.tfrecord"]
     assert ids(read(spark, uri)) == list(range(10))
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
 

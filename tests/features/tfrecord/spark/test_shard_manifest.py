@@ -42,5 +42,7 @@ def test_stored_types():
     nested = T.ArrayType(T.ArrayType(T.DecimalType(5, 2)))
     assert stored_type(nested) == "list<list<float32>>"
     assert [stored_type(kind) for kind in (T.BooleanType(), T.TimestampType(), T.BinaryType())] == [
-        "int64", "int64", "binary",
-    ]  # fmt: skip
+        "int64",
+        "int64",
+        "binary",
+    ]

@@ -92,5 +92,7 @@ def test_partition_columns_are_constants_in_the_order_of_the_schema(shard):
     batches = list(ShardReader(schema, arrow, ReadOptions()).read([file]))
     assert batches[0].schema == arrow
     assert batches[0].slice(0, 1).to_pydict() == {
-        "day": [pa.scalar("2024-01-02").cast(pa.date32()).as_py()], "id": [1000], "kind": [None],
-    }  # fmt: skip
+        "day": [pa.scalar("2024-01-02").cast(pa.date32()).as_py()],
+        "id": [1000],
+        "kind": [None],
+    }

@@ -37,8 +37,10 @@ def test_the_stand_in_is_divided_by_keys(spark: SparkSession, tmp_path: Path) ->
     facts = drawings.DATASET.generate(str(tmp_path), seed=1)
     assert 0.95 < facts.best["accuracy"] <= 1
     dataset = drawings.DATASET
-    rows = {split: [row["key_id"] for row in dataset.read(spark, str(tmp_path), split).select("key_id").collect()]
-            for split in ("train", "eval")}  # fmt: skip
+    rows = {
+        split: [row["key_id"] for row in dataset.read(spark, str(tmp_path), split).select("key_id").collect()]
+        for split in ("train", "eval")
+    }
     assert len(rows["train"]) + len(rows["eval"]) == len(drawings.WORDS) * drawings.DRAWINGS
     assert all(is_held_out(key) for key in rows["eval"])
     assert not any(is_held_out(key) for key in rows["train"])

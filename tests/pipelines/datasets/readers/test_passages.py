@@ -145,5 +145,6 @@ def test_rows_of_passages_are_those_of_any_source(spark: SparkSession, tmp_path:
     (tmp_path / "a b.txt").write_text("one two three")
     rows = passages.passages(spark, [file_entry(str(tmp_path / "a b.txt"))], CutPassages(2)).collect()
     assert [(row["text"], row["words"], row["_raw"], row["_source"], row["_fault"]) for row in rows] == [
-        ("one two", "2", "one two", "a b.txt", None), ("three", "1", "three", "a b.txt", None),
-    ]  # fmt: skip
+        ("one two", "2", "one two", "a b.txt", None),
+        ("three", "1", "three", "a b.txt", None),
+    ]

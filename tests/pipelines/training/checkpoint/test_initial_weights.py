@@ -72,8 +72,11 @@ def test_weights_and_their_averages_are_those_that_were_exported(trained: Traine
 def test_a_resumed_training_keeps_its_own_weights(trained: Trained, tmp_path: Path) -> None:
     loop, _ = loop_from(trained, trained.recipe, tmp_path)
     loop.run()
-    again, events = loop_from(trained, dataclasses.replace(
-        trained.recipe, training=dataclasses.replace(trained.recipe.training, epochs=2)), tmp_path)  # fmt: skip
+    again, events = loop_from(
+        trained,
+        dataclasses.replace(trained.recipe, training=dataclasses.replace(trained.recipe.training, epochs=2)),
+        tmp_path,
+    )
     again.run()
     assert (events[0]["step"], events[1]["event"]) == (11, "progress")
 

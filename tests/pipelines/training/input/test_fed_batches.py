@@ -44,9 +44,12 @@ class Ranks:
 
     def __init__(self, workers: int) -> None:
         recipe = Recipe(
-            "test", "", "iris", dnn.Config(deep=(Numeric("x"),), hidden_units=(2,)),
+            "test",
+            "",
+            "iris",
+            dnn.Config(deep=(Numeric("x"),), hidden_units=(2,)),
             Training((Optimizer("sgd", 0.1),), epochs=1, global_batch=BATCH * workers, workers=workers),
-        )  # fmt: skip
+        )
         stored = arrow_schema(recipe.model.columns).append(pa.field("y", pa.float32()))
         shards = ShardSet(stored, "block", None, 10, (Shard("s", 100 * workers, 10, 1, 0, ((10, 1),)),))
         version = DatasetVersion(
@@ -169,10 +172,12 @@ def test_moves_fill_every_rank() -> None:
 
 def test_rows_of_many_values_are_padded_and_arrays_and_weights_keep_their_shape() -> None:
     recipe = Recipe(
-        "test", "", "iris",
+        "test",
+        "",
+        "iris",
         dnn.Config(deep=(Embedding(HashBucket("words", 10, many=True), 2), Numeric("place", shape=(2,)))),
         Training((Optimizer("sgd", 0.1),), epochs=1, global_batch=2, workers=1, weight="trust"),
-    )  # fmt: skip
+    )
     stored = arrow_schema(recipe.stored_columns).append(pa.field("y", pa.float32()))
     shards = ShardSet(stored, "block", None, 10, (Shard("s", 2, 1, 1, 0, ((1, 1),)),)).to_json()
     version = DatasetVersion(
@@ -185,9 +190,11 @@ def test_rows_of_many_values_are_padded_and_arrays_and_weights_keep_their_shape(
     )  # fmt: skip
     iterator = iter(batches.training(Position()))
     rows = {
-        "words": [[1], [2, 3, 4], [], [5, 6]], "place": [[0, 1], [2, 3], [4, 5], [6, 7]],
-        "trust": [0.5, 1.0, 2.0, 3.0], "y": [0, 1, 0, 1],
-    }  # fmt: skip
+        "words": [[1], [2, 3, 4], [], [5, 6]],
+        "place": [[0, 1], [2, 3], [4, 5], [6, 7]],
+        "trust": [0.5, 1.0, 2.0, 3.0],
+        "y": [0, 1, 0, 1],
+    }
     whole = pa.RecordBatch.from_pydict(rows, stored)
     send_all(iter([whole.slice(0, 3), whole.slice(3, 1)]), tuple(addresses), SECRET, "0/0")
     assert batches.steps_ahead(Position(), 5) == 2

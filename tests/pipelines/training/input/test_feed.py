@@ -23,9 +23,12 @@ from emberline.pipelines.training.input.inbox import FeedError, FeedLostError, I
 
 SCHEMA = Schema((Field("size", "float", minimum=0),), Label("large", (("no",), ("yes",))), key="row")
 RECIPE = Recipe(
-    "test", "", "iris", dnn.Config(deep=(Numeric("size", default=0.0),), hidden_units=(2,)),
+    "test",
+    "",
+    "iris",
+    dnn.Config(deep=(Numeric("size", default=0.0),), hidden_units=(2,)),
     Training((Optimizer("sgd", 0.1),), epochs=1, global_batch=8, workers=2),
-)  # fmt: skip
+)
 STORED = arrow_schema(stored(RECIPE.model.columns)).append(pa.field("large", pa.float32()))
 TABLE = "size double, colour string, large string"
 
@@ -103,9 +106,7 @@ def test_every_good_row_reaches_one_rank_from_skewed_and_empty_partitions(spark:
     assert sorted(found.taken[0] + found.taken[1]) == [float(i) for i in range(10_010) if i != 77]
     shares = [len(taken) for taken in found.taken]
     assert min(shares) > 2_000, f"one partition holds nearly everything, and yet both ranks get their share: {shares}"
-    assert found.lines == [
-        "epoch 1: 10,009 rows fed, 0 of them left out as less than a global batch, 1 rejected"
-    ]  # fmt: skip
+    assert found.lines == ["epoch 1: 10,009 rows fed, 0 of them left out as less than a global batch, 1 rejected"]
 
 
 def test_after_a_restart_only_the_new_ranks_are_fed(spark: SparkSession, place: Any) -> None:

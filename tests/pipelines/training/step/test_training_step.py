@@ -266,8 +266,11 @@ def test_two_replicas_do_the_step_of_one(version: DatasetVersion, clip: float, p
     where = {"uri": version.uri, "manifest": version.manifest, "features": version.features}
     done = subprocess.run(
         [sys.executable, "-c", REPLICAS, json.dumps([where, clip, precision, every])],
-        capture_output=True, text=True, cwd=Path(__file__).parents[4], timeout=120,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        cwd=Path(__file__).parents[4],
+        timeout=120,
+    )
     assert done.returncode == 0, done.stderr[-3000:]
     one, two = json.loads(done.stdout.splitlines()[-1])
     tolerance = 1e-4 if precision == "float32" else 0.05
