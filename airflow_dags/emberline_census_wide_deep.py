@@ -20,10 +20,11 @@ then clear the task. Rows that were put aside, with reasons: `rejected/` in the 
 
 from airflow.sdk import DAG, chain
 from recipe_tasks import PARAMS, SETTINGS, RecipeTasks
+from spark_job import DAILY
 
 RECIPE = RecipeTasks("census_wide_deep", data="census")
 
-with DAG("emberline_census_wide_deep", schedule="@daily", params=PARAMS, tags=["emberline", "census"], doc_md=__doc__,
+with DAG("emberline_census_wide_deep", schedule=DAILY, params=PARAMS, tags=["emberline", "census"], doc_md=__doc__,
          **SETTINGS):  # fmt: skip
     chain(
         RECIPE.validate(), RECIPE.etl(), RECIPE.train(), RECIPE.evaluate(), RECIPE.promote(), RECIPE.champion(),

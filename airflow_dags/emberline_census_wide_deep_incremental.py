@@ -17,10 +17,11 @@ champion never saw go to its unknown ids: if drift is reported, `..._retrain` is
 
 from airflow.sdk import DAG, chain
 from recipe_tasks import MODEL, PARAMS, SETTINGS, RecipeTasks
+from spark_job import DAILY
 
 RECIPE = RecipeTasks("census_wide_deep", data="census")
 
-with DAG("emberline_census_wide_deep_incremental", schedule="@daily", params=PARAMS | {"model": MODEL}, doc_md=__doc__,
+with DAG("emberline_census_wide_deep_incremental", schedule=DAILY, params=PARAMS | {"model": MODEL}, doc_md=__doc__,
          tags=["emberline", "census"], **SETTINGS):  # fmt: skip
     chain(
         RECIPE.validate(), RECIPE.etl("--statistics-of", RECIPE.model), RECIPE.train("--warm-start", RECIPE.model),

@@ -27,6 +27,7 @@ from airflow.providers.apache.spark.operators.spark_submit import SparkSubmitOpe
 from airflow.providers.standard.triggers.temporal import TimeDeltaTrigger
 from airflow.sdk import BaseHook, Param
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
+from airflow.timetables.interval import CronDataIntervalTimetable
 from submission_file import Submission
 
 CONNECTION = "emberline_spark"
@@ -38,8 +39,23 @@ MLFLOW = "{{ var.value.emberline_mlflow }}"
 PARTITION = "{{ logical_date | default(dag_run.run_after, true) | ts_nodash }}"
 """One folder per logical date, to the second: a re-run of a date meets its own outputs and no others."""
 
-DAY = "(params.day or dag_run.partition_key or (logical_date | default(dag_run.run_after, true) | ds_nodash))"
-"""Which day a run is about, such as 20260102, as an expression: its parameter's, its event's, or its own."""
+DAILY = CronDataIntervalTimetable("@daily", timezone="UTC")
+"""Every day, about the day that has just ended, which is its logical date, by the clock as in a backfill."""
+
+_ENDED = "dag_run.run_after - macros.timedelta(days=1)"
+_LENGTH = "data_interval_end - data_interval_start"
+_OF_HOURS = (
+    "((data_interval_start | default(none, true)) and "
+    f"macros.timedelta(0) < {_LENGTH} and {_LENGTH} < macros.timedelta(days=1))"
+)
+
+DAY = (
+    f"(params.day or dag_run.partition_key or ((data_interval_start | ts_nodash)[:11] if {_OF_HOURS} else "
+    f"[logical_date | default({_ENDED}, true), {_ENDED}] | min | ds_nodash))"
+)
+"""Which day a run is about, such as 20260102, as an expression: its parameter's, its event's, its logical date's, or
+the day before it runs where that is earlier, as of runs by hand: the present day has not all its rows yet. Where data
+intervals are shorter than a day, it is the hour that one begins with, such as 20260102T13."""
 
 PIPELINE_RUN = "{{ dag.dag_id }}/{{ run_id }}"
 """What the tasks of one DAG run have in common: their MLflow runs lie below one."""

@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from emberline.features.columns import Transformed, check
 from emberline.features.columns.raw_tensors import Encoded, RawTensor, RawTensors
+from emberline.features.names import safe_name
 from emberline.features.schema import Field, Schema, missing_mark
 from emberline.features.statistics import Statistics
 from emberline.features.tensors import CODES
@@ -50,7 +51,7 @@ class TransformGraph(tf.Module):
 
     @property
     def raw_spec(self) -> dict[str, tf.TensorSpec]:
-        """Name, type and shape of every raw input: `[batch]`, `[batch, *shape]`, or `[batch, longest]`."""
+        """Type and shape of every raw input, by field: `[batch]`, `[batch, *shape]`, or `[batch, longest]`."""
         return {field.name: _spec(field) for field in self.schema.fields}
 
     @property
@@ -60,12 +61,12 @@ class TransformGraph(tf.Module):
         spec = self.raw_spec
         for field in self.schema.fields:
             if field.kind == "float" and field.shape:
-                spec[field.name] = tf.TensorSpec(spec[field.name].shape, tf.float32, field.name)
+                spec[field.name] = tf.TensorSpec(spec[field.name].shape, tf.float32, safe_name(field.name))
             if field.kind == "image" and field.shape:
-                spec[field.name] = tf.TensorSpec([None, *field.shape], tf.uint8, field.name)
+                spec[field.name] = tf.TensorSpec([None, *field.shape], tf.uint8, safe_name(field.name))
             if field.kind == "string" and not field.many:
                 name = CODES.format(field.name)
-                spec[name] = tf.TensorSpec([None], tf.int32, name)
+                spec[name] = tf.TensorSpec([None], tf.int32, safe_name(name))
         return spec
 
     def from_encoded(self, tensors: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
@@ -96,7 +97,7 @@ class TransformGraph(tf.Module):
 
 
 def _spec(field: Field) -> tf.TensorSpec:
-    return tf.TensorSpec([None, *field.tensor_shape], TENSOR_TYPES[field.kind], field.name)
+    return tf.TensorSpec([None, *field.tensor_shape], TENSOR_TYPES[field.kind], safe_name(field.name))
 
 
 def _feature(field: Field) -> tf.io.FixedLenFeature | tf.io.RaggedFeature:

@@ -17,6 +17,7 @@ def parser() -> argparse.ArgumentParser:
         help="models:/NAME@alias, models:/NAME/VERSION, runs:/ID/model or a training",
     )  # fmt: skip
     parser.add_argument("--input", required=True, type=arguments.location, metavar="URI", help="raw rows")
+    arguments.add_table_format(parser)
     arguments.add_pipeline_run(parser)
     arguments.add_master(parser)
     return parser
@@ -28,9 +29,11 @@ def main(argv: list[str] | None = None) -> int:
     given = parser().parse_args(argv)
 
     def step(job: RecipeJob) -> object:
+        from emberline.pipelines.datasets.readers.tables.table_format import TableFormat
         from emberline.pipelines.drift import measure_drift
 
-        return measure_drift(job.spark, job.recipe, given.model, given.input, job.tracker)
+        form = TableFormat(given.input_format, given.options)
+        return measure_drift(job.spark, job.recipe, given.model, given.input, job.tracker, form)
 
     return run_recipe_job("drift", given, step)
 

@@ -23,6 +23,7 @@ def parser() -> argparse.ArgumentParser:
         help="model (models:/NAME@alias, runs:/ID/model), training or dataset version whose vocabularies and moments "
         "are used instead of these rows' own, so that ids mean the same; for train --warm-start",
     )  # fmt: skip
+    arguments.add_table_format(parser)
     arguments.add_overwrite(parser, "a dataset version")
     arguments.add_pipeline_run(parser)
     arguments.add_master(parser)
@@ -35,6 +36,7 @@ def main(argv: list[str] | None = None) -> int:
     given = parser().parse_args(argv)
 
     def step(job: RecipeJob) -> object:
+        from emberline.pipelines.datasets.readers.tables.table_format import TableFormat
         from emberline.pipelines.etl import tracked_etl
 
         return tracked_etl(
@@ -46,6 +48,7 @@ def main(argv: list[str] | None = None) -> int:
             overwrite=given.overwrite,
             previous=given.previous,
             statistics_of=given.statistics_of or "",
+            form=TableFormat(given.input_format, given.options),
         )
 
     return run_recipe_job("etl", given, step)

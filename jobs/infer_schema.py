@@ -19,10 +19,17 @@ def parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--input", required=True, type=arguments.location, metavar="URI",
-        help="a table: Parquet, ORC, JSON lines, CSV or TSV with a header, TFRecord",
+        help="a table: Parquet, ORC, JSON, CSV or TSV, TFRecord",
     )  # fmt: skip
     parser.add_argument("--label", required=True, metavar="NAME", help="the column to predict")
     parser.add_argument("--key", metavar="NAME", help="the column that identifies a row")
+    parser.add_argument(
+        "--recipe", default="", metavar="NAME", help="declare a data set and a recipe of this name, too"
+    )
+    parser.add_argument(
+        "--output", default="", type=arguments.location, metavar="FILE", help="file for the code; default: stderr"
+    )
+    arguments.add_table_format(parser)
     arguments.add_master(parser)
     return parser
 
@@ -33,11 +40,13 @@ def main(argv: list[str] | None = None) -> int:
     given = parser().parse_args(argv)
 
     def work() -> object:
+        from emberline.pipelines.datasets.readers.tables.table_format import TableFormat
         from emberline.pipelines.infer_schema import infer
         from emberline.pipelines.runtime.session import session
 
         with session("infer-schema", given.master) as spark:
-            return infer(spark, given.input, given.label, given.key)
+            form = TableFormat(given.input_format, given.options)
+            return infer(spark, given.input, given.label, given.key, form=form, name=given.recipe, output=given.output)
 
     return conclude("infer-schema", work)
 

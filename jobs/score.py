@@ -17,13 +17,12 @@ def parser() -> argparse.ArgumentParser:
     rows = parser.add_mutually_exclusive_group(required=True)
     rows.add_argument("--input", type=arguments.location, metavar="URI", help="raw rows")
     rows.add_argument("--table", metavar="NAME", help="raw rows in a table of Spark's catalogue")
-    add("--input-format", metavar="FORMAT", help="Spark's format of --input; default: Parquet, or the data set's own")
     add("--output", required=True, type=arguments.location, metavar="URI", help="predictions")
-    add("--layout", default="parquet", metavar="LAYOUT", help="of the predictions: parquet, tfrecord or delta")
+    add("--layout", default="parquet", help="of the predictions: parquet, tfrecord or delta")
     add("--partition-by", metavar="COLUMN", help="divide predictions by it; those of values that come are replaced")
-    add("--keys", type=lambda text: tuple(text.split(",")), default=(), metavar="COLUMN,…",
-        help="columns that stay with a prediction; default: the data set's key")  # fmt: skip
+    add("--keys", type=lambda text: tuple(text.split(",")), default=(), help="columns that stay; default: the key")
     add("--batch-rows", type=int, metavar="N", help="rows that the model takes at a time; default: by their width")
+    arguments.add_table_format(parser)
     arguments.add_overwrite(parser, "predictions")
     arguments.add_pipeline_run(parser)
     arguments.add_master(parser)
@@ -36,6 +35,7 @@ def main(argv: list[str] | None = None) -> int:
     given = parser().parse_args(argv)
 
     def step(job: RecipeJob) -> object:
+        from emberline.pipelines.datasets.source_format import table_format
         from emberline.pipelines.score import score
 
         return score(
@@ -50,7 +50,7 @@ def main(argv: list[str] | None = None) -> int:
             keys=given.keys,
             partition_by=given.partition_by,
             batch_rows=given.batch_rows,
-            source_format=given.input_format,
+            form=table_format(given.input_format, given.options),
         )
 
     return run_recipe_job("score", given, step)

@@ -17,6 +17,7 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--previous", type=arguments.location, metavar="URI", help="dataset version to compare the data with"
     )
+    arguments.add_table_format(parser)
     arguments.add_overwrite(parser, "a report")
     arguments.add_pipeline_run(parser)
     arguments.add_master(parser)
@@ -29,6 +30,7 @@ def main(argv: list[str] | None = None) -> int:
     given = parser().parse_args(argv)
 
     def step(job: RecipeJob) -> object:
+        from emberline.pipelines.datasets.readers.tables.table_format import TableFormat
         from emberline.pipelines.validate import validate_data
 
         return validate_data(
@@ -39,6 +41,7 @@ def main(argv: list[str] | None = None) -> int:
             job.tracker,
             overwrite=given.overwrite,
             previous=given.previous,
+            form=TableFormat(given.input_format, given.options),
         )
 
     return run_recipe_job("validate", given, step)

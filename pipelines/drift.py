@@ -10,15 +10,17 @@ from pyspark.sql import functions as F
 
 from emberline.features.analysis.analyze import analyze
 from emberline.features.errors import BadInputError
+from emberline.features.names import quoted
 from emberline.features.schema import Schema
 from emberline.features.statistics import Statistics
 from emberline.features.validation.anomalies import scoring_skew
 from emberline.features.validation.checks import Anomaly, SplitFacts, field_distances
 from emberline.features.validation.expectations import Expectations
-from emberline.features.validation.rows import REASON, check_rows, fault_counts, masked_reason
+from emberline.features.validation.rows import check_rows, fault_counts, masked_reason, reason_of
 from emberline.pipelines.artifacts.model_files import model_files
 from emberline.pipelines.datasets import load_dataset
 from emberline.pipelines.datasets.raw_source import RawSource
+from emberline.pipelines.datasets.readers.tables.table_format import TableFormat
 from emberline.pipelines.recipe import Recipe
 from emberline.pipelines.runtime.progress import Progress, StageProgress
 from emberline.pipelines.scoring.batch_size import sample_rows_for
@@ -74,7 +76,9 @@ class DriftResult:
     anomalies: tuple[Anomaly, ...]
 
 
-def measure_drift(spark: SparkSession, recipe: Recipe, model: str, source: str, tracker: Tracker) -> DriftResult:
+def measure_drift(
+    spark: SparkSession, recipe: Recipe, model: str, source: str, tracker: Tracker, form: TableFormat | None = None
+) -> DriftResult:
     """Compares a sample of raw rows with the statistics that travel with a model.
 
     Args:
@@ -83,6 +87,7 @@ def measure_drift(spark: SparkSession, recipe: Recipe, model: str, source: str, 
         model: `models:/NAME@alias`, `models:/NAME/VERSION`, `runs:/ID/model`, or the URI of a training.
         source: URI of raw rows: Parquet, or files of the data set's own format.
         tracker: The registry; a run of its own tells what was found.
+        form: How the raw files are written, where the data set does not say it.
 
     Raises:
         BadInputError: if there is no such model, it does not fit the rows, or no row is good.
@@ -92,7 +97,7 @@ def measure_drift(spark: SparkSession, recipe: Recipe, model: str, source: str, 
         name, training, schema = files.name, files.statistics, Schema.from_json(files.features["schema"])
     about = {"emberline.source": source, "emberline.model": name.removeprefix("models:/")}
     with tracker.step(recipe.name, "drift", spark=spark, params={"model": model, "source": source}, tags=about) as run:
-        facts = _facts(spark, recipe, schema, training, name, source, progress)
+        facts = _facts(spark, recipe, schema, training, name, source, progress, form)
         result = _compared(name, training, facts, schema, recipe.expectations)
         run.log_metrics({"drifted_fields": len(result.drifted_fields), "rows": result.rows})
         run.log_metrics({f"distance/{one.field}": one.distance for one in result.fields})
@@ -122,24 +127,26 @@ def _facts(
     model: str,
     source: str,
     progress: Progress,
+    form: TableFormat | None,
 ) -> SplitFacts:
     """What is known of a sample of the rows."""
     dataset = load_dataset(recipe.dataset)
     require_columns(schema, dataset.schema, model)
-    rows = read_rows(spark, RawSource.at(source), schema, [schema.key], dataset, None)
+    rows = read_rows(spark, RawSource.at(source), schema, [schema.key], dataset, form)
     # What the data set has and this model does not ask for is no news.
     known = {*dataset.schema.names, schema.key} - set(schema.names)
     with StageProgress(spark.sparkContext, progress, "look at a sample"):
         total = rows.frame.count()
         # By a hash of the key: the same rows each time, wherever they lie.
         share = HASHES * sample_rows_for(schema.fields, training) // max(total, 1)
-        chosen = F.pmod(F.xxhash64(F.col(f"`{schema.key}`")), F.lit(HASHES)) < share
+        chosen = F.pmod(F.xxhash64(F.col(quoted(schema.key))), F.lit(HASHES)) < share
         checked = check_rows(rows.frame.where(chosen), schema, labelled=False).persist()
+        verdict = reason_of(checked.columns)
         try:
-            bad = checked.where(F.col(REASON).isNotNull())
-            reasons = {row[0]: int(row[1]) for row in bad.groupBy(masked_reason()).count().collect()}
+            bad = checked.where(F.col(verdict).isNotNull())
+            reasons = {row[0]: int(row[1]) for row in bad.groupBy(masked_reason(verdict)).count().collect()}
             with tempfile.TemporaryDirectory() as unused:  # no vocabulary is learned, which would be written
-                statistics = analyze(checked.where(F.col(REASON).isNull()), schema, unused)
+                statistics = analyze(checked.where(F.col(verdict).isNull()), schema, unused)
         finally:
             checked.unpersist()
     if not statistics.rows:

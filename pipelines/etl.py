@@ -24,6 +24,7 @@ from emberline.features.dataset_version import (
     content_digest,
 )
 from emberline.features.errors import BadInputError
+from emberline.features.names import quoted
 from emberline.features.profile.page import PROFILE
 from emberline.features.statistics import Statistics
 from emberline.features.tfrecord.manifest import ShardSet
@@ -31,6 +32,7 @@ from emberline.features.validation.anomalies import require
 from emberline.features.validation.checks import Anomaly
 from emberline.pipelines.artifacts.reused_statistics import ReusedStatistics, open_reused_statistics
 from emberline.pipelines.datasets.raw_source import RawSource
+from emberline.pipelines.datasets.readers.tables.table_format import TableFormat
 from emberline.pipelines.preparation.checked_data import CHECKED, CheckedData, check_data
 from emberline.pipelines.preparation.profile import earlier_version, profile_page
 from emberline.pipelines.preparation.row_transform import RowTransform
@@ -82,6 +84,7 @@ def etl(
     overwrite: bool = False,
     previous: str | None = None,
     reused: ReusedStatistics | None = None,
+    form: TableFormat | None = None,
 ) -> EtlResult:
     """Writes a dataset version; nothing appears at `output` before all of it is there.
 
@@ -93,6 +96,7 @@ def etl(
         overwrite: Replace a version that is already there; it stays readable until the new one is complete.
         previous: URI of the version to compare with; default: the one that is replaced.
         reused: Statistics to transform with, instead of those of these rows: ids and numbers mean what they meant.
+        form: How the raw files are written, where the data set does not say it.
 
     Raises:
         AnomalyError: if the data as a whole is not what the recipe expects; nothing is transformed then.
@@ -106,7 +110,7 @@ def etl(
     # Two etl runs may aim at one output: each has a staging folder of its own.
     staging = f"{output.rstrip('/')}.staging-{uuid.uuid4().hex[:8]}"
     try:
-        checked = check_data(spark, recipe, source, staging, progress)
+        checked = check_data(spark, recipe, source, staging, progress, form)
         checked.require_good_rows()
         facts = _learn(spark, recipe, checked, staging, earlier, reused, progress)
         shards = _transform(spark, recipe, checked, facts.statistics, staging, progress)
@@ -121,7 +125,7 @@ def etl(
         "statistics": facts.statistics.to_json(),
     }
     result = _describe(output, source, checked, facts, shards, features)
-    manifest = _manifest(recipe, source, result, shards, reused)
+    manifest = _manifest(recipe, source, result, shards, reused, form)
     page = profile_page(checked.schema, facts.learned, earlier, facts.anomalies, manifest, output)
     _publish(staging, output, features, manifest, page)
     progress.say(f"{sum(result.records.values()):,} rows written to {output}, {result.rows_rejected:,} rejected")
@@ -195,7 +199,7 @@ def _transform(
                 job = ShardWriter(transform, preparation, storage.join(staging, split))
                 shards[split] = write_split(rows.good, job)
         names = [field.name for field in schema.fields]
-        _write_examples(checked.splits["train"].good.select(*names).limit(EXAMPLE_ROWS), staging)
+        _write_examples(checked.splits["train"].good.select(*map(quoted, names)).limit(EXAMPLE_ROWS), staging)
     return shards
 
 
@@ -228,15 +232,17 @@ def _manifest(
     result: EtlResult,
     shards: Mapping[str, ShardSet],
     reused: ReusedStatistics | None,
+    form: TableFormat | None,
 ) -> dict[str, Any]:
     """How it was made, and its files."""
+    said = {"format": form.to_json()} if form and form != TableFormat() else {}
     return {
         "format": FORMAT,
         "recipe": recipe.name,
         "digest": result.digest,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "code_version": code_version(),
-        "source": {"uri": source, "synthetic": result.synthetic},
+        "source": {"uri": source, "synthetic": result.synthetic} | said,
         "statistics_of": reused.name if reused else None,
         "rows_read": result.rows_read,
         "rows_rejected": result.rows_rejected,
@@ -256,6 +262,7 @@ def tracked_etl(
     overwrite: bool = False,
     previous: str | None = None,
     statistics_of: str | None = None,
+    form: TableFormat | None = None,
 ) -> EtlResult:
     """`etl`, recorded as a run: from which raw data it made which dataset version. The run's facts are the manifest's.
 
@@ -268,6 +275,7 @@ def tracked_etl(
         overwrite: As of `etl`.
         previous: As of `etl`.
         statistics_of: URI of a model, a training or a dataset version whose statistics are taken over.
+        form: As of `etl`.
     """
     raw = RawSource.at(source)
     given = {"emberline.source": source, "emberline.dataset": output}
@@ -277,7 +285,9 @@ def tracked_etl(
     with tracker.step(recipe.name, "etl", spark=spark, keep=keep, params=params, tags=given) as run:
         taken = open_reused_statistics(tracker, statistics_of, recipe) if statistics_of else nullcontext()
         with taken as reused:
-            result = etl(spark, recipe, source, output, overwrite=overwrite, previous=previous, reused=reused)
+            result = etl(
+                spark, recipe, source, output, overwrite=overwrite, previous=previous, reused=reused, form=form
+            )
         if reused:
             run.log_tags({"emberline.statistics_of": reused.name})
         synthetic = str(bool(result.synthetic)).lower()

@@ -10,6 +10,7 @@ from pyspark.sql import SparkSession
 from emberline.features import storage
 from emberline.features.dataset_version import DatasetVersion, open_version
 from emberline.features.errors import BadInputError
+from emberline.features.names import quoted
 from emberline.pipelines.artifacts.training_folder import TrainResult, open_training
 from emberline.pipelines.evaluation.page import PAGE, evaluation_html
 from emberline.pipelines.evaluation.page_models import model_of_champion, model_of_result
@@ -99,8 +100,10 @@ def _score(spark: SparkSession, recipe: Recipe, version: DatasetVersion, trained
         archive = ship(spark, folder, f"emberline-{trained.run_id}")
     job = ShardScorer(storage.join(version.uri, "eval"), shards, schema.key, labels, columns, archive)
     files = spark.createDataFrame([(index,) for index in range(len(shards.shards))], "shard int")
+    truths = ", ".join(f"{quoted(name)} float" for name in labels)
     scored = files.repartitionByRange(len(shards.shards), "shard").mapInArrow(
-        job, f"`{schema.key}` string, {', '.join(f'`{name}` float' for name in labels)}, {spark_columns(columns)}"
+        job,
+        f"{quoted(schema.key)} string, {truths}, {spark_columns(columns)}",
     )
     if recipe.evaluation.slices:
         scored = with_slices(spark, scored, recipe, version)

@@ -8,6 +8,7 @@ from pyspark.sql import DataFrame, SparkSession
 from emberline.features import storage
 from emberline.features.errors import BadInputError
 from emberline.pipelines.datasets.raw_source import RawSource
+from emberline.pipelines.datasets.readers.tables.table_format import TableFormat
 from emberline.pipelines.recipe import Recipe
 from emberline.pipelines.scoring.destination import Destination
 from emberline.pipelines.scoring.model import open_model
@@ -28,17 +29,17 @@ def score(
     partition_by: str | None = None,
     keys: Sequence[str] = (),
     batch_rows: int | None = None,
-    source_format: str | None = None,
+    form: str | TableFormat | None = None,
 ) -> ScoreResult:
     """Scores everything at `source`.
 
     Args:
         spark: The session.
         recipe: Names the data set, whose reader the raw rows go through, and what is expected of them. Without one,
-            `source` is a DataFrame, Parquet, or of `source_format`.
+            `source` is a DataFrame, a table whose files say what they are, or one of `form`.
         model: `models:/NAME@alias`, `models:/NAME/VERSION` or `runs:/ID/model`.
-        source: Raw rows by column name: a DataFrame, or the URI of Parquet files, of files of `source_format`, or of
-            the data set's own format.
+        source: Raw rows by column name: a DataFrame, or the URI of a table, or of files of the data set's own
+            format.
         output: URI of the predictions.
         tracker: The registry; each scoring has a run of its own.
         overwrite: Replace predictions that are already there.
@@ -47,7 +48,7 @@ def score(
             are replaced, all others stay, and `overwrite` is not asked for.
         keys: Columns that stay with a prediction, instead of the data set's key.
         batch_rows: Rows that the model takes at a time; by default what fills some 16 MiB.
-        source_format: A format of Spark's to read `source` with.
+        form: How `source` is written, where the data set does not say it; or the name of one of Spark's formats.
 
     Raises:
         BadInputError: if there is no such model, or it does not fit the rows; if every row is rejected.
@@ -68,9 +69,7 @@ def score(
     keep = f"{output.rstrip('/')}.undelivered"
     raw = RawSource.at(source) if isinstance(source, str) else source
     with tracker.step(name, "score", spark=spark, keep=keep, params=given, tags=tags) as run:
-        result = score_with(
-            spark, recipe, opened, raw, destination, keys=keys, batch_rows=batch_rows, source_format=source_format
-        )
+        result = score_with(spark, recipe, opened, raw, destination, keys=keys, batch_rows=batch_rows, form=form)
         _tell(run, recipe, result, raw)
     return result
 

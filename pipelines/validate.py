@@ -13,6 +13,7 @@ from emberline.features.errors import BadInputError
 from emberline.features.profile.page import PROFILE
 from emberline.features.validation.anomalies import AnomalyError
 from emberline.features.validation.checks import Anomaly
+from emberline.pipelines.datasets.readers.tables.table_format import TableFormat
 from emberline.pipelines.preparation.checked_data import CHECKED, CheckedData, check_data
 from emberline.pipelines.preparation.profile import earlier_version, profile_page
 from emberline.pipelines.recipe import Recipe
@@ -51,6 +52,7 @@ def validate_data(
     *,
     overwrite: bool = False,
     previous: str | None = None,
+    form: TableFormat | None = None,
 ) -> ValidateResult:
     """Looks at raw data and writes what was found; the report is there whether the data is good or not.
 
@@ -62,6 +64,7 @@ def validate_data(
         tracker: Where the run is recorded.
         overwrite: Replace a report that is already there.
         previous: URI of a dataset version to compare the data with.
+        form: How the raw files are written, where the data set does not say it.
 
     Raises:
         AnomalyError: if the data as a whole is not what the recipe expects, in one line.
@@ -75,7 +78,7 @@ def validate_data(
     about = {"emberline.source": source}
     with tracker.step(recipe.name, "validate", spark=spark, keep=keep, params=params, tags=about) as run:
         try:
-            checked = check_data(spark, recipe, source, staging, progress)
+            checked = check_data(spark, recipe, source, staging, progress, form)
             report, problem = _look(spark, recipe, checked, source, staging, output, previous, progress)
             storage.delete(storage.join(staging, CHECKED))
             storage.write_text_atomic(storage.join(staging, REPORT), json.dumps(report, indent=2))

@@ -45,6 +45,7 @@ def spark() -> Iterator[object]:
         .config("spark.sql.shuffle.partitions", "4")
         .config("spark.driver.memory", "2g")
         .config("spark.sql.session.timeZone", "UTC")
+        .config("spark.sql.caseSensitive", "true")
         .getOrCreate()
     )
     session.sparkContext.setLogLevel("ERROR")

@@ -16,6 +16,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from emberline.features import storage
+from emberline.features.names import quoted
 
 _CHUNK_BYTES = 32 << 20
 _SPLIT_BYTES = 128 << 20
@@ -82,7 +83,7 @@ def run_pass(rows: DataFrame | StoredRows, columns: Sequence[str], step: Pass, a
         return tasks.mapInArrow(_OnFiles(step, splits), answer)
     # Names may hold anything, and PySpark stumbles over dots. Arrow batches without any column would forget how many
     # rows they have.
-    chosen = [F.col(f"`{name}`").alias(f"c{index}") for index, name in enumerate(columns)]
+    chosen = [F.col(quoted(name)).alias(f"c{index}") for index, name in enumerate(columns)]
     return rows.select(*chosen, F.lit(True).alias("row")).mapInArrow(_OnBatches(step, tuple(columns)), answer)
 
 

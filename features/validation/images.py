@@ -10,6 +10,7 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import ArrayType, IntegerType, StructField, StructType
 
 from emberline.features.images.reading import read_images
+from emberline.features.names import quoted
 from emberline.features.schema import Field, Schema
 
 SIZE = "{}__size"
@@ -38,7 +39,7 @@ def check_images(rows: DataFrame, schema: Schema, reason: str) -> DataFrame:
         return rows
     names = tuple(rows.columns)
     # PySpark stumbles over dots in names.
-    plain = rows.select(*(F.col(f"`{name}`").alias(f"c{index}") for index, name in enumerate(names)))
+    plain = rows.select(*(F.col(quoted(name)).alias(f"c{index}") for index, name in enumerate(names)))
     sizes = [StructField(f"s{index}", ArrayType(IntegerType())) for index in range(len(images))]
     # A verdict that is given here may be the first: whatever the plan says, the column may hold nulls and texts.
     answer = StructType([*(StructField(item.name, item.dataType) for item in plain.schema.fields), *sizes])

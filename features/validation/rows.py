@@ -4,7 +4,7 @@ What makes a whole split suspicious is for `emberline.features.validation.anomal
 `fault_counts`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
@@ -21,6 +21,7 @@ from pyspark.sql.types import (
 )
 
 from emberline.features.errors import BadInputError, nearest
+from emberline.features.names import quoted
 from emberline.features.schema import Field, Label, Schema
 from emberline.features.validation.images import UNREADABLE, check_images
 from emberline.features.validation.numbers import to_number
@@ -28,6 +29,9 @@ from emberline.features.validation.sounds import UNHEARD, check_sounds
 
 RAW, SOURCE, FAULT, REASON = "_raw", "_source", "_fault", "reason"
 """Columns beside the fields: the row as it came, the file it came from, what a reader found wrong, the verdict."""
+
+OTHER_REASON = "_reason"
+"""The verdict's name where a field, the label or the key is called `reason`."""
 
 NO_VALUE = "no value, and one is required"
 NOT_A = {"integer": "is not an integer", "float": "is not a number", "string": "is not a text"}
@@ -61,7 +65,8 @@ def check_rows(rows: DataFrame, schema: Schema, *, labelled: bool, carried: Sequ
     Returns:
         The key, the typed fields (an image that has a shape as bare pixels, with its size before that beside it), the
         label as float (only when `labelled`; a class as its id), `_raw`, `_source`, and `reason`: null for a good row,
-        otherwise every complaint, joined by "; ". A NaN is a missing value, and so is an empty array.
+        otherwise every complaint, joined by "; " (`_reason`
+        where a column of the schema is called `reason`). A NaN is a missing value, and so is an empty array.
 
     Raises:
         BadInputError: if a column is missing altogether, naming the nearest one present.
@@ -75,7 +80,7 @@ def check_rows(rows: DataFrame, schema: Schema, *, labelled: bool, carried: Sequ
         raise BadInputError(f"{len(absent)} of {len(wanted)} columns are not in the data. {hints}")
     types = {column.name: column.dataType for column in rows.schema.fields}
     faults = [F.col(FAULT)]
-    key = F.col(f"`{schema.key}`").cast("string")
+    key = F.col(quoted(schema.key)).cast("string")
     values = [key.alias(schema.key)]
     checks = [F.when(key.isNull(), F.lit(f"{schema.key}: {NO_VALUE}"))]
     for field in schema.fields:
@@ -90,14 +95,25 @@ def check_rows(rows: DataFrame, schema: Schema, *, labelled: bool, carried: Sequ
     # A row its reader could not split has no fields to complain about.
     faults += [F.when(F.col(FAULT).isNull(), fault) for fault in checks]
     reason = F.concat_ws("; ", *faults)
-    others = [F.col(f"`{name}`") for name in carried]
-    checked = rows.select(*values, *others, RAW, SOURCE, F.when(reason != "", reason).alias(REASON))
-    return check_images(check_sounds(checked, schema, REASON), schema, REASON)
+    others = [F.col(quoted(name)) for name in carried]
+    verdict = reason_beside([*schema.names, *carried])
+    checked = rows.select(*values, *others, RAW, SOURCE, F.when(reason != "", reason).alias(verdict))
+    return check_images(check_sounds(checked, schema, verdict), schema, verdict)
 
 
-def masked_reason() -> Column:
-    """The reason with its values struck out, so that a million bad ages are one reason."""
-    return F.regexp_replace(REASON, r"'[^']*'", "'…'")
+def reason_beside(names: Collection[str]) -> str:
+    """What the verdict of `check_rows` is called beside columns of these names."""
+    return OTHER_REASON if REASON in names else REASON
+
+
+def reason_of(columns: Collection[str]) -> str:
+    """Which of the columns of checked rows is the verdict."""
+    return OTHER_REASON if OTHER_REASON in columns else REASON
+
+
+def masked_reason(name: str = REASON) -> Column:
+    """The reason, in the column `name`, with its values struck out, so that a million bad ages are one reason."""
+    return F.regexp_replace(name, r"'[^']*'", "'…'")
 
 
 def fault_counts(reasons: Mapping[str, int], schema: Schema) -> dict[tuple[str, str], int]:
@@ -126,7 +142,7 @@ def fault_counts(reasons: Mapping[str, int], schema: Schema) -> dict[tuple[str, 
 
 def _check_single(field: Field, given: DataType) -> tuple[Column, Column]:
     """The typed value and the complaint about it (null when there is none)."""
-    column = F.col(f"`{field.name}`")
+    column = F.col(quoted(field.name))
     if isinstance(given, ArrayType | MapType | StructType | BinaryType | VariantType):
         text = F.when(column.isNotNull(), F.lit(given.simpleString()))
         return F.lit(None).cast(field.spark_type), F.when(column.isNotNull(), _shown(field.name, text, NOT_SINGLE))
@@ -140,7 +156,7 @@ def _check_single(field: Field, given: DataType) -> tuple[Column, Column]:
 
 def _check_file(field: Field, given: DataType) -> tuple[Column, Column]:
     """The same for an image or a sound, of which only the bytes are looked at here."""
-    column = F.col(f"`{field.name}`")
+    column = F.col(quoted(field.name))
     if not isinstance(given, BinaryType):
         text = F.when(column.isNotNull(), F.lit(given.simpleString()))
         return F.lit(None).cast("binary"), F.when(column.isNotNull(), _shown(field.name, text, NOT_BYTES))
@@ -149,7 +165,7 @@ def _check_file(field: Field, given: DataType) -> tuple[Column, Column]:
 
 def _check_array(field: Field, given: DataType) -> tuple[Column, Column]:
     """The same for a field that holds an array per row."""
-    column = F.col(f"`{field.name}`")
+    column = F.col(quoted(field.name))
     text = F.trim(column.cast("string")) if not isinstance(given, BinaryType) else F.lit("binary")
     flat = isinstance(given, ArrayType) and not isinstance(given.elementType, ArrayType | MapType | StructType)
     if not flat:
@@ -223,11 +239,12 @@ def _value_fault(field: Field, text: Column, value: Column) -> Column:
 
 
 def _check_label(label: Label, given: DataType) -> tuple[Column, Column]:
-    column = F.col(f"`{label.name}`")
+    column = F.col(quoted(label.name))
     text = F.trim(column.cast("string"))
     missing = text.isNull() | (text == "")
     if not label.classes:
-        number = to_number(text, "float")
+        # Limits are compared before a label becomes as narrow as networks want it: 13.1 of 32 bits is above 13.1.
+        number = column.cast("double") if isinstance(given, NumericType) else to_number(text, "double")
         fault = F.when(missing, F.lit(f"{label.name}: {NO_VALUE}"))
         fault = fault.when(number.isNull() | F.isnan(number), _shown(label.name, text, NOT_A["float"]))
         fault = fault.when(F.abs(number) == float("inf"), _shown(label.name, text, INFINITE))
@@ -235,7 +252,7 @@ def _check_label(label: Label, given: DataType) -> tuple[Column, Column]:
             fault = fault.when(number < label.minimum, _shown(label.name, text, f"{BELOW} {label.minimum:g}"))
         if label.maximum is not None:
             fault = fault.when(number > label.maximum, _shown(label.name, text, f"{ABOVE} {label.maximum:g}"))
-        return number, fault
+        return number.cast("float"), fault
     if isinstance(given, FractionalType):  # 1.0 is the class "1"
         whole = column.try_cast("bigint")
         same = F.when(whole.cast("double") == column.cast("double"), whole.cast("string"))

@@ -8,6 +8,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.types import StructField, StructType
 
+from emberline.features.names import quoted
 from emberline.features.schema import Schema
 from emberline.features.sounds.wav import SoundError, read_header
 
@@ -27,7 +28,7 @@ def check_sounds(rows: DataFrame, schema: Schema, reason: str) -> DataFrame:
         return rows
     names = tuple(rows.columns)
     # PySpark stumbles over dots in names.
-    plain = rows.select(*(F.col(f"`{name}`").alias(f"c{index}") for index, name in enumerate(names)))
+    plain = rows.select(*(F.col(quoted(name)).alias(f"c{index}") for index, name in enumerate(names)))
     # A verdict that is given here may be the first: whatever the plan says, the column may hold nulls and texts.
     answer = StructType([StructField(item.name, item.dataType) for item in plain.schema.fields])
     return plain.mapInArrow(SoundCheck(sounds, names, reason), answer).toDF(*names)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 from emberline.features.columns import Column, Spectrum, Waveform
 from emberline.features.errors import BadInputError
+from emberline.features.names import safe_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -72,7 +73,7 @@ def build(config: Config, cardinalities: "Mapping[str, int]") -> "keras.Model":
     layers, spectrum = keras.layers, config.spectrum
     inputs = {
         column.name: keras.Input(
-            (spectrum.samples,), name=column.name, optional=column.name in config.only_in_training
+            (spectrum.samples,), name=safe_name(column.name), optional=column.name in config.only_in_training
         )
         for column in config.columns
     }  # fmt: skip

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from emberline.features.columns import Column, Spectrum
 from emberline.features.errors import BadInputError
+from emberline.features.names import safe_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -52,7 +53,7 @@ def build(config: Config, cardinalities: "Mapping[str, int]") -> "keras.Model":
     from emberline.models.vision.heads import class_logits
 
     layers, sound = keras.layers, config.sound
-    given = keras.Input(sound.stored_shape, name=sound.name)
+    given = keras.Input(sound.stored_shape, name=safe_name(sound.name))
     frames = standardised(layers.Reshape((sound.frames, sound.width), name="frames")(given))
     frames = layers.Dropout(config.input_dropout, name="input_dropout")(frames)
     steps = layers.Permute((2, 1), name="steps")(frames) if config.steps == "coefficients" else frames

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from emberline.features.columns import Column, Numeric
 from emberline.features.errors import BadInputError
+from emberline.features.names import safe_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -48,7 +49,7 @@ def build(config: Config, cardinalities: "Mapping[str, int]") -> "keras.Model":
     import keras
     from keras import ops
 
-    values = keras.Input(config.values.shape, name=config.values.name)
+    values = keras.Input(config.values.shape, name=safe_name(config.values.name))
     state = keras.layers.Reshape((-1, config.per_step), name="steps")(values)
     for index, units in enumerate(config.units):
         last = index == len(config.units) - 1

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from emberline.features.columns import Column, Strokes
+from emberline.features.names import safe_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -50,7 +51,7 @@ def build(config: Config, cardinalities: "Mapping[str, int]") -> "keras.Model":
     from emberline.models.vision.heads import class_logits
 
     layers = keras.layers
-    given = keras.Input((None,), name=config.strokes.name)
+    given = keras.Input((None,), name=safe_name(config.strokes.name))
     steps = layers.Reshape((-1, 3), name="steps")(given)
     there = ops.logical_not(ops.isnan(steps[..., 0]))
     kept = ops.expand_dims(ops.cast(there, "float32"), -1)

@@ -3,6 +3,7 @@
 Built of stock Keras layers over named inputs, so that an exported model needs none of our code.
 """
 
+import warnings
 from collections.abc import Mapping, MutableMapping, Sequence
 from itertools import accumulate
 from typing import TypeAlias
@@ -22,6 +23,7 @@ from emberline.features.columns import (
     stored,
 )
 from emberline.features.errors import BadInputError
+from emberline.features.names import safe_name
 from emberline.models.tabular.dense_columns import DenseColumn, require_dense
 from emberline.models.tabular.ids import Ids, Tables, combined, counts, vectors
 
@@ -33,8 +35,10 @@ def model_inputs(columns: Sequence[Column]) -> dict[str, keras.KerasTensor]:
     """One input per stored column, float32 numbers or int64 ids: `[batch]`, `[batch, n]` for arrays, `[batch, longest]`
     for any number of values, with -2 or NaN behind the end of a row.
     """
+    # A dictionary's keys are columns' names, the inputs' own names what Keras and SavedModel take.
+    warnings.filterwarnings("ignore", "When providing `inputs` as a dict", UserWarning)
     return {
-        column.name: keras.Input(column.stored_shape, name=column.name, dtype=column.stored_type)
+        column.name: keras.Input(column.stored_shape, name=safe_name(column.name), dtype=column.stored_type)
         for column in stored(columns)
     }
 

@@ -11,6 +11,7 @@ from keras import ops
 from emberline.features import storage
 from emberline.features.columns import PAD, Categorical, Embedding, Weighted
 from emberline.features.errors import BadInputError
+from emberline.features.names import safe_name
 
 
 @dataclass(frozen=True)
@@ -123,7 +124,7 @@ class Tables:
             column.dimension,
             embeddings_initializer=initializer,
             trainable=column.trainable,
-            name=f"{self._name}_{called}",
+            name=f"{self._name}_{safe_name(called)}",
         )
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 from emberline.features.columns import PAD, Column, Embedding
 from emberline.features.errors import BadInputError
+from emberline.features.names import safe_name
 
 if TYPE_CHECKING:
     import keras
@@ -82,7 +83,7 @@ def build(config: Config, cardinalities: Mapping[str, int]) -> "keras.Model":
     evenly = keras.initializers.RandomUniform(-config.spread, config.spread)
     kind = keras.layers.LSTM if config.cell == "lstm" else keras.layers.GRU
     plain = {"unit_forget_bias": False} if config.cell == "lstm" else {}
-    network = {"words": keras.layers.Embedding(size, width, evenly, name=f"words_{config.words.name}")}
+    network = {"words": keras.layers.Embedding(size, width, evenly, name=f"words_{safe_name(config.words.name)}")}
     for layer in range(config.layers):
         network[f"layer_{layer}"] = kind(
             width, kernel_initializer=evenly, recurrent_initializer=evenly, return_sequences=True, return_state=True,

@@ -5,12 +5,13 @@ from collections.abc import Sequence
 import keras
 
 from emberline.features.columns import Image
+from emberline.features.names import safe_name
 from emberline.models.vision.augmentation import Augmentation, Augmented, Standardised
 
 
 def model_input(image: Image) -> keras.KerasTensor:
     """The input of a network: uint8 `[batch, height, width, channels]`, called by the column's name."""
-    return keras.Input(image.stored_shape, name=image.name, dtype=image.stored_type)
+    return keras.Input(image.stored_shape, name=safe_name(image.name), dtype=image.stored_type)
 
 
 def scaled(

@@ -6,11 +6,17 @@ import re
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-NAMES = {"train": ("train", "training"), "eval": ("eval", "test", "val", "validation")}
-"""What folders and archives of a split are called, or begin with."""
+from emberline.features.errors import BadInputError
+from emberline.features.validation.rows import FAULT
+
+NAMES = {"train": ("train", "training"), "eval": ("eval", "test", "val", "valid", "validation", "dev")}
+"""What folders and archives of a split are called, or begin with, and what a column that divides a table says."""
 
 SPLIT = "split"
 """Column that divides a table, if it has one."""
+
+SPLIT_WORDS = tuple(word for words in NAMES.values() for word in words)
+NO_SPLIT = f"is not one of {', '.join(SPLIT_WORDS)}"
 
 HELD_OUT = 10
 """One row in so many is held out, by a hash of its key: the same row is, however often it is looked at."""
@@ -32,16 +38,28 @@ def held_out(key: Column) -> Column:
     return F.conv(F.substring(F.sha2(key, 256), 1, 8), 16, 10).cast("bigint") % HELD_OUT == 0
 
 
-def rows_of(split: str | None, table: DataFrame, key: Column) -> DataFrame:
-    """Rows with the text `train` or `eval` in the table's column `split`; without such a column, a tenth is held out.
+def rows_of(split: str | None, table: DataFrame, key: Column, *, by_column: bool = True) -> DataFrame:
+    """Rows that the table's column `split` gives to a split, by the words of `NAMES`; without it, a tenth is held out.
 
     Args:
         split: Which rows; None for all.
-        table: The rows.
+        table: The rows. With a column `_fault`, a row of another word goes to the training rows, as a bad one.
         key: Identifies a row.
+        by_column: Whether a column `split` divides the table; else it is a column like others.
+
+    Raises:
+        BadInputError: if the column has other words, and the rows have no `_fault`.
     """
     if split is None:
         return table
-    if SPLIT in table.columns:
-        return table.where(F.lower(F.col(SPLIT).cast("string")) == split)
-    return table.where(held_out(key) if split == "eval" else ~held_out(key))
+    if not by_column or SPLIT not in table.columns:
+        out = F.coalesce(held_out(key), F.lit(False))  # a row without a key is a bad one, not one of neither
+        return table.where(out if split == "eval" else ~out)
+    word = F.lower(F.trim(F.col(SPLIT).cast("string")))
+    known = F.coalesce(word.isin(*SPLIT_WORDS), F.lit(False))
+    if FAULT in table.columns:
+        said = F.concat(F.lit("split: '"), F.coalesce(F.col(SPLIT).cast("string"), F.lit("")), F.lit(f"' {NO_SPLIT}"))
+        table = table.withColumn(FAULT, F.coalesce(FAULT, F.when(~known, said)))
+    elif other := [str(row[0]) for row in table.where(~known).select(SPLIT).distinct().limit(5).collect()]:
+        raise BadInputError(f"The column 'split' has {', '.join(map(repr, other))}, which {NO_SPLIT}.")
+    return table.where(word.isin(*NAMES["eval"]) if split == "eval" else ~known | word.isin(*NAMES["train"]))

@@ -10,10 +10,12 @@ from pyspark.sql import functions as F
 
 from emberline.features.dataset_version import DatasetVersion
 from emberline.features.errors import BadInputError
+from emberline.features.names import quoted
 from emberline.features.profile.charts import figure
 from emberline.features.schema import Field, Schema
 from emberline.features.validation.rows import check_rows
 from emberline.pipelines.datasets import load_dataset
+from emberline.pipelines.datasets.source_format import read_source
 from emberline.pipelines.metrics.grouped import ALL, GROUPS, GroupMetrics
 from emberline.pipelines.recipe import Recipe, slice_bounds
 
@@ -62,16 +64,28 @@ def with_slices(spark: SparkSession, scored: DataFrame, recipe: Recipe, version:
     require_sliceable(recipe, schema)
     declared = [slice_bounds(text) for text in recipe.evaluation.slices]
     fields = [schema.field(name) for name, _ in declared]
-    raw = load_dataset(recipe.dataset).read(spark, version.manifest["source"]["uri"], "eval")
+    raw = read_source(spark, load_dataset(recipe.dataset), version.manifest["source"], "eval")
     checked = check_rows(raw, schema.subset({field.name for field in fields}), labelled=False)
-    values = checked.select(schema.key, *(field.name for field in fields)).dropDuplicates([schema.key])
-    # Few columns and one row per key: equal raw rows share theirs, and are equal in every field.
+    values = checked.select(*(F.col(quoted(name)) for name in (schema.key, *(field.name for field in fields))))
     quartiles = _quartiles(values, [field for field, (_, bounds) in zip(fields, declared, strict=True) if not bounds])
     named = [
         _shown(field, bounds or quartiles.get(field.name, ())).alias(PREFIX + field.name)
         for field, (_, bounds) in zip(fields, declared, strict=True)
     ]
-    return scored.join(values.select(schema.key, *named), schema.key, "left")
+    # Few columns and one row per key: equal raw rows share theirs, and are equal in every field.
+    slices = values.select(F.col(quoted(schema.key)), *named).distinct()
+    _require_one_per_key(slices, schema.key)
+    return scored.join(slices, schema.key, "left")
+
+
+def _require_one_per_key(slices: DataFrame, key: str) -> None:
+    several = slices.groupBy(F.col(quoted(key)).alias("key")).count().where(F.col("count") > 1).limit(1).collect()
+    if several:
+        raise BadInputError(
+            f"The held-out rows of the key {key}={several[0]['key']!r} lie in {several[0]['count']} slices: "
+            "predictions are joined with raw rows by their keys. Name a key that tells rows apart, or set "
+            "evaluation.slices=()."
+        )
 
 
 def _quartiles(values: DataFrame, fields: Sequence[Field]) -> dict[str, tuple[float, ...]]:
@@ -84,7 +98,7 @@ def _quartiles(values: DataFrame, fields: Sequence[Field]) -> dict[str, tuple[fl
 
 def _shown(field: Field, bounds: tuple[float, ...]) -> Column:
     """The slice a value belongs to, in words."""
-    value = F.col(f"`{field.name}`")
+    value = F.col(quoted(field.name))
     if field.kind == "string":
         return F.coalesce(value, F.lit(MISSING))
     if not bounds:
@@ -115,7 +129,7 @@ class Slices:
             BadInputError: if the raw files lack rows of the dataset version.
         """
         columns = [name for name in scored.columns if name.startswith(PREFIX)]
-        absent = scored.where(F.col(f"`{columns[0]}`").isNull()).count() if columns else 0
+        absent = scored.where(F.col(quoted(columns[0])).isNull()).count() if columns else 0
         if absent:
             raise BadInputError(
                 f"{absent:,} held-out rows are not in the raw files of their dataset version any more, so nobody knows "
@@ -125,7 +139,7 @@ class Slices:
         left_out = {}
         for column in columns:
             field = column.removeprefix(PREFIX)
-            counts = scored.groupBy(F.col(f"`{column}`").alias("value")).agg(F.count(F.lit(1)).alias("rows"))
+            counts = scored.groupBy(F.col(quoted(column)).alias("value")).agg(F.count(F.lit(1)).alias("rows"))
             most = counts.orderBy(F.col("rows").desc(), "value").limit(MOST_SLICES + 1).collect()
             for row in most[:MOST_SLICES]:
                 groups[field, row["value"]] = len(groups) + 1
@@ -143,7 +157,7 @@ class Slices:
         for field in dict.fromkeys(field for field, _ in self.groups):
             known = itertools.chain(*((F.lit(value), F.lit(number))
                                       for (name, value), number in self.groups.items() if name == field))  # fmt: skip
-            numbers.append(F.element_at(F.create_map(*known), F.col(f"`{PREFIX}{field}`")))
+            numbers.append(F.element_at(F.create_map(*known), F.col(quoted(PREFIX + field))))
         return scored.withColumn(GROUPS, F.array_compact(F.array(*numbers)))
 
     def table(self, measured: Mapping[int, GroupMetrics]) -> dict[str, dict[str, dict[str, float]]]:

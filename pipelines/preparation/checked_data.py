@@ -20,8 +20,10 @@ from emberline.features.schema import Schema
 from emberline.features.statistics import Need, Statistics
 from emberline.features.validation.anomalies import validate
 from emberline.features.validation.checks import Anomaly, SplitFacts
-from emberline.features.validation.rows import RAW, REASON, SOURCE, check_rows, fault_counts
+from emberline.features.validation.rows import RAW, REASON, SOURCE, check_rows, fault_counts, reason_of
 from emberline.pipelines.datasets import load_dataset
+from emberline.pipelines.datasets.readers.tables.table_format import TableFormat
+from emberline.pipelines.datasets.source_format import of_format
 from emberline.pipelines.preparation.checked_rows import CheckedRows
 from emberline.pipelines.recipe import Recipe
 from emberline.pipelines.runtime.progress import Progress, StageProgress
@@ -109,7 +111,14 @@ class CheckedData:
         return validate(facts, self.schema, recipe.expectations, before, self.dataset.schema.names)
 
 
-def check_data(spark: SparkSession, recipe: Recipe, source: str, staging: str, progress: Progress) -> CheckedData:
+def check_data(
+    spark: SparkSession,
+    recipe: Recipe,
+    source: str,
+    staging: str,
+    progress: Progress,
+    form: TableFormat | None = None,
+) -> CheckedData:
     """Looks at every raw row, and stages good and bad ones below `staging`; the bad ones in `rejected` too.
 
     Args:
@@ -118,11 +127,12 @@ def check_data(spark: SparkSession, recipe: Recipe, source: str, staging: str, p
         source: URI of the raw files.
         staging: URI of a folder for passing files.
         progress: Where it is reported.
+        form: How the raw files are written, where the data set does not say it.
 
     Raises:
         BadInputError: if there is nothing to read, or the recipe's columns do not fit the data set.
     """
-    dataset = load_dataset(recipe.dataset)
+    dataset = of_format(load_dataset(recipe.dataset), form)
     columns = recipe.stored_columns
     schema = sized(columns, dataset.schema.subset({field for column in columns for field in column.fields}))
     check(columns, schema)
@@ -159,5 +169,6 @@ def _commonest(counts: list[dict[str, int]]) -> dict[str, int]:
 
 def _write_rejected(rows: CheckedRows, split: str, target: str) -> None:
     if rows.bad is not None:
-        columns = [F.lit(split).alias("split"), F.col(REASON), F.col(RAW).alias("raw"), F.col(SOURCE).alias("source")]
+        reason = F.col(reason_of(rows.bad.columns)).alias(REASON)
+        columns = [F.lit(split).alias("split"), reason, F.col(RAW).alias("raw"), F.col(SOURCE).alias("source")]
         rows.bad.select(*columns).coalesce(4).write.mode("append").parquet(target)

@@ -8,7 +8,7 @@ from pyspark.sql import functions as F
 
 from emberline.features import storage
 from emberline.features.analysis.sources import StoredRows
-from emberline.features.validation.rows import RAW, REASON, masked_reason
+from emberline.features.validation.rows import RAW, masked_reason, reason_of
 
 _GOOD = "_good"
 
@@ -28,7 +28,7 @@ class CheckedRows:
     @classmethod
     def write(cls, rows: DataFrame, uri: str) -> "CheckedRows":
         """Stages what `check_rows` gave; of good rows not what they looked like before."""
-        good = F.col(REASON).isNull()
+        good = F.col(reason_of(rows.columns)).isNull()
         kept = rows.withColumn(RAW, F.when(~good, F.col(RAW))).withColumn(_GOOD, good)
         kept.write.partitionBy(_GOOD).parquet(uri)
         return cls(rows.sparkSession, uri)
@@ -59,7 +59,10 @@ class CheckedRows:
         """Bad rows by reason, values struck out."""
         if self.bad is None:
             return {}
-        return {row[0]: int(row[1]) for row in self.bad.groupBy(masked_reason()).count().collect()}
+        return {
+            row[0]: int(row[1])
+            for row in self.bad.groupBy(masked_reason(reason_of(self.bad.columns))).count().collect()
+        }
 
     def _folder(self, good: str) -> str:
         return storage.join(self.uri, f"{_GOOD}={good}")

@@ -17,6 +17,8 @@ from pyspark.sql import functions as F
 
 from emberline.features import storage
 from emberline.features.columns import Transformed
+from emberline.features.named_columns import map_in_arrow
+from emberline.features.names import quoted
 from emberline.features.tfrecord.layouts import Groups, shard_name, write_shard
 from emberline.features.tfrecord.manifest import Shard, ShardSet
 from emberline.pipelines.preparation.row_transform import RowTransform
@@ -97,9 +99,9 @@ def write_split(rows: DataFrame, job: ShardWriter) -> ShardSet:
     """
     schema = job.transform.schema
     # By a hash of the row, not at random: a recomputed partition holds the same rows in the same order.
-    order = F.xxhash64(F.col(schema.key), F.lit(job.preparation.seed))
-    shuffled = rows.repartition(job.preparation.shards, order).sortWithinPartitions(order, schema.key)
-    reports = shuffled.select(*schema.names).mapInArrow(job, SHARD_REPORT).collect()
+    order = F.xxhash64(F.col(quoted(schema.key)), F.lit(job.preparation.seed))
+    shuffled = rows.repartition(job.preparation.shards, order).sortWithinPartitions(order, quoted(schema.key))
+    reports = map_in_arrow(shuffled, schema.names, job, SHARD_REPORT).collect()
     lengths: dict[str, Counter[int]] = {}
     for row in reports:
         for name, counts in json.loads(row["lengths"]).items():

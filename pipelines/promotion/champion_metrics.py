@@ -10,9 +10,12 @@ from pyspark.sql import functions as F
 
 from emberline.features.dataset_version import DatasetVersion
 from emberline.features.errors import BadInputError
+from emberline.features.named_columns import map_in_arrow
+from emberline.features.names import quoted
 from emberline.features.schema import Schema
-from emberline.features.validation.rows import REASON, check_rows
+from emberline.features.validation.rows import check_rows, reason_of
 from emberline.pipelines.datasets import load_dataset
+from emberline.pipelines.datasets.source_format import read_source
 from emberline.pipelines.evaluation.result import open_evaluation
 from emberline.pipelines.evaluation.slices import Slices, with_slices
 from emberline.pipelines.metrics.grouped import ALL
@@ -52,12 +55,14 @@ def champion_on(
     require_columns(model.schema, dataset.schema, model.called)
     fields = {field.name for field in (*version.schema.fields, *model.schema.fields)}
     schema = dataset.schema.subset(fields).with_images_of(model.schema)
-    raw = dataset.read(spark, version.manifest["source"]["uri"], "eval")
-    good = check_rows(raw, schema, labelled=True).where(F.col(REASON).isNull())
+    raw = read_source(spark, dataset, version.manifest["source"], "eval")
+    checked = check_rows(raw, schema, labelled=True)
+    good = checked.where(F.col(reason_of(checked.columns)).isNull())
     task, labels = task_of(schema, recipe=recipe), tuple(label.name for label in schema.labels)
-    truths = ", ".join(f"`{label}` float" for label in labels)
-    columns = f"`{schema.key}` string, {truths}, {spark_columns(model.predicted)}"
-    scored = good.mapInArrow(_LabelledScorer(model.schema, schema.key, labels, model.predicted, model.archive), columns)
+    truths = ", ".join(f"{quoted(label)} float" for label in labels)
+    columns = f"{quoted(schema.key)} string, {truths}, {spark_columns(model.predicted)}"
+    job = _LabelledScorer(model.schema, schema.key, labels, model.predicted, model.archive)
+    scored = map_in_arrow(good, list(dict.fromkeys(schema.names)), job, columns)
     if recipe.evaluation.slices:
         scored = with_slices(spark, scored, recipe, version)
     scored.persist()

@@ -54,11 +54,12 @@ def main(saved_model: str, examples: str) -> None:
 
     from emberline.features.schema import Schema
     from emberline.features.tensors import raw_tensors
+    from emberline.pipelines.saved_model.named_inputs import arguments, input_spec
 
     loaded = tf.saved_model.load(saved_model)
     call = loaded.signatures["serving_default"]
     schema = Schema.from_json(json.loads((Path(saved_model) / "features.json").read_text())["schema"])
-    inputs = schema.subset(set(call.structured_input_signature[1]))
+    inputs = schema.subset(set(input_spec(call)))
     few = pq.read_table(examples)
     found = {}
     for rows, calls in CALLS.items():
@@ -67,7 +68,7 @@ def main(saved_model: str, examples: str) -> None:
         seconds = []
         for _ in range(WARM_CALLS + calls):
             began = time.perf_counter()
-            for output in call(**tensors).values():
+            for output in call(**arguments(tensors)).values():
                 output.numpy()
             seconds.append(time.perf_counter() - began)
         found[rows] = 1000 * statistics.median(seconds[WARM_CALLS:])

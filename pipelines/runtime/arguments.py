@@ -35,6 +35,19 @@ def add_overrides(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
 
 
+def add_table_format(parser: argparse.ArgumentParser) -> None:
+    """`--input-format` and `--option`: how the files of `--input` are written, where nothing else says it."""
+    parser.add_argument(
+        "--input-format", default="", metavar="FORMAT",
+        help="parquet, orc, csv, json or tfrecord; default: what the files' names, or their data set, say",
+    )  # fmt: skip
+    parser.add_argument(
+        "--option", dest="options", action=_Option, default={}, metavar="NAME=VALUE",
+        help="of CSV files: sep, quote, decimal, thousands, encoding, header, names, comment, skip, skip_rows; "
+        "may be repeated; default: what the files look like",
+    )  # fmt: skip
+
+
 def add_master(parser: argparse.ArgumentParser) -> None:
     """`--master`, for use without spark-submit."""
     parser.add_argument("--master", metavar="URL", help="Spark master; leave out under spark-submit")
@@ -107,6 +120,16 @@ def _server(text: str) -> str:
     if PASSWORD.search(text):
         raise argparse.ArgumentTypeError(NO_PASSWORDS)
     return text
+
+
+class _Option(argparse.Action):
+    def __call__(
+        self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: object, option: str | None = None
+    ) -> None:
+        name, equals, value = str(values).partition("=")
+        if not equals or not name:
+            parser.error(f"--option takes NAME=VALUE, such as sep=';'; got {values!r}")
+        setattr(namespace, self.dest, {**getattr(namespace, self.dest), name: value})
 
 
 class _Override(argparse.Action):

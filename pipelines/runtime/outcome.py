@@ -4,6 +4,7 @@ import dataclasses
 import json
 import logging
 import os
+import re
 import sys
 import time
 from collections.abc import Callable
@@ -15,6 +16,8 @@ from emberline.pipelines.runtime import logs
 SUCCESS, FAILURE, BAD_INPUT = 0, 1, 2
 SUBMIT_COPY_SECONDS = 1.0
 
+
+_TOLD = re.compile(r"^(?:\w+\.)*BadInputError: (.*)$", re.MULTILINE)
 
 _noted: dict[str, str] = {}
 
@@ -63,10 +66,20 @@ def _ended(job: str, work: Callable[[], Any]) -> tuple[int, dict[str, Any]]:
     except KeyboardInterrupt:
         return _failed(job, FAILURE, "interrupted", None)
     except Exception as error:
+        if told := _told_by_executor(error):
+            return _failed(job, BAD_INPUT, told, BadInputError(told))
         logging.getLogger("emberline").debug("failure", exc_info=True)
         return _failed(job, FAILURE, f"{str(error).strip() or type(error).__name__}", error)
     plain = dataclasses.asdict(result) if dataclasses.is_dataclass(result) and not isinstance(result, type) else result
     return SUCCESS, {"job": job, "status": "succeeded"} | _noted | plain
+
+
+def _told_by_executor(error: Exception) -> str:
+    """What a `BadInputError` said in an executor, whose traceback is what Spark hands on; empty for other failures."""
+    if type(error).__name__ != "PythonException":
+        return ""
+    found = _TOLD.search(str(error))
+    return found[1].strip() if found else ""
 
 
 def _failed(job: str, code: int, reason: str, error: Exception | None) -> tuple[int, dict[str, Any]]:

@@ -22,6 +22,8 @@ DEFAULT_MASTER = "local-cluster[2,1,2048]"
 DEFAULTS = {
     "spark.sql.execution.arrow.pyspark.enabled": "true",
     "spark.sql.session.timeZone": "UTC",
+    # Two columns of a table may differ in nothing else.
+    "spark.sql.caseSensitive": "true",
     # A row may be a photograph: ten thousand of them at once would fill a worker's memory.
     "spark.sql.execution.arrow.maxBytesPerBatch": "64MB",
     # TensorFlow lives beside the JVM, not inside it: the driver needs little heap.

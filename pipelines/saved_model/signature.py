@@ -9,6 +9,9 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
+from emberline.features.names import safe_name
+from emberline.pipelines.saved_model.named_inputs import arguments, input_spec
+
 CONVOLUTIONS = {"Conv1D", "Conv2D", "Conv3D", "DepthwiseConv2dNative"}
 NORMALISED = {"Rsqrt", "FusedBatchNormV3"}
 """Operations of batch normalisation."""
@@ -25,7 +28,7 @@ class Signature(NamedTuple):
 
     Args:
         name: Its name in the SavedModel.
-        spec: What it takes.
+        spec: What it takes, by the names that users gave to columns.
         call: From these to the outputs by name. It keeps alive what it needs of the model.
     """
 
@@ -44,12 +47,12 @@ def open_signature(folder: str, names: Sequence[str]) -> Signature:
     model = tf.saved_model.load(folder)
     name = next(name for name in names if name in model.signatures)
     signature = model.signatures[name]
-    spec = signature.structured_input_signature[1]
+    spec = input_spec(signature)
     if _pays(signature):
         return Signature(name, spec, _folded(signature, spec))
 
     def call(tensors: Tensors) -> Tensors:
-        return model.signatures[name](**tensors)  # type: ignore[no-any-return]  # a signature alone lets its variables go
+        return model.signatures[name](**arguments(tensors))  # type: ignore[no-any-return]  # a signature alone lets its variables go
 
     return Signature(name, spec, call)
 
@@ -78,7 +81,9 @@ def _folded(signature: Any, spec: Mapping[str, tf.TensorSpec]) -> Callable[[Tens
     from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
     constant = convert_variables_to_constants_v2(signature, lower_control_flow=False)
-    placeholders = {tensor.name: name for name, tensor in zip(sorted(spec), signature.inputs, strict=False)}
+    placeholders = {
+        tensor.name: name for name, tensor in zip(sorted(spec, key=safe_name), signature.inputs, strict=False)
+    }
     answers, fed = sorted(signature.structured_outputs), [tensor.name for tensor in constant.inputs]
     names, asked = [placeholders[name] for name in fed], [tensor.name for tensor in constant.outputs]
     graph = constant.graph.as_graph_def()

@@ -13,8 +13,9 @@ from pyspark.sql.types import DataType, IntegerType, StringType, StructField, St
 
 from emberline.features import storage
 from emberline.features.errors import BadInputError
+from emberline.features.names import quoted
 from emberline.features.schema import Schema
-from emberline.features.validation.rows import RAW, REASON, SOURCE, check_rows, masked_reason
+from emberline.features.validation.rows import RAW, REASON, SOURCE, check_rows, masked_reason, reason_of
 from emberline.pipelines.runtime.session import settings
 from emberline.pipelines.saved_model.executors import SPARK_TYPES
 from emberline.pipelines.scoring.batch_size import sample_rows_for
@@ -105,15 +106,16 @@ def stage_predictions(
         return Scored(written, {}, (), samples)
     rejected = spark.read.parquet(bad)
     by = [destination.partition_by] if destination.partition_by else []
+    verdict = reason_of(rejected.columns)
     shown = [
-        F.col(REASON),
+        F.col(verdict).alias(REASON),
         F.col(RAW).alias("raw"),
         F.col(SOURCE).alias("source"),
-        *(F.col(f"`{name}`") for name in by),
+        *(F.col(quoted(name)) for name in by),
     ]
     destination.stage_rejected(rejected.select(*shown))
-    reasons = {row[0]: int(row[1]) for row in rejected.groupBy(masked_reason()).count().collect()}
-    return Scored(written, reasons, tuple(row[0] for row in rejected.select(REASON).limit(3).collect()), samples)
+    reasons = {row[0]: int(row[1]) for row in rejected.groupBy(masked_reason(verdict)).count().collect()}
+    return Scored(written, reasons, tuple(row[0] for row in rejected.select(verdict).limit(3).collect()), samples)
 
 
 @dataclass(frozen=True)
@@ -174,12 +176,13 @@ class _Job:
         if not rows.typed:
             others = [name for name in carried if name != self.schema.key and name not in fields]
             frame = check_rows(frame, self.schema, labelled=False, carried=others)
-            bad = F.col(REASON).isNotNull()
+            verdict = reason_of(frame.columns)
+            bad = F.col(verdict).isNotNull()
             # Only bad rows are shown as they came: the others would carry their bytes for nothing.
             frame = frame.withColumns({name: F.when(bad, F.col(name)) for name in (RAW, SOURCE)})
-            names += [RAW, SOURCE, REASON]
+            names += [RAW, SOURCE, verdict]
         kinds = {item.name: item.dataType for item in self.kept}
-        chosen = [F.col(f"`{name}`").cast(kinds[name]) if name in kinds else F.col(f"`{name}`") for name in names]
+        chosen = [F.col(quoted(name)).cast(kinds[name]) if name in kinds else F.col(quoted(name)) for name in names]
         numbered = frame.select(*(column.alias(f"c{index}") for index, column in enumerate(chosen)))
         return numbered, OfBatches(tuple(names), score)
 

@@ -1,11 +1,10 @@
 """Rows to score, from wherever Spark reads them, and the quickest way to get at them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 from pyspark.errors import AnalysisException
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
@@ -18,7 +17,11 @@ from emberline.features.errors import BadInputError, nearest
 from emberline.features.schema import Schema
 from emberline.features.validation.rows import FAULT, RAW, SOURCE
 from emberline.pipelines.datasets.raw_source import RawSource
-from emberline.pipelines.datasets.readers.raw_table import hidden, named_rows, raw_text
+from emberline.pipelines.datasets.readers.named_table import NamedTable
+from emberline.pipelines.datasets.readers.raw_table import keyed_rows, named_rows, raw_text
+from emberline.pipelines.datasets.readers.tables.table_format import FORMATS, TableFormat
+from emberline.pipelines.datasets.readers.tables.table_reader import open_table
+from emberline.pipelines.datasets.source_format import of_format
 from emberline.pipelines.scoring.arrow_checks import fits
 
 if TYPE_CHECKING:
@@ -54,40 +57,47 @@ def read_rows(
     schema: Schema,
     carried: Sequence[str],
     dataset: "Dataset | None",
-    source_format: str | None,
+    form: str | TableFormat | None = None,
 ) -> RawRows:
     """Opens rows to score.
 
     Args:
         spark: The session.
-        source: A DataFrame, or files: of `source_format` if that is given, else of Parquet files or of the data set's
-            official format.
+        source: A DataFrame, or files: a table whose columns are called as the fields are, or the data set's official
+            format.
         schema: Fields that a model asks for, and the key; rows without a key of their own get a hash of the row.
         carried: Columns to keep, the key first.
         dataset: Reads its official format.
-        source_format: A format of Spark's, such as `orc`.
+        form: How the files are written, where the data set does not say it, or a format of Spark's, such as `avro`.
 
     Raises:
         BadInputError: if there is nothing to read, or a column to keep is not there.
     """
     if isinstance(source, DataFrame):
         return _table(source, schema, carried, F.lit(None).cast("string"))
-    if source_format:
-        return _table(spark.read.format(source_format).load(source.uri), schema, carried, F.lit(source.uri))
-    files = source.data_files()
-    tables = [file.uri.endswith(".parquet") for file in files]
-    # Files of both kinds are a format of the data set's own, such as lists of captions beside vectors.
-    if not all(tables) and (dataset is not None or not any(tables)):
-        if dataset is None:
-            raise BadInputError(
-                f"{source.uri!r} holds no Parquet files. Name its format, or a recipe whose data set it is."
-            )
-        frame = dataset.read(spark, source.uri)
+    if isinstance(form, str) and form not in FORMATS:
+        return _table(spark.read.format(form).load(source.uri), schema, carried, F.lit(source.uri))
+    said = TableFormat(form) if isinstance(form, str) else form or TableFormat()
+    if isinstance(dataset, NamedTable):
+        said = dataset.form.overridden(said)
+    elif dataset is not None and not said.format and not _all_parquet(source):
+        frame = of_format(dataset, said).read(spark, source.uri)
         _require(carried, frame)
         public = [name for name in frame.columns if name not in (RAW, SOURCE, FAULT)]
         return RawRows(frame, tuple(public), typed=False)
-    rows = _table(spark.read.parquet(source.uri), schema, carried, F.col("_metadata.file_path"))
-    return RawRows(rows.frame, rows.columns, rows.typed, _splits(spark, source.uri, files, rows, schema, carried))
+    fields = [field.name for field in schema.fields]
+    numbers = [field.name for field in schema.fields if field.kind in ("integer", "float")]
+    table = open_table(spark, source.uri, said, [*fields, *carried], numbers)
+    table.require([*fields, *carried])
+    frame = keyed_rows(table.rows_with_origin, schema)
+    _require(carried, frame)
+    rows = RawRows(frame, table.columns, typed=table.typed and _typed(table.rows, schema))
+    return replace(rows, splits=_splits(spark, table.parquet, rows, schema, carried))
+
+
+def _all_parquet(source: RawSource) -> bool:
+    """Files of both kinds are a format of the data set's own, such as lists of captions beside vectors."""
+    return all(file.uri.endswith(".parquet") for file in source.data_files())
 
 
 def set_aside(frame: DataFrame, schema: Schema) -> RawRows:
@@ -131,22 +141,9 @@ def _typed(table: DataFrame, schema: Schema) -> bool:
 
 
 def _splits(
-    spark: SparkSession,
-    uri: str,
-    files: Sequence[storage.FileEntry],
-    rows: RawRows,
-    schema: Schema,
-    carried: Sequence[str],
+    spark: SparkSession, files: Sequence[storage.FileEntry], rows: RawRows, schema: Schema, carried: Sequence[str]
 ) -> Sequence[tuple[ByteRange, ...]]:
     """Parts of the files, if each of them has all columns in itself, of types that Arrow and Spark read alike."""
-    below = [file.uri.removeprefix(storage.join(uri, "")) for file in files]
-    if not rows.typed or any("=" in path or any(map(hidden, path.split("/")[:-1])) for path in below):
-        return ()  # values in the names of folders; files that Spark skips
-    with storage.open_random(files[0].uri) as stream:
-        inside = {item.name: item.type for item in pq.ParquetFile(stream).schema_arrow}
-    if not set(inside).issuperset([*carried, *(field.name for field in schema.fields)]):
-        return ()
-    # Arrow's own types that Spark knows as others: a duration is a whole number to it.
-    if not fits(schema, inside):
+    if not rows.typed or not files or not {*carried, *(field.name for field in schema.fields)} <= set(rows.columns):
         return ()
     return file_splits(files, spark.sparkContext.defaultParallelism)

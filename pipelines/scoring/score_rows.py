@@ -10,6 +10,7 @@ from emberline.features.validation.checks import Anomaly
 from emberline.features.validation.expectations import Expectations
 from emberline.pipelines.datasets import load_dataset
 from emberline.pipelines.datasets.raw_source import RawSource
+from emberline.pipelines.datasets.readers.tables.table_format import TableFormat
 from emberline.pipelines.recipe import Recipe
 from emberline.pipelines.runtime.progress import Progress, StageProgress
 from emberline.pipelines.scoring.batch import keyed, stage_predictions
@@ -57,7 +58,7 @@ def score_with(
     *,
     keys: Sequence[str] = (),
     batch_rows: int | None = None,
-    source_format: str | None = None,
+    form: str | TableFormat | None = None,
     allow_none: bool = False,
 ) -> ScoreResult:
     """`score` with a model that the executors have already, untracked.
@@ -70,7 +71,7 @@ def score_with(
         destination: Where the predictions go.
         keys: As of `score`.
         batch_rows: As of `score`.
-        source_format: As of `score`.
+        form: As of `score`.
         allow_none: Publish even if every row was rejected.
     """
     progress = Progress("score")
@@ -80,7 +81,7 @@ def score_with(
     schema = keyed(model.schema, keys)
     by = [destination.partition_by] if destination.partition_by else []
     carried = list(dict.fromkeys([schema.key, *keys, *by]))
-    rows = read_rows(spark, source, schema, carried, dataset, source_format)
+    rows = read_rows(spark, source, schema, carried, dataset, form)
     batch_rows = batch_rows or batch_rows_for(schema.fields, model.training)
     try:
         with StageProgress(spark.sparkContext, progress, f"score with {model.called}"):

@@ -12,7 +12,7 @@ from emberline.features import storage
 from emberline.features.analysis.sources import ByteRange, groups_of, parts_of
 from emberline.features.errors import BadInputError
 from emberline.features.schema import Schema
-from emberline.features.validation.rows import REASON, SOURCE
+from emberline.features.validation.rows import SOURCE, reason_of
 from emberline.pipelines.saved_model.executors import arrow_arrays, load, task_threads
 from emberline.pipelines.scoring.arrow_checks import check_batch, fits
 from emberline.pipelines.scoring.side_files import Aside, Sample
@@ -67,7 +67,7 @@ class Scorer:
     def _judged(self, batch: pa.RecordBatch) -> tuple[pa.RecordBatch, np.ndarray | None]:
         if not self.checked:
             return check_batch(batch, self.schema)
-        reason = batch.column(REASON)
+        reason = batch.column(reason_of(batch.schema.names))
         return batch, None if reason.null_count == len(reason) else np.asarray(reason.is_null())
 
 

@@ -17,6 +17,7 @@ from emberline.features.schema import Schema
 from emberline.features.tensors import stored_tensor
 from emberline.features.tfrecord.layouts import read_shard
 from emberline.pipelines.runtime.progress import Progress
+from emberline.pipelines.saved_model.named_inputs import input_spec
 from emberline.pipelines.serving.tflite import (
     FORMS,
     REPRESENTATIVE_ROWS,
@@ -106,8 +107,8 @@ def _served(schema: Schema, saved_model: Path) -> Schema:
     """The fields that the model's signature asks for."""
     import tensorflow as tf
 
-    wanted = tf.saved_model.load(str(saved_model)).signatures["serving_default"].structured_input_signature[1]
-    return schema.subset(set(wanted))
+    loaded = tf.saved_model.load(str(saved_model))
+    return schema.subset(set(input_spec(loaded.signatures["serving_default"])))
 
 
 def _tflite(
@@ -141,7 +142,7 @@ def _batches(model: Path, version: DatasetVersion, split: str, most: int) -> Ite
     import tensorflow as tf
 
     loaded = tf.saved_model.load(str(model))
-    wanted = loaded.signatures["serve_transformed"].structured_input_signature[1]
+    wanted = input_spec(loaded.signatures["serve_transformed"])
     shards, seen = version.split(split), 0
     for shard in shards.shards:
         for rows in read_shard(storage.join(version.uri, split), shards, shard):

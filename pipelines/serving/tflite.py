@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from emberline.features.names import safe_name
+from emberline.pipelines.saved_model.named_inputs import arguments, input_spec
 from emberline.pipelines.tasks.task import Task
 
 FORMS = ("float", "dynamic_range", "int8")
@@ -60,7 +62,7 @@ def convert(model: Path, representative: Sequence[Columns], target: Path) -> dic
             if form != "float":
                 converter.optimizations = [tf.lite.Optimize.DEFAULT]
             if form == "int8":
-                converter.representative_dataset = lambda: ((SIGNATURE, row) for row in representative)
+                converter.representative_dataset = lambda: ((SIGNATURE, arguments(row)) for row in representative)
                 # An operation without an int8 kernel stays in floats: better one of those than no file at all.
                 converter.target_spec.supported_ops = [
                     tf.lite.OpsSet.TFLITE_BUILTINS_INT8, tf.lite.OpsSet.TFLITE_BUILTINS,
@@ -76,13 +78,11 @@ def _network_alone(model: Path, scratch: Path) -> Path:
     """The signature as a SavedModel of its own, without tables and without texts among its outputs."""
     loaded = tf.saved_model.load(str(model))
     call = loaded.signatures[SIGNATURE]
-    spec = {
-        name: tf.TensorSpec(item.shape, item.dtype, name) for name, item in call.structured_input_signature[1].items()
-    }
+    spec = {name: tf.TensorSpec(item.shape, item.dtype, safe_name(name)) for name, item in input_spec(call).items()}
 
     @tf.function(input_signature=[spec])
     def numbers(columns: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        return {name: value for name, value in call(**columns).items() if value.dtype != tf.string}
+        return {name: value for name, value in call(**arguments(columns)).items() if value.dtype != tf.string}
 
     module = tf.Module()
     module.weights = loaded.weights
@@ -110,8 +110,8 @@ def _judged(
     loaded = tf.saved_model.load(str(model))
     sums, difference = np.zeros(task.tally_length), 0.0
     for columns, label in rows:
-        found = runner(**columns)
-        expected = loaded.signatures[SIGNATURE](**{name: tf.constant(value) for name, value in columns.items()})
+        found = runner(**arguments(columns))
+        expected = loaded.signatures[SIGNATURE](**_tensors(columns))
         for name, value in found.items():
             if value.dtype.kind == "f":
                 difference = max(difference, float(np.abs(value - expected[name].numpy()).max(initial=0.0)))
@@ -125,8 +125,12 @@ def measure_saved_model(model: Path, rows: Sequence[tuple[Columns, np.ndarray]],
     call = tf.saved_model.load(str(model)).signatures[SIGNATURE]
     sums = np.zeros(task.tally_length)
     for columns, label in rows:
-        sums = sums + task.tally(call(**{name: tf.constant(value) for name, value in columns.items()}), label)
+        sums = sums + task.tally(call(**_tensors(columns)), label)
     return task.held_out(sums)
+
+
+def _tensors(columns: Columns) -> dict[str, tf.Tensor]:
+    return arguments({name: tf.constant(value) for name, value in columns.items()})
 
 
 def single_rows(batches: Iterator[tuple[Columns, np.ndarray]], rows: int) -> list[Columns]:

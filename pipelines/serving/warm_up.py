@@ -10,6 +10,7 @@ from pathlib import Path
 
 import tensorflow as tf
 
+from emberline.features.names import safe_name
 from emberline.features.schema import Schema
 from emberline.features.tensors import missing_mark
 from emberline.features.transform import TENSOR_TYPES
@@ -27,7 +28,7 @@ def write_warm_up(folder: Path, name: str, schema: Schema) -> None:
         schema: Its raw fields.
     """
     columns = {
-        field.name: tf.fill([1, *(size or 1 for size in field.tensor_shape)], _missing(field.kind))
+        safe_name(field.name): tf.fill([1, *(size or 1 for size in field.tensor_shape)], _missing(field.kind))
         for field in schema.fields
     }
     path = folder / WARM_UP

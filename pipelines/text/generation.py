@@ -11,6 +11,7 @@ from emberline.features import storage
 from emberline.features.errors import BadInputError
 from emberline.features.schema import Schema
 from emberline.features.statistics import Statistics
+from emberline.pipelines.saved_model.named_inputs import arguments
 
 if TYPE_CHECKING:
     from emberline.pipelines.tracking import Tracker
@@ -91,7 +92,7 @@ class TextGenerator:
         import tensorflow as tf
 
         # The last place is that of the word to come.
-        outputs = self._next(**{self._column: tf.constant([[*ids, -1]], tf.int64)}, **states)
+        outputs = self._next(**arguments({self._column: tf.constant([[*ids, -1]], tf.int64)}), **states)
         return outputs["logits"].numpy()[0].astype(np.float64), {name: outputs[name] for name in states}
 
 

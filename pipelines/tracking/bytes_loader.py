@@ -1,10 +1,13 @@
-"""Loads a SavedModel that takes bytes, for `mlflow.pyfunc`; a copy travels in the folder of every such model.
+"""Loads a SavedModel that takes bytes, or columns that it calls otherwise than their user, for `mlflow.pyfunc`.
+
+A copy travels in the folder of every such model.
 
 MLflow's own loader for SavedModels puts bytes into an array of equally long ones, and NumPy drops the zeros at their
 end: a recording that ends in silence breaks off, a picture with a black corner is too small. Nothing of emberline is
 imported here, because where the model is loaded there may be none.
 """
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -25,11 +28,13 @@ class BytesModel:
     def __init__(self, folder: Path) -> None:
         self._loaded = tf.saved_model.load(str(folder))  # the signature alone does not keep its variables
         self._call = self._loaded.signatures["serving_default"]
+        renamed = json.loads((folder / "features.json").read_text()).get("renamed_inputs", {})
+        self._called = {safe: name for name, safe in renamed.items()}
 
     def predict(self, data: pd.DataFrame, params: dict[str, Any] | None = None) -> pd.DataFrame:
         """A column per output; raw columns in, a row each."""
         wanted = self._call.structured_input_signature[1]
-        fed = {name: _tensor(data[name].to_list(), spec.dtype) for name, spec in wanted.items()}
+        fed = {name: _tensor(data[self._called.get(name, name)].to_list(), spec.dtype) for name, spec in wanted.items()}
         outputs = self._call(**fed)
         return pd.DataFrame({name: value.numpy().tolist() for name, value in outputs.items()})
 

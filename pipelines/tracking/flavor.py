@@ -18,6 +18,7 @@ from mlflow.types import ColSpec, DataType
 from mlflow.types import Schema as MlflowSchema
 from mlflow.types.schema import Array
 
+from emberline.features.names import safe_name
 from emberline.features.schema import Field, Schema
 from emberline.pipelines.tasks import task_of
 
@@ -86,7 +87,8 @@ class _SavedModelFlavor:
             signature_def_key="serving_default",
         )
         loader: dict[str, str] = {"loader_module": "mlflow.tensorflow"}
-        if DataType.binary in signature.inputs.input_types():
+        names = signature.inputs.input_names()
+        if DataType.binary in signature.inputs.input_types() or any(safe_name(name) != name for name in names):
             (folder / CODE).mkdir()
             shutil.copy(Path(__file__).with_name("bytes_loader.py"), folder / CODE / f"{BYTES_LOADER}.py")
             loader = {"loader_module": BYTES_LOADER, "code": CODE}

@@ -15,6 +15,7 @@ from py4j.protocol import Py4JError
 from pyspark.errors import PySparkException
 
 from emberline.features.errors import BadInputError
+from emberline.features.names import metric_name
 from emberline.pipelines.recipe import Recipe, flatten
 from emberline.pipelines.runtime import logs
 from emberline.pipelines.runtime.outcome import note
@@ -66,9 +67,9 @@ class Run:
         return Run(run_id, self._delivery)
 
     def log_metrics(self, metrics: Mapping[str, float], step: int = 0) -> None:
-        """Writes metrics of one step."""
+        """Writes metrics of one step; MLflow has them under `metric_name`s."""
         now = int(time.time() * 1000)
-        points = [[key, float(value), now, step] for key, value in metrics.items()]
+        points = [[metric_name(key), float(value), now, step] for key, value in metrics.items()]
         self._put("metrics", metrics=points)
 
     def log_tags(self, tags: Mapping[str, str]) -> None:

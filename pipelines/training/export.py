@@ -12,9 +12,11 @@ import tensorflow as tf
 from emberline.features import storage
 from emberline.features.columns import Embedding, Segments, Vocabulary, stored
 from emberline.features.dataset_version import DatasetVersion
+from emberline.features.names import safe_name, user_name
 from emberline.features.transform import TransformGraph
 from emberline.pipelines.recipe import Recipe
 from emberline.pipelines.saved_model.digest import model_digest
+from emberline.pipelines.saved_model.named_inputs import renamed_inputs
 from emberline.pipelines.tasks import task_of
 from emberline.pipelines.tasks.task import Task, main_output
 from emberline.pipelines.tasks.vectors import Vectors
@@ -108,7 +110,10 @@ def export(recipe: Recipe, version: DatasetVersion, trained: keras.Model, target
         folder = Path(scratch) / "model"
         tf.saved_model.save(scorer, str(folder), signatures=signatures)
         # What only training reads is asked of nobody who scores.
+        names = [*(field.name for field in schema.fields), *(column.name for column in columns)]
         features = {**version.features, "schema": schema.to_json()}
+        if renamed := renamed_inputs(names):
+            features["renamed_inputs"] = renamed
         (folder / "features.json").write_text(json.dumps(features, indent=2))
         (folder / "recipe.json").write_text(json.dumps(recipe.to_json(), indent=2))
         # The graphs have tables of their own; these are for a dataset version that takes over the statistics.
@@ -122,7 +127,7 @@ def export(recipe: Recipe, version: DatasetVersion, trained: keras.Model, target
 
 def _next_word(carried: keras.Model) -> Any:
     """What may follow the words so far, and the state behind them: what text is made with, word by word."""
-    spec = {item.name: tf.TensorSpec(item.shape, tf.as_dtype(item.dtype), item.name) for item in carried.inputs}
+    spec = {user_name(one.name): tf.TensorSpec(one.shape, tf.as_dtype(one.dtype), one.name) for one in carried.inputs}
 
     @tf.function(input_signature=[spec])
     def next_word(inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
@@ -136,7 +141,7 @@ def _write_vectors(folder: str, recipe: Recipe, version: DatasetVersion, model: 
     """The rows of every table whose ids are words."""
     for column in recipe.model.columns:
         if isinstance(column, Embedding) and isinstance(column.source, Vocabulary | Segments):
-            (table,) = (layer for layer in model.layers if layer.name.endswith(column.table or column.name))
+            (table,) = (layer for layer in model.layers if layer.name.endswith(safe_name(column.table or column.name)))
             words = words_of(column.source, version.statistics)
             WordVectors(tuple(words), np.array(table.embeddings)).write(folder, column.source.name)
 
@@ -144,9 +149,9 @@ def _write_vectors(folder: str, recipe: Recipe, version: DatasetVersion, model: 
 def _signatures(scorer: Scorer, model: keras.Model) -> dict[str, Any]:
     raw = scorer.transform.raw_spec
     stored_spec = {
-        item.name: tf.TensorSpec(item.shape, tf.as_dtype(item.dtype), item.name)
+        user_name(item.name): tf.TensorSpec(item.shape, tf.as_dtype(item.dtype), item.name)
         for item in model.inputs
-        if item.name not in scorer.absent
+        if user_name(item.name) not in scorer.absent
     }
 
     @tf.function(input_signature=[raw])

@@ -9,7 +9,7 @@ import os
 import sys
 import time
 from copy import copy
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -60,14 +60,14 @@ def _told(dag: Any) -> dict[str, Any]:
     }
 
 
-def render(folder: str, dag_id: str, when: str | None, conf: dict[str, Any]) -> dict[str, Any]:
-    """Each job of a DAG as it would be submitted on a logical date."""
+def render(folder: str, dag_id: str, when: str | None, conf: dict[str, Any], hours: int = 24) -> dict[str, Any]:
+    """Each job of a DAG as it would be submitted on a logical date, with a data interval of so many hours."""
     dag = _bag(folder).dags[dag_id]
     tasks = {}
     for task in dag.topological_sort():
         if not hasattr(task, "application"):
             continue
-        _render(dag, task, when, conf)
+        _render(dag, task, when, conf, hours)
         command = task._get_hook()._build_spark_submit_command(task.application)
         tasks[task.task_id] = {
             "application": task.application,
@@ -163,6 +163,29 @@ def run(folder: str, dag_id: str, until: str, when: str, conf: dict[str, Any]) -
     return {"state": str(done.state), "tasks": tasks, "seconds": time.perf_counter() - began}
 
 
+def next_run(folder: str, dag_id: str, after: str) -> dict[str, Any]:
+    """The clock's first run whose data begin at a moment, as its timetable says, and the day that it is about."""
+    from airflow.timetables.base import TimeRestriction
+
+    dag = _bag(folder).dags[dag_id]
+    import pendulum
+    import spark_job
+
+    limits = TimeRestriction(earliest=pendulum.parse(after), latest=None, catchup=True)  # type: ignore[arg-type]
+    info = dag.timetable.next_dagrun_info(last_automated_data_interval=None, restriction=limits)
+    environment = dag.get_template_env()
+    context = {
+        "params": SimpleNamespace(day=""),
+        "dag_run": SimpleNamespace(run_after=info.run_after, partition_key=None),
+        "macros": SimpleNamespace(timedelta=timedelta),
+        "logical_date": info.logical_date,
+        "data_interval_start": info.data_interval.start,
+        "data_interval_end": info.data_interval.end,
+    }
+    day = environment.from_string(f"{{{{ {spark_job.DAY} }}}}").render(context)
+    return {"logical_date": f"{info.logical_date:%Y-%m-%d}", "run_after": info.run_after.isoformat(), "day": day}
+
+
 @functools.cache
 def _bag(folder: str) -> Any:
     from airflow.dag_processing.dagbag import DagBag
@@ -172,8 +195,9 @@ def _bag(folder: str) -> Any:
     return DagBag(folder)
 
 
-def _render(dag: Any, task: Any, when: str | None, conf: dict[str, Any]) -> dict[str, Any]:
+def _render(dag: Any, task: Any, when: str | None, conf: dict[str, Any], hours: int = 24) -> dict[str, Any]:
     """Fills a task's templates as a worker would, and returns their context."""
+    from airflow.sdk.execution_time import macros
     from airflow.sdk.execution_time.context import VariableAccessor
 
     params = copy(dag.params)
@@ -183,6 +207,7 @@ def _render(dag: Any, task: Any, when: str | None, conf: dict[str, Any]) -> dict
     events: list[str] = []
     context: dict[str, Any] = {
         "dag": dag,
+        "macros": macros,
         "task": task,
         "params": params.validate(),
         "run_id": f"scheduled__{when}T00:00:00+00:00" if when else "manual__2026-05-06T07:08:09+00:00",
@@ -194,13 +219,17 @@ def _render(dag: Any, task: Any, when: str | None, conf: dict[str, Any]) -> dict
         "events": events,
     }
     if date:
-        context["logical_date"] = date
+        context |= {
+            "logical_date": date,
+            "data_interval_start": date,
+            "data_interval_end": date + timedelta(hours=hours),
+        }
     task.render_template_fields(context)
     return context
 
 
 if __name__ == "__main__":
     command, answer, request = sys.argv[1:]
-    commands = {function.__name__: function for function in (load, render, render_all, execute, report, run)}
+    commands = {function.__name__: function for function in (load, render, render_all, execute, report, run, next_run)}
     result = commands[command](**json.loads(request))
     Path(answer).write_text(json.dumps(result))

@@ -4,7 +4,7 @@ The tests of this file follow one another: each goes on where the one before has
 """
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +30,9 @@ from tests.airflow_dags.airflow_world import (
 pytestmark = pytest.mark.slow
 
 TODAY = datetime.now(UTC)
-FIRST, DAY, DRIFTED = f"{TODAY:%Y%m}01", f"{TODAY:%Y%m%d}", "20260105"
+YESTERDAY = TODAY - timedelta(days=1)
+# The month's training runs on its first, and announces the day before; the daily one is about yesterday.
+FIRST, DAY, DRIFTED = f"{TODAY.replace(day=1) - timedelta(days=1):%Y%m%d}", f"{YESTERDAY:%Y%m%d}", "20260105"
 HOURS = 12
 """Place of `hours_per_week` in a line."""
 
@@ -72,7 +74,7 @@ def test_the_month_trains_from_everything_and_names_the_first_champion(world: Wo
     assert world.ended(RETRAIN, run) == "success", world.states(RETRAIN, run)
     assert set(world.states(RETRAIN, run).values()) == {"success"}
     assert world.champion() == world.versions() == 1
-    version = world.root / "datasets" / RETRAIN / "census_wide_deep" / f"{FIRST}T000000"
+    version = world.root / "datasets" / RETRAIN / "census_wide_deep" / f"{TODAY:%Y%m}01T000000"
     assert json.loads((version / "manifest.json").read_text())["source"]["uri"].endswith("/raw/all")
     wait_for("predictions", lambda: world.scored(FIRST) == ["success"], 240)
     table = world.predictions(FIRST)
@@ -93,7 +95,7 @@ def test_a_day_like_the_others_is_learned_from_the_champions_weights_and_starts_
     # Its ids mean what they mean to the champion.
     folders = (
         world.root / "datasets" / dag / "census_wide_deep" / f"{day}T000000"
-        for dag, day in ((INCREMENTAL, DAY), (RETRAIN, FIRST))
+        for dag, day in ((INCREMENTAL, DAY), (RETRAIN, f"{TODAY:%Y%m}01"))
     )
     mine, his = (json.loads((folder / "features.json").read_text())["statistics"] for folder in folders)
     assert mine == his

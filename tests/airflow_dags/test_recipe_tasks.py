@@ -138,7 +138,14 @@ def test_outputs_are_parted_by_logical_date_or_by_the_moment_of_a_run_without_on
     triggered = parsed(airflow.ask("render", dag_id=DAILY, when=None, conf={})["etl"])
     assert given["etl"].output == f"hdfs:///emberline/datasets/{DAILY}/census_wide_deep/20260102T000000"
     assert triggered.output == f"hdfs:///emberline/datasets/{DAILY}/census_wide_deep/20260506T070809"
-    assert triggered.input == "hdfs:///raw/census/20260506"
+    assert triggered.input == "hdfs:///raw/census/20260505", (
+        "the day that has ended: the present one has not all its rows"
+    )
+
+
+def test_an_hourly_run_is_about_its_hour(airflow: Any) -> None:
+    hourly = airflow.ask("render", dag_id=DAILY, when="2026-01-02", conf={}, hours=1)["etl"]
+    assert parsed(hourly).input == "hdfs:///raw/census/20260102T00"
 
 
 def test_a_person_may_name_files_day_and_model(airflow: Any) -> None:

@@ -1,5 +1,6 @@
 """`emberline infer-schema`: a table becomes a declaration; what is no table is refused."""
 
+import gzip
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,14 @@ def test_folders_of_other_formats(spark: SparkSession, tmp_path: Path) -> None:
 
 
 def test_files_that_are_no_table(spark: SparkSession, tmp_path: Path) -> None:
-    (tmp_path / "rows.data").write_text("1, 2")
-    with pytest.raises(BadInputError, match=r"files ending in 'data'\. Give a table with column names: parquet"):
-        infer(spark, str(tmp_path / "rows.data"), "y")
+    (tmp_path / "rows.xlsx").write_bytes(b"PK")
+    with pytest.raises(BadInputError, match=r"no table that is known by its name: 'rows.xlsx'.*--input-format"):
+        infer(spark, str(tmp_path / "rows.xlsx"), "y")
+
+
+def test_bad_data_ends_with_code_2_and_says_what_to_do(tmp_path: Path, emberline: Callable[..., Any]) -> None:
+    (tmp_path / "rows.csv.gz").write_bytes(gzip.compress(b'x,y\n1,2\n3,"4\n5,6\n'))
+    done = emberline("infer-schema", "--input", tmp_path / "rows.csv.gz", "--label", "y", "--master", "local[1]")
+    assert (done.code, done.result["kind"]) == (2, "BadInputError")
+    assert done.result["reason"].startswith("rows.csv.gz: a quote that opens a field is never closed")
+    assert "Traceback" not in done.result["reason"]

@@ -36,7 +36,9 @@ def find_files(paths: Iterable[str], options: ReadOptions) -> list[DataFile]:
     """
     files: dict[str, DataFile] = {}
     for path in paths:
-        roots = list(_expand(path)) if _GLOB.search(path) else [path.rstrip("/") or path]
+        # What is there is meant as it is written, whatever characters of patterns it has.
+        pattern = _GLOB.search(path) and not storage.exists(path)
+        roots = list(_expand(path)) if pattern else [path.rstrip("/") or path]
         if not roots:
             raise LocationError(f"[PATH_NOT_FOUND] nothing matches {path!r}")
         for root in roots:

@@ -8,7 +8,7 @@ from pyspark.sql import functions as F
 from emberline.features import storage
 from emberline.features.errors import BadInputError
 from emberline.features.validation.rows import FAULT, RAW, SOURCE
-from emberline.pipelines.datasets.readers.raw_table import hidden
+from emberline.pipelines.datasets.readers.raw_table import file_name, hidden
 from emberline.pipelines.datasets.splits import NAMES
 
 MOST_BYTES = 256 << 20
@@ -84,5 +84,5 @@ def _empty_files(uri: str, endings: tuple[str, ...]) -> list[str]:
     return [
         entry.uri
         for entry in entries
-        if entry.size == 0 and entry.uri.lower().rpartition(".")[2] in endings and not hidden(entry.uri)
+        if entry.size == 0 and entry.uri.lower().rpartition(".")[2] in endings and not hidden(file_name(entry.uri))
     ]

@@ -24,7 +24,7 @@ from emberline.features.validation.rows import FAULT, RAW, SOURCE
 from emberline.pipelines.datasets.readers.image_folder import image_schema
 from emberline.pipelines.datasets.readers.named_table import NamedTable
 from emberline.pipelines.datasets.readers.raw_table import named_rows
-from emberline.pipelines.datasets.readers.table_formats import read_table
+from emberline.pipelines.datasets.readers.tables.table_reader import read_table
 from emberline.pipelines.datasets.splits import rows_of
 
 MOST_BYTES = 64 << 20
@@ -60,7 +60,7 @@ class ImageTable(NamedTable):
         Raises:
             BadInputError: if there is no table, or it has no column `image`.
         """
-        table = read_table(spark, uri)
+        table = read_table(spark, uri, self.form, ("image",))
         if "image" not in table.columns:
             raise BadInputError(f"{uri!r} has no column 'image'. {nearest('image', table.columns)}")
         if isinstance(table.schema["image"].dataType, BinaryType):

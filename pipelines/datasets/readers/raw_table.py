@@ -3,12 +3,13 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import BinaryType
 
 from emberline.features import storage
 from emberline.features.errors import BadInputError
+from emberline.features.names import quoted
 from emberline.features.schema import Schema
 from emberline.features.validation.rows import FAULT, RAW, SOURCE
 from emberline.pipelines.datasets.synthetic import Synthetic
@@ -133,7 +134,9 @@ def data_files(uri: str, files: Sequence[storage.FileEntry]) -> list[storage.Fil
     """
     if not files and not storage.exists(uri):
         raise BadInputError(f"No input at {uri!r}: the path does not exist. Give a folder or a file that does.")
-    found = [file for file in files if file.size > 0 and not hidden(file.uri)]
+    folder = storage.join(uri, "").rstrip("/") + "/"
+    below = {file.uri: file.uri.removeprefix(folder) for file in files}
+    found = [file for file in files if file.size > 0 and (file.uri == uri or not hidden(below[file.uri]))]
     if not found:
         raise BadInputError(f"No input at {uri!r}: it holds no file with anything in it.")
     return found
@@ -144,9 +147,13 @@ def file_entry(uri: str) -> storage.FileEntry:
     return storage.FileEntry(uri, storage.file_size(uri))
 
 
-def hidden(uri: str) -> bool:
-    """Whether Spark would skip the file: names that start with a dot or an underscore."""
-    return file_name(uri).startswith((".", "_"))
+def hidden(path: str) -> bool:
+    """Whether Spark would skip a file: its name, or that of a folder above it, starts with a dot or an underscore.
+
+    Args:
+        path: Below the folder that was given. A folder `_NAME=VALUE` is one of a table's.
+    """
+    return any(part.startswith(".") or (part.startswith("_") and "=" not in part) for part in path.split("/"))
 
 
 def file_name(uri: str) -> str:
@@ -162,10 +169,15 @@ def read_named(spark: SparkSession, uri: str, schema: Schema) -> DataFrame:
         uri: A Parquet file or folder.
         schema: Names the key; a table without it gets the hash of the row as key.
     """
-    return named_rows(spark.read.parquet(uri), schema, F.col("_metadata.file_path"))
+    from emberline.pipelines.datasets.readers.tables.table_format import TableFormat
+    from emberline.pipelines.datasets.readers.tables.table_reader import open_table
+
+    table = open_table(spark, uri, TableFormat("parquet"), schema.names)
+    table.require(schema.names)
+    return keyed_rows(table.rows_with_origin, schema)
 
 
-def named_rows(table: DataFrame, schema: Schema, source: "F.Column") -> DataFrame:  # type: ignore[name-defined]
+def named_rows(table: DataFrame, schema: Schema, source: Column) -> DataFrame:
     """Raw rows of any table whose columns carry the schema's names.
 
     Args:
@@ -173,22 +185,33 @@ def named_rows(table: DataFrame, schema: Schema, source: "F.Column") -> DataFram
         schema: Names the key; a table without it gets the hash of the row as key.
         source: Where a row came from.
     """
-    row = raw_text(table)
-    rows = table.withColumns({RAW: row, SOURCE: source, FAULT: F.lit(None).cast("string")})
+    nothing = F.lit(None).cast("string")
+    return keyed_rows(table.withColumns({RAW: nothing, SOURCE: source, FAULT: nothing}), schema)
+
+
+def keyed_rows(rows: DataFrame, schema: Schema) -> DataFrame:
+    """Raw rows with the text of each, and a key.
+
+    Args:
+        rows: Columns of a table, and `_raw`, which is null or the text of what is no row, `_source` and `_fault`.
+        schema: Names the key; a table without it gets the hash of the row as key.
+    """
+    table = rows.drop(RAW, SOURCE, FAULT)
+    rows = rows.withColumn(RAW, F.coalesce(F.col(RAW), raw_text(table)))
     return rows if schema.key in table.columns else rows.withColumn(schema.key, row_key(F.col(RAW)))
 
 
-def raw_text(table: DataFrame) -> "F.Column":  # type: ignore[name-defined]
+def raw_text(table: DataFrame) -> Column:
     """A row as JSON; of bytes, which may be many, their SHA-256."""
     columns = [
-        F.sha2(F.col(f"`{item.name}`"), 256).alias(item.name)
+        F.sha2(F.col(quoted(item.name)), 256).alias(item.name)
         if isinstance(item.dataType, BinaryType)
-        else F.col(f"`{item.name}`")
+        else F.col(quoted(item.name))
         for item in table.schema.fields
     ]
     return F.to_json(F.struct(*columns))
 
 
-def row_key(raw: "F.Column") -> "F.Column":  # type: ignore[name-defined]
+def row_key(raw: Column) -> Column:
     """The key of a row that has none of its own: equal rows share it, and any program can compute it."""
     return F.substring(F.sha2(raw, 256), 1, KEY_LENGTH)

@@ -14,7 +14,8 @@ from pyspark.sql import DataFrame, SparkSession
 
 from emberline.features.columns import arrow_schema
 from emberline.features.dataset_version import DatasetVersion
-from emberline.features.validation.rows import REASON
+from emberline.features.named_columns import map_in_arrow
+from emberline.features.validation.rows import reason_beside
 from emberline.pipelines.preparation.row_transform import RowTransform
 from emberline.pipelines.recipe import Recipe
 from emberline.pipelines.training.input import wire
@@ -88,7 +89,8 @@ class Feed:
         for label in version.labels:
             stored_schema = stored_schema.append(pa.field(label, pa.float32()))
         self._transform = RowTransform(schema, columns, version.statistics, stored_schema)
-        self._columns = [*(item.name for item in schema.fields), *version.labels, REASON]
+        names = [*(item.name for item in schema.fields), *version.labels]
+        self._columns = [*names, reason_beside([*names, schema.key])]
         self._spark = spark
         self._rows = rows
         self._trigger = dict(trigger)
@@ -149,7 +151,7 @@ class Feed:
         feeder = Feeder(self._transform, epoch.addresses, self.secret, job)
         self._spark.addTag(self._tag)
         try:
-            reports = rows.select(*self._columns).mapInArrow(feeder, FEED_REPORT).collect()
+            reports = map_in_arrow(rows, self._columns, feeder, FEED_REPORT).collect()
         finally:
             self._spark.removeTag(self._tag)
         epoch.rows += sum(report["rows"] for report in reports)

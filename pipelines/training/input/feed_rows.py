@@ -6,9 +6,11 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from emberline.features.dataset_version import DatasetVersion
+from emberline.features.names import quoted
 from emberline.features.schema import Schema
 from emberline.features.validation.rows import FAULT, RAW, SOURCE, check_rows
 from emberline.pipelines.datasets import load_dataset
+from emberline.pipelines.datasets.source_format import read_source
 from emberline.pipelines.recipe import Recipe
 
 RowsOfEpoch = Callable[[int], DataFrame]
@@ -24,12 +26,12 @@ def source_rows(spark: SparkSession, recipe: Recipe, version: DatasetVersion) ->
         version: Names the files, and the fields that are read.
     """
     schema, seed = version.schema, recipe.training.seed
-    read = load_dataset(recipe.dataset).read(spark, version.manifest["source"]["uri"], "train")
+    read = read_source(spark, load_dataset(recipe.dataset), version.manifest["source"], "train")
     checked = check_rows(read, schema, labelled=True)
 
     def rows(epoch: int) -> DataFrame:
-        order = F.xxhash64(F.col(schema.key), F.lit(seed), F.lit(epoch))
-        return checked.repartition(recipe.preparation.shards, order).sortWithinPartitions(order, schema.key)
+        order = F.xxhash64(F.col(quoted(schema.key)), F.lit(seed), F.lit(epoch))
+        return checked.repartition(recipe.preparation.shards, order).sortWithinPartitions(order, quoted(schema.key))
 
     return rows
 

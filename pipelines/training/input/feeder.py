@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyspark import TaskContext
 
-from emberline.features.validation.rows import REASON
+from emberline.features.validation.rows import reason_of
 from emberline.pipelines.preparation.row_transform import RowTransform
 from emberline.pipelines.training.input import wire
 from emberline.pipelines.training.input.inbox import FeedLostError
@@ -54,7 +54,7 @@ class Feeder:
         def good() -> Iterator[pa.RecordBatch]:
             nonlocal rejected
             for batch in _unbroken(batches):
-                kept = batch.filter(pc.is_null(batch.column(REASON)))
+                kept = batch.filter(pc.is_null(batch.column(reason_of(batch.schema.names))))
                 rejected += batch.num_rows - kept.num_rows
                 if kept.num_rows:
                     yield kept

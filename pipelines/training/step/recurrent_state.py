@@ -6,6 +6,7 @@ import keras
 import tensorflow as tf
 
 from emberline.features.errors import BadInputError
+from emberline.features.names import user_name
 from emberline.pipelines.recipe import Recipe
 from emberline.pipelines.tasks.task import Outputs
 from emberline.pipelines.training.input.batches import BEGINS
@@ -47,7 +48,7 @@ class CarriedState:
                "aggregation": tf.VariableAggregation.ONLY_FIRST_REPLICA}  # fmt: skip
         self.variables: dict[str, tf.Variable] = {
             item.name: tf.Variable(tf.zeros([rows, *item.shape[1:]]), name=item.name, **own)
-            for item in self.network.inputs if item.name not in model.input
+            for item in self.network.inputs if user_name(item.name) not in model.input
         }  # fmt: skip
 
     def __call__(self, features: Mapping[str, tf.Tensor]) -> Outputs:

@@ -9,6 +9,7 @@ import keras
 import tensorflow as tf
 
 from emberline.features import storage
+from emberline.features.names import user_name
 from emberline.pipelines.training.step.training_step import TrainingStep
 from emberline.pipelines.training.tensorboard import projector
 from emberline.pipelines.training.tensorboard.projector import Words
@@ -38,7 +39,8 @@ class Board:
     def graph(self) -> None:
         """The graph of a prediction, from the inputs of the network."""
         specs = {
-            item.name: tf.TensorSpec(item.shape, tf.as_dtype(item.dtype), item.name) for item in self._step.model.inputs
+            user_name(item.name): tf.TensorSpec(item.shape, tf.as_dtype(item.dtype), item.name)
+            for item in self._step.model.inputs
         }
         model = self._step.model
         traced = tf.function(lambda inputs: model(inputs, training=False)).get_concrete_function(specs)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from emberline.features import storage
 from emberline.features.columns import Column, Embedding, Segments, Vocabulary
+from emberline.features.names import safe_name
 from emberline.features.statistics import Statistics
 from emberline.pipelines.tasks.embedding import Embedding as Places
 from emberline.pipelines.training.step.training_step import TrainingStep
@@ -101,7 +102,7 @@ def write(folder: str, model: keras.Model, words: Words, placed: Placed | None =
         if not isinstance(layer, keras.layers.Embedding) or layer.output_dim < 2:
             continue  # the weights of a linear tower are no vectors
         rows = tf.convert_to_tensor(layer.embeddings.value)[:ROWS].numpy()
-        named = [name for name in words if layer.name.endswith(name)]
+        named = [name for name in words if layer.name.endswith(safe_name(name))]
         known = list(words[max(named, key=len)]) if named else []
         unseen = [f"unseen {number}" for number in range(len(rows) - len(known))]
         entries.append(_tensor(folder, layer.name, rows, known + unseen if named else []))

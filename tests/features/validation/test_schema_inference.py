@@ -112,8 +112,9 @@ def test_what_cannot_be_inferred(spark: SparkSession, monkeypatch: pytest.Monkey
     table = spark.createDataFrame([("a", 1), ("b", 2)], "label string, x int")
     with pytest.raises(BadInputError, match=r"No column 'lable' in the data\. Did you mean 'label'"):
         infer_schema(table, "lable")
-    with pytest.raises(BadInputError, match="is of type struct<x:int>: select single values"):
-        infer_schema(table.selectExpr("label", "struct(x) box"), "label")
+    assert infer_schema(table.selectExpr("label", "x", "struct(x) box"), "label").names == ("x", "label", "row")
+    with pytest.raises(BadInputError, match=r"'box' is of type struct<x:int>: expected single values"):
+        infer_schema(table.selectExpr("label", "struct(x) box"), "box")
     with pytest.raises(BadInputError, match="The data has no rows"):
         infer_schema(table.where("x > 2"), "label")
     monkeypatch.setattr(schema_inference, "LABEL_TEXTS", 1)

@@ -113,3 +113,22 @@ def test_slices_are_set_from_the_command_line() -> None:
     assert two.evaluation.slices == ("gender", "age:30,50")
     with pytest.raises(BadInputError, match="threshold must lie between 0 and 1"):
         load_recipe("census_linear", {"evaluation.threshold": "2.0"})
+
+
+def test_a_key_of_several_slices_is_refused(
+    spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from emberline.features.schema import Field, Label, Schema
+    from emberline.pipelines.datasets.readers.named_table import NamedTable
+
+    schema = Schema((Field("town", "string"),), Label("sold", (("no",), ("yes",))), "user")
+    monkeypatch.setattr("emberline.pipelines.evaluation.slices.load_dataset", lambda name: NamedTable("t", schema))
+    version: Any = SimpleNamespace(manifest={"source": {"uri": str(tmp_path)}})
+    scored = spark.createDataFrame([("u1", 1), ("u1", 2)], "user string, place int")
+    rows = "user,town,sold,split\nu1,Ulm,no,eval\nu1,{},yes,eval\n"
+    (tmp_path / "rows.csv").write_text(rows.format("Ulm"))
+    found = with_slices(spark, scored, recipe("town"), version)
+    assert [row["slice_town"] for row in found.collect()] == ["Ulm", "Ulm"]
+    (tmp_path / "rows.csv").write_text(rows.format("Bonn"))
+    with pytest.raises(BadInputError, match=r"of the key user='u1' lie in 2 slices.*evaluation.slices=\(\)"):
+        with_slices(spark, scored, recipe("town"), version)

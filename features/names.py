@@ -1,0 +1,74 @@
+"""Names of columns as their users call them, and as Spark, Keras, SavedModel and MLflow take them.
+
+A header may call a column anything; what takes fewer names gets another one, from which the user's can be told. Names
+that everything takes stay as they are. Imports nothing heavy.
+"""
+
+import keyword
+import posixpath
+import re
+
+_PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
+_PREFIX = "name__"
+_TAKEN = frozenset({*keyword.kwlist, "self", "args", "kwargs"})
+"""Names that no argument of TensorFlow's functions can have."""
+
+_PIECE = re.compile(r"__|_([0-9a-f]+)_|[A-Za-z0-9]")
+_NO_METRIC = re.compile(r"[^/\w.\- :]")
+
+
+def quoted(name: str) -> str:
+    """The name of a column within Spark's expressions, whatever characters it has.
+
+    Example:
+        >>> quoted("Sepal.Length"), quoted("a`b")
+        ('`Sepal.Length`', '`a``b`')
+    """
+    return "`" + name.replace("`", "``") + "`"
+
+
+def safe_name(name: str) -> str:
+    """The name as an input of a graph, an argument or a layer: letters, digits and underscores. No two become one.
+
+    Example:
+        >>> safe_name("fixed acidity"), safe_name("class"), safe_name("age")
+        ('name__fixed_20_acidity', 'name__class', 'age')
+    """
+    if _PLAIN.fullmatch(name) and not name.startswith(_PREFIX) and name not in _TAKEN:
+        return name
+    letters = (one if one.isascii() and one.isalnum() else "__" if one == "_" else f"_{ord(one):x}_" for one in name)
+    return _PREFIX + "".join(letters)
+
+
+def user_name(safe: str) -> str:
+    """The reverse of `safe_name`; a name that it did not make stays as it is.
+
+    Example:
+        >>> user_name("name__fixed_20_acidity"), user_name("age")
+        ('fixed acidity', 'age')
+    """
+    if not safe.startswith(_PREFIX):
+        return safe
+    pieces, place = [], len(_PREFIX)
+    while place < len(safe):
+        found = _PIECE.match(safe, place)
+        if found is None:
+            return safe
+        pieces.append("_" if found[0] == "__" else chr(int(found[1], 16)) if found[1] else found[0])
+        place = found.end()
+    name = "".join(pieces)
+    return name if safe_name(name) == safe else safe
+
+
+def metric_name(name: str) -> str:
+    """The name as a key of MLflow's metrics, which may have letters, digits, blanks and `/ _ - . :`.
+
+    Example:
+        >>> metric_name("distance/fixed acidity"), metric_name("distance/share (%)")
+        ('distance/fixed acidity', 'distance/share _28__25__29_')
+    """
+    name = _NO_METRIC.sub(lambda found: f"_{ord(found[0]):x}_", name)
+    group, slash, rest = name.partition("/")
+    if slash and posixpath.normpath(name) != name:
+        return f"{group}/{rest.replace('/', '_2f_').replace('.', '_2e_')}"
+    return name

@@ -1,0 +1,330 @@
+"""Parts of CSV files to rows, in executors, by Arrow's reader: text columns, and complaints about what is no record."""
+
+import codecs
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv as pc_csv
+
+from emberline.features import storage
+from emberline.features.errors import BadInputError
+from emberline.features.validation.rows import FAULT, RAW, SOURCE
+from emberline.pipelines.datasets.readers.tables.csv_dialect import Dialect
+from emberline.pipelines.datasets.readers.tables.csv_splits import CsvPart, Quotes, never_closed, quotes_of, read_part
+from emberline.pipelines.datasets.readers.tables.table_files import TableFile
+
+BLOCK_BYTES = 8 << 20
+"""Read at a time of a file that is read from its beginning."""
+
+BATCH_ROWS = 16 << 10
+RAW_CHARACTERS = 100_000
+"""Of what is no record; an open quote makes one of all lines behind it."""
+
+DROPPED = "\0dropped"
+
+
+@dataclass(frozen=True)
+class CsvFile:
+    """A file and how it is written.
+
+    Args:
+        file: The file.
+        name: As messages call it.
+        dialect: How it is written.
+    """
+
+    file: TableFile
+    name: str
+    dialect: Dialect
+
+
+@dataclass(frozen=True)
+class CsvRows:
+    """Runs in executors: numbers of tasks in, rows out.
+
+    Args:
+        files: All files.
+        tasks: The parts of files that each task reads.
+        columns: Columns to hand on; a file may lack some.
+        numbers: Those that hold numbers, whose decimal commas become points.
+    """
+
+    files: Sequence[CsvFile]
+    tasks: Sequence[Sequence[CsvPart]]
+    columns: tuple[str, ...]
+    numbers: frozenset[str]
+
+    def __call__(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            for task in batch.column(0).to_pylist():
+                for part in self.tasks[task]:
+                    for table in self._tables(part):
+                        yield from table.to_batches(max_chunksize=BATCH_ROWS)
+
+    def _tables(self, part: CsvPart) -> Iterator[pa.Table]:
+        found = self.files[part.file]
+        parser = _Parser(found, self.columns, self.numbers)
+        if part.stop < 0:
+            yield from parser.stream()
+        else:
+            with storage.open_random(found.file.uri) as file:
+                data = read_part(file, part, found.dialect.start, found.file.size, found.dialect.quote)
+            if data:
+                yield from parser.block(data, part.start == found.dialect.start and part.stop >= found.file.size)
+
+
+class _Parser:
+    def __init__(self, found: CsvFile, columns: tuple[str, ...], numbers: frozenset[str]) -> None:
+        self._file, self._dialect, self._name = found.file, found.dialect, found.name
+        self._columns, self._numbers = columns, numbers
+        self._names = [name or DROPPED for name in found.dialect.names]
+        self._bad: list[pc_csv.InvalidRow] = []
+
+    def block(self, data: bytes, whole_file: bool) -> Iterator[pa.Table]:
+        """Whole records."""
+        if whole_file and self._dialect.quote:
+            self._require_closed([quotes_of(b"\n" + data, self._dialect.sep, self._dialect.quote)])
+        if self._dialect.encoding != "utf-8":
+            data = data.decode(self._dialect.encoding).encode()
+        options = self._options(len(data) + 1)
+        try:
+            yield self._rows(
+                pc_csv.read_csv(pa.BufferReader(data), **options, convert_options=_conversion(self._asked()))
+            )
+        except pa.ArrowInvalid as error:
+            if "UTF8" not in str(error):
+                raise self._refused(error) from None
+            self._bad.clear()
+            binary = _conversion(self._asked(), pa.binary())
+            yield self._checked(pc_csv.read_csv(pa.BufferReader(data), **options, convert_options=binary))
+        yield from self._faults()
+
+    def stream(self) -> Iterator[pa.Table]:
+        """A file from its beginning: what is compressed, of several bytes per character, or has comments."""
+        with open_text(self._file, self._dialect.encoding) as text:
+            text.read(self._dialect.start)
+            text.watch(self._dialect.sep, self._dialect.quote)
+            sure = self._dialect.sure_comments
+            source = _Uncommented(text, self._dialect.comment, self._dialect.quote) if sure else text
+            options, conversion = self._options(BLOCK_BYTES), _conversion(self._asked(), pa.binary())
+            try:
+                with pc_csv.open_csv(source, **options, convert_options=conversion) as reader:
+                    for batch in reader:
+                        yield self._checked(pa.Table.from_batches([batch]))
+            except pa.ArrowInvalid as error:
+                if "Empty CSV" not in str(error):
+                    raise self._refused(error) from None
+            self._require_closed(text.quotes)
+        yield from self._faults()
+
+    def _asked(self) -> tuple[str, ...]:
+        return tuple(name for name in self._columns if name not in self._file.values)
+
+    def _options(self, block: int) -> dict[str, object]:
+        quote = self._dialect.quote or False
+        return {
+            "read_options": pc_csv.ReadOptions(column_names=self._names, use_threads=False, block_size=block),
+            "parse_options": pc_csv.ParseOptions(
+                delimiter=self._dialect.sep, quote_char=quote, double_quote=bool(quote), escape_char=False,
+                newlines_in_values=bool(quote), invalid_row_handler=self._invalid,
+            ),
+        }  # fmt: skip
+
+    def _invalid(self, row: pc_csv.InvalidRow) -> str:
+        if not (self._dialect.comment and row.text.startswith(self._dialect.comment)):
+            self._bad.append(row)
+        return "skip"
+
+    def _checked(self, table: pa.Table) -> pa.Table:
+        """The table with texts for bytes; a row in which they are no UTF-8 gets a complaint."""
+        columns, faults = {}, pa.nulls(table.num_rows, pa.string())
+        for name in table.column_names:
+            try:
+                columns[name] = table.column(name).cast(pa.string())
+            except pa.ArrowInvalid:
+                texts = [(value, _utf8(value)) for value in table.column(name).to_pylist()]
+                columns[name] = pa.chunked_array([pa.array([text for _, text in texts], pa.string())])
+                bad = pa.array([value is not None and text is None for value, text in texts])
+                faults = pc.if_else(pc.and_(bad, pc.is_null(faults)), f"{name} is not UTF-8", faults)
+        return self._rows(pa.table(columns) if columns else table, faults)
+
+    def _rows(self, table: pa.Table, faults: pa.Array | None = None) -> pa.Table:
+        columns = []
+        rows = table.num_rows
+        for name in self._columns:
+            if name in self._file.values:
+                value = self._file.values[name]
+                columns.append(pa.nulls(rows, pa.string()) if value is None else pa.repeat(pa.scalar(value), rows))
+            elif (self._dialect.decimal == "," and name in self._numbers) or (
+                self._dialect.thousands and name in self._numbers
+            ):
+                columns.append(self._with_points(table.column(name)))
+            else:
+                columns.append(table.column(name))
+        raw = pa.nulls(rows, pa.string())
+        faults = raw if faults is None else faults
+        columns += [raw, pa.repeat(pa.scalar(self._name), rows), faults]
+        return pa.table(columns, schema=text_schema(self._columns))
+
+    def _with_points(self, texts: pa.ChunkedArray) -> pa.ChunkedArray:
+        return with_points(texts, self._dialect.decimal, self._dialect.thousands)
+
+    def _faults(self) -> Iterator[pa.Table]:
+        if not self._bad:
+            return
+        rows = len(self._bad)
+        nothing = [pa.nulls(rows, pa.string())] * len(self._columns)
+        raw = pa.array([row.text[:RAW_CHARACTERS] for row in self._bad], pa.string())
+        said = [f"expected {row.expected_columns} fields, got {row.actual_columns}" for row in self._bad]
+        named = pa.repeat(pa.scalar(self._name), rows)
+        self._bad = []
+        columns = [*nothing, raw, named, pa.array(said, pa.string())]
+        yield pa.table(columns, schema=text_schema(self._columns))
+
+    def _require_closed(self, quotes: Iterable[Quotes]) -> None:
+        if self._dialect.quote and never_closed(quotes):
+            raise BadInputError(unclosed(self._name))
+
+    def _refused(self, error: Exception) -> BadInputError:
+        return BadInputError(
+            f"{self._name} cannot be read as CSV (is a quote never closed?): {str(error).splitlines()[0]}"
+        )
+
+
+def _conversion(columns: tuple[str, ...], kind: pa.DataType | None = None) -> pc_csv.ConvertOptions:
+    """Texts as they are; a column that the file lacks is null."""
+    return pc_csv.ConvertOptions(
+        column_types=dict.fromkeys(columns, kind or pa.string()), null_values=[""], strings_can_be_null=True,
+        quoted_strings_can_be_null=True, include_columns=list(columns), include_missing_columns=True,
+    )  # fmt: skip
+
+
+def unclosed(name: str) -> str:
+    """What is said about a file with a quote that is never closed."""
+    return (
+        f"{name}: a quote that opens a field is never closed, so all that follows it is one field. Close it, or "
+        "say with --option quote=none that quotes are ordinary characters."
+    )
+
+
+def _utf8(value: bytes | None) -> str | None:
+    try:
+        return None if value is None else value.decode()
+    except UnicodeDecodeError:
+        return None
+
+
+def text_schema(columns: Sequence[str]) -> pa.Schema:
+    """Of what `CsvRows` yields."""
+    return pa.schema([(name, pa.string()) for name in (*columns, RAW, SOURCE, FAULT)])
+
+
+def with_points(texts: pa.ChunkedArray, decimal: str, thousands: str) -> pa.ChunkedArray:
+    """Numbers as texts with a decimal point and nothing between thousands; other texts stay as they are."""
+    if thousands:
+        mark = re.escape(thousands)
+        grouped = pc.match_substring_regex(texts, rf"^\s*[+-]?\d{{1,3}}({mark}\d{{3}})+({re.escape(decimal)}\d+)?\s*$")
+        texts = pc.if_else(grouped, pc.replace_substring(texts, thousands, ""), texts)
+    if decimal == ",":
+        texts = pc.replace_substring_regex(texts, r"^(\s*[+-]?\d*),(\d+([eE][+-]?\d+)?\s*)$", r"\1.\2")
+    return texts
+
+
+def open_text(file: TableFile, encoding: str) -> "_Utf8":
+    """The uncompressed text of a file as a stream of UTF-8, without a byte order mark."""
+    return _Utf8(open_plain(file), encoding)
+
+
+def open_plain(file: TableFile) -> pa.NativeFile:
+    """The uncompressed bytes of a file.
+
+    Raises:
+        BadInputError: for a compression that no stream can undo.
+    """
+    stream = storage.open_input(file.uri)
+    if not file.compression:
+        return stream
+    kinds = {"gz": "gzip", "bz2": "bz2", "zst": "zstd", "lz4": "lz4"}
+    if file.compression not in kinds:
+        raise BadInputError(f"{file.uri!r} is compressed with {file.compression!r}: write it as {', '.join(kinds)}.")
+    return pa.CompressedInputStream(stream, kinds[file.compression])
+
+
+class _Utf8:
+    """A file-like object for Arrow: bytes of one encoding in, UTF-8 out."""
+
+    closed = False
+
+    def __init__(self, stream: pa.NativeFile, encoding: str) -> None:
+        self._stream, self._waiting, self._ended, self._begun = stream, bytearray(), False, False
+        # Bytes that are no UTF-8 are handed on: Arrow tells the rows that have them.
+        errors = "surrogateescape" if encoding == "utf-8" else "strict"
+        self._decoder = codecs.getincrementaldecoder(encoding)(errors)
+        self._errors = errors
+        self.quotes: list[Quotes] = []
+        self._watched: tuple[str, str, bytes] | None = None
+
+    def watch(self, sep: str, quote: str) -> None:
+        """Counts the quotes of all that is read from here on."""
+        if quote:
+            self._watched = (sep, quote, b"\n")
+
+    def read(self, size: int = -1) -> bytes:
+        while not self._ended and (size < 0 or len(self._waiting) < size):
+            data = bytes(self._stream.read(BLOCK_BYTES))
+            self._ended = not data
+            text = self._decoder.decode(data, self._ended)
+            if not self._begun and text:
+                text, self._begun = text.removeprefix("\ufeff"), True
+            self._waiting += text.encode("utf-8", self._errors)
+        size = len(self._waiting) if size < 0 else size
+        found = bytes(self._waiting[:size])
+        del self._waiting[:size]
+        if self._watched and found:
+            sep, quote, before = self._watched
+            self.quotes.append(quotes_of(before + found, sep, quote))
+            self._watched = (sep, quote, found[-1:])
+        return found
+
+    def close(self) -> None:
+        self._stream.close()
+        self.closed = True
+
+    def __enter__(self) -> "_Utf8":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+class _Uncommented:
+    """The same without lines that begin with a character, but for those inside quotes."""
+
+    closed = False
+
+    def __init__(self, text: _Utf8, comment: str, quote: str) -> None:
+        self._text, self._comment, self._quote = text, comment.encode(), quote.encode()
+        self._waiting, self._rest, self._quoted, self._ended = bytearray(), b"", False, False
+
+    def read(self, size: int = -1) -> bytes:
+        while not self._ended and (size < 0 or len(self._waiting) < size):
+            data = self._text.read(BLOCK_BYTES)
+            self._ended = not data
+            *lines, self._rest = (self._rest + data).split(b"\n")
+            if self._ended:
+                lines.append(self._rest)
+            for line in lines:
+                if self._quoted or not line.startswith(self._comment):
+                    self._waiting += line + b"\n"
+                    self._quoted ^= bool(self._quote and line.count(self._quote) % 2)
+        size = len(self._waiting) if size < 0 else size
+        found = bytes(self._waiting[:size])
+        del self._waiting[:size]
+        return found
+
+    def close(self) -> None:
+        self._text.close()
+        self.closed = True
