@@ -230,8 +230,8 @@ def test_arguments_are_checked(tmp_path: Path) -> None:
     shards = ShardSet(SCHEMA, "plain", None, STEP, ())
     for options, message in (
         ({"batch_size": 0}, "batch_size 0"),
-        ({"batch_size": 1, "worker": 2, "workers": 2}, "worker 2 of 2: workers are counted from 0 to workers - 1"),
-        ({"batch_size": 1, "columns": ["nope"]}, "columns nope are not in the dataset; it has id, x"),
+        ({"batch_size": 1, "worker": 2, "workers": 2}, "Worker 2 of 2: workers are counted from 0 to workers - 1"),
+        ({"batch_size": 1, "columns": ["nope"]}, "Columns nope are not in the dataset; it has id, x"),
     ):
         with pytest.raises(ValueError, match=message):
             read_epoch(str(tmp_path), shards, **options)

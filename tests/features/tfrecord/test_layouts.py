@@ -142,9 +142,9 @@ def test_nulls_and_wrong_types_are_refused_and_leave_nothing(tmp_path: Path) -> 
     schema = pa.schema([("n", pa.int64()), ("v", pa.list_(pa.float32(), 2))])
     good = {"n": pa.array([1]), "v": pa.array([[1.0, 2.0]], pa.list_(pa.float32(), 2))}
     for bad, message in (
-        ({"n": pa.array([None], pa.int64())}, "column 'n' of type int64 has nulls"),
-        ({"v": pa.array([[1.0, None]], pa.list_(pa.float32(), 2))}, "column 'v' of type .* has nulls"),
-        ({"n": pa.array([1], pa.int32())}, "column 'n' has type int32, the schema says int64; cast it"),
+        ({"n": pa.array([None], pa.int64())}, "Column 'n' of type int64 has nulls"),
+        ({"v": pa.array([[1.0, None]], pa.list_(pa.float32(), 2))}, "Column 'v' of type .* has nulls"),
+        ({"n": pa.array([1], pa.int32())}, "Column 'n' has type int32, the schema says int64; cast it"),
     ):
         with pytest.raises(UnsupportedColumnError, match=message):
             write_shard(str(tmp_path / "x"), [pa.RecordBatch.from_pydict(good | bad)], schema=schema)

@@ -34,14 +34,14 @@ def test_json_is_readable_and_comes_back() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"layout": "rows"}, "layout 'rows' is not one of plain, packed, block"),
-        ({"schema": [{"name": "n", "type": "double"}]}, "type 'double' is not known"),
+        ({"layout": "rows"}, "Layout 'rows' is not one of plain, packed, block"),
+        ({"schema": [{"name": "n", "type": "double"}]}, "Type 'double' is not known"),
         ({"shards": [{"path": "a"}]}, "missing 4 required positional arguments"),
         (
             {"shards": [SET.to_json()["shards"][0] | {"path": "../other/a.gz"}]},
             r"'../other/a.gz' leads out of its folder",
         ),
-        ({"rows": 7}, "rows is 7, its shards add up to 1510"),
+        ({"rows": 7}, "Rows is 7, its shards add up to 1510"),
     ],
 )
 def test_unusable_json_is_explained(change: dict[str, object], message: str) -> None:

@@ -74,7 +74,7 @@ def test_contradictions_and_nothing_are_errors(tmp_path):
         SchemaInferenceError, match=r"'a' holds bytes in .*0.tfrecord: record 1 but int64 in .*record 0"
     ):
         infer_schema(files(tmp_path, [example(a=[1]), example(a=[b"1"])]), "Example", 10)
-    with pytest.raises(SchemaInferenceError, match=r"no record.*spark.read.schema"):
+    with pytest.raises(SchemaInferenceError, match=r"No record.*spark.read.schema"):
         infer_schema(files(tmp_path, []), "Example", 10)
     with pytest.raises(SchemaInferenceError, match=r"record 0 is no valid tf.train.Example"):
         infer_schema(files(tmp_path, [b"\x0a\xff\xff\x01"]), "Example", 10)

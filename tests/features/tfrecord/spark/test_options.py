@@ -73,5 +73,5 @@ def test_bad_read_options_teach(options, says):
 def test_paths_come_in_two_shapes():
     assert read_paths({"path": "/a"}) == ["/a"]
     assert read_paths({"paths": '["/a", "/b"]'}) == ["/a", "/b"]
-    with pytest.raises(TFRecordOptionError, match=r"no location"):
+    with pytest.raises(TFRecordOptionError, match=r"No location"):
         read_paths({})
