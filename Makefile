@@ -34,7 +34,7 @@ format: setup ## put every file into the house's form
 	@$(BIN)/ruff check --fix .
 
 bundle: setup ## build dist/emberline-VERSION.zip (and emberline.zip, the same), the code for --py-files
-	@$(BIN)/python -m emberline.pipelines.runtime.code_archive dist
+	@$(BIN)/emberline bundle --output dist
 
 environment: setup ## pack .venv for --archives; PYTHON_PREFIX=/usr: where the nodes have Python
 	@$(BIN)/python -m emberline.pipelines.runtime.environment_archive dist $(if $(PYTHON_PREFIX),--python-prefix $(PYTHON_PREFIX))

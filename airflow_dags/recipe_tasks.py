@@ -7,12 +7,26 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import recipe_assets
 from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
 from airflow.sdk import Param, task
 from airflow.sdk.exceptions import AirflowSkipException
-from failure_report import report_failure
-from spark_job import DAY, OVERRIDES, PARTITION, ROOT, TRAINING_POOL, SparkJob, spark_job
+
+if __package__:  # of the wheel
+    from emberline.airflow_dags import recipe_assets
+    from emberline.airflow_dags.failure_report import report_failure
+    from emberline.airflow_dags.spark_job import (
+        DAY,
+        OVERRIDES,
+        PARTITION,
+        ROOT,
+        TRAINING_POOL,
+        SparkJob,
+        spark_job,
+    )
+else:  # a folder of DAGs
+    import recipe_assets
+    from failure_report import report_failure
+    from spark_job import DAY, OVERRIDES, PARTITION, ROOT, TRAINING_POOL, SparkJob, spark_job
 
 SETTINGS = {
     "start_date": datetime(2026, 1, 1, tzinfo=UTC),
@@ -49,16 +63,21 @@ CHAMPION = "champion"
 class RecipeTasks:
     """The tasks of one recipe, one method each.
 
+    What a job may use of the cluster is said where the task is made, in the words of `SparkSubmitOperator`:
+    `RECIPE.train(num_executors=8, executor_cores=4, executor_memory="8g", driver_memory="2g")`.
+
     Args:
         recipe: Its name.
         data: Name of its raw data; `emberline_<data>_raw` says where they are, in folders `20260102` for days and
             `all` for everything.
         folder: Of raw rows below that, as an expression.
+        archives: Code of the recipe's project, which lies beside `emberline.zip`, such as `("mypackage.zip",)`.
     """
 
     recipe: str
     data: str
     folder: str = DAY
+    archives: tuple[str, ...] = ()
 
     @property
     def raw(self) -> str:
@@ -80,34 +99,36 @@ class RecipeTasks:
         """Training of this run."""
         return self._place("trainings")
 
-    def validate(self) -> SparkJob:
+    def validate(self, **settings: Any) -> SparkJob:
         """Checks the raw rows; tells everybody who waits for the day that it is in order."""
         paths = ("--input", self.raw, "--output", self._place("reports"), "--overwrite")
-        return self._job("validate", *paths, outlets=[recipe_assets.day(self.data)])
+        return self._job("validate", *paths, outlets=[recipe_assets.day(self.data)], **settings)
 
-    def etl(self, *arguments: str) -> SparkJob:
+    def etl(self, *arguments: str, **settings: Any) -> SparkJob:
         """Writes the dataset version."""
         outlets = [recipe_assets.dataset_version(self.recipe)]
         paths = ("--input", self.raw, "--output", self.dataset, "--overwrite")
-        return self._job("etl", *paths, *arguments, outlets=outlets)
+        return self._job("etl", *paths, *arguments, outlets=outlets, **settings)
 
-    def train(self, *arguments: str) -> SparkJob:
+    def train(self, *arguments: str, **settings: Any) -> SparkJob:
         """Trains; a retry goes on from the last checkpoint. Takes a slot of the training cluster."""
         paths = ("--dataset", self.dataset, "--output", self.training, "--overwrite")
-        return self._job("train", *paths, *arguments, pool=TRAINING_POOL, execution_timeout=timedelta(hours=24))
+        settings = {"pool": TRAINING_POOL, "execution_timeout": timedelta(hours=24)} | settings
+        return self._job("train", *paths, *arguments, **settings)
 
-    def tune(self, *arguments: str) -> SparkJob:
+    def tune(self, *arguments: str, **settings: Any) -> SparkJob:
         """Searches; a retry resumes with the trials that are left. Takes a slot of the training cluster."""
         paths = ("--dataset", self.dataset, "--output", self._place("searches"))
-        return self._job("tune", *paths, *arguments, pool=TRAINING_POOL, execution_timeout=timedelta(hours=47))
+        settings = {"pool": TRAINING_POOL, "execution_timeout": timedelta(hours=47)} | settings
+        return self._job("tune", *paths, *arguments, **settings)
 
-    def evaluate(self) -> SparkJob:
+    def evaluate(self, **settings: Any) -> SparkJob:
         """Measures the model on held-out rows."""
-        return self._job("evaluate", "--training", self.training, "--overwrite")
+        return self._job("evaluate", "--training", self.training, "--overwrite", **settings)
 
-    def promote(self) -> SparkJob:
+    def promote(self, **settings: Any) -> SparkJob:
         """Registers the model, as champion if it passes the gate."""
-        return self._job("register", "--training", self.training, task_id="promote")
+        return self._job("register", "--training", self.training, task_id="promote", **settings)
 
     def champion(self) -> Any:
         """Tells everybody who waits for a new champion; skipped, with the verdict, if the gate refused it."""
@@ -122,15 +143,15 @@ class RecipeTasks:
 
         return champion(f"{{{{ {DAY} }}}}")
 
-    def score(self) -> SparkJob:
+    def score(self, **settings: Any) -> SparkJob:
         """Scores a day; its predictions replace those of the same day."""
         output = f"{ROOT}/predictions/{self.recipe}/{{{{ {DAY} }}}}"
         paths = ("--model", self.model, "--input", self.raw, "--output", output, "--overwrite")
-        return self._job("score", *paths, outlets=[recipe_assets.predictions(self.recipe)])
+        return self._job("score", *paths, outlets=[recipe_assets.predictions(self.recipe)], **settings)
 
-    def drift(self) -> SparkJob:
+    def drift(self, **settings: Any) -> SparkJob:
         """Compares a day with the rows that the champion was trained on."""
-        return self._job("drift", "--model", self.model, "--input", self.raw)
+        return self._job("drift", "--model", self.model, "--input", self.raw, **settings)
 
     def champion_known(self) -> Any:
         """Skips what comes after it as long as nobody has named a champion."""
@@ -170,7 +191,7 @@ class RecipeTasks:
         return f"{ROOT}/{kind}/{{{{ dag.dag_id }}}}/{self.recipe}/{PARTITION}"
 
     def _job(self, job: str, *arguments: str, **settings: Any) -> SparkJob:
-        return spark_job(job, *arguments, recipe=self.recipe, **settings)
+        return spark_job(job, *arguments, recipe=self.recipe, archives=self.archives, **settings)
 
 
 def compare(recipes: list[RecipeTasks]) -> SparkJob:

@@ -22,13 +22,18 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
-import submission_file
 from airflow.providers.apache.spark.operators.spark_submit import SparkSubmitOperator
 from airflow.providers.standard.triggers.temporal import TimeDeltaTrigger
 from airflow.sdk import BaseHook, Param
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
 from airflow.timetables.interval import CronDataIntervalTimetable
-from submission_file import Submission
+
+if __package__:  # of the wheel
+    from emberline.airflow_dags import submission_file
+    from emberline.airflow_dags.submission_file import Submission
+else:  # a folder of DAGs
+    import submission_file
+    from submission_file import Submission
 
 CONNECTION = "emberline_spark"
 TRAINING_POOL = "emberline_training"
@@ -206,7 +211,13 @@ class SparkJob(SparkSubmitOperator):
 
 
 def spark_job(
-    job: str, *arguments: str, recipe: str = "", task_id: str = "", tracked: bool = True, **settings: Any
+    job: str,
+    *arguments: str,
+    recipe: str = "",
+    task_id: str = "",
+    tracked: bool = True,
+    archives: tuple[str, ...] = (),
+    **settings: Any,
 ) -> SparkJob:
     """The task that runs one job.
 
@@ -216,6 +227,7 @@ def spark_job(
         recipe: The `--pipeline`. The run's parameter `overrides` adds `--set` to it. Empty for jobs that take none.
         task_id: Of the task; default: the job's name.
         tracked: The job takes `--tracking-uri`.
+        archives: Files beside `emberline.zip` whose code it needs too, as `emberline bundle` wrote them.
         settings: Further arguments of `SparkSubmitOperator`, such as `num_executors` or `pool`.
     """
     common = ("--pipeline", recipe) if recipe else ()
@@ -226,7 +238,7 @@ def spark_job(
         name=f"emberline {job} {recipe}".strip(),
         conn_id=CONNECTION,
         application=f"{CODE}/jobs/{job}.py",
-        py_files=f"{CODE}/emberline.zip",
+        py_files=",".join(f"{CODE}/{archive}" for archive in ("emberline.zip", *archives)),
         application_args=_arguments(*common, *arguments, *last, "--submission", SUBMISSION, overrides=bool(recipe)),
         # Retries belong to Airflow alone, which counts and shows them.
         conf={"spark.yarn.maxAppAttempts": "1"} | settings.pop("conf", {}),

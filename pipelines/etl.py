@@ -42,6 +42,7 @@ from emberline.pipelines.runtime.progress import Progress, StageProgress
 from emberline.pipelines.runtime.session import settings
 from emberline.pipelines.runtime.version import code_version
 from emberline.pipelines.tracking import Tracker
+from emberline.pipelines.tracking.run_facts import PROJECT, project_facts
 
 EXAMPLE_ROWS = 5
 PARQUET_ROWS = "spark.sql.parquet.columnarReaderBatchSize"
@@ -242,6 +243,7 @@ def _manifest(
         "digest": result.digest,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "code_version": code_version(),
+        "project": project_facts().get(PROJECT, ""),
         "source": {"uri": source, "synthetic": result.synthetic} | said,
         "statistics_of": reused.name if reused else None,
         "rows_read": result.rows_read,

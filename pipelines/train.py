@@ -19,6 +19,7 @@ from emberline.pipelines.cluster.gang import train_on_cluster
 from emberline.pipelines.cluster.roles import Gang
 from emberline.pipelines.recipe import Recipe
 from emberline.pipelines.runtime.progress import Progress
+from emberline.pipelines.runtime.shipping import ship_projects
 from emberline.pipelines.saved_model.digest import TAG as MODEL_DIGEST
 from emberline.pipelines.tasks import require_fit
 from emberline.pipelines.tracking import Run, Tracker
@@ -75,6 +76,7 @@ def train(
     progress = Progress("train")
     version = open_version(dataset)
     _require_fit(recipe, version)
+    ship_projects(spark, *recipe.modules)
     gang = Gang.of(recipe.training)
     require_room(spark, gang)
     feed = _feed(spark, recipe, version, rows, trigger, progress, ranks=len(gang))

@@ -21,7 +21,7 @@ COPY models /opt/emberline/models
 COPY pipelines /opt/emberline/pipelines
 COPY jobs /opt/emberline/jobs
 COPY airflow_dags /opt/airflow/dags
-RUN cd /opt/emberline && python -m emberline.pipelines.runtime.code_archive /opt/emberline
+RUN cd /opt/emberline && python -m emberline bundle --output /opt/emberline
 ENV PATH=/opt/emberline/venv/lib/python3.11/site-packages/pyspark/bin:${PATH} \
     PYSPARK_DRIVER_PYTHON=/opt/emberline/venv/bin/python \
     AIRFLOW_VAR_EMBERLINE_CODE=/opt/emberline

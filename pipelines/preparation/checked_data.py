@@ -27,6 +27,7 @@ from emberline.pipelines.datasets.source_format import of_format
 from emberline.pipelines.preparation.checked_rows import CheckedRows
 from emberline.pipelines.recipe import Recipe
 from emberline.pipelines.runtime.progress import Progress, StageProgress
+from emberline.pipelines.runtime.shipping import ship_projects
 
 if TYPE_CHECKING:
     from emberline.pipelines.datasets.readers.raw_table import Dataset
@@ -133,6 +134,7 @@ def check_data(
         BadInputError: if there is nothing to read, or the recipe's columns do not fit the data set.
     """
     dataset = of_format(load_dataset(recipe.dataset), form)
+    ship_projects(spark, *recipe.modules)
     columns = recipe.stored_columns
     schema = sized(columns, dataset.schema.subset({field for column in columns for field in column.fields}))
     check(columns, schema)

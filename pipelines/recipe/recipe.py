@@ -2,7 +2,7 @@
 
 import dataclasses
 import importlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from types import ModuleType
 from typing import Any, Literal, Protocol
@@ -116,6 +116,12 @@ class Recipe:
         return stored((*self.model.columns, *weight))
 
     @property
+    def modules(self) -> tuple[str, ...]:
+        """The modules that executors import to work with it: of its network, columns, dataset, losses and so on."""
+        named = [self.dataset.partition(":")[0]] if isinstance(self.dataset, str) and ":" in self.dataset else []
+        return tuple(dict.fromkeys([*_modules(self), *named]))
+
+    @property
     def only_in_training(self) -> tuple[str, ...]:
         """Names of columns that its network reads while it trains, and an exported model does without: inputs that are
         optional in Keras. A model's config names them as `only_in_training`, if there are any.
@@ -141,6 +147,20 @@ class Recipe:
         )
         del described["space"]
         return described | {"network": type(self.model).__module__, "family": self.family}
+
+
+def _modules(value: Any) -> Iterator[str]:
+    """The modules that define a value and its parts; for functions and classes, that which defines them."""
+    if isinstance(module := getattr(value, "__module__", None), str):
+        yield module
+    if isinstance(value, tuple | list):
+        for item in value:
+            yield from _modules(item)
+    elif isinstance(value, Mapping):
+        yield from _modules(list(value.values()))
+    elif dataclasses.is_dataclass(value) and not isinstance(value, type):
+        for item in dataclasses.fields(value):
+            yield from _modules(getattr(value, item.name))
 
 
 def _plain(value: Any) -> Any:

@@ -4,6 +4,7 @@ Ours are found by their module's name, those of projects by entry points, and an
 """
 
 import importlib
+import pkgutil
 import traceback
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from typing import Any
 
 from emberline.features.errors import BadInputError, nearest
 from emberline.pipelines.runtime.named_modules import named_modules
-from emberline.pipelines.runtime.projects import import_from, projects
+from emberline.pipelines.runtime.projects import import_from, projects, remember
 
 OURS = "emberline"
 
@@ -62,7 +63,7 @@ class Catalogue:
     listed_by: str = ""
 
     def places(self) -> dict[str, list[Place]]:
-        """Where each is declared, by name; nothing of ours is imported, and of projects the packages alone."""
+        """Where each is declared, by name; nothing is imported."""
         found: dict[str, list[Place]] = {}
         for name, module in named_modules(self.package, self.path, self.skip).items():
             found.setdefault(name, []).append(Place(module, self.attribute, OURS))
@@ -100,6 +101,8 @@ class Catalogue:
                 name.
         """
         module = imported(place.module, f"{self.kind} {place.full!r}")
+        if not place.project:
+            remember(place.module)
         if not hasattr(module, place.attribute):
             declared = [name for name in vars(module) if name.isupper() and not name.startswith("_")]
             raise BadInputError(
@@ -171,12 +174,15 @@ def _where(module: str, error: Exception) -> str:
 
 
 def _path_of(module: str) -> list[str] | None:
-    """The folders of a package; None for what is a module, or cannot be found."""
-    try:
-        spec = find_spec(module)
-    except Exception:  # a package above it cannot be imported; importing the module itself will say why
-        return None
-    return list(spec.submodule_search_locations) if spec and spec.submodule_search_locations else None
+    """The folders of a package; None for what is a module, or cannot be found. Nothing is imported."""
+    top, *rest = module.split(".")
+    spec = find_spec(top)
+    path = list(spec.submodule_search_locations or ()) if spec else []
+    for part in rest:
+        if not any(found.ispkg and found.name == part for found in pkgutil.iter_modules(path)):
+            return None
+        path = [f"{folder}/{part}" for folder in path]
+    return path or None
 
 
 def _origin_of(module: str) -> str | None:

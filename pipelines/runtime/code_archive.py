@@ -9,12 +9,13 @@ import hashlib
 import json
 import shutil
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import emberline
-from emberline.features.errors import BadInputError
-from emberline.pipelines.runtime.projects import SHIPPED, Project
+from emberline.features.errors import BadInputError, nearest
+from emberline.pipelines.runtime.projects import SHIPPED, Project, import_from, project_of, projects
 from emberline.pipelines.runtime.version import BUNDLE, VERSION, commit_of
 
 ROOMS = ("features", "models", "pipelines")
@@ -91,18 +92,65 @@ def project_commit(project: Project) -> str:
     return commit_of(Path(project.folder)) if project.folder else ""
 
 
-def release(folder: str) -> Path:
-    """Writes `emberline-VERSION.zip`, and the same as `emberline.zip`, which schedulers name; returns the former.
+@dataclass(frozen=True)
+class Released:
+    """What `release` wrote.
 
-    The jobs go beside them, in `jobs/`: spark-submit runs them as files.
+    Args:
+        py_files: The archives, as `--py-files` takes them.
+        jobs: Folder of the files that spark-submit starts.
+        code: By archive, which code it holds.
     """
+
+    py_files: str
+    jobs: str
+    code: dict[str, str]
+
+
+def release(folder: str, packages: Sequence[str] = ()) -> Released:
+    """Writes `emberline.zip`, which schedulers name, the same as `emberline-VERSION.zip`, an archive for each project,
+    and the jobs.
+
+    Args:
+        folder: Of the archives; `jobs/` is made in it.
+        packages: Names of projects or of their packages; default: all that are known here.
+
+    Raises:
+        BadInputError: for a package that nobody knows, or that cannot travel.
+    """
+    wanted = [_named(package) for package in packages] or list(projects())
     path = bundle(str(Path(folder) / f"emberline-{VERSION}.zip"))
-    shutil.copyfile(path, path.with_name("emberline.zip"))
+    ours = Path(shutil.copyfile(path, path.with_name("emberline.zip")))
+    code = {str(ours): _said(ours)}
+    for project in wanted:
+        archive = bundle_project(project, str(Path(folder) / f"{project.name}.zip"))
+        code[str(archive)] = project_code(project)
     jobs = path.with_name("jobs")
     jobs.mkdir(exist_ok=True)
     for file in (Path(emberline.__file__).parent / "jobs").glob("[a-z]*.py"):
-        shutil.copyfile(file, jobs / file.name)
-    return path
+        if not (jobs / file.name).exists() or not file.samefile(jobs / file.name):  # the output may be a checkout
+            shutil.copyfile(file, jobs / file.name)
+    return Released(",".join(code), str(jobs), code)
+
+
+def _named(package: str) -> Project:
+    known = projects()
+    for project in known:
+        if package == project.name or package in project.packages:
+            return project
+    import_from(Path.cwd())
+    if found := project_of(package):
+        return found
+    names = {name for project in known for name in (project.name, *project.packages)}
+    raise BadInputError(
+        f"Unknown package {package!r}: neither a project with entry points nor below {Path.cwd()}. "
+        f"{nearest(package, names)}"
+    )
+
+
+def _said(archive: Path) -> str:
+    with zipfile.ZipFile(archive) as opened:
+        return opened.read(f"emberline/{BUNDLE}").decode().strip()
 
 
 def _files(project: Project) -> dict[str, Path]:

@@ -29,6 +29,9 @@ NO_CODE = frozenset({"tests", "test", "docs", "examples", "benchmarks", "noteboo
 """Packages and modules in a project's folder that no executor needs."""
 
 
+_named_in_full: set[str] = set()
+
+
 @dataclass(frozen=True)
 class Project:
     """A package, or several, of one distribution.
@@ -106,6 +109,23 @@ def project_of(module: str) -> Project | None:
     return Project(top, "", tuple(sorted({top, *together} - NO_CODE | {top})))
 
 
+def loaded_projects(*modules: str) -> tuple[Project, ...]:
+    """The projects of which this process has imported anything, named in full or not.
+
+    Args:
+        modules: Further modules whose projects count.
+    """
+    loaded = [project for project in projects() if project.loaded]
+    others = [project_of(module) for module in (*_named_in_full, *modules)]
+    by_name = {project.name: project for project in (*others, *loaded) if project}
+    return tuple(by_name.values())
+
+
+def remember(module: str) -> None:
+    """Notes a module that was named in full: its project may have no entry points to be known by."""
+    _named_in_full.add(module)
+
+
 def import_from(folder: Path) -> None:
     """Puts a folder at the front of the path, unless it is on it."""
     if not any(Path(entry or os.getcwd()).resolve() == folder.resolve() for entry in sys.path):
@@ -136,7 +156,7 @@ def _read(file: Path, _stamp: int) -> Project | None:
     entries = {group: tuple(groups[group].items()) for group in GROUPS if group in groups}
     if not entries:
         return None
-    packages = tuple(sorted(_packages_in(source_folder(file.parent))))
+    packages = tuple(sorted({*_packages_in(source_folder(file.parent)), *_named(entries)}))
     return Project(
         said.get("name", file.parent.name), str(said.get("version", "")), packages, entries, str(file.parent)
     )
@@ -170,8 +190,12 @@ def _top_level(item: Distribution, entries: Mapping[str, tuple[tuple[str, str], 
     said = {line.strip() for line in (item.read_text("top_level.txt") or "").splitlines()}
     if not said and not _checkout(item):  # wheels of other build tools do not say it, but list their files
         said = {file.parts[0].removesuffix(".py") for file in item.files or () if file.suffix == ".py"}
-    said |= {value.partition(":")[0].partition(".")[0] for values in entries.values() for _, value in values}
-    return tuple(sorted(name for name in said if name.isidentifier() and name not in NO_CODE))
+    return tuple(sorted({name for name in said if name.isidentifier()} - NO_CODE | _named(entries)))
+
+
+def _named(entries: Mapping[str, tuple[tuple[str, str], ...]]) -> set[str]:
+    """Top-level packages of entry points."""
+    return {value.partition(":")[0].partition(".")[0] for values in entries.values() for _, value in values}
 
 
 def _checkout(item: Distribution) -> str:

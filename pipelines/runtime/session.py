@@ -15,6 +15,7 @@ from pyspark.sql import SparkSession
 from emberline.features.errors import BadInputError
 from emberline.features.tfrecord.spark.data_source import register
 from emberline.pipelines.runtime.logs import SWITCH
+from emberline.pipelines.runtime.shipping import ship_projects
 
 MINIMUM_JAVA = 17
 DEFAULT_MASTER = "local-cluster[2,1,2048]"
@@ -83,6 +84,7 @@ def session(name: str, master: str | None = None, settings: Mapping[str, str] | 
             spark.conf.set(key, value)
     spark.sparkContext.setLogLevel("ERROR")
     register(spark)
+    ship_projects(spark)
     application = str(spark.sparkContext.applicationId)
     try:
         yield spark

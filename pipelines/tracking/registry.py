@@ -15,6 +15,7 @@ from emberline.features.schema import Schema
 from emberline.pipelines.saved_model.digest import TAG, model_digest, require_unchanged
 from emberline.pipelines.tracking import flavor
 from emberline.pipelines.tracking.promotion_lock import PromotionLock
+from emberline.pipelines.tracking.run_facts import CODE
 
 CHAMPION, CHALLENGER = "champion", "challenger"
 HISTORY = "emberline.champions"
@@ -62,9 +63,12 @@ class Registry(PromotionLock):
             examples: Local Parquet file with a few raw rows.
         """
         # The flavour logs into the current experiment, wherever the run is: its files would land elsewhere.
-        mlflow.set_experiment(experiment_id=self.client.get_run(run_id).info.experiment_id)
+        run = self.client.get_run(run_id)
+        mlflow.set_experiment(experiment_id=run.info.experiment_id)
         info = flavor.log(saved_model, schema, run_id, examples)
-        tags = {**tags, TAG: model_digest(saved_model)}
+        # Of the code that trained it, which need not be that of this process.
+        code = {name: value for name, value in run.data.tags.items() if name in CODE}
+        tags = {**code, **tags, TAG: model_digest(saved_model)}
         with suppress(MlflowException):  # it exists already
             self.client.create_registered_model(name)
         version = self.client.create_model_version(name, info.model_uri, run_id, tags=tags, model_id=info.model_id)

@@ -9,19 +9,37 @@ from typing import TYPE_CHECKING, Any
 from py4j.protocol import Py4JError
 from pyspark.errors import PySparkException
 
+from emberline.pipelines.runtime.code_archive import project_code, project_commit
 from emberline.pipelines.runtime.executors import registered_executors
+from emberline.pipelines.runtime.projects import loaded_projects
 from emberline.pipelines.runtime.version import code_commit, code_version
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 
+PROJECT, PROJECT_COMMIT = "emberline.project", "emberline.project_commit"
+VERSION = "emberline.version"
+CODE = (VERSION, PROJECT, PROJECT_COMMIT)
+"""Tags that say which code made something."""
+
+
 def code_facts() -> dict[str, str]:
     """Tags: which code runs."""
-    facts = {"emberline.version": code_version()}
+    facts = {VERSION: code_version()}
     if commit := code_commit():
         facts["mlflow.source.git.commit"] = commit
-    return facts
+    return facts | project_facts()
+
+
+def project_facts() -> dict[str, str]:
+    """Tags: the projects whose code this process has loaded, each with its version and the digest of its code."""
+    loaded = loaded_projects()
+    if not loaded:
+        return {}
+    commits = [commit for project in loaded if (commit := project_commit(project))]
+    facts = {PROJECT: ", ".join(f"{project.name} {project_code(project)}" for project in loaded)}
+    return facts | ({PROJECT_COMMIT: ", ".join(commits)} if commits else {})
 
 
 def cluster_facts(spark: "SparkSession") -> dict[str, str]:
