@@ -19,38 +19,11 @@ from emberline.features.validation.rows import REASON, check_rows
 from emberline.features.validation.schema_inference import infer_schema
 from emberline.pipelines.datasets.readers.raw_table import named_rows
 
-SUFFIXED = (
-    "30d",
-    "7f",
-    "0x1p3",
-    "1e5L",
-    "5D",
-    "5F",
-    "1_000",
-    "0x1F",
-    "٣",
-    "1.5e",
-    "e5",
-    ".",
-    "+",
-    "--1",
-    "1 2",
-    "+nan",
-)
-TAKEN = (
-    "1",
-    " 1",
-    "1\t",
-    "\r\n-1.5e-3 ",
-    "+.5",
-    "5.",
-    "007",
-    "1e400",
-    "-Infinity",
-    "inf",
-    "NaN",
-    "9223372036854775808",
-)
+SUFFIXED = ("30d", "7f", "0x1p3", "1e5L", "5D", "5F", "1_000", "0x1F", "٣", "1.5e", "e5", ".", "+", "--1", "1 2")
+TAKEN = ("1", " 1", "1\t", "\r\n-1.5e-3 ", "+.5", "5.", "007", "1e400", "-Infinity", "inf", "NaN", "-nan", "9" * 19)
+OTHER = st.text(
+    st.characters(codec="utf-8", exclude_characters="\0;'"), max_size=4
+)  # quotes and semicolons part reasons
 NUMERIC = st.text(st.sampled_from("0123456789+-.eEdDfFlLxXpP_ \t\r٣naifty"), max_size=8)
 
 
@@ -79,11 +52,10 @@ def of_python(text: str) -> float | None:
 READERS: tuple[Callable[[str], float | None], ...] = (of_python, of_arrow, of_tensorflow)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.lists(NUMERIC | st.text(max_size=4) | st.floats().map(repr) | st.integers().map(str), max_size=200))
+@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(NUMERIC | OTHER | st.floats().map(repr) | st.integers().map(str), max_size=200))
 @example([*SUFFIXED, *TAKEN])
 def test_sparks_columns_agree_with_all_others(spark: SparkSession, texts: list[str]) -> None:
-    texts = [text.replace("\0", "") for text in texts]
     schema = Schema((Field("n", "float"), Field("i", "integer"), Field("many", "float", many=True)), Label("n2"), "key")
     frame = spark.createDataFrame(
         [(str(place), text, text, [text], text) for place, text in enumerate(texts)],
@@ -91,7 +63,7 @@ def test_sparks_columns_agree_with_all_others(spark: SparkSession, texts: list[s
     )
     for row in check_rows(named_rows(frame, schema, F.lit("here")), schema, labelled=True).collect():
         text = texts[int(row["key"])]
-        values = [read(text) for read in READERS]
+        values, complaints = [read(text) for read in READERS], (row[REASON] or "").split("; ")
         if not text.strip(" "):
             assert row["n"] is None
         elif is_number(text):
@@ -102,11 +74,12 @@ def test_sparks_columns_agree_with_all_others(spark: SparkSession, texts: list[s
             else:
                 assert row["n"] == expected, text
                 assert row["many"] == [expected]
-                assert ("not finite" in (row[REASON] or "")) == math.isinf(expected)
+                infinite = any(said.startswith("n: ") and "not finite" in said for said in complaints)
+                assert infinite == math.isinf(expected), text
         else:
             assert None in values or any(not value.isascii() for value in text), (text, values)
             assert row["n"] is None
-            assert any(said.startswith("n: ") and said.endswith("is not a number") for said in row[REASON].split("; "))
+            assert any(said.startswith("n: ") and said.endswith("is not a number") for said in complaints)
         whole = re.fullmatch(r"\s*[+-]?[0-9]+\s*", text, re.ASCII)
         assert row["i"] == (int(text) if whole and -(2**63) <= int(text) < 2**63 else None), text
 
