@@ -112,11 +112,35 @@ def _gathered(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
 
 @dataclass(frozen=True)
 class ByteRange:
-    """Bytes of a file; the row groups whose first byte is among them belong to it."""
+    """Bytes of a file; the row groups whose first byte is among them belong to it.
+
+    Args:
+        uri: The file.
+        start: The first byte.
+        stop: The one behind the last.
+        size: Of the whole file when the ranges were planned; None where nobody looked.
+    """
 
     uri: str
     start: int
     stop: int
+    size: int | None = None
+
+    def require_planned(self, size: int) -> None:
+        """Compares the file's size with the planned one: rows of what came later would be in no range.
+
+        Raises:
+            FileChangedError: if they differ.
+        """
+        if self.size is not None and size != self.size:
+            raise FileChangedError(
+                f"{self.uri} had {self.size:,} bytes when its reading was planned, and has {size:,} now: somebody is "
+                "writing it. Run this again when that is over."
+            )
+
+
+class FileChangedError(OSError):
+    """An input that was written while it was read."""
 
 
 class Splits(Sequence[tuple[ByteRange, ...]]):
@@ -173,7 +197,7 @@ def file_splits(files: Sequence[storage.FileEntry], cores: int, part_bytes: int 
     for file in files:
         for start in range(0, max(file.size, 1), largest):
             stop = min(start + largest, file.size)
-            waiting.append(ByteRange(file.uri, start, stop))
+            waiting.append(ByteRange(file.uri, start, stop, file.size))
             size += stop - start
             if size >= wanted:
                 splits.append(tuple(waiting))
@@ -185,6 +209,7 @@ def file_splits(files: Sequence[storage.FileEntry], cores: int, part_bytes: int 
 
 def _row_groups(part: ByteRange) -> Iterator["_RowGroup"]:
     with storage.open_random(part.uri) as stream:
+        part.require_planned(stream.size())
         file = pq.ParquetFile(stream)
         for index in groups_of(file, part):
             yield _RowGroup(file, index)

@@ -96,7 +96,7 @@ def decode(content: tf.Tensor, orientation: tf.Tensor, shape: Shape, resize: str
     size = tf.where(lying, [width, height], [height, width])
 
     def png() -> tf.Tensor:
-        return _cut(tf.io.decode_png(content, channels), size, resize)
+        return _cut(tf.io.decode_png(_allowed(content, _png_pixels(content)), channels), size, resize)
 
     def other() -> tf.Tensor:
         return _cut(_other(content, channels), size, resize)
@@ -117,6 +117,7 @@ def _jpeg(content: tf.Tensor, channels: int, size: tf.Tensor, resize: str) -> tf
     """What is needed of a JPEG, reduced as far as it still has a pixel for each of the result."""
     found = tf.io.extract_jpeg_shape(content)
     full, inks = found[:2], found[2]
+    content = _allowed(content, tf.reduce_prod(tf.cast(full, tf.int64)))
     room = 1 / tf.reduce_max(_scale(full, size, resize))
     choice = tf.reduce_sum(tf.cast(room >= tf.constant(RATIOS[1:], tf.float32), tf.int32))
 
@@ -141,8 +142,9 @@ def _other(content: tf.Tensor, channels: int) -> tf.Tensor:
         tf.strings.substr(content, tf.minimum(8, tf.strings.length(content)), 4) == b"WEBP"
     )
     with tf.control_dependencies([tf.debugging.Assert(gif | webp, ["a picture is of no format that is read"])]):
+        claimed = tf.cond(gif, lambda: _gif_pixels(content), lambda: _webp_pixels(content))
         still = tf.cond(gif, lambda: _opaque(content), lambda: _still(content))
-    decoded = tf.io.decode_image(still, expand_animations=False)
+    decoded = tf.io.decode_image(_allowed(still, claimed), expand_animations=False)
     given = tf.shape(decoded)[-1]
     coloured = tf.cond(given >= 3, lambda: decoded[..., :3], lambda: tf.repeat(decoded[..., :1], 3, axis=-1))
     return _in_channels(tf.ensure_shape(coloured, [None, None, 3]), channels)
@@ -187,6 +189,78 @@ def _opaque(content: tf.Tensor) -> tf.Tensor:
         )
 
     return tf.cond((flags > 0) & (flags < tf.strings.length(content)), patched, lambda: tf.identity(content))
+
+
+def _allowed(content: tf.Tensor, claimed: tf.Tensor) -> tf.Tensor:
+    """The content, if it does not claim more pixels than a file may have: the rule of `header.read_header`."""
+    allowed = (claimed >= 0) & (claimed <= header.MOST_PIXELS)
+    with tf.control_dependencies(
+        [tf.debugging.Assert(allowed, ["an image has more pixels than are allowed:", claimed])]
+    ):
+        return tf.identity(content)
+
+
+def _numbers(content: tf.Tensor, *parts: tuple[int, int, int]) -> list[tf.Tensor]:
+    """Numbers of a file's first 32 bytes, as int64: (place, how many bytes, 1 if the smallest comes first, else -1)."""
+    head = tf.cast(tf.io.decode_raw(tf.strings.substr(content, 0, 32), tf.uint8, fixed_length=32), tf.int64)
+    return [
+        tf.reduce_sum(head[place : place + size][::order] * [256**power for power in range(size)])
+        for place, size, order in parts
+    ]
+
+
+def _png_pixels(content: tf.Tensor) -> tf.Tensor:
+    width, height = _numbers(content, (16, 4, -1), (20, 4, -1))
+    return tf.minimum(width, 2**31) * tf.minimum(height, 2**31)
+
+
+def _webp_pixels(content: tf.Tensor) -> tf.Tensor:
+    wide, high, bits, width, height = _numbers(content, (24, 3, 1), (27, 3, 1), (21, 4, 1), (26, 2, 1), (28, 2, 1))
+    lossless = (1 + bits % 2**14) * (1 + bits // 2**14 % 2**14)
+    kind = tf.strings.substr(content, tf.minimum(12, tf.strings.length(content)), 4)
+    simple = width % 2**14 * (height % 2**14)
+    return tf.where(kind == "VP8X", (1 + wide) * (1 + high), tf.where(kind == "VP8L", lossless, simple))
+
+
+def _gif_pixels(content: tf.Tensor) -> tf.Tensor:
+    """Pixels of the screen and of all frames, which the decoder unpacks whatever is asked of it."""
+    data = tf.io.decode_raw(content, tf.uint8)
+    length = tf.size(data)
+
+    def at(places: tf.Tensor) -> tf.Tensor:
+        inside = places < length
+        return tf.where(inside, tf.cast(tf.gather(data, tf.where(inside, places, 0)), tf.int32), 0)
+
+    def table(flags: tf.Tensor) -> tf.Tensor:
+        return tf.where(flags >= 128, 3 * tf.bitwise.left_shift(2, flags % 8), 0)
+
+    def area(sizes: tf.Tensor) -> tf.Tensor:
+        sizes = tf.cast(sizes, tf.int64)
+        return (sizes[0] + 256 * sizes[1]) * (sizes[2] + 256 * sizes[3])
+
+    def behind(place: tf.Tensor) -> tf.Tensor:
+        """Behind a chain of parts, each of which begins with its length."""
+        end = tf.while_loop(
+            lambda place, size: (size > 0) & (place < length),
+            lambda place, size: (place + 1 + size, at(place + 1 + size)),
+            (place, at(place)),
+        )[0]
+        return end + 1
+
+    def on(place: tf.Tensor, pixels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        head = at(place + tf.range(10))
+        is_frame, is_note = head[0] == 0x2C, head[0] == 0x21
+        chain = place + tf.where(is_frame, 11 + table(head[9]), 2)
+        place = tf.cond(is_frame | is_note, lambda: behind(chain), lambda: length)
+        return place, pixels + tf.where(is_frame, area(head[5:9]), 0)
+
+    screen = at(tf.range(13))
+    _, pixels = tf.while_loop(
+        lambda place, pixels: (place < length) & (pixels <= header.MOST_PIXELS),
+        on,
+        (13 + table(screen[10]), area(screen[6:10])),
+    )
+    return pixels
 
 
 def _scale(given: tf.Tensor, wanted: tf.Tensor, resize: str) -> tf.Tensor:

@@ -1,7 +1,7 @@
 """What the first bytes of an image file say, without decoding it. Imports nothing heavy."""
 
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 MOST_PIXELS = 100_000_000
 """A file that says it has more is refused: a few bytes can claim to be a picture that no machine has memory for."""
@@ -39,11 +39,13 @@ class Header:
         format: `JPEG`, `PNG`, `GIF`, `BMP` or `WebP`.
         height: In pixels, as stored: before a camera's rotation is applied.
         width: The same.
+        frames: Pixels of all frames of a GIF, which need not fit its screen; 0 for other formats.
     """
 
     format: str
     height: int
     width: int
+    frames: int = field(default=0, compare=False)
 
 
 def is_file(data: bytes) -> bool:
@@ -70,6 +72,8 @@ def read_header(data: bytes) -> Header:
         raise ImageError(
             f"says that it is '{header.width} × {header.height}' pixels, and 1 to {MOST_PIXELS:,} in all are allowed"
         )
+    if header.height * header.width + header.frames > MOST_PIXELS:
+        raise ImageError(f"has frames of '{header.frames}' pixels, and {MOST_PIXELS:,} in all are allowed")
     return header
 
 
@@ -83,12 +87,34 @@ def _header(data: bytes) -> Header:
         return Header("PNG", height, width)
     if data.startswith(GIF):
         width, height = struct.unpack_from("<HH", data, 6)
-        return Header("GIF", height, width)
+        return Header("GIF", height, width, _gif_frames(data))
     if data.startswith(b"BM"):
         return _bmp(data)
     if data.startswith(b"RIFF") and data[8:12] == b"WEBP":
         return _webp(data)
     raise ImageError("is no JPEG, PNG, GIF, BMP or WebP file")
+
+
+def _gif_frames(data: bytes) -> int:
+    """Pixels of all frames, up to where the file breaks off or is no GIF any more; see the GIF89a specification."""
+
+    def table(flags: int) -> int:
+        return 3 << ((flags & 7) + 1) if flags & 0x80 else 0
+
+    place, frames = 13 + table(data[10]), 0
+    while place < len(data):
+        if data[place] == 0x2C and place + 10 < len(data):
+            width, height = struct.unpack_from("<HH", data, place + 5)
+            frames += width * height
+            place += 11 + table(data[place + 9])
+        elif data[place] == 0x21:
+            place += 2
+        else:
+            break
+        while place < len(data) and data[place]:
+            place += 1 + data[place]
+        place += 1
+    return frames
 
 
 def _jpeg(data: bytes) -> Header:

@@ -10,7 +10,16 @@ from math import pi
 import tensorflow as tf
 
 from emberline.features.little_endian import number
-from emberline.features.sounds.wav import EXTENSIBLE, FLOAT, FLOAT_WIDTHS, PCM, UNKNOWN, WIDTHS
+from emberline.features.sounds.wav import (
+    EXTENSIBLE,
+    FLOAT,
+    FLOAT_WIDTHS,
+    MOST_CHANNELS,
+    PCM,
+    RATES,
+    UNKNOWN,
+    WIDTHS,
+)
 
 CROSSINGS = 32
 """Zeros of the sinc to either side."""
@@ -78,16 +87,17 @@ def _chunks(content: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
     def on(place: tf.Tensor, form: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         size = number(content, place + 4, 4)
         form = tf.where(is_called(place, "fmt ") & (form == 0), place + 8, form)
-        return place + 8 + size + size % 2, form
+        # A size of 2 GiB and more is negative here: it leads back, or nowhere at all.
+        return tf.where((size < 0) | (size > length - place - 8), length, place + 8 + size + size % 2), form
 
     def is_before(place: tf.Tensor, form: tf.Tensor) -> tf.Tensor:
-        return (place >= 0) & (place + 8 <= length) & ~is_called(place, "data")
+        return (place <= length - 8) & ~is_called(place, "data")
 
     place, form = tf.while_loop(is_before, on, (tf.constant(12), tf.constant(0)))
     size = number(content, place + 4, 4)
     # Half of the unknown lengths are negative here.
     size = tf.where((size <= 0) | (size >= UNKNOWN), tf.maximum(length - place - 8, 0), size)
-    good = (form > 0) & is_called(place, "data") & (place + 8 + size <= length)
+    good = (form > 0) & is_called(place, "data") & (size <= length - place - 8)
     with tf.control_dependencies([tf.debugging.Assert(good, ["a sound is no WAV file, or breaks off"])]):
         return tf.identity(form), place + 8, size
 
@@ -100,9 +110,13 @@ def _form(content: tf.Tensor, form: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf
     kind = tf.where(kind == EXTENSIBLE, inner, kind)
     is_whole = (kind == PCM) & tf.reduce_any(bits == WIDTHS)
     floating = (kind == FLOAT) & tf.reduce_any(bits == FLOAT_WIDTHS)
-    good = (is_whole | floating) & (rate > 0) & (channels > 0) & (step == channels * bits // 8)
+    good = (is_whole | floating) & (step == channels * bits // 8)
+    # A rate decides how many samples a sound of another rate becomes.
+    possible = (rate >= RATES[0]) & (rate <= RATES[1]) & (channels >= 1) & (channels <= MOST_CHANNELS)
     said = "a sound is neither PCM of 8, 16, 24 or 32 bits nor floating-point numbers of 32 or 64"
-    with tf.control_dependencies([tf.debugging.Assert(good, [said])]):
+    is_read = tf.debugging.Assert(good, [said])
+    is_possible = tf.debugging.Assert(possible, ["a sound has a rate or channels that no microphone has"])
+    with tf.control_dependencies([is_read, is_possible]):
         return tf.identity(channels), rate, step, bits, floating
 
 

@@ -28,6 +28,7 @@ from emberline.features.tfrecord.codec.feature_types import UnsupportedColumnErr
 from emberline.features.tfrecord.codec.framing import CODEC_SUFFIX, RecordReader, Records, RecordWriter, check_codec
 from emberline.features.tfrecord.manifest import LAYOUTS, Layout, Shard, ShardSet, is_list, type_name
 
+_MOST_ELEMENTS = 2**31 - 1  # Arrow's offsets have 32 bits
 _BLOCKS_PER_CALL = 8  # encoded together: amortises the cost of a call, keeps the buffer small
 
 
@@ -384,6 +385,8 @@ def _unblock(batch: pa.RecordBatch, schema: pa.Schema, records: Records) -> Iter
             missing = ", ".join(sorted(name for name, scalar in raw.items() if not scalar.is_valid))
             raise records.error(index, f"features {missing} are missing; this is no record of layout block")
         rows = raw["rows"].as_py()
+        if not 0 <= rows <= _MOST_ELEMENTS:
+            raise records.error(index, f"it says that it has {rows} rows")
         columns: dict[str, pa.Array] = {}
         try:
             for item, group in groups.numbers:
@@ -400,16 +403,22 @@ def _unblock(batch: pa.RecordBatch, schema: pa.Schema, records: Records) -> Iter
                 columns[name] = pa.Array.from_buffers(
                     schema.field(name).type, rows, [None, offsets], children=[pa.array(elements)]
                 )
+            rebuilt = pa.RecordBatch.from_arrays([columns[name] for name in schema.names], schema=schema)
+            if rebuilt.num_rows != rows:
+                raise ValueError(f"Its columns have {rebuilt.num_rows} rows.")
+            rebuilt.validate()
         except ValueError as error:
             raise records.error(index, f"the block of {rows} rows does not fit the schema: {error}") from error
-        yield pa.RecordBatch.from_arrays([columns[name] for name in schema.names], schema=schema)
+        yield rebuilt
 
 
 def _offsets(name: str, raw: dict[str, pa.Scalar], rows: int, elements: int) -> pa.Buffer:
     """Where each row of a block begins in the data of a string or list column."""
-    offsets = np.zeros(rows + 1, np.int32)
     lengths = np.frombuffer(raw[f"{name}/lengths"].as_buffer(), "<i4")
-    np.cumsum(lengths, out=offsets[1:])
-    if offsets[-1] != elements or (lengths < 0).any():
-        raise ValueError(f"Lengths of {name!r} add up to {offsets[-1]}, {elements} are there.")
+    ends = np.cumsum(lengths, dtype=np.int64)  # of 32 bits, forged lengths could wrap around to the right sum
+    total = int(ends[-1]) if rows else 0
+    if lengths.size != rows or (lengths < 0).any() or total != elements or total > _MOST_ELEMENTS:
+        raise ValueError(f"{lengths.size} lengths of {name!r} add up to {total}, {elements} are there.")
+    offsets = np.zeros(rows + 1, np.int32)
+    offsets[1:] = ends
     return pa.py_buffer(offsets)

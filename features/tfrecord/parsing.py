@@ -49,9 +49,12 @@ def block_window(shard_set: ShardSet, wanted: Sequence[str]) -> Callable[..., Te
             result[name] = tf.gather(tf.reshape(values, [-1, group.width]), rows)
         for name in strings:
             lengths = tf.io.decode_raw(tf.strings.reduce_join(parsed[f"{name}/lengths"]), tf.int32)
-            lengths = lengths * widths[name] if widths[name] > 1 else lengths
-            begins = tf.cumsum(lengths, exclusive=True)
             data = tf.strings.reduce_join(parsed[f"{name}/data"])
+            total = tf.reduce_sum(tf.cast(lengths, tf.int64)) * widths[name]
+            fits = tf.reduce_all(lengths >= 0) & (total == tf.cast(tf.strings.length(data), tf.int64))
+            with tf.control_dependencies([tf.debugging.Assert(fits, [f"lengths of {name} do not fit their data"])]):
+                lengths = lengths * widths[name]
+            begins = tf.cumsum(lengths, exclusive=True)
             result[f"/{name}"] = tf.strings.substr(data, tf.gather(begins, rows), tf.gather(lengths, rows))
         return result
 

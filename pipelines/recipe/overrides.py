@@ -80,7 +80,7 @@ def _parse(present: Any, text: str, key: str) -> Any:
         return text
     try:
         given = ast.literal_eval(text)
-    except (ValueError, SyntaxError):
+    except (ValueError, SyntaxError, RecursionError, MemoryError):  # the last two of a text that is nested too deeply
         given = text
     if present is None:  # a number that is optional
         if isinstance(given, bool | int | float):

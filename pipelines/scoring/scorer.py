@@ -103,6 +103,7 @@ class OfFiles:
     def _read(self, part: ByteRange) -> Iterator[pa.RecordBatch]:
         texts = [field.name for field in self.score.schema.fields if field.kind == "string" and not field.many]
         with storage.open_random(part.uri) as stream:
+            part.require_planned(stream.size())
             # Times as Spark once wrote them reach further than nanoseconds do.
             file = pq.ParquetFile(stream, read_dictionary=texts, coerce_int96_timestamp_unit="us")
             types = {item.name: item.type for item in file.schema_arrow}

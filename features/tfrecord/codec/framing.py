@@ -24,6 +24,12 @@ CODECS: tuple[Codec, ...] = ("gzip", "zlib")
 CODEC_SUFFIX = {None: "", "gzip": ".gz", "zlib": ".zz"}
 _WINDOW_BITS = {"gzip": 31, "zlib": 15}
 _LEVEL = 6  # zlib's and TensorFlow's default
+_LONG_BYTES = 16 << 20
+"""A record of so many bytes is waited for without a look at whether it can be."""
+
+_PROTOBUF_BYTES = (1 << 31) + 15
+"""What protocol buffers allow in a message, and its frame."""
+
 _READ_BYTES = 1 << 24
 _FRAME_BYTES = 16
 
@@ -177,6 +183,7 @@ class RecordReader:
         codec: None, "gzip", "zlib", or "auto" to recognise it by the first bytes.
         on_damage: "fail" raises `DamagedRecordError`; "skip_rest" ends the iteration at the first damage of the file
             and keeps the error in `damage`.
+        most_bytes: Of one record of a compressed file, in which a megabyte may stand for a gigabyte.
         check_crc: also verify the checksum of the data (that of the length is always verified).
 
     Attributes:
@@ -192,6 +199,7 @@ class RecordReader:
     check_crc: bool = True
     read_bytes: int = _READ_BYTES
     batch_records: int = 1 << 16
+    most_bytes: int = 512 << 20
     records: int = field(default=0, init=False)
     damage: DamagedRecordError | None = field(default=None, init=False)
     skipped_bytes: int = field(default=0, init=False)
@@ -226,6 +234,7 @@ class RecordReader:
         pending = np.zeros(0, np.uint8)
         wanted = 0
         while True:
+            self._require_possible(source, wanted, number, offset)
             try:
                 pending = source.more(pending, wanted)
             except zlib.error as error:
@@ -268,6 +277,23 @@ class RecordReader:
                         f"the {source.codec} stream ends too early", uri=self.uri, record=number, offset=offset
                     )
                 return
+
+    def _require_possible(self, source: "_Source", wanted: int, number: int, offset: int) -> None:
+        """Refuses a record whose length, checksum and all, is more than there can be, before it is waited for.
+
+        Raises:
+            DamagedRecordError: if it is longer than protocol buffers allow, than the rest of its file, or than a
+                compressed record may be.
+        """
+        if wanted <= _LONG_BYTES:
+            return
+        most = self.most_bytes if source.codec else storage.file_size(self.uri) - offset
+        if wanted > min(most, _PROTOBUF_BYTES):
+            raise DamagedRecordError(
+                f"the record says that it takes {wanted:,} bytes, and at most {min(most, _PROTOBUF_BYTES):,} are "
+                + ("allowed in a compressed file" if source.codec else "there or allowed"),
+                uri=self.uri, record=number, offset=offset,
+            )  # fmt: skip
 
     def _checksum_error(self, status: int, number: int, offset: int) -> DamagedRecordError:
         reason = "the checksum of the data is wrong"

@@ -26,6 +26,14 @@ from emberline.pipelines.datasets.readers.raw_table import file_name, read_named
 from emberline.pipelines.datasets.splits import is_held_out, named_split
 from emberline.pipelines.datasets.synthetic import Synthetic, read_facts
 
+KEPT = (*ENDINGS, "cls", "json")
+"""Endings of the members that are read."""
+
+MOST_NAMES = 64
+"""Members of one image that are remembered by name."""
+
+MOST_LABEL_BYTES = 1 << 20
+
 ARCHIVES = (".tar", ".tar.gz", ".tgz", ".tar.xz", ".tar.bz2")
 
 
@@ -102,15 +110,19 @@ def read_archive(uri: str, split: str | None) -> Iterator[ImageRow]:
                 for member in archive:
                     if not member.isfile():
                         continue
-                    folder, slash, base = member.name.rpartition("/")
+                    folder, slash, base = _text(member.name).rpartition("/")
                     own, _, ending = base.partition(".")
                     if f"{folder}{slash}{own}" != stem:
                         yield from row()
                         stem, waiting = f"{folder}{slash}{own}", {}
-                    if member.size > MOST_BYTES:
-                        waiting[ending.lower()] = member.size
+                    ending = ending.lower()
+                    room = MOST_BYTES if ending in ENDINGS else MOST_LABEL_BYTES
+                    held_bytes = sum(len(part) for part in waiting.values() if isinstance(part, bytes))
+                    if ending not in KEPT or member.size > room or held_bytes + member.size > MOST_BYTES:
+                        if ending in KEPT or len(waiting) < MOST_NAMES:
+                            waiting[ending] = member.size
                     elif (opened := archive.extractfile(member)) is not None:
-                        waiting[ending.lower()] = opened.read()
+                        waiting[ending] = opened.read()
             yield from row()
         except (tarfile.TarError, EOFError, zlib.error, LZMAError) as error:
             # What was being read is not whole, and what comes behind it cannot be found.
@@ -125,7 +137,7 @@ def _row(key: str, parts: dict[str, bytes | int], uri: str) -> ImageRow:
         return ImageRow(key, None, None, uri, f"the member has {image:,} bytes, more than {MOST_BYTES:,}")
     try:
         return ImageRow(key, image, _label(parts), uri)
-    except (ValueError, AttributeError):
+    except (ValueError, AttributeError, RecursionError):
         return ImageRow(key, None, None, uri, "the member with the label cannot be read")
 
 
@@ -135,5 +147,13 @@ def _label(parts: dict[str, bytes | int]) -> str | None:
     if isinstance(text := parts.get("json"), bytes):
         described = json.loads(text)
         found = described.get("label", described.get("cls"))
-        return None if found is None else str(found)
+        # JSON can spell halves of characters, which no text may hold.
+        return None if found is None else str(found).encode().decode()
+    if "cls" in parts or "json" in parts:
+        raise ValueError("The label is too long.")
     return None
+
+
+def _text(name: str) -> str:
+    """A member's name as text that can be written; bytes of another encoding are spelt out."""
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")

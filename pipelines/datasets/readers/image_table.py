@@ -22,6 +22,7 @@ from emberline.features.errors import BadInputError, nearest
 from emberline.features.schema import Purpose
 from emberline.features.validation.rows import FAULT, RAW, SOURCE
 from emberline.pipelines.datasets.readers.image_folder import image_schema
+from emberline.pipelines.datasets.readers.limited_connections import limited_pools, time_limit
 from emberline.pipelines.datasets.readers.named_table import NamedTable
 from emberline.pipelines.datasets.readers.raw_table import named_rows
 from emberline.pipelines.datasets.readers.tables.table_reader import read_table
@@ -34,6 +35,9 @@ THREADS, ROWS = 16, 64
 """Images that a task fetches at a time, and that it hands on at a time."""
 
 CONNECT_SECONDS, READ_SECONDS, RETRIES = 5.0, 20.0, 3
+ADDRESS_SECONDS = 60.0
+"""For one address in all, retries and redirects included: a server that sends a byte now and then is not waited for.
+How long it asks to be left alone (`Retry-After`) is not obeyed either."""
 
 
 class ImageTable(NamedTable):
@@ -128,17 +132,18 @@ class Fetch:
         from urllib3.exceptions import HTTPError
 
         try:
-            response = self._pool.request("GET", address, preload_content=False)
-            try:
-                if response.status != 200:
-                    return None, f"cannot be fetched: the server answered {response.status}"
-                content = response.read(MOST_BYTES + 1)
-                if len(content) > MOST_BYTES:
-                    return None, f"the server sends more than {MOST_BYTES:,} bytes"
-                return content, None
-            finally:
-                response.release_conn()
-        except HTTPError as error:
+            with time_limit(ADDRESS_SECONDS):
+                response = self._pool.request("GET", address, preload_content=False)
+                try:
+                    if response.status != 200:
+                        return None, f"cannot be fetched: the server answered {response.status}"
+                    content = response.read(MOST_BYTES + 1)
+                    if len(content) > MOST_BYTES:
+                        return None, f"the server sends more than {MOST_BYTES:,} bytes"
+                    return content, None
+                finally:
+                    response.release_conn()
+        except (HTTPError, OSError) as error:
             return None, f"cannot be fetched: '{_short(error)}'"
 
     @cached_property
@@ -147,10 +152,13 @@ class Fetch:
         import urllib3
 
         retries = urllib3.Retry(
-            RETRIES, backoff_factor=0.3, status_forcelist=(429, 500, 502, 503, 504), raise_on_status=False
-        )
+            RETRIES, backoff_factor=0.3, status_forcelist=(429, 500, 502, 503, 504), raise_on_status=False,
+            respect_retry_after_header=False,
+        )  # fmt: skip
         timeout = urllib3.Timeout(connect=CONNECT_SECONDS, read=READ_SECONDS)
-        return urllib3.PoolManager(num_pools=THREADS, maxsize=THREADS, retries=retries, timeout=timeout)
+        pool = urllib3.PoolManager(num_pools=THREADS, maxsize=THREADS, retries=retries, timeout=timeout)
+        pool.pool_classes_by_scheme = limited_pools()
+        return pool
 
 
 def _short(error: Exception) -> str:

@@ -191,6 +191,7 @@ def _unpacked(part: ByteRange, codec: str) -> Iterator[bytes]:
 def _between(part: ByteRange, end: bytes) -> Iterator[bytes]:
     with storage.open_random(part.uri) as file:
         size = file.size()
+        part.require_planned(size)
         last = min(part.stop, size)
         place = _behind(end, file, part.start, last)
         stop = _behind(end, file, last, size) if place < last else 0

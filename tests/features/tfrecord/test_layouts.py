@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
+import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -16,7 +17,8 @@ from emberline.features import storage
 from emberline.features.tfrecord.codec.feature_types import UnsupportedColumnError
 from emberline.features.tfrecord.codec.framing import DamagedRecordError, RecordReader, write_records
 from emberline.features.tfrecord.layouts import read_shard, record_schema, shard_name, write_shard
-from emberline.features.tfrecord.manifest import LAYOUTS, Layout, ManifestError, ShardSet
+from emberline.features.tfrecord.manifest import LAYOUTS, Layout, ManifestError, Shard, ShardSet
+from emberline.features.tfrecord.parsing import block_window
 
 SCHEMA = pa.schema(
     [("label", pa.int64()), ("x", pa.float32()), ("key", pa.string()), ("ids", pa.list_(pa.int64(), 2)),
@@ -190,6 +192,57 @@ def test_a_block_that_does_not_fit_the_schema(tmp_path: Path) -> None:
         read(str(tmp_path), ShardSet(SCHEMA, "block", None, 1000, (shard,)))
 
 
+TEXTS = pa.schema([("text", pa.string()), ("ids", pa.list_(pa.int64()))])
+
+
+def forged(tmp_path: Path, **features: object) -> ShardSet:
+    """A shard of one block with valid checksums whose features are as given."""
+    made = {
+        "rows": 3,
+        "text/data": b"8 bytes.",
+        "ids/data": bytes(16),
+        "ids/lengths": np.array([1, 1, 0], "<i4").tobytes(),
+    }
+    example = tf.train.Example()
+    for name, value in ({"text/lengths": np.array([8, 0, 0], "<i4").tobytes()} | made | features).items():
+        if isinstance(value, int):
+            example.features.feature[name].int64_list.value.append(value)
+        else:
+            example.features.feature[name].bytes_list.value.append(value)
+    write_records(str(tmp_path / "x"), [[example.SerializeToString()]])
+    return ShardSet(TEXTS, "block", None, 1000, (Shard("x", 3, 1, 0, 0, (3,)),))
+
+
+WRAPPING = np.array([5000, 2**31 - 1, 2147478657], "<u4").tobytes()  # add up to 8 in 32 bits
+
+
+@pytest.mark.parametrize(
+    ("features", "said"),
+    [
+        ({"text/lengths": WRAPPING}, "3 lengths of 'text' add up to 4294967304, 8 are there"),
+        ({"ids/lengths": np.array([2**31 - 1, 2**31 - 1, 4], "<u4").tobytes()}, "add up to 4294967298, 2 are there"),
+        ({"text/lengths": np.array([9, -1, 0], "<i4").tobytes()}, "add up to 8, 8 are there"),
+        ({"text/lengths": np.array([8], "<i4").tobytes()}, "1 lengths of 'text'"),
+        ({"rows": -1}, "it says that it has -1 rows"),
+        ({"rows": 2**40}, "it says that it has 1099511627776 rows"),
+        ({"rows": 2**31 - 1}, "3 lengths of 'text'"),
+        ({"text/lengths": b"123"}, "does not fit the schema"),
+    ],
+)
+def test_a_forged_block_is_damage(tmp_path: Path, features: dict[str, object], said: str) -> None:
+    with pytest.raises(DamagedRecordError, match=said):
+        read(str(tmp_path), forged(tmp_path, **features))
+
+
+@pytest.mark.parametrize("column", ["text", "ids"])
+def test_training_refuses_forged_lengths_too(tmp_path: Path, column: str) -> None:
+    shards = forged(tmp_path, **{f"{column}/lengths": np.array([-1, 2, 7 if column == "text" else 1], "<i4").tobytes()})
+    prepare = block_window(shards, [column])
+    record = tf.constant([next(iter(tf.data.TFRecordDataset(str(tmp_path / "x")))).numpy()])
+    with pytest.raises(tf.errors.InvalidArgumentError, match=f"lengths of {column} do not fit their data"):
+        prepare(lambda rows: rows, record, tf.constant([0], tf.int64), tf.constant([3], tf.int64))
+
+
 def test_names() -> None:
     assert shard_name(3, 8) == "part-00003-of-00008.tfrecord"
     assert shard_name(0, 1, "gzip") == "part-00000-of-00001.tfrecord.gz"
@@ -245,6 +298,8 @@ print(run(10), run(200))
 def test_memory_does_not_grow_with_the_shard(tmp_path: Path, layout: str, codec: str) -> None:
     """2 million rows (400 MB in memory) need no more than 100,000 of them did; in MiB."""
     command = [sys.executable, "-c", MEMORY, str(tmp_path), layout, codec]
-    result = subprocess.run(command, capture_output=True, text=True, check=True, cwd=Path(__file__).parents[3])
+    result = subprocess.run(
+        command, capture_output=True, text=True, check=True, cwd=Path(__file__).parents[3], timeout=300
+    )
     small, large = map(int, result.stdout.split())
     assert large < small + 60
