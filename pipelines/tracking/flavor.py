@@ -5,6 +5,7 @@ inside. It is logged under that flavour's name in its SavedModel form, so MLflow
 images or sounds brings a page of code along (`emberline.pipelines.tracking.bytes_loader`). Imported by `tracking` only.
 """
 
+import hashlib
 import shutil
 from pathlib import Path
 from typing import Any
@@ -20,11 +21,15 @@ from mlflow.types.schema import Array
 
 from emberline.features.names import safe_name
 from emberline.features.schema import Field, Schema
+from emberline.pipelines.saved_model.digest import ModelChangedError
 from emberline.pipelines.tasks import task_of
 
 SAVED_MODEL = "saved_model"
 CODE = "code"
 BYTES_LOADER = "emberline_bytes_loader"
+NO_LOADER = "none"
+LOADER_TAG = "emberline.loader_digest"
+"""Tag of a registered version."""
 NAME = "model"
 TYPES = {"integer": "long", "float": "double", "string": "string", "image": "binary", "sound": "binary"}
 PREDICTION_TYPES: dict[str, DataType | Array] = {
@@ -94,6 +99,44 @@ class _SavedModelFlavor:
             loader = {"loader_module": BYTES_LOADER, "code": CODE}
         mlflow.pyfunc.add_to_model(mlflow_model, env="requirements.txt", **loader)
         mlflow_model.save(str(folder / "MLmodel"))
+
+
+def loader_digest(schema: Schema) -> str:
+    """What is noted of the code that travels with a model: its digest, or `none`."""
+    if not any(field.kind in ("image", "sound") for field in schema.fields):
+        return NO_LOADER
+    return _digest({f"{BYTES_LOADER}.py": Path(__file__).with_name("bytes_loader.py").read_bytes()})
+
+
+def require_loader(folder: str | Path, noted: str, called: str) -> None:
+    """Compares the code in a model's folder, which `mlflow.pyfunc` runs, with what was noted of it.
+
+    Args:
+        folder: Local folder of the MLflow model.
+        noted: What `loader_digest` said; empty where nothing was noted, by an older version: then nothing is compared.
+        called: The model's name, for the error.
+
+    Raises:
+        ModelChangedError: if they differ.
+    """
+    if not noted:
+        return
+    code, said = Path(folder) / CODE, Model.load(str(Path(folder) / "MLmodel")).flavors["python_function"]
+    files = {path.relative_to(code).as_posix(): path.read_bytes() for path in code.rglob("*") if path.is_file()}
+    found = _digest(files) if files else NO_LOADER
+    module = "mlflow.tensorflow" if noted == NO_LOADER else BYTES_LOADER
+    if found != noted or said.get("loader_module") != module or said.get("code", CODE) != CODE:
+        raise ModelChangedError(
+            f"The code that travels with {called} is not what was registered ({found[:12]}…, noted is {noted[:12]}…): "
+            "whoever loads it with mlflow.pyfunc would run that. Find out who wrote there; register the model again."
+        )
+
+
+def _digest(files: dict[str, bytes]) -> str:
+    found = hashlib.sha256()
+    for name, content in sorted(files.items()):
+        found.update(f"{name}\n".encode() + hashlib.sha256(content).digest())
+    return found.hexdigest()
 
 
 def _version(package: str) -> str:

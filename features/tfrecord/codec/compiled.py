@@ -12,7 +12,10 @@ Where object code is looked for, in this order; the first writable place receive
 2. `__pycache__/kernels` beside this file (a read-only installation may carry code compiled at build time by
    `python -m emberline.features.tfrecord.codec.compiled`; code imported from a `.zip` has no such place);
 3. `$XDG_CACHE_HOME/emberline`, or `~/.cache/emberline`;
-4. `emberline-<user id>` in the temporary folder, used only while it belongs to this user and to nobody else.
+4. `emberline-<user id>` in the temporary folder.
+
+Object code is machine code: a folder or a file counts only if nobody but this user and root can write it, or any folder
+above it (a folder with the sticky bit, such as /tmp, lets others add names but not take ours).
 
 Where none of them is writable the kernels are compiled in every process (some seconds) and the engine still works.
 """
@@ -40,6 +43,10 @@ _SOURCE = "emberline.features.tfrecord.codec.kernels"
 
 def cache_folders() -> Iterator[Path]:
     """The folders of the module's docstring that exist or can be made, in order of preference."""
+    return (folder for folder in _places() if is_private(folder))
+
+
+def _places() -> Iterator[Path]:
     if place := os.environ.get("EMBERLINE_KERNEL_CACHE"):
         yield Path(place)
     if place := os.environ.get("NUMBA_CACHE_DIR"):
@@ -50,21 +57,36 @@ def cache_folders() -> Iterator[Path]:
     home = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
     if os.path.isabs(home):
         yield Path(home) / "emberline"
-    shared = Path(tempfile.gettempdir()) / f"emberline-{os.getuid() if hasattr(os, 'getuid') else 'user'}"
-    if _is_private(shared):
-        yield shared
+    yield Path(tempfile.gettempdir()) / f"emberline-{os.getuid() if hasattr(os, 'getuid') else 'user'}"
 
 
-def _is_private(folder: Path) -> bool:
-    """Whether nobody else can put object code into a folder under the world-writable temporary folder."""
-    try:
-        folder.mkdir(mode=0o700, exist_ok=True)
-        found = folder.lstat()
-    except OSError:
-        return False
+def is_private(path: Path) -> bool:
+    """Whether nobody but this user and root can put something in the place of a file or folder, or of one above it.
+
+    What is not there yet is private if the folder that it will be made in is.
+    """
     if not hasattr(os, "getuid"):
         return True
-    return stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid() and not found.st_mode & 0o022
+    try:
+        real = path.resolve()
+        for place in (real, *real.parents):
+            try:
+                found = place.stat()
+            except FileNotFoundError:
+                continue
+            if not _is_own(found, sticky=place != real):
+                return False
+    except OSError:
+        return False
+    return True
+
+
+def _is_own(found: os.stat_result, *, sticky: bool) -> bool:
+    if found.st_uid not in (0, os.getuid()):
+        return False
+    # A group that is called by the number of its user is that user's alone, on most systems.
+    writable = 0o002 if found.st_gid == found.st_uid else 0o022
+    return not found.st_mode & writable or bool(sticky and found.st_mode & stat.S_ISVTX)
 
 
 @functools.cache
@@ -113,7 +135,7 @@ def _store(name: str, code: bytes) -> None:
     """Keep object code in the first folder that takes it; it appears by rename, so readers see all or nothing."""
     for folder in cache_folders():
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            folder.mkdir(mode=0o755, parents=True, exist_ok=True)
             handle, temporary = tempfile.mkstemp(dir=folder, prefix=name)
             try:
                 with os.fdopen(handle, "wb") as file:
@@ -137,7 +159,10 @@ def _find(name: str) -> bytes | None:
     """Stored object code, or None where there is none or it is damaged."""
     for folder in cache_folders():
         try:
-            content = (folder / f"{name}-{_cache_key()}.o").read_bytes()
+            with (folder / f"{name}-{_cache_key()}.o").open("rb") as file:
+                if hasattr(os, "getuid") and not _is_own(os.fstat(file.fileno()), sticky=False):
+                    continue
+                content = file.read()
         except OSError:
             continue
         if hashlib.sha256(content[32:]).digest() == content[:32]:

@@ -36,6 +36,7 @@ def _python(code: str, *, path: Path, **environment: str) -> subprocess.Complete
         capture_output=True,
         text=True,
         check=False,
+        timeout=300,
     )
 
 
@@ -105,15 +106,41 @@ def test_folder_order(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     assert folders[:4] == [tmp_path / "a", tmp_path / "b" / "emberline", here, tmp_path / "c" / "emberline"]
 
 
-def test_shared_temporary_folder_must_be_private(tmp_path: Path) -> None:
-    """Object code under /tmp is only trusted in a folder that nobody else can write to."""
-    folder = tmp_path / "emberline-1"
-    assert compiled._is_private(folder)
+def test_every_folder_and_file_must_be_private(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Object code is only trusted where nobody else can write, whichever of the places it is."""
+    folder = tmp_path / "shared" / "emberline"
+    assert compiled.is_private(folder)  # will be made in one of our own
+    folder.mkdir(parents=True)
+    for name, place in (("EMBERLINE_KERNEL_CACHE", folder), ("NUMBA_CACHE_DIR", folder.parent)):
+        monkeypatch.setenv(name, str(place))
+        for open_to_all in (folder, folder.parent):
+            assert folder in compiled.cache_folders()
+            open_to_all.chmod(0o777)
+            assert folder not in compiled.cache_folders()
+            open_to_all.chmod(0o1777)  # sticky: others cannot take our folder away, but could add to this one
+            assert (folder in compiled.cache_folders()) == (open_to_all != folder)
+            open_to_all.chmod(0o755)
+        monkeypatch.delenv(name)
+    (tmp_path / "link").symlink_to(folder)
+    assert compiled.is_private(tmp_path / "link")
     folder.chmod(0o777)
-    assert not compiled._is_private(folder)
-    link = tmp_path / "link"
-    link.symlink_to(folder)
-    assert not compiled._is_private(link)
+    assert not compiled.is_private(tmp_path / "link")
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can make files of another user")
+def test_code_of_another_user_is_not_loaded(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(compiled, "_places", lambda: iter([tmp_path / "cache"]))
+    compiled._store("crc32c", b"not code")
+    assert compiled._find("crc32c") == b"not code"
+    (file,) = (tmp_path / "cache").iterdir()
+    file.chmod(0o666)
+    assert compiled._find("crc32c") is None
+    file.chmod(0o644)
+    os.chown(file, 65534, 65534)
+    assert compiled._find("crc32c") is None
+    os.chown(file, 0, 0)
+    os.chown(tmp_path / "cache", 65534, 65534)
+    assert list(compiled.cache_folders()) == []
 
 
 def test_an_image_build_fills_the_folder_it_names_with_kernels_of_others(tmp_path: Path) -> None:
