@@ -15,7 +15,8 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-HANDSHAKE_SECONDS = 20
+from emberline.pipelines.cluster.door import HANDSHAKE_SECONDS, Door, challenged, keep_alive, read_line
+
 LINE_LIMIT = 1 << 20
 """Longest line accepted, in bytes; a traceback fits many times over."""
 
@@ -35,9 +36,9 @@ class ControlServer:
         self._connections: dict[int, socket.socket] = {}
         self._closed = False
         self._lock = threading.Lock()
-        self._listener = socket.create_server((host, 0), backlog=ranks + 8)
-        self.address: tuple[str, int] = (host, self._listener.getsockname()[1])
-        threading.Thread(target=self._accept, name="emberline-control", daemon=True).start()
+        listener = socket.create_server((host, 0), backlog=ranks + 8)
+        self.address: tuple[str, int] = (host, listener.getsockname()[1])
+        self._door = Door(listener, self._admit, self._serve, name="emberline-control")
 
     def stop_workers(self) -> None:
         """Tells every connected worker to kill its training process."""
@@ -66,7 +67,7 @@ class ControlServer:
 
     def close(self) -> None:
         """Closes the port and every connection; workers that still run see it and stop."""
-        self._listener.close()
+        self._door.close()
         with self._lock:
             self._closed = True  # a worker still in its handshake is turned away instead of forgotten
             for connection in self._connections.values():
@@ -77,39 +78,19 @@ class ControlServer:
                     pass  # the peer was faster
                 connection.close()
 
-    def _accept(self) -> None:
-        while True:
-            try:
-                connection, _ = self._listener.accept()
-            except OSError:
-                return  # closed
-            threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
-
-    def _serve(self, connection: socket.socket) -> None:
-        rank = self._admit(connection)
-        if rank is None:
-            connection.close()
-            return
+    def _serve(self, connection: socket.socket, rank: int) -> None:
         try:
             with connection.makefile("rb") as lines:
                 while line := lines.readline(LINE_LIMIT):
                     self.events.put((rank, json.loads(line)))
-        except (OSError, ValueError):
+        except (OSError, ValueError, RecursionError):
             pass  # the connection broke in mid-line: reported as lost below
         self.events.put((rank, {"event": "lost"}))
 
     def _admit(self, connection: socket.socket) -> int | None:
         """Returns the rank of a peer that knows the secret and whose rank is still free."""
-        challenge = secrets.token_hex(16)
-        try:
-            connection.settimeout(HANDSHAKE_SECONDS)
-            connection.sendall(challenge.encode() + b"\n")
-            hello = json.loads(read_line(connection))
-            rank, answered = int(hello["rank"]), str(hello["answer"])
-            connection.settimeout(None)
-        except (OSError, ValueError, KeyError, TypeError):
-            return None
-        if not hmac.compare_digest(answered, answer(self.secret, challenge, rank)) or not 0 <= rank < self._ranks:
+        rank = challenged(connection, "rank", lambda challenge, who: answer(self.secret, challenge, who))
+        if not isinstance(rank, int) or not 0 <= rank < self._ranks:
             return None
         with self._lock:
             if self._closed or rank in self._connections:
@@ -139,10 +120,11 @@ class ControlClient:
         on_finish: Callable[[], None],
     ) -> None:
         self._connection = socket.create_connection(address, timeout=HANDSHAKE_SECONDS)
-        challenge = read_line(self._connection).decode().strip()
+        challenge = read_line(self._connection, HANDSHAKE_SECONDS).decode().strip()
         hello = {"rank": rank, "answer": answer(secret, challenge, rank)}
         self._connection.sendall(json.dumps(hello).encode() + b"\n")
         self._connection.settimeout(None)
+        keep_alive(self._connection)
         self._lock = threading.Lock()
         self._on_stop, self._on_finish = on_stop, on_finish
         threading.Thread(target=self._listen, name="emberline-control", daemon=True).start()
@@ -175,19 +157,4 @@ class ControlClient:
 
 def answer(secret: str, challenge: str, who: int | str) -> str:
     """Returns what only a peer that knows the secret can say to a challenge; good for nobody but `who`."""
-    return hmac.new(secret.encode(), f"{challenge}:{who}".encode(), hashlib.sha256).hexdigest()
-
-
-def read_line(connection: socket.socket) -> bytes:
-    """Returns a line of a handshake, and not a byte more.
-
-    Raises:
-        ConnectionError: if the peer closes before its end, or the line is longer than a handshake needs.
-    """
-    line = b""
-    while not line.endswith(b"\n"):
-        piece = connection.recv(1)
-        if not piece or len(line) > 1024:
-            raise ConnectionError(f"The peer closed or talked nonsense during the handshake: {line[:80]!r}")
-        line += piece
-    return line
+    return hmac.new(secret.encode(), f"{challenge}:{who}".encode(errors="replace"), hashlib.sha256).hexdigest()

@@ -6,11 +6,13 @@ reason. The last frame is the policy that was learned. Nothing is unpickled on e
 """
 
 import json
+import queue
 import socket
 from collections.abc import Callable, Sequence
 
 import pyarrow as pa
 
+from emberline.pipelines.cluster.door import Door
 from emberline.pipelines.reinforcement import policies
 from emberline.pipelines.reinforcement.policies import Greedy, Sampled
 from emberline.pipelines.reinforcement.rollouts import Episode, episodes
@@ -32,12 +34,14 @@ class RemoteRollouts:
 
     @classmethod
     def accept(cls, listener: socket.socket, secret: str) -> "RemoteRollouts":
-        """Returns the driver's connection; whoever does not know the secret is turned away."""
-        while True:
-            connection, _ = listener.accept()
-            if wire.admit(connection, secret):
-                return cls(connection)
-            connection.close()
+        """Returns the driver's connection, and closes the port; whoever does not know the secret is turned away."""
+        known: queue.SimpleQueue[socket.socket] = queue.SimpleQueue()
+        door = Door(
+            listener, lambda peer: wire.admit(peer, secret), lambda peer, _: known.put(peer), name="emberline-learner"
+        )
+        connection = known.get()
+        door.close()
+        return cls(connection)
 
     def __call__(self, policy: Sampled | Greedy, count: int, seed: int) -> Sequence[Episode]:
         """Returns episodes of a policy.

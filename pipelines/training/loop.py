@@ -120,6 +120,7 @@ class Loop:
         writer = checkpoints.Writer(
             self._checkpoints, self.step.variables,
             keep=training.keep_checkpoints, every=Interval.parse(training.checkpoint_every),
+            owner=checkpoints.own(self._checkpoints) if self.worker == 0 else "",
         )  # fmt: skip
         with writer, self._view.opened(self._here, wanted=self.worker == 0):
             while not self._is_over(position):

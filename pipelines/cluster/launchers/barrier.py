@@ -3,7 +3,6 @@
 Needs no classic context: `mapInArrow` in barrier mode works through Spark Connect too.
 """
 
-import socket
 import threading
 import uuid
 from collections.abc import Callable, Iterator
@@ -13,6 +12,7 @@ from pyspark import InheritableThread
 from pyspark.sql import SparkSession
 from pyspark.taskcontext import BarrierTaskContext
 
+from emberline.pipelines.cluster.door import reserved_port
 from emberline.pipelines.cluster.launchers import Launched, LaunchError, Node
 from emberline.pipelines.cluster.roles import tf_config
 from emberline.pipelines.cluster.worker import work
@@ -71,7 +71,7 @@ class _Rank:
         rank = context.partitionId()
         host = context.getTaskInfos()[rank].address.rpartition(":")[0]
         # Held until TensorFlow is about to bind it, so that nobody else is given it meanwhile.
-        with socket.create_server(("", 0)) as port:
+        with reserved_port() as port:
             addresses = context.allGather(f"{host}:{port.getsockname()[1]}")
             variables = {"TF_CONFIG": tf_config(self.node.roles, addresses, rank)} | visible_gpus()
             work(

@@ -1,11 +1,11 @@
 """All ranks as child processes of the driver: the same training without a cluster, to look at what it does."""
 
-import socket
 import threading
 from collections.abc import Callable
 
 from pyspark.sql import SparkSession
 
+from emberline.pipelines.cluster.door import reserved_port
 from emberline.pipelines.cluster.launchers import Launched, LaunchError, Node
 from emberline.pipelines.cluster.roles import tf_config
 from emberline.pipelines.cluster.worker import WorkerFailedError, work
@@ -17,7 +17,7 @@ END_SECONDS = 30
 class _Children:
     def __init__(self, node: Node, on_failure: Callable[[str], None]) -> None:
         self._failure = ""
-        ports = [socket.create_server(("127.0.0.1", 0)) for _ in node.roles]
+        ports = [reserved_port() for _ in node.roles]
         addresses = [f"127.0.0.1:{port.getsockname()[1]}" for port in ports]
 
         def run(rank: int) -> None:

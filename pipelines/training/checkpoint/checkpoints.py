@@ -5,7 +5,8 @@ import json
 import re
 import tempfile
 import time
-from collections.abc import Mapping
+import uuid
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import asdict
@@ -23,15 +24,21 @@ from emberline.pipelines.training.checkpoint.position import Position
 
 PREFIX = "variables"
 COMPLETE = "position.json"
+OWNER = "owner"
+"""Names the process that writes checkpoints here; a later attempt puts its own name there."""
 
 Value: TypeAlias = tf.Variable | npt.NDArray[Any]
+
+
+class FencedError(RuntimeError):
+    """A process that was cut off, and whose training another attempt continues; it must not write any more."""
 
 
 class CheckpointError(OSError):
     """A checkpoint that could not be written for lack of space; the ones before it are complete."""
 
 
-def save(folder: str, variables: Mapping[str, Value], position: Position, keep: int) -> str:
+def save(folder: str, variables: Mapping[str, Value], position: Position, keep: int, owner: str = "") -> str:
     """Writes one checkpoint and forgets old ones.
 
     Args:
@@ -39,6 +46,7 @@ def save(folder: str, variables: Mapping[str, Value], position: Position, keep: 
         variables: By name; the names are those `tf.train.load_checkpoint` will list.
         position: Where the training stands.
         keep: Latest checkpoints that remain, this one included; the one of the best epoch remains as well.
+        owner: The name by which `own` made the folder this process's; empty to write in any case.
 
     Returns:
         URI of the new checkpoint.
@@ -46,10 +54,12 @@ def save(folder: str, variables: Mapping[str, Value], position: Position, keep: 
     Raises:
         CheckpointError: if there is no space left, here or at `folder`.
         ConnectionError: if the store failed in another way, which may pass.
+        FencedError: if another process owns the folder by now.
     """
     target = storage.join(folder, _name(position.step))
     try:
-        _write(target, variables, position)
+        _require_owned(folder, owner)
+        _write(target, variables, position, lambda: _require_owned(folder, owner))
     except (OSError, tf.errors.OpError) as error:
         with suppress(OSError):
             storage.delete(target)
@@ -68,6 +78,21 @@ def save(folder: str, variables: Mapping[str, Value], position: Position, keep: 
     return target
 
 
+def own(folder: str) -> str:
+    """Makes a folder of checkpoints this process's, whoever owned it before; returns the name to save under."""
+    owner = uuid.uuid4().hex
+    storage.write_text_atomic(storage.join(folder, OWNER), owner)
+    return owner
+
+
+def _require_owned(folder: str, owner: str) -> None:
+    if owner and storage.read_text(storage.join(folder, OWNER)) != owner:
+        raise FencedError(
+            f"Another attempt of this training writes its checkpoints to {folder} by now; this process was cut off "
+            "from the driver, and ends."
+        )
+
+
 def of_step(folder: str, step: int) -> str:
     """Returns URI of the checkpoint of a step."""
     return storage.join(folder, _name(step))
@@ -82,7 +107,9 @@ def _name(step: int) -> str:
     return f"step-{step:010d}"
 
 
-def _write(target: str, variables: Mapping[str, Value], position: Position) -> None:
+def _write(
+    target: str, variables: Mapping[str, Value], position: Position, before_complete: Callable[[], None]
+) -> None:
     storage.delete(target)
     with tempfile.TemporaryDirectory() as scratch:
         names = list(variables)
@@ -94,6 +121,7 @@ def _write(target: str, variables: Mapping[str, Value], position: Position) -> N
         )
         for file in sorted(Path(scratch).iterdir()):
             storage.write_bytes_atomic(storage.join(target, file.name), file.read_bytes())
+    before_complete()
     storage.write_bytes_atomic(storage.join(target, COMPLETE), json.dumps(asdict(position)).encode())
 
 
@@ -112,9 +140,13 @@ class Writer:
         variables: What they hold, by name.
         keep: Latest checkpoints that remain.
         every: What lies between two of them.
+        owner: As of `save`.
     """
 
-    def __init__(self, folder: str, variables: Mapping[str, tf.Variable], *, keep: int, every: Interval) -> None:
+    def __init__(
+        self, folder: str, variables: Mapping[str, tf.Variable], *, keep: int, every: Interval, owner: str = ""
+    ) -> None:
+        self._owner = owner
         self._folder, self._variables, self._keep, self._every = folder, variables, keep, every
         self._last = time.monotonic()
         self._thread = ThreadPoolExecutor(1, "emberline-checkpoint")
@@ -161,7 +193,7 @@ class Writer:
                 f"After step {position.step:,} these variables are not finite: {', '.join(odd)}. Lower the learning "
                 "rate, or clip gradients (training.clip_norm). The last checkpoint is from before."
             )
-        self._written = self._thread.submit(save, self._folder, values, position, self._keep)
+        self._written = self._thread.submit(save, self._folder, values, position, self._keep, self._owner)
 
     def wait(self) -> None:
         """Returns when what was begun is written.

@@ -9,6 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from emberline.pipelines.cluster.door import Door
 from emberline.pipelines.training.input import wire
 
 WINDOW = 4
@@ -53,7 +54,7 @@ class Inbox:
     """
 
     def __init__(self, host: str, secret: str, schema: pa.Schema) -> None:
-        self._secret, self._schema = secret, schema
+        self._schema = schema
         self._changed = threading.Condition()
         self._pieces: deque[_Piece] = deque()
         self._rows = self._wanted = 0
@@ -61,9 +62,9 @@ class Inbox:
         self._ranks: tuple[tuple[str, int], ...] = ()
         self._fault: Exception | None = None
         self._fed: set[str] = set()
-        self._listener = socket.create_server((host, 0), backlog=64)
-        self.address: tuple[str, int] = (host, self._listener.getsockname()[1])
-        threading.Thread(target=self._accept, name="emberline-feed", daemon=True).start()
+        listener = socket.create_server((host, 0), backlog=64)
+        self.address: tuple[str, int] = (host, listener.getsockname()[1])
+        self._door = Door(listener, lambda peer: wire.admit(peer, secret), self._serve, name="emberline-feed")
 
     def open_epoch(self) -> None:
         """Forgets what is left of the epoch before; its feeders have ended."""
@@ -117,25 +118,10 @@ class Inbox:
 
     def close(self) -> None:
         """Closes the port; connections end with the process."""
-        try:
-            self._listener.shutdown(socket.SHUT_RDWR)  # or the accepting thread would serve one more
-        except OSError:
-            pass  # closed before
-        self._listener.close()
+        self._door.close()
 
-    def _accept(self) -> None:
-        while True:
-            try:
-                connection, _ = self._listener.accept()
-            except OSError:
-                return  # closed
-            threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
-
-    def _serve(self, connection: socket.socket) -> None:
+    def _serve(self, connection: socket.socket, who: str) -> None:
         with connection:
-            who = wire.admit(connection, self._secret)
-            if who is None:
-                return
             try:
                 if self._is_repeated(who):
                     connection.sendall(wire.REFUSED)

@@ -4,14 +4,13 @@ A feeder (or a rank that hands rows on) sends batches and, last, `END`; the driv
 answers with single bytes: `ROOM` for each batch that may be sent, `RECEIVED` when it has all of them.
 """
 
-import hmac
 import json
-import secrets
 import socket
 import struct
 from typing import Any
 
-from emberline.pipelines.cluster.control import HANDSHAKE_SECONDS, answer, read_line
+from emberline.pipelines.cluster.control import answer
+from emberline.pipelines.cluster.door import HANDSHAKE_SECONDS, challenged, keep_alive, read_line
 
 BATCH, END, OVER, FAILED = b"B", b"E", b"O", b"F"
 ROOM, RECEIVED, REFUSED = b"+", b".", b"!"
@@ -30,10 +29,11 @@ def connect(address: tuple[str, int], secret: str, who: str) -> socket.socket:
     """
     connection = socket.create_connection(address, timeout=HANDSHAKE_SECONDS)
     try:
-        challenge = read_line(connection).decode().strip()
+        challenge = read_line(connection, HANDSHAKE_SECONDS).decode().strip()
         hello = {"who": who, "answer": answer(secret, challenge, who)}
         connection.sendall(json.dumps(hello).encode() + b"\n")
         connection.settimeout(None)
+        keep_alive(connection)
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     except BaseException:
         connection.close()
@@ -43,16 +43,8 @@ def connect(address: tuple[str, int], secret: str, who: str) -> socket.socket:
 
 def admit(connection: socket.socket, secret: str) -> str | None:
     """Returns the name of the peer, if it knows the secret."""
-    challenge = secrets.token_hex(16)
-    try:
-        connection.settimeout(HANDSHAKE_SECONDS)
-        connection.sendall(challenge.encode() + b"\n")
-        hello = json.loads(read_line(connection))
-        who, answered = str(hello["who"]), str(hello["answer"])
-        connection.settimeout(None)
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-    return who if hmac.compare_digest(answered.encode(), answer(secret, challenge, who).encode()) else None
+    who = challenged(connection, "who", lambda challenge, who: answer(secret, challenge, who))
+    return who if isinstance(who, str) else None
 
 
 def send(connection: socket.socket, kind: bytes, payload: bytes | memoryview = b"") -> None:

@@ -62,7 +62,7 @@ def master(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield url
         for process in processes:
             os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+            process.wait(60)
 
 
 def outside(folder: Path) -> dict[str, str]:

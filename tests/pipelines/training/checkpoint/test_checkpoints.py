@@ -60,3 +60,29 @@ def test_a_layer_more_or_less_is_an_error(
     checkpoint = checkpoints.save(str(tmp_path), variables(*saved), Position(200, 4), keep=1)
     with pytest.raises(BadInputError, match=message):
         checkpoints.restore(checkpoint, variables(*model))
+
+
+def test_a_process_that_was_cut_off_is_fenced_from_its_successors_checkpoints(tmp_path: Path) -> None:
+    folder, held = str(tmp_path), variables(10, 5)
+    mine = checkpoints.own(folder)
+    first = checkpoints.save(folder, held, Position(100, 2), keep=2, owner=mine)
+    later = checkpoints.own(folder)
+    second = checkpoints.save(folder, held, Position(150, 3), keep=2, owner=later)
+    with pytest.raises(checkpoints.FencedError, match="Another attempt of this training"):
+        checkpoints.save(folder, held, Position(150, 3), keep=1, owner=mine)
+    assert checkpoints.complete(folder) == [first, second]
+
+
+def test_and_one_that_is_cut_off_while_it_writes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder, held, real = str(tmp_path), variables(10, 5), checkpoints.storage.write_bytes_atomic
+    mine = checkpoints.own(folder)
+
+    def slow(uri: str, data: bytes) -> None:
+        real(uri, data)
+        if "variables" in uri:
+            real(f"{folder}/{checkpoints.OWNER}", b"a later attempt")
+
+    monkeypatch.setattr(checkpoints.storage, "write_bytes_atomic", slow)
+    with pytest.raises(checkpoints.FencedError):
+        checkpoints.save(folder, held, Position(100, 2), keep=2, owner=mine)
+    assert checkpoints.complete(folder) == []

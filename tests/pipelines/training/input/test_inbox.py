@@ -119,7 +119,8 @@ def test_a_stranger_is_turned_away(inbox: Inbox, hello: bytes) -> None:
 
 
 def test_an_answer_for_another_name_opens_nothing(inbox: Inbox) -> None:
-    from emberline.pipelines.cluster.control import answer, read_line
+    from emberline.pipelines.cluster.control import answer
+    from emberline.pipelines.cluster.door import read_line
 
     with socket.create_connection(inbox.address, timeout=5) as connection:
         challenge = read_line(connection).decode().strip()
