@@ -89,8 +89,9 @@ NO_WAITING = {
 OVERRIDES = Param(
     [],
     type="array",
-    items={"type": "string", "pattern": r"^[a-z][\w.]*="},
-    description="fields of the recipe to replace, one FIELD=VALUE a line, such as training.epochs=3",
+    items={"type": "string", "pattern": r"^(?!name=)[a-z][\w.]*="},
+    description="fields of the recipe to replace, one FIELD=VALUE a line, such as training.epochs=3; the name stays: "
+    "another registered model would get the version",
 )
 
 
@@ -118,9 +119,14 @@ class SparkJob(SparkSubmitOperator):
         """Submits, unless that was done before, and waits.
 
         Raises:
-            AirflowFailException: if the job ended with `BAD_INPUT`, with its reason.
+            AirflowFailException: if the job ended with `BAD_INPUT`, with its reason, or the day is none.
             AirflowException: if it failed otherwise, which is retried.
         """
+        if not re.fullmatch(r"[0-9]{8}", self.day):
+            # The parameter has its own pattern; an event's partition key has none, and becomes part of paths.
+            raise AirflowFailException(
+                f"{self.day!r} is no day: expected eight digits, such as 20260102. Nothing was run."
+            )
         found = submission_file.read(self.submission)
         if found and found.unseen_success:
             self.log.info("This submission has succeeded before: %s", self.submission)

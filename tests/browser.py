@@ -41,7 +41,7 @@ class Browser:
 
     def close(self) -> None:
         os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.wait()
+        self._process.wait(60)
 
     def see(self, name: str, url: str, *conditions: str, framed: str = "", seconds: float = 90) -> Any:
         """Opens a page, waits until every JavaScript expression is true, and keeps a screenshot.

@@ -21,6 +21,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """
     shared = {item.path for item in items if "census_run" in getattr(item, "fixturenames", ())}
     for item in items:
+        if item.get_closest_marker("slow") and not item.get_closest_marker("timeout"):
+            item.add_marker(pytest.mark.timeout(3600))
         item.add_marker(pytest.mark.xdist_group("census_run" if item.path in shared else str(item.path)))
 
 

@@ -27,7 +27,7 @@ def test_a_rooms_name_resolves_to_us(room: str) -> None:
 def test_a_room_has_one_name(room: str) -> None:
     """The checkout's folder is on the path wherever Python starts in it: its rooms must not be found there."""
     command = [sys.executable, "-c", f"import {room}.x"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=300)
     assert done.returncode == 1
     assert f"This package is imported as emberline.{room}, not as {room}." in done.stderr
 
@@ -75,7 +75,9 @@ def test_declarations_import_neither_spark_nor_tensorflow() -> None:
         "heavy = {'tensorflow', 'keras', 'pyspark', 'mlflow', 'tensorflowonspark', 'numba'} & set(sys.modules)\n"
         "sys.exit(f'imported {heavy}' if heavy else 0)"
     )
-    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False, timeout=300
+    )
     assert done.returncode == 0, done.stderr
 
 
@@ -166,3 +168,19 @@ def _names_of(node: ast.stmt) -> set[str]:
             return {alias.asname or alias.name for alias in node.names}
         case _:
             return set()
+
+
+def test_no_test_waits_for_a_process_without_an_end() -> None:
+    """pytest-timeout ends a test that hangs; its processes would stay behind."""
+    found = []
+    for path in sorted((ROOT / "tests").rglob("*.py")):
+        for call in ast.walk(ast.parse(path.read_text())):
+            if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Attribute):
+                continue
+            name, named = call.func.attr, {keyword.arg for keyword in call.keywords}
+            runs = isinstance(call.func.value, ast.Name) and call.func.value.id == "subprocess"
+            if runs and name in ("run", "check_output", "check_call", "call") and not named & {"timeout", None}:
+                found.append(f"{path.relative_to(ROOT)}:{call.lineno} {name}")
+            if name in ("wait", "communicate") and not call.args and "timeout" not in named:
+                found.append(f"{path.relative_to(ROOT)}:{call.lineno} {name}")
+    assert not found, "give these a timeout"

@@ -3,7 +3,9 @@
 #   docker build -f docs/docker/airflow.Dockerfile -t REGISTRY/emberline-airflow:0.1.0 .
 #
 # Airflow's own packages and ours never meet: the second environment is the driver's alone.
-FROM apache/airflow:slim-3.3.2-python3.11
+# --build-arg AIRFLOW=apache/airflow@sha256:… names the image by its content.
+ARG AIRFLOW=apache/airflow:slim-3.3.2-python3.11
+FROM ${AIRFLOW}
 USER root
 RUN apt-get update \
     && apt-get install --yes --no-install-recommends libgomp1 openjdk-17-jre-headless procps \

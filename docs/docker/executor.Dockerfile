@@ -3,10 +3,13 @@
 #   docker build -f docs/docker/executor.Dockerfile -t REGISTRY/emberline:0.1.0 .
 #
 # Spark comes from its own image, with the entry point that Kubernetes' driver and executors are started by; its Python is
-# older than ours, so that the rest stands on an image of Python's.
-FROM apache/spark:4.3.0-scala2.13-java17-python3-ubuntu AS spark
+# older than ours, so that the rest stands on an image of Python's, with the newest patch release of 3.11. What a tag names
+# changes: --build-arg PYTHON=python@sha256:… and --build-arg SPARK=apache/spark@sha256:… name an image by its content.
+ARG SPARK=apache/spark:4.3.0-scala2.13-java17-python3-ubuntu
+ARG PYTHON=python:3.11-slim-bookworm
+FROM ${SPARK} AS spark
 
-FROM python:3.11.7-slim-bookworm
+FROM ${PYTHON}
 RUN apt-get update \
     && apt-get install --yes --no-install-recommends gosu libgomp1 procps tini \
     && rm -rf /var/lib/apt/lists/* \

@@ -89,7 +89,8 @@ def execute(folder: str, dag_id: str, task_id: str, cases: list[dict[str, Any]])
     """How a task ends with the `spark-submit` on the PATH.
 
     Each case may set or take away environment variables (`env`), put a submission's file there (`file`), and go on
-    after a wait (`look`: `beat`, seconds since it `moved`, seconds `until` giving up) instead of beginning.
+    after a wait (`look`: `beat`, seconds since it `moved`, seconds `until` giving up) instead of beginning. The run may
+    be of an event's `partition`, and have parameters (`conf`).
     """
     endings = []
     before = dict(os.environ)
@@ -105,7 +106,7 @@ def execute(folder: str, dag_id: str, task_id: str, cases: list[dict[str, Any]])
         ending: dict[str, Any] = {"kind": None, "message": "", "answer": None, "defers": None}
         context: dict[str, Any] = {}
         try:
-            context = _render(dag, task, "2026-01-01", {})
+            context = _render(dag, task, "2026-01-01", case.get("conf", {}), partition=case.get("partition"))
             file = Path(task.submission)
             file.unlink(missing_ok=True)
             if case.get("file"):
@@ -195,7 +196,9 @@ def _bag(folder: str) -> Any:
     return DagBag(folder)
 
 
-def _render(dag: Any, task: Any, when: str | None, conf: dict[str, Any], hours: int = 24) -> dict[str, Any]:
+def _render(
+    dag: Any, task: Any, when: str | None, conf: dict[str, Any], hours: int = 24, partition: str | None = None
+) -> dict[str, Any]:
     """Fills a task's templates as a worker would, and returns their context."""
     from airflow.sdk.execution_time import macros
     from airflow.sdk.execution_time.context import VariableAccessor
@@ -211,7 +214,9 @@ def _render(dag: Any, task: Any, when: str | None, conf: dict[str, Any], hours: 
         "task": task,
         "params": params.validate(),
         "run_id": f"scheduled__{when}T00:00:00+00:00" if when else "manual__2026-05-06T07:08:09+00:00",
-        "dag_run": SimpleNamespace(run_after=datetime.fromisoformat("2026-05-06T07:08:09+00:00"), partition_key=None),
+        "dag_run": SimpleNamespace(
+            run_after=datetime.fromisoformat("2026-05-06T07:08:09+00:00"), partition_key=partition
+        ),
         "var": {"value": VariableAccessor(deserialize_json=False)},
         "ti": SimpleNamespace(xcom_push=lambda key, value: pushed.__setitem__(key, value)),
         "outlet_events": {asset: SimpleNamespace(add_partitions=events.append) for asset in task.outlets},

@@ -81,7 +81,7 @@ class Processes:
     def kill(self, name: str, *, group: bool = True) -> None:
         process = self.running[name][0]
         (os.killpg if group else os.kill)(process.pid, signal.SIGKILL)
-        process.wait()
+        process.wait(60)
         if not group:
             self.orphaned.append(process.pid)
 
@@ -314,7 +314,12 @@ def open_world(folder: Path, airflow_program: str) -> Iterator[World]:
             ["pools", "set", "emberline_training", "1", "trainings the cluster has room for", "--include-deferred"],
         ):
             done = subprocess.run(
-                [airflow_program, *command], env=of_airflow, cwd=folder, capture_output=True, text=True
+                [airflow_program, *command],
+                env=of_airflow,
+                cwd=folder,
+                capture_output=True,
+                text=True,
+                timeout=300,
             )
             assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
         for name in ("api-server", "scheduler", "dag-processor", "triggerer"):

@@ -73,7 +73,7 @@ class Airflow:
             finally:
                 with contextlib.suppress(ProcessLookupError):
                     os.killpg(process.pid, signal.SIGKILL)  # with whatever it submitted
-                process.wait()
+                process.wait(60)
         assert code == 0, output.read_text()[-6000:]
 
     def ask(self, command: str, *, env: dict[str, str] | None = None, seconds: int = 300, **request: Any) -> Any:

@@ -37,6 +37,9 @@ def submit(code: int, written: dict[str, Any] | None, **env: str) -> dict[str, A
     return {"env": {"CODE": str(code), "RECORD": json.dumps(written) if written else None, **env}}
 
 
+NO_DAYS = ("../..", "20260103/../../raw", "2026", "２０２６０１０３", "20260103\n")
+
+
 CASES: dict[Any, dict[str, Any]] = {
     **{code: submit(code, record(code)) for code in CODES},
     **{("before python", code): submit(code, None) for code in CODES if code},
@@ -57,6 +60,11 @@ CASES: dict[Any, dict[str, Any]] = {
     "wakes, never started": {"look": {"beat": -1, "moved": 5000, "until": 500}},
     "wakes, too long": {"file": record(None, beat=5), "look": {"beat": 4, "moved": 5, "until": -5}},
     "wakes, succeeded": {"file": record(0), "look": {"beat": 4, "moved": 5, "until": 500}},
+    **{("event", key): submit(0, record(0)) | {"partition": key} for key in ("20260103", *NO_DAYS)},
+    **{
+        ("conf", text): submit(0, record(0)) | {"conf": {"overrides": [text]}}
+        for text in ("name=mine", "gate.metric=auc")
+    },
     "wakes, bad": {"file": record(BAD_INPUT), "look": {"beat": 4, "moved": 5, "until": 500}},
 }
 
@@ -108,6 +116,21 @@ def test_success_gives_the_jobs_last_line_and_an_event_of_the_day(endings: dict[
     assert endings[SUCCESS]["answer"] == DAY_OUTCOME
     assert endings[SUCCESS]["events"] == ["20260101"]
     assert endings[FAILURE]["events"] == []
+
+
+def test_an_events_partition_key_is_checked_like_a_parameter(endings: dict[Any, Any]) -> None:
+    """It becomes part of the paths that `--overwrite` replaces."""
+    assert endings["event", "20260103"]["events"] == ["20260103"]
+    for key in NO_DAYS:
+        ending = endings["event", key]
+        assert (ending["kind"], ending["submitted"]) == ("AirflowFailException", [])
+        assert "is no day: expected eight digits" in ending["message"]
+
+
+def test_overrides_cannot_change_the_name(endings: dict[Any, Any]) -> None:
+    assert endings["conf", "gate.metric=auc"]["kind"] is None
+    assert endings["conf", "name=mine"]["kind"] == "ParamValidationError"
+    assert endings["conf", "name=mine"]["submitted"] == []
 
 
 @pytest.mark.parametrize("code", CODES)

@@ -177,7 +177,7 @@ class MlflowServer:
     def kill(self) -> None:
         if self.process and self.process.poll() is None:
             os.killpg(self.process.pid, signal.SIGKILL)
-            self.process.wait()
+            self.process.wait(60)
 
 
 def free_port() -> int:
@@ -225,4 +225,4 @@ def train_job(flowers: str, tmp_path: Path) -> Iterator[Callable[..., Job]]:
                 os.kill(pid, signal.SIGKILL)
             except OSError:
                 continue
-        job.process.wait()
+        job.process.wait(60)

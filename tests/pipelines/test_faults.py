@@ -27,13 +27,17 @@ def refused(address: str) -> bool:
 
 
 @pytest.mark.slow
-def test_an_interrupt_at_the_driver_leaves_nothing_behind(train_job) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_at_the_driver_leaves_nothing_behind(train_job, number: signal.Signals) -> None:
     job = train_job(TWO, *SYNC)
     job.wait_for_checkpoint()
     ranks = job.ranks()
     assert [rank.role for rank in ranks] == ["chief", "worker"]
-    os.killpg(job.process.pid, signal.SIGINT)  # as a terminal does: to everything in the foreground
-    job.finish(90)
+    if number == signal.SIGINT:
+        os.killpg(job.process.pid, number)  # as a terminal does: to everything in the foreground
+    else:
+        job.process.terminate()  # as a scheduler does: to the driver
+    assert job.finish(90)["kind"] == "Interrupted"
     assert job.process.returncode not in (0, 2), job.stderr[-3000:]
     assert not job.leftovers()
     assert all(refused(address) for address in ranks[0].addresses)
@@ -90,6 +94,21 @@ def test_spark_never_starts_one_rank_again(train_job, launcher: str) -> None:
     assert not job.leftovers()
 
 
+@pytest.mark.slow
+def test_a_rank_that_dies_before_the_others_have_joined_ends_them_all(train_job) -> None:
+    """The other waits for it inside TensorFlow's start of the cluster, which has no end of its own."""
+    job = train_job(TWO, *SYNC, "training.max_restarts=0")
+    job.wait_for(lambda: len(job.ranks()) == 2)
+    first, second = job.ranks()
+    os.kill(second.pid, signal.SIGSTOP)
+    job.wait_for(lambda: not refused(first.addresses[0]))  # it serves, and looks for the other
+    os.kill(second.pid, signal.SIGKILL)
+    job.finish(120)
+    assert job.process.returncode == 1, job.stderr[-3000:]
+    assert "was killed by SIGKILL" in job.stderr
+    assert not job.leftovers()
+
+
 class PortThief:
     """Takes a port the moment it is released, as another program on the machine might, and keeps it."""
 
@@ -107,11 +126,11 @@ class PortThief:
                     continue
                 thief.listen()
                 self.took.set()
-                self._stop.wait()
+                self._stop.wait(900)
 
     def close(self) -> None:
         self._stop.set()
-        self._thread.join()
+        self._thread.join(60)
 
 
 @pytest.mark.slow

@@ -123,7 +123,7 @@ def started(tmp_path: Path) -> Iterator[Any]:
                 os.kill(process, signal.SIGKILL)
             except OSError:
                 continue
-        run.process.wait()
+        run.process.wait(60)
 
 
 @pytest.mark.slow

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import textwrap
+import time
 from pathlib import Path
 
 import pytest
@@ -71,8 +72,12 @@ def together(folder: Path, script: str, arguments: list[list[str]]) -> list[str]
                 env=os.environ | {"PYTHONPATH": str(ROOT)}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
             )
         )  # fmt: skip
+    deadline = time.monotonic() + 120
     while not all((folder / f"ready-{number}").exists() for number in range(len(processes))):
-        assert all(process.poll() is None for process in processes), [process.communicate() for process in processes]
+        ended = [process.communicate(timeout=60) for process in processes if process.poll() is not None]
+        assert not ended, ended
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
     go.touch()
     said = [process.communicate(timeout=120) for process in processes]
     assert not any(process.returncode for process in processes), said

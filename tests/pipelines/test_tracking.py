@@ -18,9 +18,9 @@ def test_runs_that_begin_together_share_experiment_and_dataset(tmp_path: Path, t
     tracker, together = Tracker(store), Barrier(writers, timeout=20)
 
     def begin(number: int) -> str:
-        together.wait()
+        together.wait(60)
         with tracker.step("flowers", "train", name=f"run {number}") as run:
-            together.wait()
+            together.wait(60)
             run.log_dataset("flowers", "abc", "file:///flowers", {"rows": 150})
         return run.id
 

@@ -4,10 +4,6 @@ Its critic is a Wasserstein critic, which takes three steps for each of the gene
 """
 
 import json
-import os
-import socket
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,6 +13,7 @@ import pytest
 from emberline.features.columns import Image
 from emberline.features.dataset_version import DatasetVersion
 from emberline.features.schema import Label
+from tests.two_ranks import run_two_ranks
 
 pytestmark = pytest.mark.slow
 
@@ -35,6 +32,7 @@ optimizers = (Optimizer("adam", 0.001, "generator", every=3), Optimizer("rmsprop
 training = Training(optimizers, epochs=2, global_batch=16, workers=2, tensorboard=False)
 recipe = Recipe("any", "nowhere", "none", dcgan.Config(Image("image", 16, 16, 1), (4, 8), 6, "wgan"), training)
 events = []
+wait_for_the_port()
 strategy = tf.distribute.MultiWorkerMirroredStrategy()
 loop = Loop(recipe, version, output, strategy, rank, events.append)
 loop.run()
@@ -50,26 +48,8 @@ def test_both_workers_end_with_the_same_variables(pictures: Callable[..., Datase
     label = Label("digit", tuple((str(number),) for number in range(10)), purpose="generation")
     version = pictures((Image("image", 16, 16, 1),), label)
     where = {"uri": version.uri, "manifest": version.manifest, "features": version.features}
-    sockets = [socket.create_server(("localhost", 0)) for _ in range(2)]
-    ports = [f"localhost:{one.getsockname()[1]}" for one in sockets]
-    for one in sockets:
-        one.close()
-    processes = []
-    for rank in range(2):
-        config = {"cluster": {"worker": ports}, "task": {"type": "worker", "index": rank}}
-        processes.append(
-            subprocess.Popen(
-                [sys.executable, "-c", RANK, json.dumps([where, str(tmp_path), rank])],
-                env=os.environ | {"TF_CONFIG": json.dumps(config)}, cwd=Path(__file__).parents[3],
-                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
-            )
-        )  # fmt: skip
-    try:
-        (first, one), (second, other) = (json.loads(process.stdout.readline()) for process in processes)  # type: ignore[union-attr]
-    finally:
-        for process in processes:
-            process.kill()
-            process.communicate()
+    arguments = [json.dumps([where, str(tmp_path / "training"), rank]) for rank in range(2)]
+    (first, one), (second, other) = run_two_ranks(RANK, arguments, tmp_path / "words")
     held_out = [{name: value for name, value in epoch.items() if "eval" in name} for epoch in first]
     assert held_out == [{name: value for name, value in epoch.items() if "eval" in name} for epoch in second]
     moving = [name for name in one if "moving" in name]

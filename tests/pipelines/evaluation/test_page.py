@@ -124,7 +124,12 @@ def test_the_template_is_found_inside_the_bundle(tmp_path: Path) -> None:
         "assert '</html>' in p.evaluation_html('zip', [p.PageModel('a', {'rows': 1.0})])"
     )
     done = subprocess.run(
-        [sys.executable, "-c", script], env={"PYTHONPATH": str(archive)}, cwd=tmp_path, capture_output=True, text=True
+        [sys.executable, "-c", script],
+        env={"PYTHONPATH": str(archive)},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=300,
     )
     assert done.returncode == 0, done.stderr
 

@@ -97,7 +97,9 @@ MILLIONS = """
 def test_the_driver_sees_no_scores() -> None:
     """Four million different scores, of which a megabyte may reach the driver."""
     script = textwrap.dedent(MILLIONS)
-    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False, timeout=300
+    )
     assert done.returncode == 0, done.stderr[-3000:]
     # Labels drawn with their score as probability: P(score of a positive > score of a negative) = 5/6.
     assert float(done.stdout) == pytest.approx(5 / 6, abs=1e-3)

@@ -51,7 +51,7 @@ def server(registered, tmp_path: Path) -> Iterator[str]:
         yield address
     finally:
         os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+        process.wait(60)
 
 
 @pytest.mark.slow

@@ -187,6 +187,7 @@ def test_several_devices_of_one_process_share_each_step(flowers: str, tmp_path: 
         done = subprocess.run(
             [sys.executable, "-c", MIRRORED, flowers, str(tmp_path / str(devices)), str(devices)],
             capture_output=True, text=True, check=False, cwd=ROOT, env=os.environ | {"PYTHONPATH": str(ROOT)},
+            timeout=300,
         )  # fmt: skip
         assert done.returncode == 0, done.stderr[-3000:]
         found.append([float(value) for value in done.stdout.split()])

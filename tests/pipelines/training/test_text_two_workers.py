@@ -1,10 +1,6 @@
 """Texts trained on by two processes that sum their gradients, without Spark: both hold the same, also after a stop."""
 
 import json
-import os
-import socket
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,6 +11,7 @@ import pytest
 from emberline.features.dataset_version import DatasetVersion
 from emberline.pipelines.datasets.text import ptb, sentence_pairs, text8
 from emberline.pipelines.recipes import load_recipe
+from tests.two_ranks import run_two_ranks
 
 pytestmark = pytest.mark.slow
 
@@ -28,6 +25,7 @@ from emberline.pipelines.training.loop import Loop
 where, name, settings, output, rank = json.loads(sys.argv[1])
 version = DatasetVersion(where["uri"], where["manifest"], where["features"])
 events = []
+wait_for_the_port()
 strategy = tf.distribute.MultiWorkerMirroredStrategy()
 loop = Loop(load_recipe(name, settings), version, output, strategy, rank, events.append)
 loop.run()
@@ -70,31 +68,9 @@ CASES: dict[str, tuple[Any, Callable[[int, int], dict[str, list[Any]]], dict[str
 
 def both(version: DatasetVersion, name: str, settings: dict[str, str], output: Path) -> list[tuple[Any, Any]]:
     """Events and variables of both ranks."""
-    sockets = [socket.create_server(("localhost", 0)) for _ in range(2)]
-    ports = [f"localhost:{one.getsockname()[1]}" for one in sockets]
-    for one in sockets:
-        one.close()
     where = {"uri": version.uri, "manifest": version.manifest, "features": version.features}
-    processes, errors = [], [output.with_suffix(f".{rank}") for rank in range(2)]
-    for rank in range(2):
-        config = {"cluster": {"worker": ports}, "task": {"type": "worker", "index": rank}}
-        arguments = json.dumps([where, name, settings, str(output), rank])
-        with errors[rank].open("w") as stderr:
-            processes.append(
-                subprocess.Popen(
-                    [sys.executable, "-c", RANK, arguments], env=os.environ | {"TF_CONFIG": json.dumps(config)},
-                    stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=stderr, text=True,
-                    cwd=Path(__file__).parents[3],
-                )
-            )  # fmt: skip
-    try:
-        said = [process.stdout.readline() for process in processes if process.stdout]
-    finally:
-        for process in processes:
-            process.kill()
-            process.communicate()
-    assert all(said), "\n".join(error.read_text()[-2000:] for error in errors)
-    return [tuple(json.loads(line)) for line in said]
+    arguments = [json.dumps([where, name, settings, str(output), rank]) for rank in range(2)]
+    return [tuple(line) for line in run_two_ranks(RANK, arguments, output.with_suffix(".words"))]
 
 
 @pytest.mark.parametrize("name", CASES)

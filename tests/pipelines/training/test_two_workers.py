@@ -1,11 +1,6 @@
 """The loop in two processes that sum their gradients, without Spark."""
 
 import json
-import os
-import select
-import socket
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,6 +12,7 @@ from emberline.features import storage
 from emberline.features.dataset_version import DatasetVersion
 from emberline.pipelines.recipe import Optimizer, Recipe
 from emberline.pipelines.training.loop import Loop
+from tests.two_ranks import run_two_ranks
 
 Make = Callable[..., Recipe]
 Start = Callable[..., tuple[Loop, list[dict[str, Any]]]]
@@ -39,6 +35,7 @@ def report(event):
     events.append(event)
     if kill_at and event["event"] == "progress" and event["step"] >= kill_at:
         raise KeyboardInterrupt
+wait_for_the_port()
 strategy = tf.distribute.MultiWorkerMirroredStrategy()
 loop, failure = Loop(recipe, version, output, strategy, rank, report), ""
 try:
@@ -61,35 +58,11 @@ def two_workers(
     first_only: bool = False,
 ) -> list[tuple[list[dict[str, Any]], dict[str, Any], str]]:
     """Events, variables and last words of both ranks, or of the one that is done first."""
-    sockets = [socket.create_server(("localhost", 0)) for _ in range(2)]
-    ports = [f"localhost:{one.getsockname()[1]}" for one in sockets]
     where = {"uri": version.uri, "manifest": version.manifest, "features": version.features}
     optimizer = {"kind": "sgd", "learning_rate": rate}
-    for one in sockets:
-        one.close()
-    processes, errors = [], [output.with_suffix(f".{rank}") for rank in range(2)]
-    for rank in range(2):
-        config = {"cluster": {"worker": ports}, "task": {"type": "worker", "index": rank}}
-        arguments = json.dumps([where, optimizer, settings, str(output), kill_at, rank])
-        with errors[rank].open("w") as stderr:
-            processes.append(
-                subprocess.Popen(
-                    [sys.executable, "-c", RANK, arguments], env=os.environ | {"TF_CONFIG": json.dumps(config)},
-                    stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=stderr, text=True,
-                    cwd=Path(__file__).parents[3],
-                )
-            )  # fmt: skip
-    try:
-        outputs = [process.stdout for process in processes if process.stdout]
-        if first_only:
-            outputs = select.select(outputs, [], [], 120)[0]
-        said = [stream.readline() for stream in outputs]
-    finally:
-        for process in processes:
-            process.kill()
-            process.communicate()
-    assert all(said), "\n".join(error.read_text()[-2000:] for error in errors)
-    return [tuple(json.loads(line)) for line in said]
+    arguments = [json.dumps([where, optimizer, settings, str(output), kill_at, rank]) for rank in range(2)]
+    said = run_two_ranks(RANK, arguments, output.with_suffix(".words"), first_only=first_only)
+    return [tuple(line) for line in said]
 
 
 SETTINGS = {"epochs": 2, "steps_per_call": 4, "checkpoint_every": "4 steps", "clip_norm": 0.5, "average_decay": 0.9}

@@ -59,5 +59,7 @@ def test_other_formats_are_untouched(spark, tmp_path):
 def test_installing_does_not_end_a_program_given_on_the_command_line():
     # PySpark takes `python -c` for a doctest and exits when its Connect modules are imported without their packages.
     program = "from emberline.features.tfrecord.spark import save_modes; save_modes.install(); print('alive')"
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT)
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT, timeout=300
+    )
     assert done.stdout.strip() == "alive"

@@ -103,7 +103,7 @@ def test_a_slow_network_does_not_wait_for_rows_even_with_one_thread(tmp_path: Pa
     threads = {"TF_NUM_INTEROP_THREADS": "1", "TF_NUM_INTRAOP_THREADS": "1", "TF_CPP_MIN_LOG_LEVEL": "3"}
     command = [sys.executable, "-c", ONE_THREAD, str(tmp_path)]
     here = os.environ | threads | {"PYTHONPATH": str(Path(__file__).parents[4])}
-    said = subprocess.run(command, env=here, capture_output=True, text=True, check=True).stdout
+    said = subprocess.run(command, env=here, capture_output=True, text=True, check=True, timeout=300).stdout
     assert float(said.split()[-1]) < 0.5, "the rows lie in memory"
 
 
