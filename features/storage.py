@@ -15,6 +15,7 @@ import uuid
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import datetime
 from types import ModuleType
 from typing import TypeVar
 
@@ -26,6 +27,8 @@ from emberline.features.errors import BadInputError
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):(.*)", re.DOTALL)  # two letters at least: "c:" is a Windows drive
 _ALIASES = {"s3a": "s3", "s3n": "s3", "gcs": "gs"}
 _OBJECT_STORES = ("s3", "gcs", "abfs")  # folders are only prefixes there
+_COPYING = (*_OBJECT_STORES, "py::")  # what fsspec serves copies and deletes, whatever it calls a move
+_PIECE = 4 << 20
 _AT_ONCE = 32
 """Requests under way of one `each_at_once`."""
 
@@ -168,7 +171,7 @@ def sha256(uri: str | os.PathLike[str]) -> str:
     """Returns SHA-256 of the file's bytes, in hexadecimal; read in pieces."""
     found = hashlib.sha256()
     with open_input(uri) as stream:
-        while piece := stream.read(1 << 22):
+        while piece := stream.read(_PIECE):
             found.update(piece)
     return found.hexdigest()
 
@@ -229,15 +232,65 @@ def file_size(uri: str | os.PathLike[str]) -> int:
     return int(info.size)
 
 
+def last_change(uri: str | os.PathLike[str]) -> datetime | None:
+    """When a file, or the latest file in a folder, was written; None where nothing is or the storage does not say."""
+    filesystem, path = resolve(uri)
+    found = [filesystem.get_file_info(path)]
+    if found[0].type is pafs.FileType.Directory:
+        found += filesystem.get_file_info(pafs.FileSelector(path, recursive=True, allow_not_found=True))
+    times = [info.mtime for info in found if isinstance(info.mtime, datetime)]
+    return max(times, default=None)
+
+
 def list_files(uri: str | os.PathLike[str], *, recursive: bool = False) -> list[FileEntry]:
     """Returns the files in a folder, sorted by name; an absent folder has none."""
     uri = os.fspath(uri)
     filesystem, path = resolve(uri)
-    selector = pafs.FileSelector(path, recursive=recursive, allow_not_found=True)
     base = path.rstrip("/") + "/"
-    found = [info for info in filesystem.get_file_info(selector) if info.type is pafs.FileType.File]
+    if recursive and isinstance(filesystem, pafs.LocalFileSystem) and _has_links(path):
+        infos = filesystem.get_file_info(_without_circles(path))
+    else:
+        infos = filesystem.get_file_info(pafs.FileSelector(path, recursive=recursive, allow_not_found=True))
+    found = [info for info in infos if info.type is pafs.FileType.File]
     entries = [FileEntry(join(uri, _relative(info.path, base)), int(info.size)) for info in found]
     return sorted(entries, key=lambda entry: entry.uri)
+
+
+def _has_links(path: str) -> bool:
+    """Whether a link to a folder is among those below."""
+    return any(os.path.islink(os.path.join(folder, name)) for folder, names, _ in os.walk(path) for name in names)
+
+
+def _without_circles(path: str) -> list[str]:
+    """Files below a local folder; links to folders are followed, each folder is entered once."""
+    found: list[str] = []
+    entered = {os.path.realpath(path)}
+    waiting = [path]
+    while waiting:
+        folder = waiting.pop()
+        for entry in sorted(os.scandir(folder), key=lambda entry: (entry.is_symlink(), entry.name)):
+            if not entry.is_dir():
+                found.append(entry.path)
+            elif (real := os.path.realpath(entry.path)) not in entered:
+                entered.add(real)
+                waiting.append(entry.path)
+    return found
+
+
+def list_folders(uri: str | os.PathLike[str]) -> list[str]:
+    """Names of the folders in a folder, sorted; an absent folder has none."""
+    return _names(uri, (pafs.FileType.Directory,))
+
+
+def list_names(uri: str | os.PathLike[str]) -> list[str]:
+    """Names of the files and folders in a folder, sorted; an absent folder has none."""
+    return _names(uri, (pafs.FileType.Directory, pafs.FileType.File))
+
+
+def _names(uri: str | os.PathLike[str], kinds: tuple[pafs.FileType, ...]) -> list[str]:
+    filesystem, path = resolve(uri)
+    selector = pafs.FileSelector(path, allow_not_found=True)
+    return sorted(info.base_name for info in filesystem.get_file_info(selector) if info.type in kinds)
 
 
 def _relative(path: str, base: str) -> str:
@@ -264,6 +317,41 @@ def move(source: str | os.PathLike[str], target: str | os.PathLike[str]) -> None
             raise
         filesystem.delete_file(target_path)
         filesystem.move(source_path, target_path)
+
+
+def renames_folders(uri: str | os.PathLike[str]) -> bool:
+    """Whether a folder gets another name in one step there; object stores, and what fsspec serves, copy and delete."""
+    return not resolve(uri)[0].type_name.startswith(_COPYING)
+
+
+def is_within(uri: str | os.PathLike[str], folder: str | os.PathLike[str]) -> bool:
+    """Whether `uri` is `folder` or lies in it, by whichever names, links and mounts the two are called."""
+    if _scheme(uri) != _scheme(folder):
+        return False
+    filesystem, path = resolve(uri)
+    other, above = resolve(folder)
+    if isinstance(filesystem, pafs.LocalFileSystem) and isinstance(other, pafs.LocalFileSystem):
+        path, above = os.path.realpath(path), os.path.realpath(above)
+        if os.path.exists(above) and any(os.path.samefile(above, up) for up in _upwards(path) if os.path.exists(up)):
+            return True
+    elif filesystem.type_name != other.type_name or not (
+        filesystem.type_name.startswith(_OBJECT_STORES) or filesystem.equals(other)
+    ):
+        return False
+    return f"{path.strip('/')}/".startswith(f"{above.strip('/')}/".lstrip("/"))
+
+
+def _scheme(uri: str | os.PathLike[str]) -> str:
+    match = _SCHEME.fullmatch(os.fspath(uri))
+    return _ALIASES.get(match[1].lower(), match[1].lower()) if match else "file"
+
+
+def _upwards(path: str) -> list[str]:
+    """A path and all folders above it."""
+    found = [path]
+    while (above := os.path.dirname(found[-1])) != found[-1]:
+        found.append(above)
+    return found
 
 
 def each_at_once(action: Callable[[Item], object], items: Iterable[Item]) -> None:
@@ -299,43 +387,16 @@ def _make_parent(filesystem: pafs.FileSystem, path: str) -> None:
         filesystem.create_dir(parent, recursive=True)
 
 
+def copy_file(source: str | os.PathLike[str], target: str | os.PathLike[str]) -> None:
+    """Copy one file, between any two file systems; a file already there is replaced."""
+    with open_input(source) as stream, open_output(target) as copy:
+        while piece := stream.read(_PIECE):
+            copy.write(piece)
+
+
 def copy_folder(source: str | os.PathLike[str], target: str | os.PathLike[str]) -> None:
     """Copies a folder with everything in it, between any two file systems."""
     filesystem, path = resolve(source)
     other, target_path = resolve(target)
     other.create_dir(target_path, recursive=True)
     pafs.copy_files(path, target_path, source_filesystem=filesystem, destination_filesystem=other)
-
-
-def replace_folder(
-    source: str | os.PathLike[str], target: str | os.PathLike[str], aside: str | os.PathLike[str] | None = None
-) -> None:
-    """Renames a finished folder to its final name; a folder already there gives way in the same moment.
-
-    The old folder is set aside first and removed last, so at every moment one of the two is complete.
-
-    Args:
-        source: The finished folder.
-        target: Its final name.
-        aside: Where the old folder waits meanwhile; beside the target unless told.
-    """
-    target = os.fspath(target).rstrip("/")
-    aside = os.fspath(aside) if aside is not None else f"{target}.replaced-{uuid.uuid4().hex[:8]}"
-    if exists(target):
-        _move_folder(target, aside)
-    try:
-        _move_folder(os.fspath(source), target)
-    except BaseException:
-        if exists(aside) and not exists(target):
-            _move_folder(aside, target)
-        raise
-    delete(aside)
-
-
-def _move_folder(source: str, target: str) -> None:
-    filesystem, _ = resolve(source)
-    if filesystem.type_name.startswith(_OBJECT_STORES):
-        copy_folder(source, target)  # an object store cannot rename a prefix
-        delete(source)
-    else:
-        move(source, target)

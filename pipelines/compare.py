@@ -51,6 +51,7 @@ def compare(runs: Sequence[str], tracker: Tracker, output: str | None = None) ->
     settings = differing([model.params for model in models])
     print("\n".join(lines(models, rows, settings)), file=sys.stderr, flush=True)
     if output:
+        _require_page(output)
         storage.write_text_atomic(output, evaluation_html("Comparison", models))
     names = [model.name for model in models]
     return CompareResult(
@@ -78,3 +79,18 @@ def lines(models: Sequence[PageModel], rows: Sequence[MetricRow], settings: dict
     if len(digests) > 1:
         found.append("The runs were evaluated on held-out rows of different dataset versions.")
     return found
+
+
+def _require_page(output: str) -> None:
+    """Refuses to replace anything but a page.
+
+    Raises:
+        BadInputError: if something else is there.
+    """
+    if not storage.exists(output):
+        return
+    if not storage.is_folder(output):
+        with storage.open_input(output) as stream:
+            if bytes(stream.read(15)).lower() == b"<!doctype html>":
+                return
+    raise BadInputError(f"The output {output!r} is no page, and only pages are replaced. Choose another.")

@@ -1,7 +1,6 @@
 """Raw files to one dataset version: validate, learn statistics, transform in the executors, write TFRecords."""
 
 import json
-import uuid
 from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
@@ -23,7 +22,6 @@ from emberline.features.dataset_version import (
     DatasetVersion,
     content_digest,
 )
-from emberline.features.errors import BadInputError
 from emberline.features.names import quoted
 from emberline.features.profile.page import PROFILE
 from emberline.features.statistics import Statistics
@@ -38,6 +36,7 @@ from emberline.pipelines.preparation.profile import earlier_version, profile_pag
 from emberline.pipelines.preparation.row_transform import RowTransform
 from emberline.pipelines.preparation.shard_writer import ShardWriter, fitted, write_split
 from emberline.pipelines.recipe import Recipe
+from emberline.pipelines.runtime.output_folder import DATASET_VERSION, new_folder
 from emberline.pipelines.runtime.progress import Progress, StageProgress
 from emberline.pipelines.runtime.session import settings
 from emberline.pipelines.runtime.version import code_version
@@ -101,34 +100,30 @@ def etl(
 
     Raises:
         AnomalyError: if the data as a whole is not what the recipe expects; nothing is transformed then.
-        BadInputError: for an input or output that cannot work; when every row of a split is rejected, with the
-            commonest reasons.
+        BadInputError: for an input or output that cannot work, such as an output that holds the input; when every row
+            of a split is rejected, with the commonest reasons.
+        OutputBusyError: if another process writes the output.
     """
-    if storage.exists(output) and not overwrite:
-        raise BadInputError(f"The output {output!r} already exists. Pass --overwrite to replace it, or choose another.")
     progress = Progress("etl")
-    earlier = earlier_version(previous, output)
-    # Two etl runs may aim at one output: each has a staging folder of its own.
-    staging = f"{output.rstrip('/')}.staging-{uuid.uuid4().hex[:8]}"
-    try:
+    reads = {"--input": source, "--statistics-of": reused.uri if reused else None}
+    with new_folder(output, DATASET_VERSION, overwrite=overwrite, reads=reads, replaces=previous) as made:
+        staging, earlier = made.staging, earlier_version(previous, output)
         checked = check_data(spark, recipe, source, staging, progress, form)
         checked.require_good_rows()
         facts = _learn(spark, recipe, checked, staging, earlier, reused, progress)
         shards = _transform(spark, recipe, checked, facts.statistics, staging, progress)
-    except BaseException:
-        storage.delete(staging)
-        raise
-    storage.delete(storage.join(staging, CHECKED))
-    features = {
-        "schema": checked.schema.to_json(),
-        "columns": [describe(column) for column in recipe.stored_columns],
-        "cardinalities": facts.cardinalities,
-        "statistics": facts.statistics.to_json(),
-    }
-    result = _describe(output, source, checked, facts, shards, features)
-    manifest = _manifest(recipe, source, result, shards, reused, form)
-    page = profile_page(checked.schema, facts.learned, earlier, facts.anomalies, manifest, output)
-    _publish(staging, output, features, manifest, page)
+        storage.delete(storage.join(staging, CHECKED))
+        features = {
+            "schema": checked.schema.to_json(),
+            "columns": [describe(column) for column in recipe.stored_columns],
+            "cardinalities": facts.cardinalities,
+            "statistics": facts.statistics.to_json(),
+        }
+        result = _describe(output, source, checked, facts, shards, features)
+        manifest = _manifest(recipe, source, result, shards, reused, form)
+        page = profile_page(checked.schema, facts.learned, earlier, facts.anomalies, manifest, output)
+        _complete(staging, features, manifest, page)
+        made.publish()
     progress.say(f"{sum(result.records.values()):,} rows written to {output}, {result.rows_rejected:,} rejected")
     return result
 
@@ -311,9 +306,8 @@ def _write_examples(rows: DataFrame, staging: str) -> None:
     storage.write_bytes_atomic(storage.join(staging, EXAMPLES), sink.getvalue().to_pybytes())
 
 
-def _publish(staging: str, output: str, features: dict[str, Any], manifest: dict[str, Any], page: str) -> None:
+def _complete(staging: str, features: dict[str, Any], manifest: dict[str, Any], page: str) -> None:
     for name, content in ((FEATURES, features), (MANIFEST, manifest)):
         storage.write_bytes_atomic(storage.join(staging, name), json.dumps(content, indent=2).encode())
     storage.write_text_atomic(storage.join(staging, PROFILE), page)
     storage.write_bytes_atomic(storage.join(staging, SUCCESS), b"")
-    storage.replace_folder(staging, output)

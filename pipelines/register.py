@@ -17,6 +17,7 @@ from emberline.pipelines.promotion.champion_metrics import champion_on
 from emberline.pipelines.promotion.gate import Check, JudgedMetrics, Verdict, judge, meets_limits
 from emberline.pipelines.promotion.latency import measure_latency
 from emberline.pipelines.recipe import Gate, Recipe
+from emberline.pipelines.runtime.claim import claim
 from emberline.pipelines.runtime.progress import Progress
 from emberline.pipelines.saved_model.digest import require_unchanged
 from emberline.pipelines.tasks import gate_of
@@ -59,13 +60,31 @@ def register(spark: SparkSession, recipe: Recipe, training: str, tracker: Tracke
     Raises:
         BadInputError: if the training was not finished or not evaluated, or the gate names what was not measured.
         TrackingError: if the registry does not answer.
+        OutputBusyError: if another process registers this training.
     """
     progress = Progress("register")
     done = storage.join(training, REGISTERED)
-    if storage.exists(done):
-        result = RegisterResult(**json.loads(storage.read_bytes(done)))
-        progress.say(f"{result.name} version {result.version} was registered before; nothing to do")
-        return result
+    if (known := _registered(done, progress)) is not None:
+        return known
+    with claim(storage.join(training, "register")):
+        return _register(spark, recipe, training, tracker, done, progress)
+
+
+def _registered(done: str, progress: Progress) -> RegisterResult | None:
+    """What an earlier registration came to, if there was one."""
+    if not storage.exists(done):
+        return None
+    result = RegisterResult(**json.loads(storage.read_bytes(done)))
+    progress.say(f"{result.name} version {result.version} was registered before; nothing to do")
+    return result
+
+
+def _register(
+    spark: SparkSession, recipe: Recipe, training: str, tracker: Tracker, done: str, progress: Progress
+) -> RegisterResult:
+    """`register`, when nobody else registers this training."""
+    if (known := _registered(done, progress)) is not None:
+        return known
     trained, evaluated = open_training(training), open_evaluation(training)
     version = open_version(trained.dataset)
     recipe = replace(recipe, gate=gate_of(recipe, version.schema))

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import asdict
 
+from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
 
 from emberline.features import storage
@@ -10,6 +11,7 @@ from emberline.features.errors import BadInputError
 from emberline.pipelines.datasets.raw_source import RawSource
 from emberline.pipelines.datasets.readers.tables.table_format import TableFormat
 from emberline.pipelines.recipe import Recipe
+from emberline.pipelines.runtime.output_folder import require_apart
 from emberline.pipelines.scoring.destination import Destination
 from emberline.pipelines.scoring.model import open_model
 from emberline.pipelines.scoring.score_rows import ScoreResult, score_with
@@ -51,10 +53,13 @@ def score(
         form: How `source` is written, where the data set does not say it; or the name of one of Spark's formats.
 
     Raises:
-        BadInputError: if there is no such model, or it does not fit the rows; if every row is rejected.
+        BadInputError: if there is no such model, or it does not fit the rows; if every row is rejected; if the output
+            overlaps with the source, or is something else than predictions.
+        OutputBusyError: if another process writes the output.
     """
-    destination = Destination(spark, output, layout, partition_by)
-    destination.require_free(overwrite)
+    destination = Destination(spark, output, layout, partition_by, overwrite)
+    require_apart(output, _read_by(source))
+    destination.require_free()
     if batch_rows is not None and batch_rows < 1:
         raise BadInputError(f"A batch has one row at least, got {batch_rows}.")
     opened = open_model(spark, tracker, model)
@@ -72,6 +77,17 @@ def score(
         result = score_with(spark, recipe, opened, raw, destination, keys=keys, batch_rows=batch_rows, form=form)
         _tell(run, recipe, result, raw)
     return result
+
+
+def _read_by(source: str | DataFrame) -> dict[str, str | None]:
+    """URIs that are read, by what they are called."""
+    if isinstance(source, str):
+        return {"--input": source}
+    try:
+        files = source.inputFiles()
+    except PySparkException:  # not of a stream, nor of every source
+        return {}
+    return {f"the rows' {folder}": folder for folder in {file.rpartition("/")[0] for file in files}}
 
 
 def _tell(run: Run, recipe: Recipe | None, result: ScoreResult, raw: RawSource | DataFrame) -> None:

@@ -12,12 +12,14 @@ from emberline.features import storage
 from emberline.features.dataset_version import DatasetVersion, differing_columns, open_version
 from emberline.features.errors import BadInputError
 from emberline.features.profile.page import PROFILE
+from emberline.pipelines.artifacts.earlier_training import earlier_training
 from emberline.pipelines.artifacts.training_folder import TrainResult, is_resumable, unfinished_run, write_state
 from emberline.pipelines.artifacts.warm_start import open_start
 from emberline.pipelines.cluster.capacity import require_room
 from emberline.pipelines.cluster.gang import train_on_cluster
 from emberline.pipelines.cluster.roles import Gang
 from emberline.pipelines.recipe import Recipe
+from emberline.pipelines.runtime.output_folder import require_apart
 from emberline.pipelines.runtime.progress import Progress
 from emberline.pipelines.runtime.shipping import ship_projects
 from emberline.pipelines.saved_model.digest import TAG as MODEL_DIGEST
@@ -55,8 +57,9 @@ def train(
         dataset: URI of a complete dataset version.
         output: URI of the training's folder.
         tracker: Where the run is recorded.
-        overwrite: Replace a training that is finished, or was of other settings or data. An unfinished one of the
-            same settings still goes on, so that a scheduler's retry loses nothing.
+        overwrite: Replace a training that is finished, or was of other settings or data; it is kept until the new one
+            has its first checkpoint. An unfinished one of the same settings still goes on, so that a scheduler's retry
+            loses nothing.
         warm_start: URI of a model or a finished training whose weights the network starts from: `models:/NAME@alias`,
             `models:/NAME/VERSION`, `runs:/ID/model`, or a training's folder.
         rows: What `training.input=spark` feeds: raw rows by column name, batch or streaming. Without it, the files
@@ -69,10 +72,13 @@ def train(
     Raises:
         StoppedEarlyError: if `watch` raised it.
         BadInputError: if the dataset version is not complete or does not fit the recipe or the model to start from,
-            or if `output` holds a finished training, or an unfinished one of other settings or data.
+            or if `output` holds a finished training, or an unfinished one of other settings or data, or overlaps with
+            what is read.
+        OutputBusyError: if another process trains into `output`.
         ClusterSizeError: if the cluster has no room for all workers at once.
         ClusterError: if a worker fails; a re-run resumes.
     """
+    require_apart(output, {"--dataset": dataset, "--warm-start": warm_start})
     progress = Progress("train")
     version = open_version(dataset)
     _require_fit(recipe, version)
@@ -81,53 +87,58 @@ def train(
     require_room(spark, gang)
     feed = _feed(spark, recipe, version, rows, trigger, progress, ranks=len(gang))
     identity = json.loads(json.dumps({"recipe": recipe.to_json(), "dataset_digest": version.digest}))
-    with open_start(tracker, warm_start, version, transfer=recipe.training.transfer) as start:
-        identity |= {"warm_start": start.to_json()} if start else {}
-        if overwrite and not is_resumable(output, identity):
-            storage.delete(output)
-        resume = unfinished_run(output, identity)
-        weights = start.place(output) if start else ""
-    with tracker.step(
-        recipe.name, "train", spark=spark, name=name, parent=parent, resume=resume, keep=output,
-        params=recipe.to_json() | ({"warm_start": start.model} if start else {}),
-        tags=_tags(version, output) | (start.tags if start else {}),
-    ) as run:  # fmt: skip
-        write_state(output, identity | {"run_id": run.id, "finished": False})
-        _log_inputs(run, recipe, version)
-        record = TrainingRecord(run, progress, recipe, watch)
-        # Beside the driver nobody else computes: TensorFlow may take all cores.
-        threads = 0 if recipe.training.mode == "local" else _threads(spark)
-        assignment = Assignment(
-            recipe=recipe, dataset=dataset, output=output, threads=threads,
-            feed_secret=feed.secret if feed else "", weights=weights, run=run.id,
-        )  # fmt: skip
+    if rows is None and recipe.training.input == "spark":
+        require_apart(output, {"the raw rows": str(version.manifest["source"]["uri"])})
+    with earlier_training(output, identity) as earlier:
+        with open_start(tracker, warm_start, version, transfer=recipe.training.transfer) as start:
+            identity |= {"warm_start": start.to_json()} if start else {}
+            if overwrite and not is_resumable(output, identity):
+                earlier.set_aside()
+            resume = unfinished_run(output, identity)
+            weights = start.place(output) if start else ""
+        with tracker.step(
+            recipe.name, "train", spark=spark, name=name, parent=parent, resume=resume, keep=output,
+            params=recipe.to_json() | ({"warm_start": start.model} if start else {}),
+            tags=_tags(version, output) | (start.tags if start else {}),
+        ) as run:  # fmt: skip
+            write_state(output, identity | {"run_id": run.id, "finished": False})
+            _log_inputs(run, recipe, version)
+            record = TrainingRecord(run, progress, recipe, watch)
+            # Beside the driver nobody else computes: TensorFlow may take all cores.
+            threads = 0 if recipe.training.mode == "local" else _threads(spark)
+            assignment = Assignment(
+                recipe=recipe, dataset=dataset, output=output, threads=threads,
+                feed_secret=feed.secret if feed else "", weights=weights, run=run.id,
+            )  # fmt: skip
 
-        def hear(rank: int, event: dict[str, Any]) -> None:
-            record(rank, event)
-            if feed:
-                feed.on_event(rank, event)
+            def hear(rank: int, event: dict[str, Any]) -> None:
+                record(rank, event)
+                if event["event"] in ("epoch", "exported"):
+                    earlier.forget_if_replaced()
+                if feed:
+                    feed.on_event(rank, event)
 
-        try:
-            train_on_cluster(spark, assignment, gang=gang, on_event=hear)
-        finally:
-            if feed:
-                feed.stop()
-            if recipe.training.tensorboard:
-                run.log_files(storage.join(output, "tensorboard"))
-        result = TrainResult(
-            training=output,
-            recipe=recipe.name,
-            run_id=run.id,
-            dataset=dataset,
-            dataset_digest=version.digest,
-            metrics=record.metrics,
-            steps=record.steps,
-            resumed_from=record.resumed_from,
-            model_digest=record.model_digest,
-            warm_start=start.model if start else "",
-        )
-        run.log_tags({MODEL_DIGEST: record.model_digest})
-        write_state(output, identity | {"run_id": run.id, "finished": True, "result": asdict(result)})
+            try:
+                train_on_cluster(spark, assignment, gang=gang, on_event=hear)
+            finally:
+                if feed:
+                    feed.stop()
+                if recipe.training.tensorboard:
+                    run.log_files(storage.join(output, "tensorboard"))
+            result = TrainResult(
+                training=output,
+                recipe=recipe.name,
+                run_id=run.id,
+                dataset=dataset,
+                dataset_digest=version.digest,
+                metrics=record.metrics,
+                steps=record.steps,
+                resumed_from=record.resumed_from,
+                model_digest=record.model_digest,
+                warm_start=start.model if start else "",
+            )
+            run.log_tags({MODEL_DIGEST: record.model_digest})
+            write_state(output, identity | {"run_id": run.id, "finished": True, "result": asdict(result)})
     progress.say(f"{record.steps:,} steps, " + shown(record.metrics))
     return result
 

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
+from typing import Any
 
 from pyspark.sql import SparkSession
 
@@ -21,6 +22,8 @@ from emberline.pipelines.cluster.gang import ClusterError
 from emberline.pipelines.recipe import Recipe
 from emberline.pipelines.recipe.overrides import with_overrides
 from emberline.pipelines.recipe.search_space import Axis
+from emberline.pipelines.runtime.claim import claim
+from emberline.pipelines.runtime.output_folder import require_apart
 from emberline.pipelines.runtime.progress import Progress
 from emberline.pipelines.tasks import gate_of, smaller_is_better, task_of
 from emberline.pipelines.tracking import StoppedEarlyError, Tracker
@@ -75,7 +78,9 @@ def tune(
         parallel: Trials at a time. With more than one, each trains on a single executor.
 
     Raises:
-        BadInputError: if there is no space, a value of it does not fit the recipe, or `output` holds another search.
+        BadInputError: if there is no space, a value of it does not fit the recipe, or `output` holds another search or
+            overlaps with the dataset version.
+        OutputBusyError: if another process searches there.
         ClusterError: if no trial came to its end.
     """
     space = tuple(space or recipe.space)
@@ -89,7 +94,28 @@ def tune(
         "recipe": recipe.to_json(), "metric": metric,
         "space": [asdict(axis) for axis in space], "dataset_digest": version.digest,
     }  # fmt: skip
-    search = Search.open(output, json.loads(json.dumps(asked)))
+    require_apart(output, {"--dataset": dataset})
+    with claim(output):
+        return _search(
+            spark, recipe, dataset, output, tracker, json.loads(json.dumps(asked)), space, smaller, trials, parallel
+        )
+
+
+def _search(
+    spark: SparkSession,
+    recipe: Recipe,
+    dataset: str,
+    output: str,
+    tracker: Tracker,
+    asked: dict[str, Any],
+    space: Sequence[Axis],
+    smaller: bool,
+    trials: int,
+    parallel: int,
+) -> TuneResult:
+    """Does what `tune` says, when nobody else searches at this output."""
+    metric = asked["metric"]
+    search = Search.open(output, asked)
     study = Study(search, space, smaller_is_better=smaller, parallel=parallel)
     progress = Progress("tune")
     shared = _Trials(

@@ -1,7 +1,6 @@
 """Raw data held against its recipe, as `etl` does it, with a report in place of a dataset version."""
 
 import json
-import uuid
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -17,6 +16,8 @@ from emberline.pipelines.datasets.readers.tables.table_format import TableFormat
 from emberline.pipelines.preparation.checked_data import CHECKED, CheckedData, check_data
 from emberline.pipelines.preparation.profile import earlier_version, profile_page
 from emberline.pipelines.recipe import Recipe
+from emberline.pipelines.runtime.output_folder import REPORT as REPORT_FOLDER
+from emberline.pipelines.runtime.output_folder import new_folder
 from emberline.pipelines.runtime.progress import Progress, StageProgress
 from emberline.pipelines.runtime.version import code_version
 from emberline.pipelines.tracking import Run, Tracker
@@ -70,21 +71,17 @@ def validate_data(
         AnomalyError: if the data as a whole is not what the recipe expects, in one line.
         BadInputError: if there is nothing to read, or every row of a split is rejected.
     """
-    if storage.exists(output) and not overwrite:
-        raise BadInputError(f"The output {output!r} already exists. Pass --overwrite to replace it, or choose another.")
     progress, params = Progress("validate"), {"source": source, "output": output, "previous": previous or ""}
-    staging = f"{output.rstrip('/')}.staging-{uuid.uuid4().hex[:8]}"
+    reads = {"--input": source, "--previous": previous}
     keep = f"{output.rstrip('/')}.undelivered"
     about = {"emberline.source": source}
     with tracker.step(recipe.name, "validate", spark=spark, keep=keep, params=params, tags=about) as run:
-        try:
-            checked = check_data(spark, recipe, source, staging, progress, form)
-            report, problem = _look(spark, recipe, checked, source, staging, output, previous, progress)
-            storage.delete(storage.join(staging, CHECKED))
-            storage.write_text_atomic(storage.join(staging, REPORT), json.dumps(report, indent=2))
-            storage.replace_folder(staging, output)
-        finally:
-            storage.delete(staging)
+        with new_folder(output, REPORT_FOLDER, overwrite=overwrite, reads=reads) as made:
+            checked = check_data(spark, recipe, source, made.staging, progress, form)
+            report, problem = _look(spark, recipe, checked, source, made.staging, output, previous, progress)
+            storage.delete(storage.join(made.staging, CHECKED))
+            storage.write_text_atomic(storage.join(made.staging, REPORT), json.dumps(report, indent=2))
+            made.publish()
         _tell(run, report, output)
         if problem:
             raise problem

@@ -23,11 +23,13 @@ class ReusedStatistics:
         name: What they were taken from.
         features: Its `features.json`.
         folder: URI of the folder of the vocabulary files.
+        uri: As it was asked for.
     """
 
     name: str
     features: Mapping[str, Any]
     folder: str
+    uri: str
 
     def place(self, folder: str) -> Statistics:
         """Returns the statistics, their vocabulary files copied to another folder."""
@@ -49,10 +51,10 @@ def open_reused_statistics(tracker: Tracker, uri: str, recipe: Recipe) -> Iterat
     """
     if uri.startswith(REGISTERED) or storage.exists(storage.join(uri, TRAINING)):
         with model_files(tracker, uri) as model:
-            yield _fitting(ReusedStatistics(model.name, model.features, model.folder), recipe)
+            yield _fitting(ReusedStatistics(model.name, model.features, model.folder, uri), recipe)
     else:
         version = open_version(uri)
-        yield _fitting(ReusedStatistics(uri, version.features, uri), recipe)
+        yield _fitting(ReusedStatistics(uri, version.features, uri, uri), recipe)
 
 
 def _fitting(found: ReusedStatistics, recipe: Recipe) -> ReusedStatistics:

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from emberline.pipelines.console.package_checks import Check
+from emberline.pipelines.runtime.secrets_in_uris import without_secrets
 
 LEAST_DISK_GIB = 5
 """A demo run leaves under one; logs, shuffles and checkpoints of a real one need room too."""
@@ -89,13 +90,14 @@ def _airflow() -> Check:
 def _mlflow(uri: str) -> Check:
     from emberline.pipelines.tracking import Tracker, TrackingError
 
+    said = without_secrets(uri)
     if uri.startswith("sqlite:///") and not Path(uri.removeprefix("sqlite:///")).exists():
-        return Check("mlflow store", True, f"{uri} will be made by the first run")
+        return Check("mlflow store", True, f"{said} will be made by the first run")
     try:
         Tracker(uri)
     except TrackingError as error:
-        return Check("mlflow store", False, uri, str(error))
-    return Check("mlflow store", True, f"{uri} answers")
+        return Check("mlflow store", False, said, without_secrets(str(error)))
+    return Check("mlflow store", True, f"{said} answers")
 
 
 def _cluster(master: str) -> Check:

@@ -2,17 +2,12 @@
 
 import argparse
 import os
-import re
 import urllib.parse
 from pathlib import Path
 
-WORKSPACE = "emberline-workspace"
+from emberline.pipelines.runtime.secrets_in_uris import ADVICE, holds_secret, login_of
 
-PASSWORD = re.compile(r"(?P<scheme>[A-Za-z][\w+.-]*)://(?P<username>[^/@:\s]*):(?P<password>[^/@\s]+)@")
-NO_PASSWORDS = (
-    "a URI with a password in it was given, and arguments are logged to MLflow; put credentials into the environment "
-    "(AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD)"
-)
+WORKSPACE = "emberline-workspace"
 
 
 def job_parser(name: str, description: str) -> argparse.ArgumentParser:
@@ -93,8 +88,8 @@ def location(text: str) -> str:
     """
     if not text.strip():
         raise argparse.ArgumentTypeError("an empty path was given")
-    if PASSWORD.search(text):
-        raise argparse.ArgumentTypeError(NO_PASSWORDS)
+    if holds_secret(text):
+        raise argparse.ArgumentTypeError(ADVICE)
     scheme, colon, rest = text.partition(":")
     if colon and len(scheme) > 1 and "/" not in scheme and scheme != "file":
         return text
@@ -105,20 +100,23 @@ def location(text: str) -> str:
 def tracking_uri(given: str | None, workspace: str = WORKSPACE) -> str:
     """The MLflow store: as given, or `MLFLOW_TRACKING_URI`, or an SQLite file in the workspace.
 
-    A name and password in the environment's URI go where MLflow looks for them too, and where nothing prints them.
+    A name and password of a server in the environment's URI go where MLflow looks for them too, and where nothing
+    prints them. MLflow takes those of a database from nowhere else: they stay in the URI, which is never printed whole
+    (`secrets_in_uris.without_secrets`).
     """
     folder = location(workspace).removeprefix("file://")
     uri = given or os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{Path(folder) / 'mlflow.db'}"
-    if login := PASSWORD.match(uri):
-        for name in ("username", "password"):
-            os.environ.setdefault(f"MLFLOW_TRACKING_{name.upper()}", urllib.parse.unquote(login[name]))
-        uri = os.environ["MLFLOW_TRACKING_URI"] = f"{login['scheme']}://{uri[login.end() :]}"
+    login = login_of(uri)
+    if login and uri.lower().startswith("http"):
+        for name, value in zip(("USERNAME", "PASSWORD"), login[:2], strict=True):
+            os.environ.setdefault(f"MLFLOW_TRACKING_{name}", urllib.parse.unquote(value))
+        uri = os.environ["MLFLOW_TRACKING_URI"] = login[2]
     return uri
 
 
 def _server(text: str) -> str:
-    if PASSWORD.search(text):
-        raise argparse.ArgumentTypeError(NO_PASSWORDS)
+    if holds_secret(text):
+        raise argparse.ArgumentTypeError(ADVICE)
     return text
 
 
@@ -137,8 +135,8 @@ class _Override(argparse.Action):
         self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: object, option: str | None = None
     ) -> None:
         key, equals, value = str(values).partition("=")
-        if PASSWORD.search(value):
-            parser.error(f"--set {key}: {NO_PASSWORDS}")
+        if holds_secret(value):
+            parser.error(f"--set {key}: {ADVICE}")
         if not equals or not key:
             parser.error(f"--set takes FIELD=VALUE, such as training.epochs=3; got {values!r}")
         setattr(namespace, self.dest, {**getattr(namespace, self.dest), key: value})

@@ -5,13 +5,16 @@ import json
 import logging
 import os
 import re
+import signal
 import sys
+import threading
 import time
 from collections.abc import Callable
 from typing import Any
 
 from emberline.features.errors import BadInputError
 from emberline.pipelines.runtime import logs
+from emberline.pipelines.runtime.secrets_in_uris import without_secrets
 
 SUCCESS, FAILURE, BAD_INPUT = 0, 1, 2
 SUBMIT_COPY_SECONDS = 1.0
@@ -42,12 +45,37 @@ def conclude(job: str, work: Callable[[], Any], submission: str | None = None) -
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # its banners would bury the progress lines
     logs.start(job=job)
+    before = _treat_sigterm_as_interrupt()
     try:
         code, line = _once(job, work, submission) if submission else _ended(job, work)
     except Exception as error:  # of the submission's file; the work itself does not raise
         code, line = _failed(job, BAD_INPUT if isinstance(error, BadInputError) else FAILURE, str(error), error)
+    except KeyboardInterrupt:
+        code, line = _failed(job, FAILURE, "interrupted", None)
+    finally:
+        if before is not None:
+            signal.signal(signal.SIGTERM, before)
     _say_last(line)
     return code
+
+
+def _treat_sigterm_as_interrupt() -> Any:
+    """SIGTERM, which schedulers send, ends a job as Ctrl-C does: with its staging gone and its run told.
+
+    Returns:
+        The handler before; None where signals are not ours to handle.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        return None
+
+    def end(number: int, frame: Any) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a second one would cut the tidying short; SIGKILL is left
+        interrupt = signal.getsignal(signal.SIGINT)
+        if callable(interrupt):
+            interrupt(signal.SIGINT, frame)  # Spark's ends its jobs first
+        raise KeyboardInterrupt
+
+    return signal.signal(signal.SIGTERM, end)
 
 
 def _once(job: str, work: Callable[[], Any], submission: str) -> tuple[int, dict[str, Any]]:
@@ -83,6 +111,7 @@ def _told_by_executor(error: Exception) -> str:
 
 
 def _failed(job: str, code: int, reason: str, error: Exception | None) -> tuple[int, dict[str, Any]]:
+    reason = without_secrets(reason)
     if logs.as_json():
         logs.tell(reason, "error", code=code)
     else:

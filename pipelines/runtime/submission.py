@@ -75,15 +75,15 @@ def once(uri: str, work: Callable[[], Ended], say: Callable[[str], None]) -> End
             return found.code, found.line
         if found and not found.reported and found.code is None:
             say(f"this submission is running already ({uri}); waiting for it")
-            if not _silent(uri, found):
+            if not is_silent(uri, found):
                 continue
             say("it is silent; taking over")
-        _write(uri, Record(holder))
+        write(uri, Record(holder))
         time.sleep(SETTLE_SECONDS)
         now = read(uri)
         if now and now.holder == holder:
             break
-    heart = _Heart(uri, holder)
+    heart = Heart(uri, holder)
     heart.start()
     try:
         code, line = work()
@@ -91,7 +91,7 @@ def once(uri: str, work: Callable[[], Ended], say: Callable[[str], None]) -> End
         taken = heart.rest()
     if not taken:
         try:
-            _write(uri, Record(holder, code=code, line=line))
+            write(uri, Record(holder, code=code, line=line))
         except OSError as error:  # the work is done all the same; who waits for its end will think it silent
             say(f"the end of this submission could not be noted: {error}")
     return code, line
@@ -107,7 +107,7 @@ def read(uri: str) -> Record | None:
         return Record(**json.loads(_content(uri)))
     except FileNotFoundError:
         return None
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, RecursionError) as error:
         raise BadInputError(
             f"--submission {uri!r} is not the file of a submission ({error}). Give a path that nothing else uses."
         ) from error
@@ -121,11 +121,12 @@ def _content(uri: str) -> bytes:
         return storage.read_bytes(uri)
 
 
-def _write(uri: str, record: Record) -> None:
+def write(uri: str, record: Record) -> None:
+    """Says something in the file."""
     storage.write_bytes_atomic(uri, json.dumps(asdict(record)).encode())
 
 
-def _silent(uri: str, seen: Record) -> bool:
+def is_silent(uri: str, seen: Record) -> bool:
     """Watches a runner; False as soon as it moves on, ends, or another takes over."""
     deadline = time.monotonic() + SILENT_SECONDS
     while time.monotonic() < deadline:
@@ -135,7 +136,7 @@ def _silent(uri: str, seen: Record) -> bool:
     return True
 
 
-class _Heart(threading.Thread):
+class Heart(threading.Thread):
     """Counts up in the file while the work goes on; ends the process like Ctrl-C if the file is gone or another's."""
 
     def __init__(self, uri: str, holder: str) -> None:
@@ -158,6 +159,6 @@ class _Heart(threading.Thread):
                     os.kill(os.getpid(), signal.SIGINT)
                     return
                 self._record = replace(self._record, beat=self._record.beat + 1)
-                _write(self._uri, self._record)
+                write(self._uri, self._record)
             except (OSError, BadInputError):
                 continue  # storage may be away for a moment; should it last, another takes over

@@ -19,15 +19,14 @@ from emberline.features.validation.rows import RAW, REASON, SOURCE, check_rows, 
 from emberline.pipelines.runtime.session import settings
 from emberline.pipelines.saved_model.executors import SPARK_TYPES
 from emberline.pipelines.scoring.batch_size import sample_rows_for
-from emberline.pipelines.scoring.destination import Destination
+from emberline.pipelines.scoring.destination import COLUMNS, Destination
 from emberline.pipelines.scoring.model import ScoringModel
 from emberline.pipelines.scoring.prediction_files import WRITTEN, FileWriter, file_schema, names_folders
 from emberline.pipelines.scoring.raw_rows import RawRows, set_aside
 from emberline.pipelines.scoring.scorer import OfBatches, OfFiles, Scorer
 from emberline.pipelines.scoring.side_files import ASIDE, Samples
 
-ADDED = (StructField("model_version", IntegerType()), StructField("scored_at", TimestampType()))
-"""Columns that every prediction has besides its own."""
+ADDED = tuple(map(StructField, COLUMNS, (IntegerType(), TimestampType())))
 
 SHARES = 8
 """Every task may add so large a part of the sample, however many tasks there are: some of them may have few rows."""

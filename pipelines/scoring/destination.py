@@ -1,14 +1,25 @@
 """Where predictions go: staged out of sight, then published by renaming, whole or partition by partition."""
 
-import uuid
-from collections.abc import Iterable
+import json
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 
+import pyarrow.parquet as pq
 from pyspark.sql import DataFrame, SparkSession
 
-from emberline.features import storage
+from emberline.features import publishing, storage
 from emberline.features.errors import BadInputError
+from emberline.pipelines.runtime.claim import Claim
+from emberline.pipelines.runtime.output_folder import (
+    PREDICTIONS,
+    claimed,
+    keep_private,
+    require_replaceable,
+    staging_folder,
+    staging_name,
+)
 
 SUCCESS = "_SUCCESS"
 """As Spark marks a folder that is whole."""
@@ -16,6 +27,11 @@ SUCCESS = "_SUCCESS"
 LAYOUTS = ("parquet", "tfrecord", "delta")
 REJECTED = "_rejected"
 """Beside the predictions, under a name that readers of the folder skip."""
+FORMAT = "emberline-predictions/1"
+COLUMNS = ("model_version", "scored_at")
+"""That every prediction has besides its own."""
+WAIT_SECONDS = 600
+"""For another job that is publishing partitions of the same folder: that takes renames, or copies."""
 
 
 @dataclass(frozen=True)
@@ -28,12 +44,14 @@ class Destination:
         layout: One of `LAYOUTS`.
         partition_by: Column whose values have a folder each, `COLUMN=VALUE`; those that are written replace those of
             the same value, and all others stay. Without it, the whole folder is replaced.
+        overwrite: Whether a whole folder may be replaced.
     """
 
     spark: SparkSession
     uri: str
     layout: str = "parquet"
     partition_by: str | None = None
+    overwrite: bool = False
 
     def __post_init__(self) -> None:
         if self.layout not in LAYOUTS:
@@ -47,23 +65,61 @@ class Destination:
     @cached_property
     def staging(self) -> str:
         """Folder beside the final one, which nobody else uses."""
-        return f"{self.uri.rstrip('/')}.staging-{uuid.uuid4().hex[:8]}"
+        return staging_name(self.uri)
 
     @property
     def side(self) -> str:
         """Folder for passing files."""
         return storage.join(self.staging, "side")
 
-    def require_free(self, overwrite: bool) -> None:
-        """Refuses to replace a whole folder unasked; partitions are meant to be replaced.
+    def require_free(self) -> None:
+        """Refuses to write into anything but predictions, and to replace a whole folder unasked.
 
         Raises:
-            BadInputError: if the folder is there.
+            BadInputError: if something is there that stays.
         """
-        if self.partition_by is None and not overwrite and storage.exists(self.uri):
-            raise BadInputError(
-                f"The output {self.uri!r} already exists. Pass --overwrite to replace it, or choose another."
-            )
+        if not self._is_foreign():
+            if self.partition_by is None and not self.overwrite:
+                require_replaceable(self.uri, PREDICTIONS, overwrite=False)
+            return
+        require_replaceable(self.uri, PREDICTIONS, overwrite=self.overwrite or self.partition_by is not None)
+
+    @contextmanager
+    def reserved(self) -> Iterator[Claim | None]:
+        """Nobody else replaces the whole folder meanwhile; at the end, nothing is left out of sight.
+
+        Jobs that write partitions may work side by side, and take turns to publish.
+
+        Raises:
+            BadInputError: as of `require_free`.
+            OutputBusyError: if another process writes the folder.
+        """
+        self.require_free()
+        with staging_folder(self.uri, self.staging):
+            if self.partition_by is not None:
+                yield None
+                return
+            with claimed(self.uri) as held:
+                self.require_free()
+                yield held
+
+    def _is_foreign(self) -> bool:
+        """Whether something else than predictions is there. Columns identify those of older versions."""
+        if not storage.list_names(self.uri) and not storage.exists(self.uri):
+            return False
+        if PREDICTIONS.is_at(self.uri) or (
+            self.layout == "delta" and storage.exists(storage.join(self.uri, "_delta_log"))
+        ):
+            return False
+        data = (file.uri for file in storage.list_files(self.uri, recursive=True))
+        first = next(
+            (uri for uri in data if uri.endswith((".parquet", ".tfrecord")) and f"/{REJECTED}/" not in uri), ""
+        )
+        if first.endswith(".parquet"):
+            with storage.open_random(first) as file:
+                return not set(COLUMNS) <= set(pq.read_schema(file).names)
+        manifest = storage.join(first.rpartition("/")[0] if self.partition_by is None else self.uri, "manifest.json")
+        return not first or not storage.exists(manifest) or COLUMNS[1].encode() not in storage.read_bytes(manifest)
 
     @property
     def attempts(self) -> str:
@@ -90,19 +146,36 @@ class Destination:
         """Writes rejected rows, as Parquet whatever the layout."""
         self._write(rows, "parquet", storage.join(self._staged, REJECTED))
 
-    def publish(self) -> None:
-        """Makes what was staged visible, and what it replaces invisible."""
+    def publish(self, held: Claim | None = None) -> None:
+        """Makes what was staged visible, and what it replaces invisible.
+
+        Args:
+            held: What `reserved` gave.
+
+        Raises:
+            OutputBusyError: if another process has taken over, or publishes partitions for longer than one waits.
+        """
+        if held:
+            held.require_held()
+        mark = json.dumps({"format": FORMAT, "layout": self.layout, "partition_by": self.partition_by}).encode()
         if self.layout == "delta":
             self._publish_delta()
         elif self.partition_by is None:
-            storage.replace_folder(self._staged, self.uri)
+            storage.write_bytes_atomic(storage.join(self._staged, PREDICTIONS.file), mark)
+            self.require_free()
+            keep_private(self._staged)
+            publishing.replace_folder(self._staged, self.uri)
+            return
         else:
-            names = self._partitions()
-            storage.each_at_once(self._replace, [*names, *(storage.join(REJECTED, name) for name in names)])
-
-    def discard(self) -> None:
-        """Removes what is still out of sight."""
-        storage.delete(self.staging)
+            with claimed(self.uri, wait_seconds=WAIT_SECONDS):
+                self.require_free()
+                publishing.repair_within(self.uri)
+                publishing.repair_within(storage.join(self.uri, REJECTED))
+                names = self._partitions()
+                storage.each_at_once(self._replace, [*names, *(storage.join(REJECTED, name) for name in names)])
+        keep_private(self.uri)
+        if not storage.exists(known := storage.join(self.uri, PREDICTIONS.file)):
+            storage.write_bytes_atomic(known, mark)
 
     @property
     def _staged(self) -> str:
@@ -124,12 +197,10 @@ class Destination:
     def _replace(self, name: str) -> None:
         """Puts one partition in the place of its predecessor; with nothing staged, the predecessor only goes."""
         staged, target = storage.join(self._staged, name), storage.join(self.uri, name)
-        # A folder beside the target would be a partition of its own to readers.
-        aside = storage.join(self.staging, "replaced", name)
         if storage.exists(staged):
-            storage.replace_folder(staged, target, aside)
+            publishing.replace_folder(staged, target)
         elif storage.exists(target):
-            storage.move(target, aside)
+            publishing.remove_folder(target)
 
     def _publish_delta(self) -> None:
         """Publishes in one transaction of Delta; the rejected rows follow it."""
@@ -142,6 +213,6 @@ class Destination:
         if self.partition_by:
             storage.each_at_once(self._replace, [storage.join(REJECTED, name) for name in self._partitions()])
         elif storage.exists(rejected):
-            storage.replace_folder(rejected, target)
+            publishing.replace_folder(rejected, target)
         else:
             storage.delete(target)

@@ -83,7 +83,7 @@ def score_with(
     carried = list(dict.fromkeys([schema.key, *keys, *by]))
     rows = read_rows(spark, source, schema, carried, dataset, form)
     batch_rows = batch_rows or batch_rows_for(schema.fields, model.training)
-    try:
+    with destination.reserved() as held:
         with StageProgress(spark.sparkContext, progress, f"score with {model.called}"):
             scored = stage_predictions(spark, model, schema, rows, carried, destination, batch_rows)
         if not scored.written and not allow_none:
@@ -99,9 +99,7 @@ def score_with(
             anomalies = measure_skew(
                 spark, scored.samples, model.training, schema, expected, read, scored.reasons, destination.side
             )
-        destination.publish()
-    finally:
-        destination.discard()
+        destination.publish(held)
     for anomaly in anomalies:
         progress.say(f"warning: {anomaly}")
     progress.say(f"{scored.written:,} predictions at {destination.uri}, {scored.rejected:,} rows rejected")

@@ -3,7 +3,6 @@
 import json
 import shutil
 import tempfile
-import uuid
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from emberline.features.errors import BadInputError
 from emberline.features.schema import Schema
 from emberline.features.tensors import stored_tensor
 from emberline.features.tfrecord.layouts import read_shard
+from emberline.pipelines.runtime.output_folder import EXPORT, new_folder, require_apart, require_replaceable
 from emberline.pipelines.runtime.progress import Progress
 from emberline.pipelines.saved_model.named_inputs import input_spec
 from emberline.pipelines.serving.tflite import (
@@ -74,8 +74,8 @@ def export_model(
         BadInputError: if there is no such model or dataset version, they do not belong together, or the folder is
             there.
     """
-    if storage.exists(output) and not overwrite:
-        raise BadInputError(f"The output {output!r} already exists. Pass --overwrite to replace it, or choose another.")
+    require_apart(output, {"--dataset": dataset})
+    require_replaceable(output, EXPORT, overwrite)
     progress = Progress("export")
     version = tracker.find(model)
     number, name = version.version or 1, version.name.rpartition("/")[2]
@@ -94,12 +94,9 @@ def export_model(
         )
         result = ExportResult(output, version.name, version.version, size, metrics, forms)
         (folder / "export.json").write_text(json.dumps(asdict(result), indent=2))
-        staging = f"{output.rstrip('/')}.staging-{uuid.uuid4().hex[:8]}"
-        try:
-            storage.copy_folder(str(folder), staging)
-            storage.replace_folder(staging, output)
-        finally:
-            storage.delete(staging)
+        with new_folder(output, EXPORT, overwrite=overwrite, reads={"--dataset": dataset}) as made:
+            storage.copy_folder(str(folder), made.staging)
+            made.publish()
     return result
 
 

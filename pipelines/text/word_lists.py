@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from emberline.features import storage
 from emberline.features.errors import BadInputError
+from emberline.pipelines.runtime.output_folder import require_apart
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -58,10 +59,12 @@ def learn_words(
         minimum_count: Leave out words rarer than this; of `bpe`, words that pieces are not learned from.
 
     Raises:
-        BadInputError: if there is nothing to read or no word in it, the library is missing, or `bpe` has no size.
+        BadInputError: if there is nothing to read or no word in it, the library is missing, `bpe` has no size, or the
+            output lies in what is read.
     """
     from emberline.pipelines.datasets.readers.raw_table import require_input, text_lines
 
+    require_apart(output, {"--input": source})
     if by == "bpe" and size < 1:
         raise BadInputError("Pieces of words are learned up to a number of them: give --size, such as 8000.")
     if by in EXTRAS:

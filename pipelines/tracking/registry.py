@@ -52,7 +52,9 @@ class Registry(PromotionLock):
     def register(
         self, run_id: str, name: str, saved_model: str, schema: Schema, tags: Mapping[str, str], examples: str
     ) -> ModelVersion:
-        """Logs a SavedModel to a run and makes it a version of a registered model.
+        """Logs a SavedModel to a run and makes it a version of a registered model, unless it is one already.
+
+        A registration that was ended behind this point begins again, and finds the version that it has made.
 
         Args:
             run_id: The training's run.
@@ -62,13 +64,17 @@ class Registry(PromotionLock):
             tags: Metrics and origin.
             examples: Local Parquet file with a few raw rows.
         """
+        digest = model_digest(saved_model)
+        for made in self.client.search_model_versions(f"run_id = '{run_id}'"):
+            if made.name == name and made.tags.get(TAG) == digest:
+                return self.version(name, int(made.version))
         # The flavour logs into the current experiment, wherever the run is: its files would land elsewhere.
         run = self.client.get_run(run_id)
         mlflow.set_experiment(experiment_id=run.info.experiment_id)
         info = flavor.log(saved_model, schema, run_id, examples)
         # Of the code that trained it, which need not be that of this process.
         code = {name: value for name, value in run.data.tags.items() if name in CODE}
-        tags = {**code, **tags, TAG: model_digest(saved_model)}
+        tags = {**code, **tags, TAG: digest, flavor.LOADER_TAG: flavor.loader_digest(schema)}
         with suppress(MlflowException):  # it exists already
             self.client.create_registered_model(name)
         version = self.client.create_model_version(name, info.model_uri, run_id, tags=tags, model_id=info.model_id)
@@ -211,6 +217,7 @@ class Registry(PromotionLock):
         saved_model = str(Path(local) / flavor.SAVED_MODEL)
         called = f"{version.name} version {version.version}" if version.version else version.name
         require_unchanged(saved_model, version.tags.get(TAG, ""), called)
+        flavor.require_loader(local, version.tags.get(flavor.LOADER_TAG, ""), called)
         return saved_model
 
     def _known_models(self) -> str:

@@ -20,6 +20,7 @@ from emberline.pipelines.recipe import Recipe, flatten
 from emberline.pipelines.runtime import logs
 from emberline.pipelines.runtime.outcome import note
 from emberline.pipelines.runtime.progress import Progress
+from emberline.pipelines.runtime.secrets_in_uris import without_secrets
 from emberline.pipelines.tracking.delivery import Delivery, Uploaded, upload
 from emberline.pipelines.tracking.run_facts import cluster_facts, code_facts, environment
 from emberline.pipelines.tracking.store import Store, TrackingError, against_others
@@ -218,7 +219,7 @@ class Runs(Store):
                 run.log_tags(cluster_facts(spark))  # by now all executors have come up
         except BaseException as error:
             status = "KILLED" if isinstance(error, StoppedEarlyError | KeyboardInterrupt) else "FAILED"
-            run.log_tags({"emberline.failure": f"{type(error).__name__}: {error}"[:1000]})
+            run.log_tags({"emberline.failure": without_secrets(f"{type(error).__name__}: {error}")[:1000]})
             raise
         finally:
             run.end(status)
@@ -255,6 +256,9 @@ class Runs(Store):
             run.log_json(recipe.to_json(), "recipe.json")
             yield run_id
             status = "FINISHED"
+        except KeyboardInterrupt:
+            status = "KILLED"
+            raise
         finally:
             self._parent, self._key = before
             run.end(status)

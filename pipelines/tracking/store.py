@@ -12,6 +12,8 @@ import mlflow
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
+from emberline.pipelines.runtime.secrets_in_uris import without_secrets
+
 Made = TypeVar("Made")
 REACH_SECONDS = 5
 """How long an MLflow server may take to answer the first request."""
@@ -42,7 +44,7 @@ class Store:
         for chatty in ("mlflow", "alembic", "urllib3"):
             logging.getLogger(chatty).setLevel(logging.ERROR if chatty == "urllib3" else logging.WARNING)
         os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")  # our own lines tell
-        self.uri = uri
+        self.uri = without_secrets(uri)
         self._artifacts: str | None = None
         if uri.startswith("sqlite:///"):
             folder = Path(uri.removeprefix("sqlite:///")).parent

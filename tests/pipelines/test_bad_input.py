@@ -71,7 +71,36 @@ def test_a_misspelt_column_of_a_table(spark: SparkSession, tmp_path: Path, censu
 def test_an_output_that_already_exists(spark: SparkSession, tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     with pytest.raises(BadInputError, match=r"already exists\. Pass --overwrite"):
-        etl(spark, RECIPE, str(tmp_path), str(tmp_path / "out"))
+        etl(spark, RECIPE, str(tmp_path / "raw"), str(tmp_path / "out"))
+
+
+def test_outputs_never_eat_inputs(spark: SparkSession, census_run, tmp_path: Path, tracker: Tracker) -> None:
+    """Each of these once deleted what it was to read."""
+    raw = tmp_path / "data" / "raw"
+    raw.mkdir(parents=True)
+    (raw / "adult.data").write_text("39, State-gov\n")
+    (tmp_path / "data" / "diary.txt").write_text("dear diary")
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    for output in (tmp_path / "data", raw, raw / "adult.data", raw / "new"):
+        with pytest.raises(BadInputError, match="which is read, so writing it would destroy that"):
+            etl(spark, RECIPE, str(raw), str(output), overwrite=True)
+        with pytest.raises(BadInputError, match="which is read"):
+            score(spark, RECIPE, "models:/any/1", str(raw), str(output), tracker, overwrite=True)
+    with pytest.raises(BadInputError, match="is a file, which is never replaced"):
+        etl(spark, RECIPE, str(raw), str(tmp_path / "data" / "diary.txt"), overwrite=True)
+    dataset, trained = census_run.summary["dataset"], census_run.summary["training"]
+    kept = {path: path.read_bytes() for path in Path(dataset.removeprefix("file://")).rglob("*") if path.is_file()}
+    for output in (dataset.rpartition("/")[0], dataset, f"{dataset}/below"):
+        with pytest.raises(BadInputError, match=r"--dataset .* which is read"):
+            train(spark, RECIPE, dataset, output, tracker, overwrite=True)
+    with pytest.raises(BadInputError, match=r"--warm-start .* which is read"):
+        train(spark, RECIPE, dataset, trained, tracker, overwrite=True, warm_start=trained)
+    with pytest.raises(BadInputError, match="is no training"):
+        train(spark, RECIPE, dataset, str(tmp_path / "data"), tracker, overwrite=True)
+    assert before == {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    assert kept == {
+        path: path.read_bytes() for path in Path(dataset.removeprefix("file://")).rglob("*") if path.is_file()
+    }
 
 
 def test_a_dataset_version_without_success(tmp_path: Path) -> None:

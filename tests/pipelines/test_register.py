@@ -16,6 +16,7 @@ from emberline.pipelines.etl import tracked_etl
 from emberline.pipelines.evaluate import evaluate
 from emberline.pipelines.recipes import load_recipe
 from emberline.pipelines.register import RegisterResult, register
+from emberline.pipelines.runtime.claim import OutputBusyError, claim
 from emberline.pipelines.score import score
 from emberline.pipelines.tracking import CHALLENGER, CHAMPION, Tracker, trace
 from emberline.pipelines.train import train
@@ -105,6 +106,20 @@ def test_the_champion_is_judged_on_the_candidates_rows(world: World) -> None:
     )
     assert world.second.registered.verdict.startswith("not champion: ")
     assert "does not beat the present champion's" in world.second.registered.verdict
+
+
+def test_a_registration_that_was_ended_makes_no_second_version(spark, world: World) -> None:
+    """Ended between the version and its own last word, and tried again; then twice at once."""
+    recipe, done = load_recipe("iris_dnn", SETTINGS), Path(world.second.training) / "registered.json"
+    done.unlink()
+    again = register(spark, recipe, world.second.training, world.tracker)
+    assert (again.version, again.alias) == (world.second.registered.version, CHALLENGER)
+    client = mlflow.MlflowClient(world.tracker.uri)
+    assert len(client.search_model_versions(f"name = '{MODEL}'")) == 2
+    done.unlink()
+    with claim(f"{world.second.training}/register"), pytest.raises(OutputBusyError, match="Another process writes"):
+        register(spark, recipe, world.second.training, world.tracker)
+    assert register(spark, recipe, world.second.training, world.tracker).version == again.version
 
 
 def test_the_table_says_what_was_asked(world: World) -> None:

@@ -4,10 +4,9 @@ Task attempts write into a hidden staging folder (`shard_writer`). Spark hands t
 messages of one winning attempt per partition; only files named there are published, so retried and speculative
 attempts never show up twice. Every commit writes the manifest, and `_SUCCESS` last.
 
-*New or overwritten target*: the complete new directory, manifest and `_SUCCESS` included, is built beside the
-target, then swapped in by two renames. Until the first rename the old data is whole and readable; a crash between the
-two leaves it beside the target as `.<name>.<job>.old`. Where folders cannot be renamed (object stores, mount
-points) files are moved one by one, `_SUCCESS` removed first and written last.
+*New or overwritten target*: the complete new directory, manifest and `_SUCCESS` included, is built beside the target,
+then published as `emberline.features.publishing` does it, and what a crash there has left is put in order by the next
+job. A target without a parent (a bucket) takes the files one by one, `_SUCCESS` removed first and written last.
 
 *Append*: new files are moved one by one under names that no earlier commit has used, `_SUCCESS` removed first and
 written last. A directory takes one writer at a time.
@@ -20,7 +19,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from emberline.features import storage
+from emberline.features import publishing, storage
 from emberline.features.errors import BadInputError
 from emberline.features.tfrecord.codec.framing import RecordWriter
 from emberline.features.tfrecord.manifest import Shard
@@ -31,7 +30,6 @@ from emberline.features.tfrecord.spark.shard_writer import StagedFile, file_suff
 logger = logging.getLogger(__name__)
 
 _APPENDED = re.compile(r"part-\d+-of-\d+-a(\d+)\.tfrecord")
-_OBJECT_STORES = ("s3", "gcs", "abfs")
 
 
 class TFRecordCommitError(RuntimeError):
@@ -62,6 +60,7 @@ class Job:
     def begin(cls, target: str, job_id: str, manifest: Manifest, *, mode: str) -> "Job":
         """Starts a batch job; makes the staging folder, which tells late task attempts that the job still runs."""
         target = target.rstrip("/")
+        publishing.repair(target)
         beside = mode == "overwrite" or not storage.exists(target)
         job = cls(target, _staging(target, job_id, beside=beside), manifest, mode)
         open_staging(job.staging)
@@ -107,8 +106,10 @@ class Job:
         published = self.manifest.with_shards(_shards(moves))
         published.save(built)
         storage.write_bytes_atomic(storage.join(built, SUCCESS), b"")
-        if not _swap(built, self.target, self.staging):
+        if self.staging.startswith(self.target + "/"):
             _move_over(built, self.target)
+        else:
+            publishing.replace_folder(built, self.target)
         return published
 
     def _append(self, staged: Sequence[StagedFile]) -> Manifest:
@@ -223,29 +224,6 @@ def _move_all(moves: Iterable[tuple[str, str]]) -> None:
             raise TFRecordCommitError(
                 f"{source} was written by a task but is not there now: is the target on storage that all nodes share?"
             ) from error
-
-
-def _swap(built: str, target: str, staging: str) -> bool:
-    """Puts `built` in the target's place by renaming folders; False where that is impossible and nothing happened."""
-    filesystem, _ = storage.resolve(target)
-    if filesystem.type_name.startswith(_OBJECT_STORES) or staging.startswith(target + "/"):
-        return False
-    old = staging.removesuffix(".staging") + ".old"
-    existed = storage.exists(target)
-    if existed:
-        try:
-            storage.move(target, old)
-        except OSError as error:  # a mount point, or no right to rename in the parent folder
-            logger.info("%s cannot be renamed (%s): its files are replaced one by one", target, error)
-            return False
-    try:
-        storage.move(built, target)
-    except BaseException:
-        if existed:
-            storage.move(old, target)
-        raise
-    storage.delete(old)
-    return True
 
 
 def _move_over(built: str, target: str) -> None:

@@ -66,7 +66,7 @@ def test_one_that_failed_is_done_again(file: str) -> None:
 def test_one_whose_end_was_seen_is_done_again(file: str) -> None:
     work = Work()
     once(file, work, silence)
-    submission._write(file, replace(read(file), reported=True))
+    submission.write(file, replace(read(file), reported=True))
     assert once(file, work, silence)[1]["times"] == 2
 
 
@@ -91,7 +91,7 @@ def test_many_at_the_same_moment_do_the_work_once(file: str, monkeypatch: pytest
         found = read(uri)
         if not hasattr(looked, "before") and threading.current_thread() in several:
             looked.before = True
-            together.wait()  # nobody has written before all have looked
+            together.wait(60)  # nobody has written before all have looked
             time.sleep(0.1 * several.index(threading.current_thread()))
         return found
 
@@ -107,7 +107,7 @@ def test_many_at_the_same_moment_do_the_work_once(file: str, monkeypatch: pytest
 
 
 def test_a_silent_one_is_taken_over(file: str) -> None:
-    submission._write(file, Record("somebody who died", beat=7))
+    submission.write(file, Record("somebody who died", beat=7))
     said: list[str] = []
     assert once(file, Work(), said.append)[0] == SUCCESS
     assert any("taking over" in text for text in said)
@@ -137,7 +137,7 @@ def test_one_that_lost_its_file_ends_itself_and_says_nothing_more(file: str, lef
         assert time.monotonic() < deadline
         time.sleep(0.1)
     if left:
-        submission._write(file, left)
+        submission.write(file, left)
     else:
         os.unlink(file)
     output, _ = process.communicate(timeout=30)

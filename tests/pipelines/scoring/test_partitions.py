@@ -123,7 +123,7 @@ def test_a_killed_job_leaves_no_part_of_a_partition(spark: SparkSession, registe
             time.sleep(0.2)
     finally:
         os.killpg(job.pid, signal.SIGKILL)
-        job.wait()
+        job.wait(60)
     (left,) = tmp_path.glob("out.staging-*")
     assert by_day(spark, out) == before
     shutil.rmtree(left)

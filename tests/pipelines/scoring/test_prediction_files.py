@@ -93,11 +93,9 @@ def test_attempts_never_double_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert not (tmp_path / "out").exists()
     out.stage_files(answer["file"] for answer in answers[0])
     out.publish()
-    out.discard()
-    names = ["_SUCCESS", *(file["file"] for file in files)]
+    names = ["_SUCCESS", "_predictions.json", *(file["file"] for file in files)]
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == names
-    assert [path.name for path in tmp_path.iterdir()] == ["out"]
-    large, small = (pq.read_table(tmp_path / "out" / name) for name in names[1:])
+    large, small = (pq.read_table(tmp_path / "out" / name) for name in names[2:])
     assert large.column_names == SPARK_SCHEMA.names
     assert large["row"].to_pylist() == [f"k{index}" for index in range(300)]
     assert small.to_pylist() == [{"row": "k0", "score": 0.0, "probabilities": [0.5, 0.0], "version": 7, "place": None}]

@@ -54,11 +54,9 @@ def test_a_commit_that_fails_gives_the_old_data_back(tmp_path, mode):
 
 
 def test_replacing_file_by_file_where_folders_cannot_be_renamed(tmp_path, monkeypatch):
-    from emberline.features.tfrecord.spark import commit
-
     first = Job.begin(str(tmp_path / "out"), "one", MANIFEST, mode="overwrite")
     first.commit([stage(first.staging, task, b"old") for task in range(3)])
-    monkeypatch.setattr(commit, "_swap", lambda *_: False)
+    monkeypatch.setattr(storage, "renames_folders", lambda _: False)
     job = Job.begin(str(tmp_path / "out"), "two", MANIFEST, mode="overwrite")
     job.commit([stage(job.staging, 0, b"new")])
     assert stored(tmp_path / "out") == [b"new"]
@@ -67,6 +65,17 @@ def test_replacing_file_by_file_where_folders_cannot_be_renamed(tmp_path, monkey
         "manifest.json",
         "part-00000-of-00001.tfrecord",
     ]
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_what_a_killed_job_left_between_two_renames_is_put_back(tmp_path):
+    first = Job.begin(str(tmp_path / "out"), "one", MANIFEST, mode="overwrite")
+    first.commit([stage(first.staging, 0, b"old")])
+    (tmp_path / "out").rename(tmp_path / ".out.replaced-0123abcd")
+    job = Job.begin(str(tmp_path / "out"), "two", MANIFEST, mode="append")
+    assert stored(tmp_path / "out") == [b"old"]
+    job.commit([stage(job.staging, 0, b"new")])
+    assert sorted(stored(tmp_path / "out")) == [b"new", b"old"]
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
 

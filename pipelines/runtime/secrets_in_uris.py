@@ -1,0 +1,39 @@
+"""Secrets in URIs: seen whatever form they have, so that none is logged. Imports nothing heavy."""
+
+import re
+
+_LOGIN = re.compile(
+    # Up to the last @ before the query: keys of storage hold slashes. "host:8020/" is a port, and no password.
+    r"(?P<scheme>[A-Za-z][\w+.-]*)://(?P<username>[^/?#@:\s]*):(?!\d{1,5}(?:/|$))(?P<password>[^?#\s]+)@"
+)
+_TOKEN = re.compile(r"(?P<scheme>(?:git\+)?https?)://(?P<username>[^/?#@:\s]+)@", re.IGNORECASE)
+_PARAMETER = re.compile(
+    r"[?&;#](?P<name>(?:[\w.%-]*[-_.])?(?:sig|sas|pwd|[a-z]*token)"
+    r"|[\w.%-]*(?:signature|secret|passw(?:or)?d|passphrase|credential"
+    r"|(?:api|access|account|shared_?access|private)[-_.]?key)[\w.-]*)=(?P<value>[^&;#\s]+)",
+    re.IGNORECASE,
+)
+HIDDEN = "***"
+
+ADVICE = (
+    "a URI with a password, key or token in it was given, and arguments are logged to MLflow; put credentials into the "
+    "environment (AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD)"
+)
+
+
+def holds_secret(text: str) -> bool:
+    """Whether a text has a URI with a password, a token, or a signature in it."""
+    return any(pattern.search(text) for pattern in (_LOGIN, _TOKEN, _PARAMETER))
+
+
+def without_secrets(text: str) -> str:
+    """The text with every secret in its URIs struck out."""
+    text = _LOGIN.sub(lambda found: f"{found['scheme']}://{found['username']}:{HIDDEN}@", text)
+    text = _TOKEN.sub(lambda found: f"{found['scheme']}://{HIDDEN}@", text)
+    return _PARAMETER.sub(lambda found: found[0].removesuffix(found["value"]) + HIDDEN, text)
+
+
+def login_of(uri: str) -> tuple[str, str, str] | None:
+    """Name and password of a URI, as they are written there, and the URI without them; None if it has no password."""
+    found = _LOGIN.match(uri)
+    return (found["username"], found["password"], f"{found['scheme']}://{uri[found.end() :]}") if found else None
