@@ -120,7 +120,7 @@ CLAIMS: dict[str, bytes] = {
 def test_a_graph_refuses_pixels_that_are_only_claimed(content: bytes) -> None:
     with pytest.raises(ImageError, match="allowed"):
         read_header(content)
-    with pytest.raises(tf.errors.InvalidArgumentError, match="more pixels than are allowed|too large"):
+    with pytest.raises(tf.errors.InvalidArgumentError, match=r"more pixels than are allowed|too large"):
         pixels(tf.constant([content]), (8, 8, 3), "stretch")
 
 
