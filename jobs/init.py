@@ -1,4 +1,4 @@
-"""A small repository of one's own: a recipe, a dataset, a network, a test, a DAG, and data to try them on.
+"""A new repository with a recipe, a dataset, a network, a test, a DAG, and data to try them on.
 
 emberline init ride_tips
 cd ride_tips; make demo; make test

@@ -1,4 +1,4 @@
-"""`emberline init NAME`: a small repository of one's own, on data that it brings."""
+"""`emberline init NAME`: a small repository with a recipe, a network and data to try them on."""
 
 import keyword
 import re
