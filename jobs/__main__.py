@@ -3,7 +3,7 @@
 emberline list | show NAME | doctor | infer-schema | run NAME | validate | etl | train | tune | evaluate
 emberline compare RUN … | register | score | drift | export | lineage WHAT | rollback NAME | upload-tracking URI
 emberline init NAME | bundle | --version
-emberline neighbours | generate | learn-words | play
+emberline neighbours | generate | learn-words | play | launch FILE
 """
 
 import importlib
@@ -12,7 +12,7 @@ import sys
 JOBS = (
     "infer-schema", "run", "validate", "etl", "train", "tune", "evaluate", "compare", "register", "score", "drift",
     "export", "lineage", "rollback", "upload-tracking", "neighbours", "generate", "learn-words", "play",
-    "init", "bundle",
+    "init", "bundle", "launch",
 )  # fmt: skip
 VIEWS = ("list", "show", "doctor")
 

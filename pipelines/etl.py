@@ -39,6 +39,7 @@ from emberline.pipelines.recipe import Recipe
 from emberline.pipelines.runtime.output_folder import DATASET_VERSION, new_folder
 from emberline.pipelines.runtime.progress import Progress, StageProgress
 from emberline.pipelines.runtime.session import settings
+from emberline.pipelines.runtime.shown import ShownAsTable
 from emberline.pipelines.runtime.version import code_version
 from emberline.pipelines.tracking import Tracker
 from emberline.pipelines.tracking.run_facts import PROJECT, project_facts
@@ -48,8 +49,8 @@ PARQUET_ROWS = "spark.sql.parquet.columnarReaderBatchSize"
 """Rows that Spark's reader holds at a time: its 4,096 are too many where a row is an image."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class EtlResult:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class EtlResult(ShownAsTable):
     """What a dataset version holds.
 
     Args:

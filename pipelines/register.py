@@ -19,6 +19,7 @@ from emberline.pipelines.promotion.latency import measure_latency
 from emberline.pipelines.recipe import Gate, Recipe
 from emberline.pipelines.runtime.claim import claim
 from emberline.pipelines.runtime.progress import Progress
+from emberline.pipelines.runtime.shown import ShownAsTable
 from emberline.pipelines.saved_model.digest import require_unchanged
 from emberline.pipelines.tasks import gate_of
 from emberline.pipelines.tracking import CHALLENGER, CHAMPION, ModelVersion, Run, Tracker, local_copy, model_name
@@ -27,8 +28,8 @@ REGISTERED = "registered.json"
 VERDICT = "verdict.json"
 
 
-@dataclass(frozen=True)
-class RegisterResult:
+@dataclass(frozen=True, repr=False)
+class RegisterResult(ShownAsTable):
     """Where the model stands in the registry.
 
     Args:

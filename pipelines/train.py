@@ -9,6 +9,7 @@ from typing import Any
 from pyspark.sql import DataFrame, SparkSession
 
 from emberline.features import storage
+from emberline.features.dataset_rows import read_version
 from emberline.features.dataset_version import DatasetVersion, differing_columns, open_version
 from emberline.features.errors import BadInputError
 from emberline.features.profile.page import PROFILE
@@ -29,6 +30,9 @@ from emberline.pipelines.training.assignment import Assignment
 from emberline.pipelines.training.event_log import TrainingRecord, Watch, shown
 from emberline.pipelines.training.input.feed import Feed
 from emberline.pipelines.training.input.feed_rows import given_rows, source_rows
+
+MOST_HELD_OUT = 2_000_000
+"""Keys that are sent to every task, some 50 MB."""
 
 AVAILABLE_NOW = MappingProxyType({"availableNow": True})
 """Reads what a stream's source holds at the start, and ends."""
@@ -62,8 +66,8 @@ def train(
             loses nothing.
         warm_start: URI of a model or a finished training whose weights the network starts from: `models:/NAME@alias`,
             `models:/NAME/VERSION`, `runs:/ID/model`, or a training's folder.
-        rows: What `training.input=spark` feeds: raw rows by column name, batch or streaming. Without it, the files
-            that the dataset version was made of are read again.
+        rows: What `training.input=spark` feeds: raw rows by column name, batch or streaming; those that the dataset
+            version holds out are left out. Without it, the files that the version was made of are read again.
         trigger: Of a streaming `rows`, as `DataStreamWriter.trigger` takes it; training ends with the stream.
         name: Of the run; default: the recipe's.
         parent: Run above it.
@@ -166,8 +170,30 @@ def _feed(
         return None
     if rows is not None and rows.isStreaming and training.epochs != 1:
         raise BadInputError(f"A stream is read once: set training.epochs=1 instead of {training.epochs}.")
-    of_epoch = source_rows(spark, recipe, version) if rows is None else given_rows(rows, version.schema)
+    if rows is None:
+        of_epoch = source_rows(spark, recipe, version)
+    else:
+        of_epoch = given_rows(rows, version.schema, _held_out(spark, rows, version, progress))
     return Feed(spark, of_epoch, recipe, version, trigger, progress.say, ranks=ranks)
+
+
+def _held_out(spark: SparkSession, rows: DataFrame, version: DatasetVersion, progress: Progress) -> DataFrame | None:
+    """Keys of the version's held-out split, which given rows may hold too; None if they are too many to look for."""
+    count, key = version.split("eval").rows, version.schema.key
+    if count > MOST_HELD_OUT:
+        progress.say(
+            f"warning: held-out rows are not looked for among the rows that were given: with {count:,} they are more "
+            f"than {MOST_HELD_OUT:,}. Leave them out of the frame yourself, or the evaluation is too good."
+        )
+        return None
+    if key in rows.columns:
+        progress.say(f"of the rows that were given, those with the {key!r} of a held-out row are left out")
+    else:
+        progress.say(
+            f"warning: the rows that were given have no column {key!r}. Held-out rows among them are known by the hash "
+            "of all their columns, if these are the columns that etl read, and left out."
+        )
+    return read_version(spark, version.uri, "eval").select(key).distinct()
 
 
 def _require_fit(recipe: Recipe, version: DatasetVersion) -> None:

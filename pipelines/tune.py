@@ -25,14 +25,15 @@ from emberline.pipelines.recipe.search_space import Axis
 from emberline.pipelines.runtime.claim import claim
 from emberline.pipelines.runtime.output_folder import require_apart
 from emberline.pipelines.runtime.progress import Progress
+from emberline.pipelines.runtime.shown import ShownAsTable
 from emberline.pipelines.tasks import gate_of, smaller_is_better, task_of
 from emberline.pipelines.tracking import StoppedEarlyError, Tracker
 from emberline.pipelines.train import train
 from emberline.pipelines.tuning.study import Proposal, Study
 
 
-@dataclass(frozen=True, kw_only=True)
-class TuneResult:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class TuneResult(ShownAsTable):
     """A finished search.
 
     Args:

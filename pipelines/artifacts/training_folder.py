@@ -8,6 +8,7 @@ from emberline.features import storage
 from emberline.features.errors import BadInputError
 from emberline.pipelines.recipe import Optimizer, Training
 from emberline.pipelines.recipe.recipe import network_name
+from emberline.pipelines.runtime.shown import ShownAsTable
 
 TRAINING = "training.json"
 
@@ -21,8 +22,8 @@ LATER = ("evaluation", "gate")
 """Fields of a recipe that only the steps behind a training read."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class TrainResult:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class TrainResult(ShownAsTable):
     """A finished training.
 
     Args:

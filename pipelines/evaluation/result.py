@@ -6,12 +6,13 @@ from typing import Any
 
 from emberline.features import storage
 from emberline.features.errors import BadInputError
+from emberline.pipelines.runtime.shown import ShownAsTable
 
 EVALUATION = "evaluation.json"
 
 
-@dataclass(frozen=True)
-class EvaluateResult:
+@dataclass(frozen=True, repr=False)
+class EvaluateResult(ShownAsTable):
     """How good a trained model is on rows it never saw.
 
     Args:

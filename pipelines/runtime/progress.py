@@ -1,11 +1,13 @@
 """What people read while a job runs: lines on stderr. Standard output carries only the final JSON line."""
 
+import importlib
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import TracebackType
+from typing import Any
 
 from pyspark import SparkContext
 
@@ -15,20 +17,59 @@ REFRESH_SECONDS = 0.5
 QUIET_SECONDS = 10
 """Without a terminal, a line for every refresh would drown a log: one in this time is enough."""
 
+STAYING = ("warning", "error")
+"""Beginnings of lines that a notebook keeps."""
+
+
+class NotebookLine:
+    """A line of text below a notebook's cell that changes in place.
+
+    Args:
+        display: IPython's function of this name.
+    """
+
+    def __init__(self, display: Callable[..., Any]) -> None:
+        self._display, self._handle = display, None
+
+    @classmethod
+    def here(cls) -> "NotebookLine | None":
+        """A line of this process's notebook; None if there is none. Imports nothing."""
+        if "ipykernel" not in sys.modules or "IPython" not in sys.modules:
+            return None
+        shell = sys.modules["IPython"].get_ipython()
+        if shell is None or not hasattr(shell, "kernel"):
+            return None
+        return cls(importlib.import_module("IPython.display").display)
+
+    def show(self, text: str) -> None:
+        """Replaces the text."""
+        content = {"text/plain": text}
+        if self._handle is None:
+            self._handle = self._display(content, raw=True, display_id=True)
+        else:
+            self._handle.update(content, raw=True)
+
 
 class Progress:
-    """Prints the state of one step; on a terminal in place, in a log now and then."""
+    """Prints the state of one step; on a terminal in place, in a log now and then, in a notebook all on one line.
+
+    In a notebook warnings alone have lines of their own.
+    """
 
     def __init__(self, step: str) -> None:
         self.step = step
         self._terminal = sys.stderr.isatty() and not as_json()
         self._last = 0.0
         self._open = False
+        self._notebook = None if as_json() else NotebookLine.here()
 
     def say(self, text: str) -> None:
         """A line that stays."""
         if as_json():
             tell(text, step=self.step)
+            return
+        if self._notebook and not text.startswith(STAYING):
+            self._notebook.show(f"{self.step:<9} {text}")
             return
         self._clear()
         print(f"{self.step:<9} {text}", file=sys.stderr, flush=True)
@@ -36,7 +77,9 @@ class Progress:
     def update(self, text: str) -> None:
         """A line that the next one replaces."""
         now = time.monotonic()
-        if self._terminal:
+        if self._notebook:
+            self._notebook.show(f"{self.step:<9} {text}")
+        elif self._terminal:
             self._clear()
             print(f"{self.step:<9} {text}", end="", file=sys.stderr, flush=True)
             self._open = True

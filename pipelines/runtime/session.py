@@ -50,15 +50,26 @@ class JavaError(BadInputError):
 
 @contextmanager
 def session(name: str, master: str | None = None, settings: Mapping[str, str] | None = None) -> Iterator[SparkSession]:
-    """A session for the block, with `format("tfrecord")`, stopped at its end.
+    """A session for the block, with `format("tfrecord")`, stopped at its end; see `open_session`.
+
+    Yields:
+        The session.
+    """
+    spark = open_session(name, master, settings)
+    application = str(spark.sparkContext.applicationId)
+    try:
+        yield spark
+    finally:
+        _stop(spark, application)
+
+
+def open_session(name: str, master: str | None = None, settings: Mapping[str, str] | None = None) -> SparkSession:
+    """A session that the caller stops, or the end of the process.
 
     Args:
         name: What the application does; it is listed as `emberline NAME`.
         master: Spark master; under spark-submit leave it out, submit has set it.
         settings: Further Spark settings.
-
-    Yields:
-        The session.
 
     Raises:
         JavaError: if there is no Java 17 or newer.
@@ -85,11 +96,7 @@ def session(name: str, master: str | None = None, settings: Mapping[str, str] | 
     spark.sparkContext.setLogLevel("ERROR")
     register(spark)
     ship_projects(spark)
-    application = str(spark.sparkContext.applicationId)
-    try:
-        yield spark
-    finally:
-        _stop(spark, application)
+    return spark
 
 
 @contextmanager

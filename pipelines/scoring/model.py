@@ -7,13 +7,15 @@ from pathlib import Path
 
 from pyspark.sql import SparkSession
 
+from emberline.features import storage
+from emberline.features.dataset_version import FEATURES
 from emberline.features.errors import BadInputError, nearest
 from emberline.features.schema import Schema
 from emberline.features.statistics import Statistics
 from emberline.pipelines.saved_model.executors import ship
 from emberline.pipelines.tasks import task_of
 from emberline.pipelines.tasks.task import PredictionColumn
-from emberline.pipelines.tracking import ModelVersion, Tracker
+from emberline.pipelines.tracking import ModelVersion, Tracker, local_copy
 
 
 @dataclass(frozen=True)
@@ -57,10 +59,30 @@ def open_model(spark: SparkSession, tracker: Tracker, uri: str) -> ScoringModel:
     """
     version = tracker.find(uri)
     with tempfile.TemporaryDirectory() as scratch:
-        folder = tracker.fetch(version, scratch)
-        facts = json.loads((Path(folder) / "features.json").read_text())
-        name = "".join(letter if letter.isalnum() else "-" for letter in f"{version.name}-{version.version}")
-        archive = ship(spark, folder, name)
+        return _shipped(spark, version, tracker.fetch(version, scratch))
+
+
+def open_folder(spark: SparkSession, uri: str) -> ScoringModel:
+    """Sends a model that no registry has to the executors.
+
+    Args:
+        spark: The session.
+        uri: URI of the SavedModel's folder.
+
+    Raises:
+        BadInputError: if there is no model.
+    """
+    if not storage.exists(storage.join(uri, FEATURES)):
+        raise BadInputError(f"No model of emberline's at {uri!r}: it has no {FEATURES}.")
+    with tempfile.TemporaryDirectory() as scratch:
+        version = ModelVersion(uri.rstrip("/").rpartition("/")[2], 0, "", uri, {})
+        return _shipped(spark, version, local_copy(uri, str(Path(scratch) / "model")))
+
+
+def _shipped(spark: SparkSession, version: ModelVersion, folder: str) -> ScoringModel:
+    facts = json.loads((Path(folder) / FEATURES).read_text())
+    name = "".join(letter if letter.isalnum() else "-" for letter in f"{version.name}-{version.version}")
+    archive = ship(spark, folder, name)
     return ScoringModel(version, Schema.from_json(facts["schema"]), Statistics.from_json(facts["statistics"]), archive)
 
 

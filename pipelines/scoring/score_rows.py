@@ -13,6 +13,7 @@ from emberline.pipelines.datasets.raw_source import RawSource
 from emberline.pipelines.datasets.readers.tables.table_format import TableFormat
 from emberline.pipelines.recipe import Recipe
 from emberline.pipelines.runtime.progress import Progress, StageProgress
+from emberline.pipelines.runtime.shown import ShownAsTable
 from emberline.pipelines.scoring.batch import keyed, stage_predictions
 from emberline.pipelines.scoring.batch_size import batch_rows_for
 from emberline.pipelines.scoring.destination import Destination
@@ -21,8 +22,8 @@ from emberline.pipelines.scoring.raw_rows import read_rows
 from emberline.pipelines.scoring.skew import measure_skew
 
 
-@dataclass(frozen=True)
-class ScoreResult:
+@dataclass(frozen=True, repr=False)
+class ScoreResult(ShownAsTable):
     """What was scored.
 
     Args:

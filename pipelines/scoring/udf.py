@@ -15,7 +15,7 @@ from emberline.features.errors import BadInputError, nearest
 from emberline.features.schema import Schema
 from emberline.pipelines.saved_model.executors import spark_columns
 from emberline.pipelines.scoring.arrow_checks import check_batch, fits
-from emberline.pipelines.scoring.model import open_model
+from emberline.pipelines.scoring.model import ScoringModel, open_model
 from emberline.pipelines.scoring.scorer import predictor
 from emberline.pipelines.tasks.task import PredictionColumn
 from emberline.pipelines.tracking import Tracker
@@ -39,7 +39,11 @@ def emberline_udf(model: str, *, tracking_uri: str, spark: SparkSession | None =
     session = spark or SparkSession.getActiveSession()
     if session is None:
         raise BadInputError("There is no Spark session to score in. Start one first.")
-    opened = open_model(session, Tracker(tracking_uri), model)
+    return udf_of(open_model(session, Tracker(tracking_uri), model))
+
+
+def udf_of(opened: ScoringModel) -> Callable[..., Any]:
+    """`emberline_udf` of a model that the executors have already."""
     answer = spark_columns(opened.predicted)
     score = _StructScorer(opened.schema, opened.predicted, opened.archive, to_arrow_type(DataType.fromDDL(answer)))
     made: Callable[..., Any] = arrow_udf(score.batches, answer)  # type: ignore[call-overload]  # PySpark's stubs know no text here

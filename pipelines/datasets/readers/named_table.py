@@ -39,6 +39,12 @@ class NamedTable:
     ) -> None:
         self.name, self.schema, self.form = name, schema, TableFormat(format, dict(options or {}))
 
+    def __eq__(self, other: object) -> bool:
+        return type(other) is type(self) and vars(other) == vars(self)
+
+    def __hash__(self) -> int:
+        return hash((self.name, self.schema))
+
     def of_format(self, form: TableFormat) -> "NamedTable":
         """The same table, written otherwise.
 

@@ -1,0 +1,1 @@
+"""What a person asks from Python: `import emberline as em` hands on the names of this folder."""

@@ -1,0 +1,1 @@
+"""A custom TensorFlow program on executors: its assignment, its context, its process."""
