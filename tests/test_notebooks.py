@@ -27,7 +27,9 @@ def executed(name: str, folder: Path) -> nbformat.NotebookNode:
         patch.setenv("PYSPARK_PYTHON", sys.executable)
         patch.delenv("MLFLOW_TRACKING_URI", raising=False)
         patch.delenv("PYSPARK_GATEWAY_PORT", raising=False)
-        NotebookClient(notebook, timeout=600, kernel_name="python3", resources={"metadata": {"path": folder}}).execute()
+        NotebookClient(
+            notebook, timeout=600, kernel_name="python3", resources={"metadata": {"path": str(folder)}}
+        ).execute()
     return notebook
 
 

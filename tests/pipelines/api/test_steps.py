@@ -124,8 +124,8 @@ def test_what_does_not_fit_is_refused(spark: SparkSession, home: Path, recipe: e
         em.etl(recipe, [1, 2])  # type: ignore[arg-type]
     with pytest.raises(em.BadInputError, match=r"py_files: 'nothing.zip' is no file"):
         em.session(py_files=["nothing.zip"])
-    two = replace(recipe, training=replace(recipe.training, mode="sync", workers=9))
-    with pytest.raises(em.BadInputError, match=r"needs 9 slots"):
+    two = replace(recipe, training=replace(recipe.training, mode="sync", workers=8))
+    with pytest.raises(em.BadInputError, match=r"needs 8 slots"):
         em.train(two, em.etl(recipe, flowers_frame))
 
 

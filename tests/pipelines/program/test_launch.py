@@ -1,4 +1,4 @@
-"""TensorFlow programs of one's own on executors, in the style of TensorFlowOnSpark's examples."""
+"""Custom TensorFlow programs on executors, in the style of TensorFlowOnSpark's examples."""
 
 import argparse
 import json
