@@ -42,7 +42,7 @@ def test_names_are_case_insensitive_and_aliases_agree():
     ("options", "says"),
     [
         ({"codce": "gzip"}, r"no option 'codce'.*codec"),
-        ({"codec": "snappy"}, r"codec 'snappy'.*gzip"),
+        ({"codec": "snappy"}, r"Codec 'snappy'.*gzip"),
         ({"recordType": "Exmaple"}, r"recordType is 'Exmaple'.*Example"),
         ({"recordsPerShard": "-1"}, r"recordsPerShard is '-1'.*at least 0"),
         ({"codec": "gzip", "compression": "none"}, r"same meaning"),
