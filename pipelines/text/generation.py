@@ -11,7 +11,7 @@ from emberline.features import storage
 from emberline.features.errors import BadInputError
 from emberline.features.schema import Schema
 from emberline.features.statistics import Statistics
-from emberline.pipelines.saved_model.named_inputs import arguments
+from emberline.pipelines.saved_model.named_inputs import arguments, input_spec
 
 if TYPE_CHECKING:
     from emberline.pipelines.tracking import Tracker
@@ -39,10 +39,10 @@ class TextGenerator:
         self._next = self._model.signatures[NEXT_WORD]
         self._states = {
             name: tf.zeros([1, *spec.shape[1:]])
-            for name, spec in self._next.structured_input_signature[1].items() if spec.dtype == tf.float32
+            for name, spec in input_spec(self._next).items() if spec.dtype == tf.float32
         }  # fmt: skip
         features = json.loads((Path(folder) / "features.json").read_text())
-        read = set(self._next.structured_input_signature[1]) - set(self._states)
+        read = set(input_spec(self._next)) - set(self._states)
         (column,) = (one for one in features["columns"] if one["name"] in read)
         self._column, (field,) = column["name"], column["fields"]
         self._tokens = Schema.from_json(features["schema"]).field(field).tokens
