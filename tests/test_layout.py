@@ -91,7 +91,7 @@ LIBRARIES = {
     "_jsparkSession",
     "_jvm",
 }
-LIBRARIES |= {"_replace", "_spark", "_emberline"}
+LIBRARIES |= {"_replace", "_resetUid", "_spark", "_emberline"}
 """Names of other packages, used where a comment says why, and the mark that we leave on what we replace of theirs."""
 
 

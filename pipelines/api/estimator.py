@@ -47,7 +47,7 @@ class RecipeEstimator(Estimator[Any], HasPredictionCol, MLReadable[Any], MLWrita
     def __init__(self, recipe: Recipe | None, *, tracking: str | None = None) -> None:
         super().__init__()
         self.recipe, self.tracking = recipe, tracking
-        self._shared: _SharedVersion | None = None
+        self.shared: _SharedVersion | None = None
 
     def field(self, name: str) -> Param[Any]:
         """The parameter of a field of the recipe, such as `training.epochs`.
@@ -79,7 +79,9 @@ class RecipeEstimator(Estimator[Any], HasPredictionCol, MLReadable[Any], MLWrita
             raise BadInputError("The estimator has no recipe.")
         recipe = with_overrides(self.recipe, self.overrides)
         spark = dataset.sparkSession
-        version = self._shared.of(recipe, dataset, self) if self._shared else self._prepare(recipe, dataset)
+        version = (
+            self.shared.of(recipe, dataset, self.tracking) if self.shared else _prepared(recipe, dataset, self.tracking)
+        )
         trained = steps.train(recipe, version, tracking=self.tracking, spark=spark)
         return self._copyValues(RecipeModel(storage.join(trained.training, MODEL), trained.run_id))
 
@@ -90,11 +92,8 @@ class RecipeEstimator(Estimator[Any], HasPredictionCol, MLReadable[Any], MLWrita
     ) -> Iterator[tuple[int, Any]]:
         """Models for several parameter maps; those that differ in `training` alone share a dataset version."""
         keep = self.copy()
-        keep._shared = _SharedVersion()
+        keep.shared = _SharedVersion()
         return super(RecipeEstimator, keep).fitMultiple(dataset, paramMaps)  # type: ignore[arg-type]
-
-    def _prepare(self, recipe: Recipe, rows: DataFrame) -> str:
-        return steps.etl(recipe, rows, tracking=self.tracking, spark=rows.sparkSession).dataset
 
     def write(self) -> MLWriter:
         """Saves parameters and recipe; the recipe's own classes and functions must be of modules."""
@@ -152,14 +151,19 @@ class _SharedVersion:
         self._made: dict[str, str] = {}
         self._lock = threading.Lock()
 
-    def of(self, recipe: Recipe, rows: DataFrame, estimator: RecipeEstimator) -> str:
+    def of(self, recipe: Recipe, rows: DataFrame, tracking: str | None) -> str:
         described = recipe.to_json()
         described.pop("training")
         key = repr((described, recipe.training.weight))
         with self._lock:
             if key not in self._made:
-                self._made[key] = estimator._prepare(recipe, rows)
+                self._made[key] = _prepared(recipe, rows, tracking)
             return self._made[key]
+
+
+def _prepared(recipe: Recipe, rows: DataFrame, tracking: str | None) -> str:
+    """URI of a dataset version of the rows."""
+    return steps.etl(recipe, rows, tracking=tracking, spark=rows.sparkSession).dataset
 
 
 class _EstimatorWriter(MLWriter):
@@ -196,6 +200,7 @@ class _ModelReader(MLReader[RecipeModel]):
 
 
 def _restored(instance: Any, facts: dict[str, Any]) -> Any:
+    # PySpark's own readers restore the identity of an instance so; there is no public way.
     instance._resetUid(facts["uid"])
     DefaultParamsReader.getAndSetParams(instance, facts)
     return instance
