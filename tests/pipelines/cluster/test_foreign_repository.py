@@ -9,12 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.pipelines.cluster.test_gang import SPARK_HOME, SUBMIT_SECONDS, master, outside  # noqa: F401
+from tests.pipelines.cluster.test_gang import SPARK_HOME, master, outside  # noqa: F401
 from tests.pipelines.foreign_project import DATA, NETWORK, RECIPE
 from tests.pipelines.test_project_run import write_rides
 from tests.test_wheel import LEFT_OUT, pip
 
 ROOT = Path(__file__).parents[3]
+SECONDS = 900
+"""When a command is given up."""
 
 PYPROJECT = """\
 [project]
@@ -107,7 +109,7 @@ def environment(site: Path, folder: Path) -> dict[str, str]:
 def command(site: Path, repository: Path, folder: Path, *words: object) -> dict:
     done = subprocess.run(
         [sys.executable, "-m", "emberline", *map(str, words)], cwd=repository, env=environment(site, folder),
-        capture_output=True, text=True, timeout=SUBMIT_SECONDS,
+        capture_output=True, text=True, timeout=SECONDS,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-4000:]
     result: dict = json.loads(done.stdout.strip().splitlines()[-1])
@@ -143,7 +145,7 @@ def test_both_sides_have_their_own_modules_on_a_cluster(
              "--conf", "spark.ui.enabled=false", "--executor-memory", "512m", "--total-executor-cores", "2",
              "--conf", "spark.driver.host=127.0.0.1", "--conf", "spark.driver.bindAddress=127.0.0.1",
              f"{bundled['jobs']}/{job}.py", "--pipeline", "shop_rides", *map(str, arguments)],
-            capture_output=True, text=True, cwd=place, env=outside(place), timeout=SUBMIT_SECONDS,
+            capture_output=True, text=True, cwd=place, env=outside(place), timeout=SECONDS,
         )  # fmt: skip
         assert done.returncode == 0, done.stderr[-4000:]
         result: dict = json.loads(done.stdout.strip().splitlines()[-1])
