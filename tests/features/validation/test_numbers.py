@@ -36,8 +36,10 @@ def of_arrow(text: str) -> float | None:
 
 
 def of_tensorflow(text: str) -> float | None:
+    """Infinity is spelled `inf` there."""
+    short = re.sub("infinity", "inf", text.strip(), flags=re.IGNORECASE)
     try:
-        return float(tf.strings.to_number(text, tf.float64))
+        return float(tf.strings.to_number(short, tf.float64))
     except tf.errors.InvalidArgumentError:
         return None
 
