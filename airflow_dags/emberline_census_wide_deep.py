@@ -24,8 +24,12 @@ from spark_job import DAILY
 
 RECIPE = RecipeTasks("census_wide_deep", data="census")
 
-with DAG("emberline_census_wide_deep", schedule=DAILY, params=PARAMS, tags=["emberline", "census"], doc_md=__doc__,
-         **SETTINGS):  # fmt: skip
-    chain(
-        RECIPE.validate(), RECIPE.etl(), RECIPE.train(), RECIPE.evaluate(), RECIPE.promote(), RECIPE.champion(),
-    )  # fmt: skip
+with DAG(
+    "emberline_census_wide_deep",
+    schedule=DAILY,
+    params=PARAMS,
+    tags=["emberline", "census"],
+    doc_md=__doc__,
+    **SETTINGS,
+):
+    chain(RECIPE.validate(), RECIPE.etl(), RECIPE.train(), RECIPE.evaluate(), RECIPE.promote(), RECIPE.champion())

@@ -21,9 +21,19 @@ from spark_job import DAILY
 
 RECIPE = RecipeTasks("census_wide_deep", data="census")
 
-with DAG("emberline_census_wide_deep_incremental", schedule=DAILY, params=PARAMS | {"model": MODEL}, doc_md=__doc__,
-         tags=["emberline", "census"], **SETTINGS):  # fmt: skip
+with DAG(
+    "emberline_census_wide_deep_incremental",
+    schedule=DAILY,
+    params=PARAMS | {"model": MODEL},
+    doc_md=__doc__,
+    tags=["emberline", "census"],
+    **SETTINGS,
+):
     chain(
-        RECIPE.validate(), RECIPE.etl("--statistics-of", RECIPE.model), RECIPE.train("--warm-start", RECIPE.model),
-        RECIPE.evaluate(), RECIPE.promote(), RECIPE.champion(),
-    )  # fmt: skip
+        RECIPE.validate(),
+        RECIPE.etl("--statistics-of", RECIPE.model),
+        RECIPE.train("--warm-start", RECIPE.model),
+        RECIPE.evaluate(),
+        RECIPE.promote(),
+        RECIPE.champion(),
+    )

@@ -49,10 +49,12 @@ PARAMS = {
     "overrides": OVERRIDES,
     "input": Param(None, type=["null", "string"], description="URI of raw files; empty for those of the day"),
     "day": Param(
-        None, type=["null", "string"], pattern=r"^\d{8}$",
+        None,
+        type=["null", "string"],
+        pattern=r"^\d{8}$",
         description="day whose rows are taken, such as 20260102; empty for that of the logical date or the event",
     ),
-}  # fmt: skip
+}
 MODEL = Param(None, type=["null", "string"], description="URI of a model; empty for the recipe's champion")
 
 EVERYTHING = "'all'"
@@ -183,9 +185,13 @@ class RecipeTasks:
         """
         day = f"{{{{ {DAY} }}}}"
         return TriggerDagRunOperator(
-            task_id="retrain", trigger_dag_id=dag, trigger_run_id=f"drift__{day}", conf={"day": day},
-            skip_when_already_exists=True, fail_when_dag_is_paused=True,
-        )  # fmt: skip
+            task_id="retrain",
+            trigger_dag_id=dag,
+            trigger_run_id=f"drift__{day}",
+            conf={"day": day},
+            skip_when_already_exists=True,
+            fail_when_dag_is_paused=True,
+        )
 
     def _place(self, kind: str) -> str:
         return f"{ROOT}/{kind}/{{{{ dag.dag_id }}}}/{self.recipe}/{PARTITION}"

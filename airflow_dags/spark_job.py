@@ -193,9 +193,10 @@ class SparkJob(SparkSubmitOperator):
 
     def _defer(self, beat: int, moved: float, until: float) -> None:
         self.defer(
-            trigger=TimeDeltaTrigger(timedelta(seconds=LOOK_SECONDS)), method_name="look",
+            trigger=TimeDeltaTrigger(timedelta(seconds=LOOK_SECONDS)),
+            method_name="look",
             kwargs={"beat": beat, "moved": moved, "until": until},
-        )  # fmt: skip
+        )
 
     def _conclude(self, context: Any, ended: Submission, output: str = "") -> Any:
         """The job's last line, or its failure; from then on a submission is a new one."""

@@ -144,11 +144,17 @@ def _compare(
 
 def _pandas(place: Path) -> pd.DataFrame:
     """What pandas reads, as texts; of a folder all its files together."""
-    files = [place] if place.is_file() else sorted(
-        path for path in place.rglob("*")
-        if path.is_file() and not any(part.startswith(("_", ".")) for part in path.relative_to(place).parts)
-        and path.suffix not in NO_TABLES
-    )  # fmt: skip
+    files = (
+        [place]
+        if place.is_file()
+        else sorted(
+            path
+            for path in place.rglob("*")
+            if path.is_file()
+            and not any(part.startswith(("_", ".")) for part in path.relative_to(place).parts)
+            and path.suffix not in NO_TABLES
+        )
+    )
     return pd.concat([_file(path) for path in files], ignore_index=True)
 
 
@@ -162,8 +168,11 @@ def _file(path: Path) -> pd.DataFrame:
             return pd.read_json(path, lines=file.read(1) != "[", dtype=False)
     if path.suffix in (".tfrecord", ".tfrecords"):
         return _examples(path)
-    read = [pd.read_csv(path, sep=sep, dtype=str, keep_default_na=True, na_values=[]) for sep in (",", ";", "\t", "|")
-            if _fits(path, sep)]  # fmt: skip
+    read = [
+        pd.read_csv(path, sep=sep, dtype=str, keep_default_na=True, na_values=[])
+        for sep in (",", ";", "\t", "|")
+        if _fits(path, sep)
+    ]
     return max(read, key=lambda table: table.shape[1])
 
 

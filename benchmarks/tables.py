@@ -103,8 +103,10 @@ def _seconds(table: DataFrame) -> float:
 def _etl(name: str, source: Path, old: Path, scratch: Path, repeats: int) -> float:
     ratios = []
     for turn in range(repeats + 1):
-        seconds = [_job(checkout, name, source, scratch / f"{name}-{turn}-{place}")
-                   for place, checkout in enumerate((Path(__file__).parents[1], old))]  # fmt: skip
+        seconds = [
+            _job(checkout, name, source, scratch / f"{name}-{turn}-{place}")
+            for place, checkout in enumerate((Path(__file__).parents[1], old))
+        ]
         if turn or repeats == 1:
             ratios.append(seconds[1] / seconds[0])
     return statistics.median(ratios)

@@ -8,8 +8,11 @@ import types
 
 def module(name: str) -> types.ModuleType:
     """A module of this build, or of one from before its rooms had a common name."""
-    moved = {"runtime.session": "session", "datasets.readers.named_table": "datasets.named_table",
-             "preparation.checked_data": "data_check"}  # fmt: skip
+    moved = {
+        "runtime.session": "session",
+        "datasets.readers.named_table": "datasets.named_table",
+        "preparation.checked_data": "data_check",
+    }
     try:
         return importlib.import_module(f"emberline.{name}")
     except ModuleNotFoundError:

@@ -128,8 +128,9 @@ def check_recipe(
     ship_projects(spark, *recipe.modules)
     version = tiny_version(spark, recipe, folder, rows, source=source)
     small = dataclasses.replace(recipe, training=_one_step(recipe.training, version.split("train").rows))
-    trained = train(spark, small, version.uri, f"{folder}/training", Tracker(f"sqlite:///{folder}/mlflow.db"),
-                    overwrite=True)  # fmt: skip
+    trained = train(
+        spark, small, version.uri, f"{folder}/training", Tracker(f"sqlite:///{folder}/mlflow.db"), overwrite=True
+    )
     model = f"{folder}/training/model"
     predictions, difference = _scores(spark, small, version, model, folder)
     if not difference <= TOLERANCE:  # a difference that is no number fails too

@@ -13,9 +13,12 @@ def parser() -> argparse.ArgumentParser:
 
     parser = arguments.job_parser("drift", __doc__)
     parser.add_argument(
-        "--model", required=True, type=arguments.location, metavar="URI",
+        "--model",
+        required=True,
+        type=arguments.location,
+        metavar="URI",
         help="models:/NAME@alias, models:/NAME/VERSION, runs:/ID/model or a training",
-    )  # fmt: skip
+    )
     parser.add_argument("--input", required=True, type=arguments.location, metavar="URI", help="raw rows")
     arguments.add_table_format(parser)
     arguments.add_pipeline_run(parser)

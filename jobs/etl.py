@@ -15,9 +15,11 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument("--input", required=True, type=arguments.location, metavar="URI", help="raw files")
     parser.add_argument("--output", required=True, type=arguments.location, metavar="URI", help="new dataset version")
     parser.add_argument(
-        "--previous", type=arguments.location, metavar="URI",
+        "--previous",
+        type=arguments.location,
+        metavar="URI",
         help="dataset version to compare the data with; default: the one that --overwrite replaces",
-    )  # fmt: skip
+    )
     parser.add_argument(
         "--statistics-of", type=arguments.location, metavar="URI",
         help="model (models:/NAME@alias, runs:/ID/model), training or dataset version whose vocabularies and moments "

@@ -18,9 +18,12 @@ def parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        "--input", required=True, type=arguments.location, metavar="URI",
+        "--input",
+        required=True,
+        type=arguments.location,
+        metavar="URI",
         help="a table: Parquet, ORC, JSON, CSV or TSV, TFRecord",
-    )  # fmt: skip
+    )
     parser.add_argument("--label", required=True, metavar="NAME", help="the column to predict")
     parser.add_argument("--key", metavar="NAME", help="the column that identifies a row")
     parser.add_argument(

@@ -40,10 +40,16 @@ def main(argv: list[str] | None = None) -> int:
         script, tracker = read_script(given.program, given.arguments), Tracker(tracking_uri(given.tracking_uri))
         with session(f"launch {script.name}", given.master) as spark:
             return launch(
-                spark, script, given.output, tracker, name=script.name, workers=given.workers,
-                parameter_servers=given.parameter_servers, dataset=given.dataset or "",
+                spark,
+                script,
+                given.output,
+                tracker,
+                name=script.name,
+                workers=given.workers,
+                parameter_servers=given.parameter_servers,
+                dataset=given.dataset or "",
                 max_restarts=given.max_restarts,
-            )  # fmt: skip
+            )
 
     return conclude("launch", work)
 

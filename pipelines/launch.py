@@ -123,7 +123,8 @@ class _Record:
     """Hears what the ranks say."""
 
     def __init__(self, run: Run, progress: Progress) -> None:
-        self._run, self._progress = run, progress
+        self._run = run
+        self._progress = progress
         self.result: Any = None
         self.metrics: dict[str, float] = {}
         self.restarts = 0

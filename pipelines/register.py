@@ -99,9 +99,13 @@ def _register(
         alias, verdict = _promote(spark, recipe, registered, standing, version, tracker)
         champion = tracker.champion(registered.name)
         result = RegisterResult(
-            registered.name, registered.version, alias, champion.version if champion else None, verdict.text,
+            registered.name,
+            registered.version,
+            alias,
+            champion.version if champion else None,
+            verdict.text,
             evaluated.metrics[recipe.gate.metric],
-        )  # fmt: skip
+        )
         for place in (run, run.at(trained.run_id)):
             _tell(place, result, verdict)
         storage.write_bytes_atomic(done, json.dumps(asdict(result), indent=2).encode())
@@ -119,9 +123,13 @@ def _require_measured(gate: Gate, evaluated: EvaluateResult) -> None:
 
 
 def _enter(
-    recipe: Recipe, trained: TrainResult, evaluated: EvaluateResult, version: DatasetVersion, tracker: Tracker,
+    recipe: Recipe,
+    trained: TrainResult,
+    evaluated: EvaluateResult,
+    version: DatasetVersion,
+    tracker: Tracker,
     scratch: str,
-) -> tuple[ModelVersion, dict[int, float]]:  # fmt: skip
+) -> tuple[ModelVersion, dict[int, float]]:
     """The new version, and its latency if the gate asks for one."""
     folder = local_copy(storage.join(trained.training, "model"), str(Path(scratch) / "model"))
     require_unchanged(folder, trained.model_digest, f"the training {trained.training!r}")
@@ -143,9 +151,13 @@ def _enter(
 
 
 def _promote(
-    spark: SparkSession, recipe: Recipe, candidate: ModelVersion, standing: JudgedMetrics, version: DatasetVersion,
+    spark: SparkSession,
+    recipe: Recipe,
+    candidate: ModelVersion,
+    standing: JudgedMetrics,
+    version: DatasetVersion,
     tracker: Tracker,
-) -> tuple[str | None, Verdict]:  # fmt: skip
+) -> tuple[str | None, Verdict]:
     """Judges against the present champion, and again if another becomes champion meanwhile."""
     gate = recipe.gate
     while True:

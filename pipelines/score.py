@@ -67,9 +67,11 @@ def score(
     where = source if isinstance(source, str) else "a DataFrame"
     given = {"model": model, "source": where, "output": output, "layout": layout, "partition_by": partition_by or ""}
     tags = {
-        "emberline.source": where, "emberline.model": f"{opened.version.name}/{opened.version.version}",
-        "emberline.training_run": opened.version.run_id, "emberline.predictions": output,
-    }  # fmt: skip
+        "emberline.source": where,
+        "emberline.model": f"{opened.version.name}/{opened.version.version}",
+        "emberline.training_run": opened.version.run_id,
+        "emberline.predictions": output,
+    }
     # What MLflow does not take is kept beside the predictions: a folder of theirs may be replaced.
     keep = f"{output.rstrip('/')}.undelivered"
     raw = RawSource.at(source) if isinstance(source, str) else source

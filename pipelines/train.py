@@ -101,19 +101,30 @@ def train(
             resume = unfinished_run(output, identity)
             weights = start.place(output) if start else ""
         with tracker.step(
-            recipe.name, "train", spark=spark, name=name, parent=parent, resume=resume, keep=output,
+            recipe.name,
+            "train",
+            spark=spark,
+            name=name,
+            parent=parent,
+            resume=resume,
+            keep=output,
             params=recipe.to_json() | ({"warm_start": start.model} if start else {}),
             tags=_tags(version, output) | (start.tags if start else {}),
-        ) as run:  # fmt: skip
+        ) as run:
             write_state(output, identity | {"run_id": run.id, "finished": False})
             _log_inputs(run, recipe, version)
             record = TrainingRecord(run, progress, recipe, watch)
             # Beside the driver nobody else computes: TensorFlow may take all cores.
             threads = 0 if recipe.training.mode == "local" else _threads(spark)
             assignment = Assignment(
-                recipe=recipe, dataset=dataset, output=output, threads=threads,
-                feed_secret=feed.secret if feed else "", weights=weights, run=run.id,
-            )  # fmt: skip
+                recipe=recipe,
+                dataset=dataset,
+                output=output,
+                threads=threads,
+                feed_secret=feed.secret if feed else "",
+                weights=weights,
+                run=run.id,
+            )
 
             def hear(rank: int, event: dict[str, Any]) -> None:
                 record(rank, event)

@@ -92,9 +92,11 @@ def tune(
     metric = recipe.training.best_metric or f"eval_{gate_of(recipe, version.schema).metric}"
     smaller = smaller_is_better(task_of(version.schema, recipe=recipe), metric)
     asked = {
-        "recipe": recipe.to_json(), "metric": metric,
-        "space": [asdict(axis) for axis in space], "dataset_digest": version.digest,
-    }  # fmt: skip
+        "recipe": recipe.to_json(),
+        "metric": metric,
+        "space": [asdict(axis) for axis in space],
+        "dataset_digest": version.digest,
+    }
     require_apart(output, {"--dataset": dataset})
     with claim(output):
         return _search(
@@ -131,9 +133,15 @@ def _search(
         progress=progress,
     )
     with tracker.step(
-        recipe.name, "search", spark=spark, name=f"{recipe.name} search", resume=search.run_id, keep=output,
-        params=search.params, tags={"emberline.search": output, "emberline.dataset": dataset},
-    ) as recorded:  # fmt: skip
+        recipe.name,
+        "search",
+        spark=spark,
+        name=f"{recipe.name} search",
+        resume=search.run_id,
+        keep=output,
+        params=search.params,
+        tags={"emberline.search": output, "emberline.dataset": dataset},
+    ) as recorded:
         search.record(recorded)
         shared.run_rest(parallel)
         ended = search.trials[:trials]

@@ -29,8 +29,11 @@ def commands(text: str) -> list[str]:
 
 
 GUIDED = [(path.name, command) for path in GUIDES for command in commands(path.read_text())]
-DOCUMENTED = [(job, command) for job in JOBS for command in commands((ROOT / "jobs" / f"{job}.py").read_text()
-                                                                      .replace("\\\\\n", "\\\n"))]  # fmt: skip
+DOCUMENTED = [
+    (job, command)
+    for job in JOBS
+    for command in commands((ROOT / "jobs" / f"{job}.py").read_text().replace("\\\\\n", "\\\n"))
+]
 COMMANDS = [*GUIDED, *DOCUMENTED]
 
 

@@ -23,14 +23,18 @@ RIDES = NamedTable(
     "rides",
     Schema(
         (Field("kilometres", "float"), Field("zone", "string")),
-        Label("tipped", classes=(("no",), ("yes",))), key="ride",
+        Label("tipped", classes=(("no",), ("yes",))),
+        key="ride",
     ),
-)  # fmt: skip
+)
 RECIPE = Recipe(
-    name="rides", source="a test", dataset=RIDES,
+    name="rides",
+    source="a test",
+    dataset=RIDES,
     model=dnn.Config((Numeric("kilometres", "zscore"), Indicator(Vocabulary("zone"))), hidden_units=(4,)),
-    training=Training((Optimizer("adam", 0.01),), epochs=20, global_batch=64), gate=Gate("auc"),
-)  # fmt: skip
+    training=Training((Optimizer("adam", 0.01),), epochs=20, global_batch=64),
+    gate=Gate("auc"),
+)
 
 
 def rows(count: int = 60) -> list[dict[str, Any]]:

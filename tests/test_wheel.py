@@ -12,8 +12,9 @@ import pytest
 from emberline.pipelines.runtime.version import VERSION
 
 ROOT = Path(__file__).parents[1]
-LEFT_OUT = shutil.ignore_patterns(".git", ".venv*", "__pycache__", "emberline-workspace", "*.egg-info", "build", "dist",
-                                  ".*_cache", "tests", "docs")  # fmt: skip
+LEFT_OUT = shutil.ignore_patterns(
+    ".git", ".venv*", "__pycache__", "emberline-workspace", "*.egg-info", "build", "dist", ".*_cache", "tests", "docs"
+)
 WHERE = (
     "import emberline, emberline.testing, sys; from emberline.pipelines.recipes import load_recipe; "
     "from emberline.features import columns; load_recipe('iris_dnn'); "
@@ -68,9 +69,11 @@ def test_everything_of_the_package_is_in_the_wheel(wheel: Path) -> None:
     names = {name.removeprefix("emberline/") for name in zipfile.ZipFile(wheel).namelist()}
     rooms = ("features", "models", "pipelines", "jobs", "airflow_dags")
     wanted = {
-        path.relative_to(ROOT).as_posix() for room in rooms for kind in ("py", "html", "css", "template")
+        path.relative_to(ROOT).as_posix()
+        for room in rooms
+        for kind in ("py", "html", "css", "template")
         for path in (ROOT / room).rglob(f"*.{kind}")
-    }  # fmt: skip
+    }
     assert wanted - names == set()
 
 
@@ -89,8 +92,10 @@ def test_a_plain_installation_works(site: Path, tmp_path: Path) -> None:
     bundled = python("-m", "emberline", "bundle", path=site, cwd=tmp_path / "ride_tips")
     assert bundled.returncode == 0, bundled.stderr
     assert sorted(path.name for path in (tmp_path / "ride_tips" / "dist").glob("*.zip")) == [
-        f"emberline-{VERSION}.zip", "emberline.zip", "ride_tips.zip",
-    ]  # fmt: skip
+        f"emberline-{VERSION}.zip",
+        "emberline.zip",
+        "ride_tips.zip",
+    ]
 
 
 def test_an_editable_installation_works(checkout: Path, tmp_path: Path) -> None:

@@ -182,6 +182,9 @@ def _published(name: str, words: WordFacts, needs: Sequence[LearnedVocabulary], 
         storage.write_bytes_atomic(final, b"")
     counts = {need.minimum_count: 0 for need in needs} | {int(key): count for key, count in words.cuts.items()}
     return VocabularyFile(
-        f"{VOCABULARIES}/{file}", words.words, tuple(sorted(counts.items())), words.distinct - words.words,
+        f"{VOCABULARIES}/{file}",
+        words.words,
+        tuple(sorted(counts.items())),
+        words.distinct - words.words,
         storage.sha256(final),
-    )  # fmt: skip
+    )

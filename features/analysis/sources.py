@@ -226,7 +226,8 @@ def groups_of(file: pq.ParquetFile, part: ByteRange) -> Iterator[int]:
 
 class _RowGroup:
     def __init__(self, file: Any, index: int) -> None:
-        self._file, self._index = file, index
+        self._file = file
+        self._index = index
 
     @property
     def num_rows(self) -> int:

@@ -91,7 +91,8 @@ class WordCounts:
         if not self.parts or sum(part.nbytes for part in self.parts) < least_bytes:
             return
         every = self.merged()
-        self.parts, self.waiting = [], 0
+        self.parts = []
+        self.waiting = 0
         rows = max(1, every.num_rows * _BLOB_BYTES // max(1, every.nbytes))
         for start in range(0, every.num_rows, rows):
             part = every.slice(start, rows)

@@ -98,10 +98,14 @@ def profile_html(profile: ProfileInput) -> str:
     series = profile.series
     main = next(iter(profile.splits))
     distances = {
-        label: (field_distances(profile.schema, other, series[main]) if label == PREVIOUS
-                else field_distances(profile.schema, series[main], other))
-        for label, other in series.items() if label != main
-    }  # fmt: skip
+        label: (
+            field_distances(profile.schema, other, series[main])
+            if label == PREVIOUS
+            else field_distances(profile.schema, series[main], other)
+        )
+        for label, other in series.items()
+        if label != main
+    }
     known = {item.name: item for item in profile.schema.fields}
     entries = [_entry(profile, item, distances) for item in known.values() if item.name in series[main].fields]
     entries += [_label_entry(profile, label, distances) for label in profile.schema.more_labels]

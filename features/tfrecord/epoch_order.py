@@ -156,6 +156,10 @@ def share_of(shard_set: ShardSet, low: int, high: int, *, seed: int | None, epoc
     mine = np.flatnonzero((ends > low) & (starts < high))
     order, starts, ends = order[mine], starts[mine], ends[mine]
     return Share(
-        shard=shard[order], offset=offset[order], size=size[order], first=first[order],
-        low=np.maximum(low - starts, 0), high=rows[order] - np.maximum(ends - high, 0),
-    )  # fmt: skip
+        shard=shard[order],
+        offset=offset[order],
+        size=size[order],
+        first=first[order],
+        low=np.maximum(low - starts, 0),
+        high=rows[order] - np.maximum(ends - high, 0),
+    )

@@ -122,9 +122,7 @@ def read_rest(
     _check(shard_set, batch, worker, workers, 0, shuffle_window_blocks, columns, buckets, seed)
     first = done[0][0] if done else workers
     pieces = rest_of(shard_set.rows, global_batch, done, worker, workers)
-    order = _Order(
-        base_uri, shard_set, columns, seed, epoch, shuffle_window_blocks, buckets, global_batch // first
-    )  # fmt: skip
+    order = _Order(base_uri, shard_set, columns, seed, epoch, shuffle_window_blocks, buckets, global_batch // first)
     dataset = None
     for share, skip, take in pieces:
         low, high = bounds_of(shard_set.rows, global_batch // first, share, first, drop_remainder=True)
@@ -260,9 +258,11 @@ def _records(base_uri: str, shard_set: ShardSet, share: Share, *, mixed: bool) -
 
     def read(shard: tf.Tensor, offset: tf.Tensor, skip: tf.Tensor, take: tf.Tensor) -> tf.data.Dataset:
         variant = tf.raw_ops.TFRecordDatasetV2(
-            filenames=files[shard][tf.newaxis], compression_type=compression, byte_offsets=offset[tf.newaxis],
+            filenames=files[shard][tf.newaxis],
+            compression_type=compression,
+            byte_offsets=offset[tf.newaxis],
             buffer_size=tf.constant(0 if block and not compression else _READ_BUFFER, tf.int64),
-        )  # fmt: skip
+        )
         records = tf.data.experimental.from_variant(variant, _RECORD)
         return (records.skip(skip) if compression or not block else records).take(take)
 
@@ -274,9 +274,12 @@ def _records(base_uri: str, shard_set: ShardSet, share: Share, *, mixed: bool) -
     # pieces stay in order: each is used up before the next. Nothing but reading happens per piece: a map in here would
     # cost more than reading the block
     records = pieces.interleave(
-        read, cycle_length=4, block_length=1 if block else shard_set.rows_per_block, num_parallel_calls=_PARALLEL,
+        read,
+        cycle_length=4,
+        block_length=1 if block else shard_set.rows_per_block,
+        num_parallel_calls=_PARALLEL,
         deterministic=True,
-    )  # fmt: skip
+    )
     if block:
         return tf.data.Dataset.zip(records, *(tf.data.Dataset.from_tensor_slices(x) for x in (share.low, share.high)))
     return records

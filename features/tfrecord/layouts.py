@@ -177,7 +177,9 @@ class _Encoder:
     """Turns a chunk of rows into framed records: (bytes, end of each record)."""
 
     def __init__(self, schema: pa.Schema, layout: Layout, rows_per_block: int) -> None:
-        self.schema, self.layout, self.rows_per_block = schema, layout, rows_per_block
+        self.schema = schema
+        self.layout = layout
+        self.rows_per_block = rows_per_block
         self.groups = Groups.of(schema)
         self.encoder = ExampleEncoder(record_schema(schema, layout))
 
@@ -188,8 +190,10 @@ class _Encoder:
     def _plain(self, chunk: pa.RecordBatch) -> pa.RecordBatch:
         if not self.groups.uint8.width:
             return chunk
-        pixels = {name: _matrix(chunk, Group(((name, size, False),)), np.dtype("uint8"))
-                  for name, size, _ in self.groups.uint8.columns}  # fmt: skip
+        pixels = {
+            name: _matrix(chunk, Group(((name, size, False),)), np.dtype("uint8"))
+            for name, size, _ in self.groups.uint8.columns
+        }
         arrays = [_rows_of(pixels[name]) if name in pixels else chunk.column(name) for name in chunk.schema.names]
         return pa.RecordBatch.from_arrays(arrays, schema=self.encoder.schema)
 

@@ -80,7 +80,8 @@ class Checks:
     """One method per subject; each yields what it finds."""
 
     def __init__(self, schema: Schema, expectations: Expectations) -> None:
-        self.schema, self.expectations = schema, expectations
+        self.schema = schema
+        self.expectations = expectations
 
     def columns(self, split: str, present: Sequence[str], known: set[str]) -> Iterator[Anomaly]:
         if not present:
@@ -91,28 +92,44 @@ class Checks:
         for name in wanted:
             if name not in public and name not in known:
                 yield self._anomaly(
-                    "missing_column", name, split, "no such column", "a column of this name",
+                    "missing_column",
+                    name,
+                    split,
+                    "no such column",
+                    "a column of this name",
                     f"{nearest(name, unnamed)} Rename the column where the data comes from, or drop the field.",
-                )  # fmt: skip
+                )
         for name in unnamed:
             yield self._anomaly(
-                "new_column", name, split, "a column that the schema does not know", f"{len(wanted)} known columns",
+                "new_column",
+                name,
+                split,
+                "a column that the schema does not know",
+                f"{len(wanted)} known columns",
                 "Nothing reads it. Declare it as a field of the data set, or leave it out.",
-            )  # fmt: skip
+            )
 
     def rows(self, split: str, facts: SplitFacts) -> Iterator[Anomaly]:
         good, expected = facts.statistics.rows, self.expectations
         if good < expected.minimum_rows:
             yield self._anomaly(
-                "few_rows", "", split, f"{good:,} good rows", f"at least {expected.minimum_rows:,}",
+                "few_rows",
+                "",
+                split,
+                f"{good:,} good rows",
+                f"at least {expected.minimum_rows:,}",
                 "Check that all files have arrived.",
-            )  # fmt: skip
+            )
         read = good + facts.rejected
         if read and facts.rejected / read > expected.rejected:
             yield self._anomaly(
-                "rejected", "", split, f"{facts.rejected:,} of {read:,} rows rejected ({facts.rejected / read:.1%})",
-                f"at most {expected.rejected:.1%}", "The reasons stand in rejected/ and in the manifest.",
-            )  # fmt: skip
+                "rejected",
+                "",
+                split,
+                f"{facts.rejected:,} of {read:,} rows rejected ({facts.rejected / read:.1%})",
+                f"at most {expected.rejected:.1%}",
+                "The reasons stand in rejected/ and in the manifest.",
+            )
 
     def field(self, split: str, item: Field, facts: SplitFacts) -> Iterator[Anomaly]:
         limits = self.expectations.of(item.name)
@@ -122,29 +139,44 @@ class Checks:
             rows = facts.faults.get((item.name, kind), 0)
             if read and rows / read > limits.faulty:
                 yield self._anomaly(
-                    kind, item.name, split, f"{rows:,} of {read:,} rows {problem} ({rows / read:.1%})",
+                    kind,
+                    item.name,
+                    split,
+                    f"{rows:,} of {read:,} rows {problem} ({rows / read:.1%})",
                     f"at most {limits.faulty:.1%}",
                     "See rejected/ for such rows." if kind == "type" else f"Declared: {_domain(item)}.",
-                )  # fmt: skip
+                )
         found = facts.statistics.fields.get(item.name)
         if found is None or not facts.statistics.rows:
             return
         missing = missing_share(found)
         if not found.count:
             yield self._anomaly(
-                "empty", item.name, split, "no row has a value", "values",
+                "empty",
+                item.name,
+                split,
+                "no row has a value",
+                "values",
                 "A model learns nothing from it. Check the source, or drop the field.",
-            )  # fmt: skip
+            )
         elif missing > limits.missing:
             yield self._anomaly(
-                "missing", item.name, split, f"{missing:.1%} of rows have no value", f"at most {limits.missing:.1%}",
+                "missing",
+                item.name,
+                split,
+                f"{missing:.1%} of rows have no value",
+                f"at most {limits.missing:.1%}",
                 "Check the source, or raise the field's limit.",
-            )  # fmt: skip
+            )
         if found.count and _constant(found):
             yield self._anomaly(
-                "constant", item.name, split, f"one value only, {_only(found)}", "at least two values",
+                "constant",
+                item.name,
+                split,
+                f"one value only, {_only(found)}",
+                "at least two values",
                 "A model learns nothing from it. Check the source, or drop the field.",
-            )  # fmt: skip
+            )
 
     def label(self, split: str, label: Label, facts: SplitFacts) -> Iterator[Anomaly]:
         name, statistics = label.name, facts.statistics.about(label.name)
@@ -152,25 +184,37 @@ class Checks:
         bad = sum(facts.faults.get((name, kind), 0) for kind in ("type", "domain", "missing"))
         if read and bad / read > limits.faulty:
             yield self._anomaly(
-                "domain", name, split, f"{bad:,} of {read:,} rows have no label that counts ({bad / read:.1%})",
-                f"at most {limits.faulty:.1%}", "See rejected/ for such rows.",
-            )  # fmt: skip
+                "domain",
+                name,
+                split,
+                f"{bad:,} of {read:,} rows have no label that counts ({bad / read:.1%})",
+                f"at most {limits.faulty:.1%}",
+                "See rejected/ for such rows.",
+            )
         if split != TRAIN:
             return
         for class_name, rows in zip(label.class_names, statistics.classes, strict=False):
             if statistics.rows and not rows:
                 yield self._anomaly(
-                    "absent_class", name, split, f"no row of class {class_name!r}", "rows of every class",
+                    "absent_class",
+                    name,
+                    split,
+                    f"no row of class {class_name!r}",
+                    "rows of every class",
                     "A model cannot learn a class it never sees. Check the source or the label's classes.",
-                )  # fmt: skip
+                )
 
     def since(self, previous: Statistics, now: Statistics) -> Iterator[Anomaly]:
         limit = self.expectations.rows_jump
         if previous.rows and now.rows and not 1 / limit <= now.rows / previous.rows <= limit:
             yield self._anomaly(
-                "rows_jump", "", TRAIN, f"{now.rows:,} rows, {previous.rows:,} in the previous version",
-                f"{previous.rows / limit:,.0f} to {previous.rows * limit:,.0f}", "Check that every file came once.",
-            )  # fmt: skip
+                "rows_jump",
+                "",
+                TRAIN,
+                f"{now.rows:,} rows, {previous.rows:,} in the previous version",
+                f"{previous.rows / limit:,.0f} to {previous.rows * limit:,.0f}",
+                "Check that every file came once.",
+            )
         for item in self.schema.fields:
             before, after = previous.fields.get(item.name), now.fields.get(item.name)
             if before is None or after is None:
@@ -179,9 +223,13 @@ class Checks:
             jump = self.expectations.of(item.name).missing_jump
             if abs(shares[1] - shares[0]) > jump:
                 yield self._anomaly(
-                    "missing_jump", item.name, TRAIN, f"{shares[1]:.1%} of rows have no value, {shares[0]:.1%} before",
-                    f"a change of at most {jump:.1%}", "Check what changed in the source.",
-                )  # fmt: skip
+                    "missing_jump",
+                    item.name,
+                    TRAIN,
+                    f"{shares[1]:.1%} of rows have no value, {shares[0]:.1%} before",
+                    f"a change of at most {jump:.1%}",
+                    "Check what changed in the source.",
+                )
         yield from self.distances("drift", TRAIN, previous, now)
 
     def distances(self, kind: AnomalyKind, split: str, before: Statistics, now: Statistics) -> Iterator[Anomaly]:
@@ -193,11 +241,13 @@ class Checks:
                 continue
             about_label = name in {label.name for label in self.schema.labels}
             yield self._anomaly(
-                "label_drift" if about_label and kind == "drift" else kind, name, split,
+                "label_drift" if about_label and kind == "drift" else kind,
+                name,
+                split,
                 f"{moved.measure} {moved.value:.3f} from {against}" + (f" ({moved.where})" if moved.where else ""),
                 f"at most {limit:g}",
                 "Check what changed in the source; if the world has changed, train again.",
-            )  # fmt: skip
+            )
 
     def _anomaly(self, kind: AnomalyKind, name: str, split: str, observed: str, expected: str, advice: str) -> Anomaly:
         severity = "stop" if kind in self.expectations.stop else "warning"

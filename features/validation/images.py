@@ -74,8 +74,9 @@ class ImageCheck:
         for field in self.images:
             given = columns[field.name]
             if any(reasons):
-                given = pa.array([None if bad else one for bad, one in zip(reasons, given.to_pylist(), strict=True)],
-                                 pa.binary())  # fmt: skip
+                given = pa.array(
+                    [None if bad else one for bad, one in zip(reasons, given.to_pylist(), strict=True)], pa.binary()
+                )
             read = read_images(given, field)
             for index, fault in enumerate(read.faults):
                 if fault:

@@ -76,7 +76,7 @@ def build(config: Config, cardinalities: "Mapping[str, int]") -> "keras.Model":
             (spectrum.samples,), name=safe_name(column.name), optional=column.name in config.only_in_training
         )
         for column in config.columns
-    }  # fmt: skip
+    }
     # Samples are of full precision, whatever the layers compute in.
     full = {"dtype": "float32"}
     disturbed = Disturbed(config.shift, config.volume, config.share, name="disturbed", **full)(*inputs.values())

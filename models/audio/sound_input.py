@@ -53,7 +53,9 @@ class Disturbed(keras.layers.Layer):
 
     def __init__(self, shift: int, volume: float, share: float, **layer: Any) -> None:
         super().__init__(**layer)
-        self.shift, self.volume, self.share = shift, volume, share
+        self.shift = shift
+        self.volume = volume
+        self.share = share
         self.seed_generator = keras.random.SeedGenerator()
 
     def call(

@@ -86,9 +86,14 @@ def build(config: Config, cardinalities: Mapping[str, int]) -> "keras.Model":
     network = {"words": keras.layers.Embedding(size, width, evenly, name=f"words_{safe_name(config.words.name)}")}
     for layer in range(config.layers):
         network[f"layer_{layer}"] = kind(
-            width, kernel_initializer=evenly, recurrent_initializer=evenly, return_sequences=True, return_state=True,
-            name=f"layer_{layer}", **plain,
-        )  # fmt: skip
+            width,
+            kernel_initializer=evenly,
+            recurrent_initializer=evenly,
+            return_sequences=True,
+            return_state=True,
+            name=f"layer_{layer}",
+            **plain,
+        )
     for place in range(config.layers + 1 if config.dropout else 0):
         network[f"dropout_{place}"] = keras.layers.Dropout(config.dropout, name=f"dropout_{place}")
     network["next_word"] = NextWord(size, evenly, name="next_word")

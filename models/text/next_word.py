@@ -22,7 +22,8 @@ class NextWord(keras.layers.Layer):
 
     def __init__(self, size: int, initializer: Any = "glorot_uniform", **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.size, self.initializer = size, keras.initializers.get(initializer)
+        self.size = size
+        self.initializer = keras.initializers.get(initializer)
 
     def build(self, hidden_shape: Shape, ids_shape: Shape | None = None) -> None:
         self.kernel = self.add_weight((hidden_shape[-1], self.size), self.initializer, name="kernel")

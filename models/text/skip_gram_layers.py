@@ -87,7 +87,10 @@ class NeighbourLoss(keras.layers.Layer):
 
     def __init__(self, size: int, window: int, negatives: int, loss: str, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.size, self.window, self.negatives, self.loss = size, window, negatives, loss
+        self.size = size
+        self.window = window
+        self.negatives = negatives
+        self.loss = loss
         self.seed_generator = keras.random.SeedGenerator()
 
     def build(self, ids_shape: Shape, vectors_shape: Shape) -> None:

@@ -46,7 +46,8 @@ class RecipeEstimator(Estimator[Any], HasPredictionCol, MLReadable[Any], MLWrita
 
     def __init__(self, recipe: Recipe | None, *, tracking: str | None = None) -> None:
         super().__init__()
-        self.recipe, self.tracking = recipe, tracking
+        self.recipe = recipe
+        self.tracking = tracking
         self.shared: _SharedVersion | None = None
 
     def field(self, name: str) -> Param[Any]:
@@ -118,7 +119,8 @@ class RecipeModel(Model, HasPredictionCol, MLReadable[Any], MLWritable):
 
     def __init__(self, uri: str = "", run_id: str = "") -> None:
         super().__init__()
-        self.uri, self.run_id = uri, run_id
+        self.uri = uri
+        self.run_id = run_id
 
     def _transform(self, dataset: DataFrame) -> DataFrame:
         opened = open_folder(dataset.sparkSession, self.uri)

@@ -86,9 +86,15 @@ def etl(
     target = place_of(output, recipe.name, "datasets")
     kept = location(source) if isinstance(source, str) else _kept(source, recipe, f"{target.rstrip('/')}.{ROWS}")
     return tracked_etl(
-        session, recipe, kept, target, tracker_of(tracking),
-        overwrite=overwrite, previous=previous, statistics_of=statistics_of,
-    )  # fmt: skip
+        session,
+        recipe,
+        kept,
+        target,
+        tracker_of(tracking),
+        overwrite=overwrite,
+        previous=previous,
+        statistics_of=statistics_of,
+    )
 
 
 @readable

@@ -46,8 +46,10 @@ class Search:
     """
 
     def __init__(self, output: str, asked: dict[str, Any], run_id: str, trials: list[Trial]) -> None:
-        self.run_id, self.trials = run_id, trials
-        self._output, self._asked = output, asked
+        self.run_id = run_id
+        self.trials = trials
+        self._output = output
+        self._asked = asked
         self._run: Run | None = None
         self._lock = threading.Lock()
 
@@ -78,7 +80,8 @@ class Search:
     def record(self, run: Run) -> None:
         """Logs the search to a run from now on."""
         with self._lock:
-            self._run, self.run_id = run, run.id
+            self._run = run
+            self.run_id = run.id
             self._write()
 
     @property

@@ -126,7 +126,8 @@ class ControlClient:
         self._connection.settimeout(None)
         keep_alive(self._connection)
         self._lock = threading.Lock()
-        self._on_stop, self._on_finish = on_stop, on_finish
+        self._on_stop = on_stop
+        self._on_finish = on_finish
         threading.Thread(target=self._listen, name="emberline-control", daemon=True).start()
 
     def send(self, event: dict[str, Any]) -> None:

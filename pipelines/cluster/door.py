@@ -48,7 +48,9 @@ class Door(Generic[Who]):
         *,
         name: str,
     ) -> None:
-        self._listener, self._admit, self._serve = listener, admit, serve
+        self._listener = listener
+        self._admit = admit
+        self._serve = serve
         self._closed = threading.Event()
         self._lock = threading.Lock()
         self._strangers: list[socket.socket] = []

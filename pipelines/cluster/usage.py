@@ -17,7 +17,8 @@ class Usage:
     """Measures this process and what it has started; each call covers the time since the one before."""
 
     def __init__(self) -> None:
-        self._asked, self._busy = time.monotonic(), self._seconds()
+        self._asked = time.monotonic()
+        self._busy = self._seconds()
         visible = os.environ.get("CUDA_VISIBLE_DEVICES")  # none: all of them; empty: none
         self._sees_gpus = visible != "" and shutil.which("nvidia-smi") is not None
         self._chosen = [f"--id={visible}"] if visible else []
@@ -31,7 +32,8 @@ class Usage:
         """
         now, busy = time.monotonic(), self._seconds()
         percent = 100 * (busy - self._busy) / max(now - self._asked, 1e-9)
-        self._asked, self._busy = now, busy
+        self._asked = now
+        self._busy = busy
         return {"cpu_percent": percent, "memory_gib": _resident() / GIB} | self._gpu()
 
     @staticmethod

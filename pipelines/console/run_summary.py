@@ -34,8 +34,14 @@ def lines(summary: dict[str, Any]) -> list[tuple[str, str]]:
     )
     seconds = summary["seconds"]
     found.append(("seconds", ", ".join(f"{step} {value:.0f}" for step, value in seconds.items())))
-    found.append(("MLflow", f"mlflow ui --backend-store-uri {summary['tracking_uri']}" if _embedded(summary)
-                  else summary["tracking_uri"]))  # fmt: skip
+    found.append(
+        (
+            "MLflow",
+            f"mlflow ui --backend-store-uri {summary['tracking_uri']}"
+            if _embedded(summary)
+            else summary["tracking_uri"],
+        )
+    )
     return found
 
 

@@ -69,8 +69,9 @@ def roc(curves: Mapping[str, Mapping[str, Sequence[float]]], metrics: Mapping[st
         hits, alarms = _shares(curve["hits"]), _shares(curve["alarms"])
         lines[name] = _path([(0.0, 0.0), *zip(alarms, hits, strict=True)])
     says = _values("area", "auc", metrics, lines)
-    return Drawing(f"ROC: {says}", "share of negatives taken", "share of positives taken", lines,
-                   _path([(0, 0), (1, 1)]), "chance")  # fmt: skip
+    return Drawing(
+        f"ROC: {says}", "share of negatives taken", "share of positives taken", lines, _path([(0, 0), (1, 1)]), "chance"
+    )
 
 
 def precision_recall(curves: Mapping[str, Mapping[str, Sequence[float]]], metrics: Mapping[str, Numbers]) -> Drawing:
@@ -81,8 +82,14 @@ def precision_recall(curves: Mapping[str, Mapping[str, Sequence[float]]], metric
         precision = [hits / (hits + alarms) for hits, alarms in zip(curve["hits"], curve["alarms"], strict=True)]
         lines[name] = _path(list(zip(recall, precision, strict=True)))
     rate = next((found["positive_rate"] for found in metrics.values() if "positive_rate" in found), 0.0)
-    return Drawing(f"Precision and recall: {_values('average precision', 'pr_auc', metrics, lines)}",
-                   "recall", "precision", lines, _path([(0, rate), (1, rate)]), "chance")  # fmt: skip
+    return Drawing(
+        f"Precision and recall: {_values('average precision', 'pr_auc', metrics, lines)}",
+        "recall",
+        "precision",
+        lines,
+        _path([(0, rate), (1, rate)]),
+        "chance",
+    )
 
 
 def calibration(bins: Mapping[str, Sequence[Numbers]], metrics: Mapping[str, Numbers]) -> Drawing:
@@ -117,8 +124,10 @@ def errors(found: Mapping[str, Mapping[str, Any]]) -> Drawing:
     limit = max((entry["limit"] for entry in found.values()), default=0.0) or 1.0
     lines = {}
     # Densities, since the bins of two models differ in width.
-    densities = {name: [rows / (sum(entry["rows"]) or 1) / (entry["limit"] or limit) for rows in entry["rows"]]
-                 for name, entry in found.items()}  # fmt: skip
+    densities = {
+        name: [rows / (sum(entry["rows"]) or 1) / (entry["limit"] or limit) for rows in entry["rows"]]
+        for name, entry in found.items()
+    }
     top = max((max(heights) for heights in densities.values()), default=0.0) or 1.0
     for name, heights in densities.items():
         reach = found[name]["limit"] / limit / 2

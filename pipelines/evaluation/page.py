@@ -194,10 +194,16 @@ def _worst_pairs(details: Mapping[str, Any]) -> list[tuple[str, str, int]]:
     if len(confusion) <= LARGEST_MATRIX:
         return []
     classes = details.get("classes", range(len(confusion)))
-    wrong = [(count, true, predicted) for true, counts in enumerate(confusion)
-             for predicted, count in enumerate(counts) if count and true != predicted]  # fmt: skip
-    return [(str(classes[true]), str(classes[predicted]), count)
-            for count, true, predicted in sorted(wrong, key=lambda found: -found[0])[:WORST_PAIRS]]  # fmt: skip
+    wrong = [
+        (count, true, predicted)
+        for true, counts in enumerate(confusion)
+        for predicted, count in enumerate(counts)
+        if count and true != predicted
+    ]
+    return [
+        (str(classes[true]), str(classes[predicted]), count)
+        for count, true, predicted in sorted(wrong, key=lambda found: -found[0])[:WORST_PAIRS]
+    ]
 
 
 def _slices(models: Sequence[PageModel]) -> list[tuple[str, list[_SliceRow], Mapping[str, int] | None]]:

@@ -155,8 +155,9 @@ class Slices:
             return scored
         numbers = [F.lit(ALL)]
         for field in dict.fromkeys(field for field, _ in self.groups):
-            known = itertools.chain(*((F.lit(value), F.lit(number))
-                                      for (name, value), number in self.groups.items() if name == field))  # fmt: skip
+            known = itertools.chain(
+                *((F.lit(value), F.lit(number)) for (name, value), number in self.groups.items() if name == field)
+            )
             numbers.append(F.element_at(F.create_map(*known), F.col(quoted(PREFIX + field))))
         return scored.withColumn(GROUPS, F.array_compact(F.array(*numbers)))
 

@@ -82,9 +82,12 @@ def _confusion(pairs: list[Row], classes: int) -> NDArray[np.int64]:
 
 
 def _metrics(
-    sums: dict[str, float], right: NDArray[np.int64], true: NDArray[np.int64], predicted: NDArray[np.int64],
+    sums: dict[str, float],
+    right: NDArray[np.int64],
+    true: NDArray[np.int64],
+    predicted: NDArray[np.int64],
     top: Sequence[int],
-) -> dict[str, float]:  # fmt: skip
+) -> dict[str, float]:
     rows, seen = sums["rows"], true + predicted > 0
     f1 = 2 * right[seen] / (true + predicted)[seen]  # 2 TP / (2 TP + FP + FN)
     return {

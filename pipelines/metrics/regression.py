@@ -35,12 +35,16 @@ def regression_metrics(scored: DataFrame, label: str, prediction: str) -> dict[i
         (F.col(prediction).cast("double") - F.col(label).cast("double")).alias("error"),
         *groups_of(scored),
     )
-    sums = spread(rows).groupBy(GROUP).agg(
-        F.count(F.lit(1)).alias("rows"),
-        F.avg(F.col("error") * F.col("error")).alias("squared"),
-        F.avg(F.abs(F.col("error"))).alias("absolute"),
-        F.var_pop("truth").alias("variance"),
-    )  # fmt: skip
+    sums = (
+        spread(rows)
+        .groupBy(GROUP)
+        .agg(
+            F.count(F.lit(1)).alias("rows"),
+            F.avg(F.col("error") * F.col("error")).alias("squared"),
+            F.avg(F.abs(F.col("error"))).alias("absolute"),
+            F.var_pop("truth").alias("variance"),
+        )
+    )
     by_group = {row[GROUP]: row for row in sums.collect()}
     require_rows(by_group[ALL]["rows"] if ALL in by_group else 0)
     found = {group: GroupMetrics(_metrics(row)) for group, row in sorted(by_group.items())}

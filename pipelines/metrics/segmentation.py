@@ -40,8 +40,10 @@ def segmentation_metrics(masks: DataFrame, truth: str, predicted: str, classes: 
     right, either = confusion.diagonal(), confusion.sum(axis=0) + confusion.sum(axis=1)
     seen = either > 0
     iou, dice = right[seen] / (either - right)[seen], 2 * right[seen] / either[seen]
-    by_class = {name: dict(zip(np.flatnonzero(seen).tolist(), values.tolist(), strict=True))
-                for name, values in (("iou", iou), ("dice", dice))}  # fmt: skip
+    by_class = {
+        name: dict(zip(np.flatnonzero(seen).tolist(), values.tolist(), strict=True))
+        for name, values in (("iou", iou), ("dice", dice))
+    }
     return GroupMetrics(
         {
             "pixel_accuracy": float(right.sum() / confusion.sum()),

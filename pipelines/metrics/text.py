@@ -18,9 +18,13 @@ LARGEST_LOSS = 300.0
 
 Stem = Callable[[str], str]
 
-_SUMS = {"length": "long", "closest": "long",
-         **{f"{kind}_{n}": "long" for kind in ("right", "all") for n in range(1, BLEU_ORDER + 1)},
-         "meteor": "double", "rows": "long"}  # fmt: skip
+_SUMS = {
+    "length": "long",
+    "closest": "long",
+    **{f"{kind}_{n}": "long" for kind in ("right", "all") for n in range(1, BLEU_ORDER + 1)},
+    "meteor": "double",
+    "rows": "long",
+}
 
 
 def loss_per_token(texts: DataFrame, loss: str, tokens: str) -> dict[int, GroupMetrics]:
@@ -40,9 +44,10 @@ def loss_per_token(texts: DataFrame, loss: str, tokens: str) -> dict[int, GroupM
     """
     rows = spread(texts.select(loss, tokens, *groups_of(texts)))
     sums = rows.groupBy(GROUP).agg(
-        F.sum(F.col(loss).cast("double")).alias("loss"), F.sum(F.col(tokens).cast("double")).alias("tokens"),
+        F.sum(F.col(loss).cast("double")).alias("loss"),
+        F.sum(F.col(tokens).cast("double")).alias("tokens"),
         F.count(F.lit(1)).alias("rows"),
-    )  # fmt: skip
+    )
     found = {row[GROUP]: row for row in sums.collect() if row["tokens"]}
     require_rows(found[ALL]["tokens"] if ALL in found else 0)
     return {

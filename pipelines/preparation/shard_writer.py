@@ -54,7 +54,9 @@ class ShardWriter:
     """
 
     def __init__(self, transform: RowTransform, preparation: Preparation, folder: str) -> None:
-        self.transform, self.preparation, self.folder = transform, preparation, folder
+        self.transform = transform
+        self.preparation = preparation
+        self.folder = folder
         self.codec = None if preparation.codec == "none" else preparation.codec
 
     def __call__(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:

@@ -45,7 +45,9 @@ class Context:
         self.arguments = assignment.arguments
         self.num_workers = assignment.workers
         self.worker = 0 if self.job_name == "chief" else self.task_index + (not assignment.parameter_servers)
-        self._dataset, self._rows, self._report = assignment.dataset, assignment.rows, report
+        self._dataset = assignment.dataset
+        self._rows = assignment.rows
+        self._report = report
         self.output = _path(assignment.output)
         self.checkpoints = _path(storage.join(assignment.output, "checkpoints"))
         storage.make_dirs(storage.join(assignment.output, "checkpoints"))
@@ -91,9 +93,15 @@ class Context:
         shards, labels, key = version.split(split), version.labels, version.schema.key
         wanted = [name for name in shards.schema.names if name != key]
         found = read_epoch(
-            storage.join(version.uri, split), shards, batch_size=batch_size, worker=self.worker,
-            workers=self.num_workers, seed=seed, epoch=epoch, columns=wanted,
-        )  # fmt: skip
+            storage.join(version.uri, split),
+            shards,
+            batch_size=batch_size,
+            worker=self.worker,
+            workers=self.num_workers,
+            seed=seed,
+            epoch=epoch,
+            columns=wanted,
+        )
         return found.map(lambda row: features_and_labels(row, labels))
 
     def shard(self, dataset: "tf.data.Dataset") -> "tf.data.Dataset":

@@ -23,9 +23,13 @@ def settings(workers: int, parameter_servers: int) -> Training:
     """Who takes part, in the words of a training."""
     mode: Any = "async" if parameter_servers else "sync"
     return Training(
-        optimizers=(Optimizer("sgd", 0.1),), epochs=1, global_batch=workers, mode=mode, workers=workers,
+        optimizers=(Optimizer("sgd", 0.1),),
+        epochs=1,
+        global_batch=workers,
+        mode=mode,
+        workers=workers,
         parameter_servers=max(parameter_servers, 1),
-    )  # fmt: skip
+    )
 
 
 def _run(assignment: Assignment, report: Report) -> None:
@@ -73,7 +77,8 @@ class _Lines(io.TextIOBase):
     """Passes on what is printed, line by line."""
 
     def __init__(self, say: Callable[[str], None]) -> None:
-        self._say, self._begun = say, ""
+        self._say = say
+        self._begun = ""
 
     def writable(self) -> bool:
         return True

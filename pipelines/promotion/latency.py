@@ -34,13 +34,18 @@ def measure_latency(saved_model: str, examples: str) -> dict[int, float]:
         LatencyError: if the process fails.
     """
     environment = os.environ | {
-        "PYTHONPATH": os.pathsep.join(path for path in sys.path if path), "TF_CPP_MIN_LOG_LEVEL": "3",
+        "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
+        "TF_CPP_MIN_LOG_LEVEL": "3",
         "CUDA_VISIBLE_DEVICES": "",  # servers without a GPU are the common case, and every machine has a CPU
-    }  # fmt: skip
+    }
     done = subprocess.run(
         [sys.executable, "-m", "emberline.pipelines.promotion.latency", saved_model, examples],
-        capture_output=True, text=True, env=environment, timeout=MOST_SECONDS, check=False,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        env=environment,
+        timeout=MOST_SECONDS,
+        check=False,
+    )
     if done.returncode:
         raise LatencyError(f"The model's latency could not be measured:\n{done.stderr.strip()[-2000:]}")
     return {int(rows): took for rows, took in json.loads(done.stdout.splitlines()[-1]).items()}

@@ -36,8 +36,9 @@ class Evaluation:
             raise BadInputError(f"evaluation.threshold must lie between 0 and 1, got {self.threshold}.")
         own: Any = (
             {label: tuple(map(metric_of, given)) for label, given in self.metrics.items()}
-            if isinstance(self.metrics, Mapping) else tuple(map(metric_of, self.metrics))
-        )  # fmt: skip
+            if isinstance(self.metrics, Mapping)
+            else tuple(map(metric_of, self.metrics))
+        )
         object.__setattr__(self, "metrics", own)
         for declared in self.slices:
             slice_bounds(declared)

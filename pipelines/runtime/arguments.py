@@ -25,22 +25,32 @@ def job_parser(name: str, description: str) -> argparse.ArgumentParser:
 def add_overrides(parser: argparse.ArgumentParser) -> None:
     """`--set field=value`, as often as wanted."""
     parser.add_argument(
-        "--set", dest="overrides", action=_Override, default={}, metavar="FIELD=VALUE",
+        "--set",
+        dest="overrides",
+        action=_Override,
+        default={},
+        metavar="FIELD=VALUE",
         help="replace a field of the recipe, such as training.epochs=3; may be repeated",
-    )  # fmt: skip
+    )
 
 
 def add_table_format(parser: argparse.ArgumentParser) -> None:
     """`--input-format` and `--option`: how the files of `--input` are written, where nothing else says it."""
     parser.add_argument(
-        "--input-format", default="", metavar="FORMAT",
+        "--input-format",
+        default="",
+        metavar="FORMAT",
         help="parquet, orc, csv, json or tfrecord; default: what the files' names, or their data set, say",
-    )  # fmt: skip
+    )
     parser.add_argument(
-        "--option", dest="options", action=_Option, default={}, metavar="NAME=VALUE",
+        "--option",
+        dest="options",
+        action=_Option,
+        default={},
+        metavar="NAME=VALUE",
         help="of CSV files: sep, quote, decimal, thousands, encoding, header, names, comment, skip, skip_rows; "
         "may be repeated; default: what the files look like",
-    )  # fmt: skip
+    )
 
 
 def add_master(parser: argparse.ArgumentParser) -> None:
@@ -51,9 +61,12 @@ def add_master(parser: argparse.ArgumentParser) -> None:
 def add_tracking(parser: argparse.ArgumentParser) -> None:
     """`--tracking-uri`, MLflow's store."""
     parser.add_argument(
-        "--tracking-uri", type=_server, default=None, metavar="URI",
+        "--tracking-uri",
+        type=_server,
+        default=None,
+        metavar="URI",
         help="MLflow store or server; default: MLFLOW_TRACKING_URI, else an SQLite file in the workspace folder",
-    )  # fmt: skip
+    )
 
 
 def add_pipeline_run(parser: argparse.ArgumentParser) -> None:
@@ -61,18 +74,22 @@ def add_pipeline_run(parser: argparse.ArgumentParser) -> None:
     add_tracking(parser)
     add_submission(parser)
     parser.add_argument(
-        "--pipeline-run", default="", metavar="KEY",
+        "--pipeline-run",
+        default="",
+        metavar="KEY",
         help="the same text for all jobs of one pipeline run puts their MLflow runs below one; default: none above",
-    )  # fmt: skip
+    )
 
 
 def add_submission(parser: argparse.ArgumentParser) -> None:
     """`--submission`, by which a scheduler's second submission finds the first."""
     parser.add_argument(
-        "--submission", type=location, metavar="URI",
+        "--submission",
+        type=location,
+        metavar="URI",
         help="small file that tells a second submission of this job how the first is doing: it waits for one that "
         "runs, repeats the last line of one that succeeded, and takes over from one that is silent",
-    )  # fmt: skip
+    )
 
 
 def add_overwrite(parser: argparse.ArgumentParser, what: str) -> None:

@@ -67,9 +67,12 @@ def tell(message: str, level: str = "info", **facts: Any) -> None:
 def line(message: str, level: str, **facts: Any) -> str:
     """Returns one JSON object."""
     known = {
-        "time": datetime.now(UTC).isoformat(timespec="milliseconds"), "level": level, "role": "driver",
-        "host": socket.gethostname(), "pid": os.getpid(),
-    }  # fmt: skip
+        "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
+        "level": level,
+        "role": "driver",
+        "host": socket.gethostname(),
+        "pid": os.getpid(),
+    }
     found = known | _of_task() | (_facts.get() or {}) | facts | {"message": message}
     return json.dumps({name: value for name, value in found.items() if value is not None}, default=str)
 
@@ -81,9 +84,12 @@ def _of_task() -> dict[str, Any]:
     if task is None:
         return {}
     return {
-        "role": "executor", "run": task.getLocalProperty(RUN), "stage": task.stageId(),
-        "partition": task.partitionId(), "attempt": task.attemptNumber(),
-    }  # fmt: skip
+        "role": "executor",
+        "run": task.getLocalProperty(RUN),
+        "stage": task.stageId(),
+        "partition": task.partitionId(),
+        "attempt": task.attemptNumber(),
+    }
 
 
 class _Lines(logging.Formatter):

@@ -29,7 +29,8 @@ class NotebookLine:
     """
 
     def __init__(self, display: Callable[..., Any]) -> None:
-        self._display, self._handle = display, None
+        self._display = display
+        self._handle = None
 
     @classmethod
     def here(cls) -> "NotebookLine | None":
@@ -103,7 +104,9 @@ class StageProgress:
     """
 
     def __init__(self, context: SparkContext, progress: Progress, doing: str) -> None:
-        self._context, self._progress, self._doing = context, progress, doing
+        self._context = context
+        self._progress = progress
+        self._doing = doing
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="emberline-progress", daemon=True)
 

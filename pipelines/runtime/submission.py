@@ -141,8 +141,10 @@ class Heart(threading.Thread):
 
     def __init__(self, uri: str, holder: str) -> None:
         super().__init__(daemon=True, name="emberline-submission")
-        self._uri, self._record = uri, Record(holder)
-        self._over, self._taken = threading.Event(), False
+        self._uri = uri
+        self._record = Record(holder)
+        self._over = threading.Event()
+        self._taken = False
 
     def rest(self) -> bool:
         """Stops; returns whether somebody else has taken over."""

@@ -65,7 +65,8 @@ class Sample:
     """
 
     def __init__(self, most: int, seed: int) -> None:
-        self._most, self._seed = most, np.uint64(seed)
+        self._most = most
+        self._seed = np.uint64(seed)
         self._seen = self._kept = 0
         self.level = 0
         self._parts: list[pa.Table] = []

@@ -65,8 +65,9 @@ def convert(model: Path, representative: Sequence[Columns], target: Path) -> dic
                 converter.representative_dataset = lambda: ((SIGNATURE, arguments(row)) for row in representative)
                 # An operation without an int8 kernel stays in floats: better one of those than no file at all.
                 converter.target_spec.supported_ops = [
-                    tf.lite.OpsSet.TFLITE_BUILTINS_INT8, tf.lite.OpsSet.TFLITE_BUILTINS,
-                ]  # fmt: skip
+                    tf.lite.OpsSet.TFLITE_BUILTINS_INT8,
+                    tf.lite.OpsSet.TFLITE_BUILTINS,
+                ]
             try:
                 (target / f"{form}.tflite").write_bytes(converter.convert())
             except Exception as error:  # the converter raises whatever its parts raise

@@ -71,8 +71,11 @@ def _own_of(recipe: Recipe | None, labels: Sequence[Label]) -> dict[str, _Own]:
     if recipe is None:
         return dict.fromkeys(names, _Own())
     training, metrics = recipe.training, recipe.evaluation.metrics
-    by_label = {"training.loss": training.loss, "training.loss_weights": training.loss_weights,
-                "evaluation.metrics": metrics}  # fmt: skip
+    by_label = {
+        "training.loss": training.loss,
+        "training.loss_weights": training.loss_weights,
+        "evaluation.metrics": metrics,
+    }
     for field, given in by_label.items():
         for name in given if isinstance(given, Mapping) else ():
             if name not in names:
@@ -172,11 +175,14 @@ def require_fit(recipe: Recipe, schema: Schema) -> None:
     by_name = bool(schema.more_labels) and not recipe.model.outputs
     if recipe.model.outputs != task.outputs and not by_name:
         wanted = (
-            "several outputs by name" if not task.outputs
-            else f"{task.outputs} outputs, the sum over the labels, or 0 for one by name for each" if schema.more_labels
-            else f"{task.outputs} outputs, one per class" if task.outputs > 1
+            "several outputs by name"
+            if not task.outputs
+            else f"{task.outputs} outputs, the sum over the labels, or 0 for one by name for each"
+            if schema.more_labels
+            else f"{task.outputs} outputs, one per class"
+            if task.outputs > 1
             else "1 output"
-        )  # fmt: skip
+        )
         subject = "its label" if not schema.more_labels else "its labels"
         raise BadInputError(
             f"Recipe {recipe.name!r}: {subject} {_described(schema.labels)}, for which a network has {wanted}; this "
@@ -198,8 +204,10 @@ def _described(labels: Sequence[Label]) -> str:
         return f"are {', '.join(repr(label.name) for label in labels)}"
     (label,) = labels
     what = (
-        f"for {label.purpose}" if label.purpose
-        else f"{len(label.classes)} classes ({', '.join(label.class_names)})" if label.classes
+        f"for {label.purpose}"
+        if label.purpose
+        else f"{len(label.classes)} classes ({', '.join(label.class_names)})"
+        if label.classes
         else "a number"
-    )  # fmt: skip
+    )
     return f"{label.name!r} is {what}"

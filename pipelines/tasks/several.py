@@ -42,8 +42,9 @@ class Several:
         """`LABEL_COLUMN` for each column of each label's prediction."""
         return tuple(
             PredictionColumn(f"{name}_{column.name}", column.type)
-            for name, task in self.tasks.items() for column in task.columns
-        )  # fmt: skip
+            for name, task in self.tasks.items()
+            for column in task.columns
+        )
 
     @property
     def metrics(self) -> tuple[str, ...]:
@@ -73,10 +74,12 @@ class Several:
         """Returns the weighted sum over the labels, `[batch]`."""
         import tensorflow as tf
 
-        return tf.add_n([
-            self.weights.get(name, 1.0) * self.tasks[name].losses(said, truth)
-            for name, said, truth in self._each(outputs, label)
-        ])  # fmt: skip
+        return tf.add_n(
+            [
+                self.weights.get(name, 1.0) * self.tasks[name].losses(said, truth)
+                for name, said, truth in self._each(outputs, label)
+            ]
+        )
 
     def row_losses(self, outputs: "Outputs", label: "tf.Tensor") -> "dict[str, tf.Tensor]":
         """Returns those of each label, behind its name."""
@@ -96,13 +99,19 @@ class Several:
 
     def tally(self, predicted: "Mapping[str, tf.Tensor]", label: NDArray[np.float32]) -> Sums:
         """Returns those of each label, one behind the other."""
-        return np.concatenate([
-            task.tally(
-                {key.removeprefix(f"{name}_"): value for key, value in predicted.items() if key.startswith(f"{name}_")},
-                label[:, place],
-            )
-            for place, (name, task) in enumerate(self.tasks.items())
-        ])  # fmt: skip
+        return np.concatenate(
+            [
+                task.tally(
+                    {
+                        key.removeprefix(f"{name}_"): value
+                        for key, value in predicted.items()
+                        if key.startswith(f"{name}_")
+                    },
+                    label[:, place],
+                )
+                for place, (name, task) in enumerate(self.tasks.items())
+            ]
+        )
 
     def held_out(self, sums: Sums) -> dict[str, float]:
         """Returns the whole loss, and the metrics of each label as `eval_LABEL/METRIC`."""

@@ -158,9 +158,11 @@ def means(scored: "DataFrame", columns: "Mapping[str, str]") -> "dict[int, Group
     from emberline.pipelines.metrics.grouped import ALL, GROUP, GroupMetrics, groups_of, require_rows, spread
 
     rows = scored.select(*set(columns.values()), *groups_of(scored))
-    counted = spread(rows).groupBy(GROUP).agg(
-        F.count(F.lit(1)).alias("_rows"), *(F.avg(column).alias(name) for name, column in columns.items())
-    )  # fmt: skip
+    counted = (
+        spread(rows)
+        .groupBy(GROUP)
+        .agg(F.count(F.lit(1)).alias("_rows"), *(F.avg(column).alias(name) for name, column in columns.items()))
+    )
     by_group = {row[GROUP]: row for row in counted.collect()}
     require_rows(by_group[ALL]["_rows"] if ALL in by_group else 0)
     return {

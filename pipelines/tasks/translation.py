@@ -90,8 +90,10 @@ class Translation:
 
         loss = float(sums[0] / max(sums[1], 1.0))
         return {
-            "eval_loss": loss, "eval_perplexity": perplexity_of(loss), "eval_exact": float(sums[2] / max(sums[3], 1.0)),
-        }  # fmt: skip
+            "eval_loss": loss,
+            "eval_perplexity": perplexity_of(loss),
+            "eval_exact": float(sums[2] / max(sums[3], 1.0)),
+        }
 
     def evaluate(self, scored: "DataFrame", label: str, threshold: float) -> "dict[int, GroupMetrics]":
         """Returns the same metrics of an evaluation's rows, and BLEU and METEOR of the texts of each group."""
@@ -102,9 +104,11 @@ class Translation:
 
         exact = (F.col("written") == F.col("reference")).cast("double")
         texts = scored.select(
-            F.split("written", " ").alias("words"), F.array(F.split("reference", " ")).alias("references"),
-            exact.alias("exact"), *([GROUPS] if GROUPS in scored.columns else []),
-        )  # fmt: skip
+            F.split("written", " ").alias("words"),
+            F.array(F.split("reference", " ")).alias("references"),
+            exact.alias("exact"),
+            *([GROUPS] if GROUPS in scored.columns else []),
+        )
         found = {}
         for group, measured in perplexities(scored, "loss", "tokens").items():
             its = texts if group == ALL else texts.where(F.array_contains(GROUPS, group))

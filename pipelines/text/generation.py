@@ -39,12 +39,14 @@ class TextGenerator:
         self._next = self._model.signatures[NEXT_WORD]
         self._states = {
             name: tf.zeros([1, *spec.shape[1:]])
-            for name, spec in input_spec(self._next).items() if spec.dtype == tf.float32
-        }  # fmt: skip
+            for name, spec in input_spec(self._next).items()
+            if spec.dtype == tf.float32
+        }
         features = json.loads((Path(folder) / "features.json").read_text())
         read = set(input_spec(self._next)) - set(self._states)
         (column,) = (one for one in features["columns"] if one["name"] in read)
-        self._column, (field,) = column["name"], column["fields"]
+        self._column = column["name"]
+        (field,) = column["fields"]
         self._tokens = Schema.from_json(features["schema"]).field(field).tokens
         listed = features["cardinalities"][self._column] - column["unseen_buckets"]
         uri = Statistics.from_json(features["statistics"], folder).vocabulary_uri(field)

@@ -251,7 +251,8 @@ class Runs(Store):
         run = Run(run_id, delivery)
         status: Status = "FAILED"
         before = (self._parent, self._key)
-        self._parent, self._key = run_id, key
+        self._parent = run_id
+        self._key = key
         try:
             run.log_json(recipe.to_json(), "recipe.json")
             yield run_id

@@ -19,7 +19,8 @@ class SumOverWorkers:
     """
 
     def __init__(self, strategy: tf.distribute.Strategy, workers: int) -> None:
-        self._strategy, self._replicas = strategy, max(1, int(strategy.num_replicas_in_sync) // workers)
+        self._strategy = strategy
+        self._replicas = max(1, int(strategy.num_replicas_in_sync) // workers)
         self._total = tf.function(self._traced)
 
     def __call__(self, values: NDArray[np.float64]) -> NDArray[np.float64]:

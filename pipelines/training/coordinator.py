@@ -148,10 +148,16 @@ class CoordinatedLoop(Loop):
             if done > seen:
                 rate = done * training.global_batch / (time.perf_counter() - began)
                 self.report(
-                    {"event": "progress", "epoch": position.epoch + 1, "epochs": training.epochs,
-                     "loss": (total - before) / (done - seen), "step": position.step + done, "steps": self.total_steps,
-                     "examples_per_second": rate}
-                )  # fmt: skip
+                    {
+                        "event": "progress",
+                        "epoch": position.epoch + 1,
+                        "epochs": training.epochs,
+                        "loss": (total - before) / (done - seen),
+                        "step": position.step + done,
+                        "steps": self.total_steps,
+                        "examples_per_second": rate,
+                    }
+                )
                 seen, before = done, total
             if not over:
                 time.sleep(POLL_SECONDS)

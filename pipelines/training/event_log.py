@@ -98,8 +98,10 @@ class TrainingRecord:
                 self.metrics = event["metrics"] | {"examples_per_second": sum(self._rates) / len(self._rates)}
                 self.run.log_metrics(event["metrics"], event["step"])
                 epochs = self.recipe.training.epochs
-                self.progress.say(f"epoch {event['epoch']}/{epochs}  {shown(event['metrics'])}  "
-                                  f"{event['metrics']['examples_per_second']:,.0f} examples/s")  # fmt: skip
+                self.progress.say(
+                    f"epoch {event['epoch']}/{epochs}  {shown(event['metrics'])}  "
+                    f"{event['metrics']['examples_per_second']:,.0f} examples/s"
+                )
                 if self.watch:
                     self.watch(event["epoch"], event["metrics"])
             case "pictures":

@@ -76,10 +76,16 @@ class Loop:
         names = [column.name for column in columns]
         self._lists = [column.name for column in columns if column.stored_shape == (None,)]
         self.batches = batches or ShardBatches(
-            version, names, global_batch=training.global_batch, worker=worker, workers=training.workers,
-            seed=training.seed, weight=training.weight, buckets=buckets_of(training, names, version),
+            version,
+            names,
+            global_batch=training.global_batch,
+            worker=worker,
+            workers=training.workers,
+            seed=training.seed,
+            weight=training.weight,
+            buckets=buckets_of(training, names, version),
             unroll=training.unroll,
-        )  # fmt: skip
+        )
         self.steps_per_epoch = self.batches.steps_per_epoch
         self.total_steps = self.steps_per_epoch * training.epochs
         self.step = self._make_step()
@@ -118,10 +124,12 @@ class Loop:
         if self._weights and not existing:
             self.report({"event": "warm start", "metrics": self._evaluate()})
         writer = checkpoints.Writer(
-            self._checkpoints, self.step.variables,
-            keep=training.keep_checkpoints, every=Interval.parse(training.checkpoint_every),
+            self._checkpoints,
+            self.step.variables,
+            keep=training.keep_checkpoints,
+            every=Interval.parse(training.checkpoint_every),
             owner=checkpoints.own(self._checkpoints) if self.worker == 0 else "",
-        )  # fmt: skip
+        )
         with writer, self._view.opened(self._here, wanted=self.worker == 0):
             while not self._is_over(position):
                 position, metrics = self._epoch(position, writer)
@@ -217,7 +225,8 @@ class Loop:
 
     def _batches_of(self, position: Position) -> Iterator[Any]:
         """What is left of the epoch, begun at the end of the one before or now."""
-        begun, self._begun = self._begun, None
+        begun = self._begun
+        self._begun = None
         if begun and begun[0] == position.epoch:
             return begun[1]
         return iter(self._per_replica(self.batches.training(position)))

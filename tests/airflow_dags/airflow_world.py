@@ -266,9 +266,12 @@ def open_world(folder: Path, airflow_program: str) -> Iterator[World]:
     here = Path(sys.executable).parent
     plain["PATH"] = os.pathsep.join([str(here), os.environ["PATH"]])
     of_spark = plain | {
-        "SPARK_LOCAL_IP": "127.0.0.1", "SPARK_NO_DAEMONIZE": "1", "SPARK_CONF_DIR": str(folder / "conf"),
-        "PYSPARK_PYTHON": sys.executable, "PYSPARK_DRIVER_PYTHON": sys.executable,
-    }  # fmt: skip
+        "SPARK_LOCAL_IP": "127.0.0.1",
+        "SPARK_NO_DAEMONIZE": "1",
+        "SPARK_CONF_DIR": str(folder / "conf"),
+        "PYSPARK_PYTHON": sys.executable,
+        "PYSPARK_DRIVER_PYTHON": sys.executable,
+    }
     of_airflow = (
         of_spark
         | SECRETS

@@ -105,8 +105,11 @@ def test_a_day_like_the_others_is_learned_from_the_champions_weights_and_starts_
 
     (looked,) = (one["dag_run_id"] for one in world.runs(DRIFT) if one["partition_key"] == DAY)
     assert world.states(DRIFT, looked) == {
-        "champion_known": "success", "drift": "success", "drifted": "success", "retrain": "skipped",
-    }  # fmt: skip
+        "champion_known": "success",
+        "drift": "success",
+        "drifted": "success",
+        "retrain": "skipped",
+    }
     assert len(world.runs(RETRAIN)) == 1
 
 

@@ -20,11 +20,14 @@ JOBS = {
     f"{DAILY}_drift": ["drift"],
     f"{DAILY}_tune": ["etl", "tune"],
     "emberline_census_compare": [
-        *(f"{recipe}.{step}" for recipe in ("census_linear", "census_wide_deep", "census_best")
-          for step in ("etl", "train", "evaluate")),
+        *(
+            f"{recipe}.{step}"
+            for recipe in ("census_linear", "census_wide_deep", "census_best")
+            for step in ("etl", "train", "evaluate")
+        ),
         "compare",
     ],
-}  # fmt: skip
+}
 PAIRS = [(dag, task) for dag, tasks in JOBS.items() for task in tasks]
 
 

@@ -113,7 +113,7 @@ CLAIMS: dict[str, bytes] = {
     "bmp": b"BM" + struct.pack("<IIIIiiHHI", 0, 0, 54, 40, 50_000, -50_000, 1, 24, 0) + bytes(60),
     "webp": b"RIFF\x30\0\0\0WEBPVP8X" + struct.pack("<II", 10, 0) + (49_999).to_bytes(3, "little") * 2 + bytes(8),
     "webp lossless": b"RIFF\x30\0\0\0WEBPVP8L" + struct.pack("<IBI", 20, 0x2F, (1 << 28) - 1) + bytes(20),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("content", CLAIMS.values(), ids=CLAIMS)

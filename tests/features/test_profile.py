@@ -125,9 +125,12 @@ def test_the_page_tells_what_the_statistics_know() -> None:
 
 def test_a_version_without_values_or_histograms_has_a_page_too() -> None:
     schema = Schema((Field("a", "float"), Field("b", "string")), Label("price"), "key")
-    bare = Statistics(3, (), FieldStatistics(3, 0, minimum=1, maximum=1, mean=1, deviation=0), {
-        "a": FieldStatistics(0, 3), "b": FieldStatistics(0, 3, distinct=0),
-    })  # fmt: skip
+    bare = Statistics(
+        3,
+        (),
+        FieldStatistics(3, 0, minimum=1, maximum=1, mean=1, deviation=0),
+        {"a": FieldStatistics(0, 3), "b": FieldStatistics(0, 3, distinct=0)},
+    )
     assert "nothing to draw" in profile_html(ProfileInput("bare", schema, {"train": bare}))
 
 

@@ -82,8 +82,9 @@ def test_the_job_ends_with_two_and_names_every_anomaly(
     raw.mkdir()
     (raw / "adult.data").write_text("\n".join(broken) + "\n")
     (raw / "adult.test").write_text((census_slice / "adult.test").read_text())
-    done = emberline("etl", "--pipeline", "census_linear", "--input", raw, "--output", tmp_path / "out",
-                     "--master", "local[2]")  # fmt: skip
+    done = emberline(
+        "etl", "--pipeline", "census_linear", "--input", raw, "--output", tmp_path / "out", "--master", "local[2]"
+    )
     assert done.code == 2, done.stderr[-2000:]
     assert "stop     type          age (train): 2,0" in done.stderr
     assert "are not integers (33.4%); expected at most 5.0%" in done.stderr

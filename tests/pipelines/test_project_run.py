@@ -146,8 +146,9 @@ def test_a_module_without_a_project_travels_with_what_it_imported(
     text = (world.project / "rides" / "recipes" / "rides.py").read_text()
     (tmp_path / "loose.py").write_text(
         text.replace("from rides import network", "import loose_network as network")
-        .replace('dataset="rides"', 'dataset="loose_data:DATASET"').replace('name="rides"', 'name="loose"')
-    )  # fmt: skip
+        .replace('dataset="rides"', 'dataset="loose_data:DATASET"')
+        .replace('name="rides"', 'name="loose"')
+    )
     for name in ("network", "data"):
         (tmp_path / f"loose_{name}.py").write_text((world.project / "rides" / f"{name}.py").read_text())
     done = emberline(

@@ -69,9 +69,12 @@ def together(folder: Path, script: str, arguments: list[list[str]]) -> list[str]
         processes.append(
             subprocess.Popen(
                 [sys.executable, "-c", textwrap.dedent(script), *given, str(ready), str(go)],
-                env=os.environ | {"PYTHONPATH": str(ROOT)}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                env=os.environ | {"PYTHONPATH": str(ROOT)},
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
             )
-        )  # fmt: skip
+        )
     deadline = time.monotonic() + 120
     while not all((folder / f"ready-{number}").exists() for number in range(len(processes))):
         ended = [process.communicate(timeout=60) for process in processes if process.poll() is not None]

@@ -156,9 +156,12 @@ def test_skew_is_zero(census_run, census_slice: Path, tmp_path: Path) -> None:
     script.write_text(textwrap.dedent(STRANGER))
     done = subprocess.run(
         [sys.executable, str(script), model, str(census_slice / "adult.test"), str(scores)],
-        capture_output=True, text=True, cwd=tmp_path, check=False,
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        check=False,
         timeout=300,
-    )  # fmt: skip
+    )
     assert done.returncode == 0, done.stderr[-3000:]
     found = json.loads(done.stdout.splitlines()[-1])
     assert found["rows"] == 1999

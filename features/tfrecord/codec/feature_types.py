@@ -45,9 +45,12 @@ class FeatureType:
 def is_list(kind: pa.DataType) -> bool:
     """Returns whether an Arrow type is one of the list types (maps are not)."""
     return bool(
-        pat.is_list(kind) or pat.is_large_list(kind) or pat.is_fixed_size_list(kind)
-        or pat.is_list_view(kind) or pat.is_large_list_view(kind)
-    )  # fmt: skip
+        pat.is_list(kind)
+        or pat.is_large_list(kind)
+        or pat.is_fixed_size_list(kind)
+        or pat.is_list_view(kind)
+        or pat.is_large_list_view(kind)
+    )
 
 
 def leaf_type(kind: pa.DataType) -> pa.DataType:
@@ -80,19 +83,28 @@ def feature_type(name: str, kind: pa.DataType, *, max_depth: int = 1) -> Feature
     elif pat.is_null(inner):
         found = INT64
     if found is None or depth > max_depth:
-        hint = "a list of lists needs recordType SequenceExample" if found is not None and depth == 2 else (
-            "supported are boolean, integer, float, decimal, date, timestamp, string, binary and arrays of these; "
-            "cast the column or leave it out"
-        )  # fmt: skip
+        hint = (
+            "a list of lists needs recordType SequenceExample"
+            if found is not None and depth == 2
+            else (
+                "supported are boolean, integer, float, decimal, date, timestamp, string, binary and arrays of these; "
+                "cast the column or leave it out"
+            )
+        )
         raise UnsupportedColumnError(f"Column {name!r} of type {kind} does not fit into a TFRecord: {hint}")
     return FeatureType(found, depth)
 
 
 def _is_bytes(kind: pa.DataType) -> bool:
     return bool(
-        pat.is_string(kind) or pat.is_large_string(kind) or pat.is_binary(kind) or pat.is_large_binary(kind)
-        or pat.is_string_view(kind) or pat.is_binary_view(kind) or pat.is_fixed_size_binary(kind)
-    )  # fmt: skip
+        pat.is_string(kind)
+        or pat.is_large_string(kind)
+        or pat.is_binary(kind)
+        or pat.is_large_binary(kind)
+        or pat.is_string_view(kind)
+        or pat.is_binary_view(kind)
+        or pat.is_fixed_size_binary(kind)
+    )
 
 
 def to_wire(name: str, array: pa.Array) -> pa.Array:

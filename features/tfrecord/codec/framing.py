@@ -42,7 +42,10 @@ class DamagedRecordError(ValueError):
 
     def __init__(self, reason: str, *, uri: str, record: int, offset: int) -> None:
         super().__init__(f"{uri}: record {record} at byte {offset}: {reason}")
-        self.reason, self.uri, self.record, self.offset = reason, uri, record, offset
+        self.reason = reason
+        self.uri = uri
+        self.record = record
+        self.offset = offset
 
     def __reduce__(self) -> tuple[object, ...]:  # executors send it to the driver
         return _restore_error, (self.reason, self.uri, self.record, self.offset)
@@ -211,7 +214,9 @@ class RecordReader:
             self.codec = check_codec(self.codec)
 
     def __iter__(self) -> Iterator[Records]:
-        self.records, self.damage, self.skipped_bytes = 0, None, 0
+        self.records = 0
+        self.damage = None
+        self.skipped_bytes = 0
         offset = 0
         try:
             with storage.open_input(self.uri) as stream:
@@ -248,9 +253,14 @@ class RecordReader:
                 capacity = min(self.batch_records, (pending.size - position) // _FRAME_BYTES + 1)
                 starts, lengths = np.empty(capacity, np.int64), np.empty(capacity, np.int64)
                 count = scan(
-                    address(pending) + position, pending.size - position, int(self.check_crc),
-                    address(starts), address(lengths), capacity, address(info),
-                )  # fmt: skip
+                    address(pending) + position,
+                    pending.size - position,
+                    int(self.check_crc),
+                    address(starts),
+                    address(lengths),
+                    capacity,
+                    address(info),
+                )
                 consumed, status, wanted = info.tolist()
                 piece = pending[position : position + consumed]
                 yield (
@@ -270,8 +280,10 @@ class RecordReader:
                     raise DamagedRecordError(
                         f"the file ends inside this record: {pending.size} bytes are left"
                         + (f", the record needs {wanted}" if wanted else ", a header needs 12"),
-                        uri=self.uri, record=number, offset=offset,
-                    )  # fmt: skip
+                        uri=self.uri,
+                        record=number,
+                        offset=offset,
+                    )
                 if source.cut:
                     raise DamagedRecordError(
                         f"the {source.codec} stream ends too early", uri=self.uri, record=number, offset=offset
@@ -292,8 +304,10 @@ class RecordReader:
             raise DamagedRecordError(
                 f"the record says that it takes {wanted:,} bytes, and at most {min(most, _PROTOBUF_BYTES):,} are "
                 + ("allowed in a compressed file" if source.codec else "there or allowed"),
-                uri=self.uri, record=number, offset=offset,
-            )  # fmt: skip
+                uri=self.uri,
+                record=number,
+                offset=offset,
+            )
 
     def _checksum_error(self, status: int, number: int, offset: int) -> DamagedRecordError:
         reason = "the checksum of the data is wrong"
@@ -308,7 +322,8 @@ class _Source:
     """The uncompressed bytes of a stream, appended to what the reader still holds."""
 
     def __init__(self, stream: pa.NativeFile, codec: str | None, read_bytes: int) -> None:
-        self.stream, self.read_bytes = stream, read_bytes
+        self.stream = stream
+        self.read_bytes = read_bytes
         self.ended = False
         self.cut = False
         first = stream.read(max(read_bytes, 16))  # recognising the codec needs 12 bytes
@@ -332,7 +347,8 @@ class _Source:
         return np.concatenate(filled) if filled else pending
 
     def _raw(self) -> bytes:
-        piece, self._rest = self._rest or self.stream.read(self.read_bytes), b""
+        piece = self._rest or self.stream.read(self.read_bytes)
+        self._rest = b""
         self.ended = not piece
         return piece
 

@@ -24,7 +24,9 @@ class OutputColumn:
     """Output buffers of one decoded column; `capacity` is (values, inner offsets, inner lists)."""
 
     def __init__(self, item: pa.Field, found: FeatureType, rows: int, capacity: Sequence[int]) -> None:
-        self.item, self.found, self.rows = item, found, rows
+        self.item = item
+        self.found = found
+        self.rows = rows
         self.validity = np.zeros(rows, np.uint8)
         scalar_number = found.depth == 0 and found.kind != BYTES
         self.values: npt.NDArray[Any] = np.empty(rows + 1 if scalar_number else capacity[0], _DTYPES[found.kind])
@@ -46,9 +48,13 @@ class OutputColumn:
     def describe(self, target: Int64Array) -> None:
         """Writes the addresses into the kernel's description."""
         target[2:8] = (
-            address(self.values), self.values.size, address(self.validity), address(self.offsets),
-            address(self.inner), self.inner.size - 1,
-        )  # fmt: skip
+            address(self.values),
+            self.values.size,
+            address(self.validity),
+            address(self.offsets),
+            address(self.inner),
+            self.inner.size - 1,
+        )
 
     def sizes(self) -> tuple[int, int, int]:
         """Returns values, inner offsets and inner lists in use."""
@@ -110,8 +116,10 @@ class NestedOutputColumn(OutputColumn):
     def __init__(self, item: pa.Field, found: FeatureType, rows: int, capacity: Sequence[int]) -> None:
         inner = pa.field(item.name, item.type.value_type)
         super().__init__(inner, FeatureType(found.kind, 1), capacity[2], capacity)
-        self.outer_item, self.outer_rows = item, rows
-        self.outer_offsets, self.outer_validity = np.zeros(rows + 1, np.int32), np.zeros(rows, np.uint8)
+        self.outer_item = item
+        self.outer_rows = rows
+        self.outer_offsets = np.zeros(rows + 1, np.int32)
+        self.outer_validity = np.zeros(rows, np.uint8)
 
     def grow(self, which: int, need: int) -> None:
         """Also makes room for `need` inner lists (which = 2)."""
@@ -121,7 +129,9 @@ class NestedOutputColumn(OutputColumn):
         rows = max(need + need // 2, 1024)
         validity, offsets = np.zeros(rows, np.uint8), np.zeros(rows + 1, np.int32)
         validity[: self.rows], offsets[: self.rows + 1] = self.validity, self.offsets
-        self.validity, self.offsets, self.rows = validity, offsets, rows
+        self.validity = validity
+        self.offsets = offsets
+        self.rows = rows
 
     def describe(self, target: Int64Array) -> None:
         """Describes the addresses of the outer lists too."""
@@ -136,7 +146,8 @@ class NestedOutputColumn(OutputColumn):
     def _finish(self) -> None:
         """Forgets the room that was not used."""
         self.rows = int(self.outer_offsets[-1])
-        self.validity, self.offsets = self.validity[: self.rows], self.offsets[: self.rows + 1]
+        self.validity = self.validity[: self.rows]
+        self.offsets = self.offsets[: self.rows + 1]
 
     def to_arrow(self) -> pa.Array:
         """Returns the outer lists around the inner ones; an inner feature without a kind is an empty list."""

@@ -110,7 +110,8 @@ class TFRecordReader(DataSourceReader):
     def __init__(self, schema: T.StructType, options: Any, damage: DamageLog | None) -> None:
         self._options: ReadOptions = read_options(options)
         self._paths = read_paths(options)
-        self._schema, self._damage = _select(schema, self._options.columns), damage
+        self._schema = _select(schema, self._options.columns)
+        self._damage = damage
         if self._schema.names != schema.names:
             raise TFRecordOptionError(
                 f"Option columns is {list(self._options.columns)}, but .schema(...) declares {schema.names}. "

@@ -116,9 +116,11 @@ def encoder(record_type: str, schema: pa.Schema) -> Encode:
 
 def _is_binary(kind: pa.DataType) -> bool:
     return bool(
-        pa.types.is_binary(kind) or pa.types.is_string(kind)
-        or pa.types.is_large_binary(kind) or pa.types.is_large_string(kind)
-    )  # fmt: skip
+        pa.types.is_binary(kind)
+        or pa.types.is_string(kind)
+        or pa.types.is_large_binary(kind)
+        or pa.types.is_large_string(kind)
+    )
 
 
 @dataclass
@@ -158,7 +160,9 @@ class ShardWriter:
     """
 
     def __init__(self, staging: str, options: WriteOptions, task: int) -> None:
-        self._staging, self._options, self._task = staging, options, task
+        self._staging = staging
+        self._options = options
+        self._task = task
         self._folder = storage.join(staging, f"task-{task:05d}-{uuid.uuid4().hex}")
         self._open: dict[str, _Shard] = {}
         self._sequences: dict[str, int] = {}

@@ -48,9 +48,13 @@ def build(config: Config, cardinalities: "Mapping[str, int]") -> "keras.Model":
     for number, (size, filters) in enumerate(BLOCKS):
         for index, width in enumerate(filters):
             hidden = layers.Conv2D(
-                width, 1 if index else size, padding="same", activation="relu", kernel_initializer="he_normal",
+                width,
+                1 if index else size,
+                padding="same",
+                activation="relu",
+                kernel_initializer="he_normal",
                 name=f"block_{number}_conv_{index}",
-            )(hidden)  # fmt: skip
+            )(hidden)
         if number < 2:
             pool = layers.AveragePooling2D if number else layers.MaxPooling2D
             hidden = pool(3, 2, "same", name=f"block_{number}_pool")(hidden)

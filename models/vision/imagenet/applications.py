@@ -102,9 +102,12 @@ def trunk(config: Config) -> "keras.Model":
     if config.head == "own":
         options |= {"classes": config.outputs, "classifier_activation": None}
     made = getattr(keras.applications, config.network)(
-        include_top=config.head == "own", weights=None, input_shape=(image.height, image.width, 3),
-        pooling=None if config.head == "own" else "avg", **options,
-    )  # fmt: skip
+        include_top=config.head == "own",
+        weights=None,
+        input_shape=(image.height, image.width, 3),
+        pooling=None if config.head == "own" else "avg",
+        **options,
+    )
     load(config.weights, made)
     frozen = len(made.layers) if config.frozen < 0 else config.frozen
     for layer in made.layers[:frozen]:

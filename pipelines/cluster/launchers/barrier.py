@@ -24,7 +24,8 @@ FREE_SECONDS = 30
 
 class _Stage:
     def __init__(self, spark: SparkSession, node: Node, on_failure: Callable[[str], None]) -> None:
-        self._spark, self._failure = spark, ""
+        self._spark = spark
+        self._failure = ""
         self._tag = f"emberline-training-{uuid.uuid4().hex}"
         self._quiet = threading.Event()
         count = len(node.roles)

@@ -26,9 +26,15 @@ class _Children:
             dispensable = node.roles[rank] == node.dispensable
             try:
                 work(
-                    node.module, node.assignment, node.address, node.secret, rank, ports[rank].close, variables,
+                    node.module,
+                    node.assignment,
+                    node.address,
+                    node.secret,
+                    rank,
+                    ports[rank].close,
+                    variables,
                     dispensable=dispensable,
-                )  # fmt: skip
+                )
             except (WorkerFailedError, OSError) as error:
                 self._failure = str(error)
                 on_failure(self._failure)

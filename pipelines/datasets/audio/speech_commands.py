@@ -94,7 +94,9 @@ class SpeechCommands:
     """
 
     def __init__(self, name: str, aside: Part) -> None:
-        self.name, self.schema, self._aside = name, SCHEMA, aside
+        self.name = name
+        self.schema = SCHEMA
+        self._aside = aside
 
     def read(self, spark: SparkSession, uri: str, split: str | None = None) -> DataFrame:
         """Returns raw rows of one split, or of all files at `uri`.

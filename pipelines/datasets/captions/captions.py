@@ -55,7 +55,8 @@ class Captions:
     """
 
     def __init__(self, name: str, width: int) -> None:
-        self.name, self.schema = name, captions_schema(width)
+        self.name = name
+        self.schema = captions_schema(width)
 
     def read(self, spark: SparkSession, uri: str, split: str | None = None) -> DataFrame:
         """Returns raw rows of one split, or of everything at `uri`, a row per sentence.

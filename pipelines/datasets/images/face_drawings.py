@@ -114,7 +114,8 @@ class Faces(ImageFolder):
 
     def __init__(self, name: str, tells: Literal["sex", "age", "person"], classes: tuple[str, ...]) -> None:
         super().__init__(name, classes, "embedding" if tells == "person" else "")
-        self._tells, self._classes = tells, classes
+        self._tells = tells
+        self._classes = classes
 
     def generate(self, directory: str, *, seed: int) -> Synthetic:
         """Writes `train/CLASS/0000.png` and so on.

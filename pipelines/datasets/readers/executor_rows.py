@@ -69,9 +69,7 @@ def image_rows(
     """
     key, image, label = names
     answer = f"`{key}` string, `{image}` binary, `{label}` string, {RAW} string, {SOURCE} string, {FAULT} string"
-    schema = pa.schema(
-        [(name, pa.binary() if name == image else pa.string()) for name in (*names, RAW, SOURCE, FAULT)]
-    )  # fmt: skip
+    schema = pa.schema([(name, pa.binary() if name == image else pa.string()) for name in (*names, RAW, SOURCE, FAULT)])
     tasks = spark.range(0, len(parts), 1, max(1, len(parts)))
     return tasks.mapInArrow(ExecutorRows(tuple(parts), read, schema), answer)
 

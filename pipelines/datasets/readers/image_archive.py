@@ -47,7 +47,8 @@ class ImageArchive:
     """
 
     def __init__(self, name: str, classes: tuple[str, ...], purpose: Purpose = "") -> None:
-        self.name, self.schema = name, image_schema(classes, purpose)
+        self.name = name
+        self.schema = image_schema(classes, purpose)
 
     def read(self, spark: SparkSession, uri: str, split: str | None = None) -> DataFrame:
         """Raw rows of one split, or of everything at `uri`; the key is the archive's name and that of the members.

@@ -35,7 +35,8 @@ class ImageFolder:
     """
 
     def __init__(self, name: str, classes: tuple[str, ...], purpose: Purpose = "") -> None:
-        self.name, self.schema = name, image_schema(classes, purpose)
+        self.name = name
+        self.schema = image_schema(classes, purpose)
 
     def read(self, spark: SparkSession, uri: str, split: str | None = None) -> DataFrame:
         """Returns raw rows of one split, or of everything at `uri`; the key is the path below it.

@@ -152,9 +152,12 @@ class Fetch:
         import urllib3
 
         retries = urllib3.Retry(
-            RETRIES, backoff_factor=0.3, status_forcelist=(429, 500, 502, 503, 504), raise_on_status=False,
+            RETRIES,
+            backoff_factor=0.3,
+            status_forcelist=(429, 500, 502, 503, 504),
+            raise_on_status=False,
             respect_retry_after_header=False,
-        )  # fmt: skip
+        )
         timeout = urllib3.Timeout(connect=CONNECT_SECONDS, read=READ_SECONDS)
         pool = urllib3.PoolManager(num_pools=THREADS, maxsize=THREADS, retries=retries, timeout=timeout)
         pool.pool_classes_by_scheme = limited_pools()

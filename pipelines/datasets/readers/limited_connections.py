@@ -17,7 +17,8 @@ class _Limit:
     """One exchange: the connections that it has used, and whether its time is over."""
 
     def __init__(self, seconds: float) -> None:
-        self.seconds, self.over = seconds, False
+        self.seconds = seconds
+        self.over = False
         self._sockets: list[socket.socket] = []
         self._lock = threading.Lock()
 

@@ -37,7 +37,9 @@ class NamedTable:
     def __init__(
         self, name: str, schema: Schema, *, format: str = "", options: Mapping[str, str] | None = None
     ) -> None:
-        self.name, self.schema, self.form = name, schema, TableFormat(format, dict(options or {}))
+        self.name = name
+        self.schema = schema
+        self.form = TableFormat(format, dict(options or {}))
 
     def __eq__(self, other: object) -> bool:
         return type(other) is type(self) and vars(other) == vars(self)

@@ -51,7 +51,8 @@ class SoundFolder:
     """
 
     def __init__(self, name: str, classes: tuple[str, ...], names: Names | None = None, label: str = "label") -> None:
-        self.name, self.names = name, names
+        self.name = name
+        self.names = names
         told = tuple(part for part in (names.parts if names else ()) if part != "label")
         self.schema = Schema(
             fields=(Field("sound", "sound", required=True), *(Field(part, "string") for part in told)),

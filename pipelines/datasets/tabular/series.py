@@ -35,7 +35,8 @@ class Series:
     """
 
     def __init__(self, name: str, window: int) -> None:
-        self.name, self.window = name, window
+        self.name = name
+        self.window = window
         self.schema = Schema(
             fields=(Field("values", "float", shape=(window,), required=True),), label=Label("next"), key="row"
         )

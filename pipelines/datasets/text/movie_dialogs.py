@@ -84,9 +84,7 @@ def parse(lines: DataFrame, conversations: DataFrame) -> DataFrame:
         lines: `parts`: line, person, film, name, text.
         conversations: `parts`: person, person, film, lines in the form of a Python list.
     """
-    said = lines.where(F.size("parts") == 5).select(
-        F.col("parts")[0].alias("line"), F.col("parts")[4].alias("text")
-    )  # fmt: skip
+    said = lines.where(F.size("parts") == 5).select(F.col("parts")[0].alias("line"), F.col("parts")[4].alias("text"))
     ids = F.expr("regexp_extract_all(parts[3], '(L[0-9]+)', 1)")
     spoken = conversations.where(F.size("parts") == 4).select(F.col("parts")[2].alias("film"), ids.alias("ids"))
     following = F.arrays_zip(F.col("ids").alias("one"), F.slice("ids", 2, F.size("ids")).alias("other"))

@@ -147,7 +147,10 @@ class Writer:
         self, folder: str, variables: Mapping[str, tf.Variable], *, keep: int, every: Interval, owner: str = ""
     ) -> None:
         self._owner = owner
-        self._folder, self._variables, self._keep, self._every = folder, variables, keep, every
+        self._folder = folder
+        self._variables = variables
+        self._keep = keep
+        self._every = every
         self._last = time.monotonic()
         self._thread = ThreadPoolExecutor(1, "emberline-checkpoint")
         self._written: Future[str] | None = None
@@ -201,7 +204,8 @@ class Writer:
         Raises:
             CheckpointError, ConnectionError: see `save`.
         """
-        written, self._written = self._written, None
+        written = self._written
+        self._written = None
         if written:
             written.result()
 

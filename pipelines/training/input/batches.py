@@ -93,21 +93,31 @@ class ShardBatches:
         buckets: Buckets | None = None,
         unroll: int = 0,
     ) -> None:
-        self._version, self._columns = version, tuple(columns)
-        self._global_batch, self._worker, self._workers, self._seed = global_batch, worker, workers, seed
-        self._labels, self._weight = version.labels, weight
+        self._version = version
+        self._columns = tuple(columns)
+        self._global_batch = global_batch
+        self._worker = worker
+        self._workers = workers
+        self._seed = seed
+        self._labels = version.labels
+        self._weight = weight
         self._wanted = [*columns, *self._labels, *([weight] if weight else [])]
         self._images = version.images
-        self._buckets, self._unroll = buckets, unroll
+        self._buckets = buckets
+        self._unroll = unroll
         self._parts = self._count_parts() if unroll else 1
         self.steps_per_epoch = version.split("train").plan(workers, global_batch).steps_per_epoch * self._parts
 
     def training(self, position: Position) -> tf.data.Dataset:
         """See `Batches`. Of an epoch that other numbers of workers began, exactly the rows they did not see."""
         place: dict[str, Any] = {
-            "worker": self._worker, "workers": self._workers, "epoch": position.epoch, "seed": self._seed,
-            "columns": self._wanted, "buckets": self._buckets,
-        }  # fmt: skip
+            "worker": self._worker,
+            "workers": self._workers,
+            "epoch": position.epoch,
+            "seed": self._seed,
+            "columns": self._wanted,
+            "buckets": self._buckets,
+        }
         batches, parts = divmod(position.steps_into_epoch, self._parts)
         if any(leg.workers != self._workers for leg in position.legs):
             if self._unroll:
@@ -130,10 +140,14 @@ class ShardBatches:
         """See `Batches`."""
         return self._ready(
             read_epoch(
-                *self._split("eval"), batch_size=self._evaluation_batch(), worker=self._worker, workers=self._workers,
-                drop_remainder=False, columns=self._wanted,
+                *self._split("eval"),
+                batch_size=self._evaluation_batch(),
+                worker=self._worker,
+                workers=self._workers,
+                drop_remainder=False,
+                columns=self._wanted,
             )
-        )  # fmt: skip
+        )
 
     def explain(self, error: tf.errors.OpError) -> None:
         """See `Batches`. TensorFlow does not say which file it was: all are held against the manifest's checksums."""

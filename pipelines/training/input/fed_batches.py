@@ -58,12 +58,16 @@ class FedBatches:
         self._inputs = [column.name for column in stored(recipe.model.columns)]
         self._images = version.images
         weight = recipe.training.weight
-        self._labels, self._weight = version.labels, weight
+        self._labels = version.labels
+        self._weight = weight
         self._specs = {column.name: _spec(column) for column in columns if column.name in self._inputs}
-        self._global_batch, self._workers = recipe.training.global_batch, recipe.training.workers
+        self._global_batch = recipe.training.global_batch
+        self._workers = recipe.training.workers
         self._batch = self._global_batch // self._workers
-        self._worker, self._secret = worker, secret
-        self._report, self._sum_over_workers = report, sum_over_workers
+        self._worker = worker
+        self._secret = secret
+        self._report = report
+        self._sum_over_workers = sum_over_workers
         schema = arrow_schema(columns)
         for label in version.labels:
             schema = schema.append(pa.field(label, pa.float32()))
@@ -71,9 +75,14 @@ class FedBatches:
         self._chunks: queue.SimpleQueue[Chunk | None] = queue.SimpleQueue()
         self._steps = 0
         self._shards = ShardBatches(
-            version, self._inputs, global_batch=self._global_batch, worker=worker, workers=self._workers,
-            seed=recipe.training.seed, weight=weight,
-        )  # fmt: skip
+            version,
+            self._inputs,
+            global_batch=self._global_batch,
+            worker=worker,
+            workers=self._workers,
+            seed=recipe.training.seed,
+            weight=weight,
+        )
         self.steps_per_epoch = self._shards.steps_per_epoch
 
     def training(self, position: Position) -> tf.data.Dataset:

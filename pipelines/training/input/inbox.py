@@ -33,7 +33,8 @@ class _Piece:
     feeder: socket.socket | None
 
     def make_room(self) -> None:
-        feeder, self.feeder = self.feeder, None
+        feeder = self.feeder
+        self.feeder = None
         if feeder:
             try:
                 feeder.sendall(wire.ROOM)
@@ -71,7 +72,8 @@ class Inbox:
         with self._changed:
             self._pieces.clear()
             self._fed.clear()
-            self._rows, self._over = 0, False
+            self._rows = 0
+            self._over = False
 
     @property
     def ranks(self) -> tuple[tuple[str, int], ...]:

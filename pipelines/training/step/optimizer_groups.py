@@ -48,7 +48,8 @@ class OptimizerGroups:
     """
 
     def __init__(self, training: Training, model: keras.Model, steps: tf.Variable, total_steps: int) -> None:
-        self._model, self._steps = model, steps
+        self._model = model
+        self._steps = steps
         self._scaled = training.precision == "mixed_float16"
         self._weights = [weight.value for weight in model.trainable_variables]
         groups = optimizers.assign(training.optimizers, model.trainable_variables)

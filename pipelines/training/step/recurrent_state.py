@@ -44,12 +44,16 @@ class CarriedState:
         self.network: keras.Model = module.carried(recipe.model, model)
         rows = training.global_batch // training.workers
         # Each replica has its own: the rows that it reads.
-        own = {"synchronization": tf.VariableSynchronization.ON_READ, "trainable": False,
-               "aggregation": tf.VariableAggregation.ONLY_FIRST_REPLICA}  # fmt: skip
+        own = {
+            "synchronization": tf.VariableSynchronization.ON_READ,
+            "trainable": False,
+            "aggregation": tf.VariableAggregation.ONLY_FIRST_REPLICA,
+        }
         self.variables: dict[str, tf.Variable] = {
             item.name: tf.Variable(tf.zeros([rows, *item.shape[1:]]), name=item.name, **own)
-            for item in self.network.inputs if user_name(item.name) not in model.input
-        }  # fmt: skip
+            for item in self.network.inputs
+            if user_name(item.name) not in model.input
+        }
 
     def __call__(self, features: Mapping[str, tf.Tensor]) -> Outputs:
         """What the network says in training of the next part of each row; where a row begins, its state is zero."""

@@ -29,7 +29,10 @@ class Board:
     """
 
     def __init__(self, folder: str, step: TrainingStep, words: Words, profile: tuple[int, ...] = ()) -> None:
-        self._uri, self._step, self._words, self._profile = folder, step, words, profile
+        self._uri = folder
+        self._step = step
+        self._words = words
+        self._profile = profile
         self._scratch = None if storage.is_local(folder) else tempfile.mkdtemp(prefix="emberline-tensorboard-")
         self._folder = self._scratch or storage.local_path(folder)
         self._writer = tf.summary.create_file_writer(self._folder)

@@ -77,9 +77,12 @@ def test_any_batches_become_exact_blocks(sizes: list[int], rows_per_block: int, 
     bounds = np.cumsum([0, *sizes]).tolist()
     batches = [data.slice(a, b - a).combine_chunks().to_batches() for a, b in itertools.pairwise(bounds)]
     shard = write_shard(
-        "memory:/layouts/any", [batch for part in batches for batch in part], schema=SCHEMA, layout=layout,
+        "memory:/layouts/any",
+        [batch for part in batches for batch in part],
+        schema=SCHEMA,
+        layout=layout,
         rows_per_block=rows_per_block,
-    )  # fmt: skip
+    )
     shards = ShardSet(SCHEMA, layout, None, rows_per_block, (shard,))
     assert read("memory:/layouts", shards).to_pylist() == data.to_pylist()
     whole = storage.read_bytes("memory:/layouts/any")

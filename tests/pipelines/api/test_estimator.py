@@ -77,7 +77,7 @@ def test_cross_validation_finds_the_better_setting(frame, estimator: em.RecipeEs
     grid = ParamGridBuilder().addGrid(rate, [1e-9, 0.02]).build()
     validator = CrossValidator(
         estimator=Pipeline(stages=[estimator]), estimatorParamMaps=grid, evaluator=evaluator, numFolds=2, seed=1
-    )  # fmt: skip
+    )
     found = validator.fit(frame)
     worse, better = found.avgMetrics
     assert better > 0.85 > worse

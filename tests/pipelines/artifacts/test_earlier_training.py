@@ -13,8 +13,10 @@ from emberline.pipelines.artifacts.earlier_training import earlier_training
 from emberline.pipelines.runtime.claim import OutputBusyError
 
 IDENTITY: dict[str, Any] = {
-    "recipe": {"training": {"epochs": 2}, "network": "n"}, "dataset_digest": "d", "warm_start": None,
-}  # fmt: skip
+    "recipe": {"training": {"epochs": 2}, "network": "n"},
+    "dataset_digest": "d",
+    "warm_start": None,
+}
 
 
 @pytest.fixture(params=["renames", "copies"])

@@ -17,8 +17,9 @@ from emberline.pipelines.metrics.grouped import ALL, GROUPS
 from emberline.pipelines.metrics.ranking import CURVE_CELLS, Ranking, _Thinning, rank
 
 ROOT = Path(__file__).parents[3]
-ROWS = st.lists(st.tuples(st.sampled_from([-2.0, 0.0, 0.25, 0.5, 1e-8, 3.0]), st.booleans(), st.booleans()), min_size=1,
-                max_size=60)  # fmt: skip
+ROWS = st.lists(
+    st.tuples(st.sampled_from([-2.0, 0.0, 0.25, 0.5, 1e-8, 3.0]), st.booleans(), st.booleans()), min_size=1, max_size=60
+)
 
 
 def rank_in_pieces(

@@ -34,16 +34,19 @@ def digits_program():
         signature = (tf.TensorSpec([8, 8, 1], tf.float32), tf.TensorSpec([], tf.int64))
         ds = tf.data.Dataset.from_generator(examples, output_signature=signature).batch(args.batch_size)
         with strategy.scope():
-            model = tf.keras.Sequential([
-                tf.keras.Input((8, 8, 1)),
-                tf.keras.layers.Conv2D(16, 3, activation="relu"),
-                tf.keras.layers.Flatten(),
-                tf.keras.layers.Dense(10, activation="softmax"),
-            ])  # fmt: skip
+            model = tf.keras.Sequential(
+                [
+                    tf.keras.Input((8, 8, 1)),
+                    tf.keras.layers.Conv2D(16, 3, activation="relu"),
+                    tf.keras.layers.Flatten(),
+                    tf.keras.layers.Dense(10, activation="softmax"),
+                ]
+            )
             model.compile(
                 loss=tf.keras.losses.sparse_categorical_crossentropy,
-                optimizer=tf.keras.optimizers.Adam(0.01), metrics=["accuracy"],
-            )  # fmt: skip
+                optimizer=tf.keras.optimizers.Adam(0.01),
+                metrics=["accuracy"],
+            )
         steps = args.rows // (args.batch_size * ctx.num_workers) - 1
         history = ctx.fit(model, ds, epochs=args.epochs, steps_per_epoch=steps)
         Path(ctx.output, f"weights-{ctx.worker}.json").write_text(json.dumps([w.tolist() for w in model.get_weights()]))

@@ -26,8 +26,11 @@ from emberline.pipelines.training.checkpoint import checkpoints
 
 ROOT = Path(__file__).parents[3]
 ASYNC = {
-    "training.mode": "async", "training.workers": "2", "training.epochs": "4", "training.checkpoint_every": "1 epoch",
-}  # fmt: skip
+    "training.mode": "async",
+    "training.workers": "2",
+    "training.epochs": "4",
+    "training.checkpoint_every": "1 epoch",
+}
 STEPS = 4 * 2 * (12_000 // (24 * 2))
 """Epochs x workers x whole batches of 24 in a worker's half of the rows."""
 

@@ -114,8 +114,9 @@ def sniff(
     if comment and comment != given.comment:
         evidence.append(f"lines that begin with {comment!r} are comments")
     if comment:
-        records = [r for r in records if not r.fields[0].startswith(comment) or
-                   (not given.comment and len(r.fields) == usual)]  # fmt: skip
+        records = [
+            r for r in records if not r.fields[0].startswith(comment) or (not given.comment and len(r.fields) == usual)
+        ]
     header = _has_header(records, given, expected)
     names, data = _names(records, header, given, usual, called)
     if not header and given.header is None and not given.names:

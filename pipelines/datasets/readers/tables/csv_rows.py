@@ -78,8 +78,11 @@ class CsvRows:
 
 class _Parser:
     def __init__(self, found: CsvFile, columns: tuple[str, ...], numbers: frozenset[str]) -> None:
-        self._file, self._dialect, self._name = found.file, found.dialect, found.name
-        self._columns, self._numbers = columns, numbers
+        self._file = found.file
+        self._dialect = found.dialect
+        self._name = found.name
+        self._columns = columns
+        self._numbers = numbers
         self._names = [name or DROPPED for name in found.dialect.names]
         self._bad: list[pc_csv.InvalidRow] = []
 
@@ -128,10 +131,14 @@ class _Parser:
         return {
             "read_options": pc_csv.ReadOptions(column_names=self._names, use_threads=False, block_size=block),
             "parse_options": pc_csv.ParseOptions(
-                delimiter=self._dialect.sep, quote_char=quote, double_quote=bool(quote), escape_char=False,
-                newlines_in_values=bool(quote), invalid_row_handler=self._invalid,
+                delimiter=self._dialect.sep,
+                quote_char=quote,
+                double_quote=bool(quote),
+                escape_char=False,
+                newlines_in_values=bool(quote),
+                invalid_row_handler=self._invalid,
             ),
-        }  # fmt: skip
+        }
 
     def _invalid(self, row: pc_csv.InvalidRow) -> str:
         if not (self._dialect.comment and row.text.startswith(self._dialect.comment)):
@@ -197,9 +204,13 @@ class _Parser:
 def _conversion(columns: tuple[str, ...], kind: pa.DataType | None = None) -> pc_csv.ConvertOptions:
     """Texts as they are; a column that the file lacks is null."""
     return pc_csv.ConvertOptions(
-        column_types=dict.fromkeys(columns, kind or pa.string()), null_values=[""], strings_can_be_null=True,
-        quoted_strings_can_be_null=True, include_columns=list(columns), include_missing_columns=True,
-    )  # fmt: skip
+        column_types=dict.fromkeys(columns, kind or pa.string()),
+        null_values=[""],
+        strings_can_be_null=True,
+        quoted_strings_can_be_null=True,
+        include_columns=list(columns),
+        include_missing_columns=True,
+    )
 
 
 def unclosed(name: str) -> str:
@@ -259,7 +270,10 @@ class _Utf8:
     closed = False
 
     def __init__(self, stream: pa.NativeFile, encoding: str) -> None:
-        self._stream, self._waiting, self._ended, self._begun = stream, bytearray(), False, False
+        self._stream = stream
+        self._waiting = bytearray()
+        self._ended = False
+        self._begun = False
         # Bytes that are no UTF-8 are handed on: Arrow tells the rows that have them.
         errors = "surrogateescape" if encoding == "utf-8" else "strict"
         self._decoder = codecs.getincrementaldecoder(encoding)(errors)
@@ -278,7 +292,8 @@ class _Utf8:
             self._ended = not data
             text = self._decoder.decode(data, self._ended)
             if not self._begun and text:
-                text, self._begun = text.removeprefix("\ufeff"), True
+                text = text.removeprefix("\ufeff")
+                self._begun = True
             self._waiting += text.encode("utf-8", self._errors)
         size = len(self._waiting) if size < 0 else size
         found = bytes(self._waiting[:size])
@@ -306,8 +321,13 @@ class _Uncommented:
     closed = False
 
     def __init__(self, text: _Utf8, comment: str, quote: str) -> None:
-        self._text, self._comment, self._quote = text, comment.encode(), quote.encode()
-        self._waiting, self._rest, self._quoted, self._ended = bytearray(), b"", False, False
+        self._text = text
+        self._comment = comment.encode()
+        self._quote = quote.encode()
+        self._waiting = bytearray()
+        self._rest = b""
+        self._quoted = False
+        self._ended = False
 
     def read(self, size: int = -1) -> bytes:
         while not self._ended and (size < 0 or len(self._waiting) < size):

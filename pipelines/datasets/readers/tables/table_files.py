@@ -25,8 +25,11 @@ COMPRESSED = ("gz", "bz2", "zst", "lz4", "snappy")
 PLAIN_TEXT = ("", "txt", "data", "dat", "test")
 """Endings of files that are a table only where nothing else is."""
 
-ABOUT = re.compile(r"(read.?me|licen[cs]e|copying|notice|notes?|changelog|description|.*description|.*checksums?|"
-                   r"md5sums?|sha\d+sums?|manifest|index|synthetic)", re.IGNORECASE)  # fmt: skip
+ABOUT = re.compile(
+    r"(read.?me|licen[cs]e|copying|notice|notes?|changelog|description|.*description|.*checksums?|"
+    r"md5sums?|sha\d+sums?|manifest|index|synthetic)",
+    re.IGNORECASE,
+)
 """Files that tell about a table."""
 
 NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
@@ -106,8 +109,9 @@ def table_files(uri: str, given: str = "") -> TableFiles:
             chosen = found
         form = given or _by_content(chosen)
     else:
-        listed = "; ".join(f"{form}: {_some(name for name, kind in kinds.items() if kind == form)}"
-                           for form in sorted(formats))  # fmt: skip
+        listed = "; ".join(
+            f"{form}: {_some(name for name, kind in kinds.items() if kind == form)}" for form in sorted(formats)
+        )
         raise BadInputError(
             f"{uri!r} holds tables of several formats ({listed}). Give --input-format, or a folder with one of them."
         )

@@ -170,9 +170,13 @@ def _each(action: Callable, files: Sequence[TableFile]) -> list:  # type: ignore
 
 
 def _csv(
-    spark: SparkSession, source: str, found: TableFiles, form: TableFormat, expected: Collection[str],
+    spark: SparkSession,
+    source: str,
+    found: TableFiles,
+    form: TableFormat,
+    expected: Collection[str],
     numbers: Collection[str] | None,
-) -> Table:  # fmt: skip
+) -> Table:
     def look(file: TableFile) -> CsvFile:
         with open_plain(file) as stream:
             sample = bytes(stream.read(SAMPLE_BYTES + 1))
@@ -194,8 +198,10 @@ def _csv(
         _tell(f"{source}: {evidence} ({_some(named)})" if len(named) < len(files) else f"{source}: {evidence}")
     own = [[*(name for name in file.dialect.names if name), *file.file.values] for file in files]
     columns = tuple(dict.fromkeys(name for names in own for name in names))
-    _tell_lacking(source, {name: file.name for file, names in zip(files, own, strict=True)
-                           for name in columns if name not in names})  # fmt: skip
+    _tell_lacking(
+        source,
+        {name: file.name for file, names in zip(files, own, strict=True) for name in columns if name not in names},
+    )
     parts = _csv_parts(spark, files)
     tasks = _packed(parts, lambda part: files[part.file].file.size if part.stop < 0 else part.stop - part.start)
 
@@ -237,8 +243,10 @@ def _csv_parts(spark: SparkSession, files: Sequence[CsvFile]) -> list[CsvPart]:
 
 def _counted(spark: SparkSession, files: Sequence[CsvFile], ranges: Sequence[tuple[int, int, int]]) -> list[Quotes]:
     """The quotes of every range, in order."""
-    about = [(files[number].file.uri, start, stop, files[number].dialect.sep, files[number].dialect.quote)
-             for number, start, stop in ranges]  # fmt: skip
+    about = [
+        (files[number].file.uri, start, stop, files[number].dialect.sep, files[number].dialect.quote)
+        for number, start, stop in ranges
+    ]
     found = spark.sparkContext.parallelize(about, len(about)).map(lambda one: count_quotes(*one)).collect()
     return list(found)
 
@@ -258,9 +266,13 @@ def _numbers(frame: DataFrame, columns: Sequence[str]) -> list[str]:
 
 
 def _arrow(
-    spark: SparkSession, source: str, found: TableFiles, form: TableFormat, expected: Collection[str],
+    spark: SparkSession,
+    source: str,
+    found: TableFiles,
+    form: TableFormat,
+    expected: Collection[str],
     numbers: Collection[str] | None,
-) -> Table:  # fmt: skip
+) -> Table:
     def look(file: TableFile) -> tuple[pa.Schema, int]:
         try:
             with storage.open_random(file.uri) as stream:
@@ -330,9 +342,12 @@ def _parquet(spark: SparkSession, source: str, found: TableFiles, merged: Union)
     own = [F.col(quoted(name)) for name in table.columns if name not in columns]
     nothing = F.lit(None).cast("string")
     frame = table.select(
-        *own, *(value.alias(name) for name, value in columns.items()), nothing.alias(RAW), path.alias(SOURCE),
+        *own,
+        *(value.alias(name) for name, value in columns.items()),
+        nothing.alias(RAW),
+        path.alias(SOURCE),
         nothing.alias(FAULT),
-    )  # fmt: skip
+    )
     kept = [name for name in table.columns if name not in columns]
     entries = () if columns else [storage.FileEntry(file.uri, file.size) for file in found.files]
     return Table(frame, (*kept, *columns), merged.left_out, True, entries)
@@ -353,9 +368,13 @@ def _folder_value(path: Column, name: str) -> Column:
 
 
 def _json(
-    spark: SparkSession, source: str, found: TableFiles, form: TableFormat, expected: Collection[str],
+    spark: SparkSession,
+    source: str,
+    found: TableFiles,
+    form: TableFormat,
+    expected: Collection[str],
     numbers: Collection[str] | None,
-) -> Table:  # fmt: skip
+) -> Table:
     kinds = _each(lambda file: json_kind(file, below(source, file.uri)), found.files)
     if len(set(kinds)) > 1:
         names = {kind: below(source, file.uri) for kind, file in zip(kinds, found.files, strict=True)}
@@ -374,8 +393,9 @@ def _json(
             continue
         if name in columns:
             left_out[name] = "a structure has a field of the same name: call one otherwise"
-        elif isinstance(kind, MapType) or (isinstance(kind, ArrayType) and
-                                           isinstance(kind.elementType, StructType | ArrayType | MapType)):  # fmt: skip
+        elif isinstance(kind, MapType) or (
+            isinstance(kind, ArrayType) and isinstance(kind.elementType, StructType | ArrayType | MapType)
+        ):
             left_out[name] = f"it is of type {kind.simpleString()}: write single values, or lists of them"
         else:
             columns[name] = column
@@ -384,9 +404,11 @@ def _json(
     broken = F.col(corrupt) if corrupt in table.columns else nothing
     fault = F.when(broken.isNotNull(), F.lit("is not JSON"))
     frame = table.select(
-        *(column.alias(name) for name, column in columns.items()), broken.alias(RAW), path.alias(SOURCE),
+        *(column.alias(name) for name, column in columns.items()),
+        broken.alias(RAW),
+        path.alias(SOURCE),
         fault.alias(FAULT),
-    )  # fmt: skip
+    )
     return Table(frame, tuple(columns), left_out)
 
 
@@ -406,9 +428,13 @@ def _spark_leaves(
 
 
 def _tfrecord(
-    spark: SparkSession, source: str, found: TableFiles, form: TableFormat, expected: Collection[str],
+    spark: SparkSession,
+    source: str,
+    found: TableFiles,
+    form: TableFormat,
+    expected: Collection[str],
     numbers: Collection[str] | None,
-) -> Table:  # fmt: skip
+) -> Table:
     reader = spark.read.format("tfrecord")
     if all(file.ending in ENDINGS["tfrecord"] for file in found.files):
         reader = reader.option("pathGlobFilter", f"*.{{{','.join(ENDINGS['tfrecord'])}}}*")

@@ -50,8 +50,10 @@ def test_a_bad_member_or_label_is_a_rejected_row(tmp_path: Path) -> None:
         )
     )  # fmt: skip
     assert [(key, row.label) for key, row in found.items() if row.fault is None] == [
-        ("a.tar/1", "cat"), ("a.tar/caf\\xe9", "dog"), ("a.tar/6", "7"),
-    ]  # fmt: skip
+        ("a.tar/1", "cat"),
+        ("a.tar/caf\\xe9", "dog"),
+        ("a.tar/6", "7"),
+    ]
     for number in (2, 3, 4, 5):
         assert found[f"a.tar/{number}"].fault == "the member with the label cannot be read"
     assert "no image among the members: 'txt'" in str(found["a.tar/7"].fault)

@@ -44,10 +44,12 @@ def test_two_types_become_one_or_none(one: pa.DataType, other: pa.DataType, want
 
 
 def test_files_of_other_columns_and_types() -> None:
-    found = union([
-        ("a", pa.schema({"id": pa.int32(), "x": pa.int64(), "when": pa.string()})),
-        ("b", pa.schema({"x": pa.float64(), "id": pa.int64(), "when": pa.date32(), "new": pa.bool_()})),
-    ])  # fmt: skip
+    found = union(
+        [
+            ("a", pa.schema({"id": pa.int32(), "x": pa.int64(), "when": pa.string()})),
+            ("b", pa.schema({"x": pa.float64(), "id": pa.int64(), "when": pa.date32(), "new": pa.bool_()})),
+        ]
+    )
     assert found.types == {"id": pa.int64(), "x": pa.float64(), "new": pa.bool_()}
     assert found.lacking == {"new": "a"}
     assert found.left_out == {"when": "it is string in 'a' and date32[day] in 'b': write it with one type"}
@@ -59,8 +61,11 @@ def test_values_in_their_columns_types() -> None:
 
     nanoseconds = pa.array([1_700_000_000_000_000_001, 1_700_000_000_500_000_000, 0, None], pa.timestamp("ns"))
     assert value(nanoseconds, pa.string()) == [
-        "2023-11-14 22:13:20.000000001", "2023-11-14 22:13:20.5", "1970-01-01 00:00:00", None,
-    ]  # fmt: skip
+        "2023-11-14 22:13:20.000000001",
+        "2023-11-14 22:13:20.5",
+        "1970-01-01 00:00:00",
+        None,
+    ]
     berlin = pa.array([0], pa.timestamp("ns", "Europe/Berlin"))
     assert value(berlin, pa.string()) == ["1970-01-01 00:00:00"]
     assert value(pa.array([dt.time(1, 2, 3), None]), pa.string()) == ["01:02:03", None]

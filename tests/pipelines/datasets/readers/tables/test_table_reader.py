@@ -191,8 +191,10 @@ def test_json_documents_and_lines(spark: SparkSession, tmp_path: Path) -> None:
     assert rows.columns == ("A.c", "a", "a.b", "id")
     assert rows.left_out == {"m": "it is of type array<struct<x:bigint>>: write single values, or lists of them"}
     assert [(row["_raw"], row["_fault"]) for row in rows.frame.collect()] == [
-        (None, None), (None, None), ("{oh no", "is not JSON"),
-    ]  # fmt: skip
+        (None, None),
+        (None, None),
+        ("{oh no", "is not JSON"),
+    ]
 
 
 # -- dialects, from the command line
