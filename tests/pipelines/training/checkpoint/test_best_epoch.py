@@ -17,7 +17,7 @@ KNOWN = ("eval_auc", "eval_log_loss")
 
 
 def training(**settings: object) -> Training:
-    return Training((), epochs=9, global_batch=1, **settings)  # type: ignore[arg-type]
+    return Training((), epochs=9, global_batch=1, workers=1, **settings)  # type: ignore[arg-type]
 
 
 def test_a_training_ends_after_so_many_epochs_that_are_no_better() -> None:
