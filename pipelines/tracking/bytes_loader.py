@@ -28,7 +28,8 @@ class BytesModel:
     def __init__(self, folder: Path) -> None:
         self._loaded = tf.saved_model.load(str(folder))  # the signature alone does not keep its variables
         self._call = self._loaded.signatures["serving_default"]
-        renamed = json.loads((folder / "features.json").read_text()).get("renamed_inputs", {})
+        facts = folder / "features.json"
+        renamed = json.loads(facts.read_text()).get("renamed_inputs", {}) if facts.exists() else {}
         self._called = {safe: name for name, safe in renamed.items()}
 
     def predict(self, data: pd.DataFrame, params: dict[str, Any] | None = None) -> pd.DataFrame:

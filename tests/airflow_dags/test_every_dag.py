@@ -14,7 +14,7 @@ MOST_LINES = 40
 HOUR = 3600
 DECIDE = {"champion", "champion_known", "drifted", "retrain"}
 """Tasks that look at what a job said, or start another DAG, and submit none."""
-TIMETABLES = {"CronTriggerTimetable", "NullTimetable", "PartitionedAssetTimetable"}
+TIMETABLES = {"CronDataIntervalTimetable", "CronTriggerTimetable", "NullTimetable", "PartitionedAssetTimetable"}
 """The clock, nobody, or events that carry a day: Airflow drops such an event on its way to any other timetable."""
 
 
