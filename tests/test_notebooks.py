@@ -42,7 +42,7 @@ def test_a_dataframe_becomes_scores(tmp_path: Path) -> None:
     lines = [line for line in progress.splitlines() if line.startswith("train ")]
     assert len(lines) == 1, "one line per step, which changes in place"
     assert "steps, loss" in lines[0]
-    assert "much" in outputs(shown, "predict = em.udf")
+    assert "trip-4" in outputs(shown, "predict = em.udf")
     assert (tmp_path / "emberline-workspace" / "mlflow.db").exists()
 
 
