@@ -11,7 +11,6 @@ from pyspark.sql import functions as F
 from pyspark.sql.pandas.types import to_arrow_type
 from pyspark.sql.types import DataType, IntegralType, StringType
 
-from emberline.features import storage
 from emberline.features.analysis.sources import ByteRange, file_splits
 from emberline.features.errors import BadInputError, nearest
 from emberline.features.schema import Schema
@@ -20,7 +19,7 @@ from emberline.pipelines.datasets.raw_source import RawSource
 from emberline.pipelines.datasets.readers.named_table import NamedTable
 from emberline.pipelines.datasets.readers.raw_table import keyed_rows, named_rows, raw_text
 from emberline.pipelines.datasets.readers.tables.table_format import FORMATS, TableFormat
-from emberline.pipelines.datasets.readers.tables.table_reader import open_table
+from emberline.pipelines.datasets.readers.tables.table_reader import Table, open_table
 from emberline.pipelines.datasets.source_format import of_format
 from emberline.pipelines.scoring.arrow_checks import fits
 
@@ -92,7 +91,7 @@ def read_rows(
     frame = keyed_rows(table.rows_with_origin, schema)
     _require(carried, frame)
     rows = RawRows(frame, table.columns, typed=table.typed and _typed(table.rows, schema))
-    return replace(rows, splits=_splits(spark, table.parquet, rows, schema, carried))
+    return replace(rows, splits=_splits(spark, table, rows, schema, carried))
 
 
 def _all_parquet(source: RawSource) -> bool:
@@ -141,9 +140,10 @@ def _typed(table: DataFrame, schema: Schema) -> bool:
 
 
 def _splits(
-    spark: SparkSession, files: Sequence[storage.FileEntry], rows: RawRows, schema: Schema, carried: Sequence[str]
+    spark: SparkSession, table: Table, rows: RawRows, schema: Schema, carried: Sequence[str]
 ) -> Sequence[tuple[ByteRange, ...]]:
     """Parts of the files, if each of them has all columns in itself, of types that Arrow and Spark read alike."""
-    if not rows.typed or not files or not {*carried, *(field.name for field in schema.fields)} <= set(rows.columns):
+    wanted = {*carried, *(field.name for field in schema.fields)}
+    if not rows.typed or not table.parquet or not wanted <= set(rows.columns) or not fits(schema, table.types):
         return ()
-    return file_splits(files, spark.sparkContext.defaultParallelism)
+    return file_splits(table.parquet, spark.sparkContext.defaultParallelism)

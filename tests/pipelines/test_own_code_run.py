@@ -28,6 +28,8 @@ from emberline.pipelines.score import score
 from emberline.pipelines.tracking import Tracker
 from emberline.pipelines.train import train
 
+pytestmark = pytest.mark.slow  # whole commands, one after the other
+
 READ = ("petal_width", "petal_length", "sepal_length")
 """Not in the order of the dataset version, and not all that it holds."""
 

@@ -18,6 +18,8 @@ from mlflow import MlflowClient
 from emberline.pipelines.runtime.version import VERSION
 from tests.pipelines.foreign_project import VARIANTS, write_project
 
+pytestmark = pytest.mark.slow  # whole commands, one after the other
+
 ROOT = Path(__file__).parents[2]
 MASTER = "local-cluster[2,1,1024]"
 

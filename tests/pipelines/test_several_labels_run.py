@@ -13,6 +13,8 @@ from sklearn import metrics
 
 from benchmarks.iris import split, write_split
 
+pytestmark = pytest.mark.slow  # whole commands, one after the other
+
 
 @pytest.fixture(scope="module")
 def finished(emberline: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], Path]:

@@ -18,6 +18,8 @@ from emberline.pipelines.api import notebook
 from emberline.pipelines.api.declared import from_plain, to_plain
 from emberline.pipelines.recipes import load_recipe, recipe_names
 
+pytestmark = pytest.mark.slow  # whole commands, one after the other
+
 NUMBERS = ("sepal_length", "sepal_width", "petal_length", "petal_width")
 SPECIES = ("setosa", "versicolor", "virginica")
 

@@ -14,6 +14,8 @@ from tests.pipelines.foreign_project import DATA, NETWORK, RECIPE
 from tests.pipelines.test_project_run import write_rides
 from tests.test_wheel import LEFT_OUT, pip
 
+pytestmark = pytest.mark.slow  # whole commands, one after the other
+
 ROOT = Path(__file__).parents[3]
 SECONDS = 900
 """When a command is given up."""

@@ -14,6 +14,8 @@ import pytest
 from emberline.features.errors import BadInputError
 from emberline.pipelines.console.new_project import PLACEHOLDER, new_project
 
+pytestmark = pytest.mark.slow  # whole commands, one after the other
+
 ROOT = Path(__file__).parents[3]
 
 

@@ -24,6 +24,8 @@ from emberline.pipelines.score import score
 from emberline.pipelines.tracking import Tracker
 from emberline.pipelines.train import train
 
+pytestmark = pytest.mark.slow  # whole commands, one after the other
+
 TEXTS = ("race/ethnicity", "class", "reason", "back`tick", "Größe", "a", "self")
 NUMBERS = (
     "fixed acidity",

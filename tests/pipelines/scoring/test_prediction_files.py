@@ -153,6 +153,8 @@ def test_what_is_kept_keeps_its_types(spark: SparkSession, registered, tmp_path:
         }
     )
     kept = ["row", "at", "on", "price", "span", "local", "small", "pair"]
+    if files:  # structures and spans in files are read as etl reads them: flat, and as text
+        rows, kept = rows.drop("span", "pair"), [name for name in kept if name not in ("span", "pair")]
     rows.write.parquet(str(tmp_path / "rows"))
     rows = spark.read.parquet(str(tmp_path / "rows"))
     source = str(tmp_path / "rows") if files else rows

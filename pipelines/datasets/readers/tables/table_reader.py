@@ -9,7 +9,7 @@ import re
 import urllib.parse
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -71,6 +71,7 @@ class Table:
         left_out: Names of those that cannot be read, with the reason.
         typed: Whether values have types, and every row is one.
         parquet: Files that hold exactly these rows and columns, if Spark's own reader and Arrow's agree on them.
+        types: Of the columns in those files.
     """
 
     frame: DataFrame
@@ -78,6 +79,7 @@ class Table:
     left_out: Mapping[str, str]
     typed: bool = False
     parquet: Sequence[storage.FileEntry] = ()
+    types: Mapping[str, pa.DataType] = field(default_factory=dict)
 
     def require(self, names: Collection[str]) -> None:
         """Refuses to go without a column that cannot be read.
@@ -295,7 +297,7 @@ def _arrow(
     merged = _with_folders(merged, found)
     _tell_lacking(source, merged.lacking)
     if found.format == "parquet" and _spark_agrees(schemas):
-        return _parquet(spark, source, found, merged)
+        return _parquet(spark, source, found, merged, schemas[0])
     files = [ArrowFile(file, name, groups) for file, name, (_, groups) in zip(found.files, names, looked, strict=True)]
     parts = [(number, group) for number, file in enumerate(files) for group in range(file.groups)]
     tasks = _packed(parts, lambda part: files[part[0]].file.size // max(1, files[part[0]].groups))
@@ -334,7 +336,7 @@ def _is_plain(kind: pa.DataType) -> bool:
     return normal(kind) is not None and not types.is_nested(kind)
 
 
-def _parquet(spark: SparkSession, source: str, found: TableFiles, merged: Union) -> Table:
+def _parquet(spark: SparkSession, source: str, found: TableFiles, merged: Union, schema: pa.Schema) -> Table:
     """By Spark's own reader, which sends no row through Python."""
     table = spark.read.parquet(*(literal(file.uri) for file in found.files))
     path = F.col("_metadata.file_path")
@@ -350,7 +352,8 @@ def _parquet(spark: SparkSession, source: str, found: TableFiles, merged: Union)
     )
     kept = [name for name in table.columns if name not in columns]
     entries = () if columns else [storage.FileEntry(file.uri, file.size) for file in found.files]
-    return Table(frame, (*kept, *columns), merged.left_out, True, entries)
+    types = {item.name: item.type for item in schema}
+    return Table(frame, (*kept, *columns), merged.left_out, True, entries, types)
 
 
 def _folder_value(path: Column, name: str) -> Column:
@@ -417,13 +420,13 @@ def _spark_leaves(
 ) -> list[tuple[str, Column, DataType]]:
     """Columns, structures taken apart: name, column and type."""
     found = []
-    for field in schema.fields:
-        own = F.col(quoted(field.name)) if column is None else column.getField(field.name)
-        name = f"{above}.{field.name}" if above else field.name
-        if isinstance(field.dataType, StructType):
-            found += _spark_leaves(field.dataType, name, own)
+    for item in schema.fields:
+        own = F.col(quoted(item.name)) if column is None else column.getField(item.name)
+        name = f"{above}.{item.name}" if above else item.name
+        if isinstance(item.dataType, StructType):
+            found += _spark_leaves(item.dataType, name, own)
         else:
-            found.append((name, own, field.dataType))
+            found.append((name, own, item.dataType))
     return found
 
 
