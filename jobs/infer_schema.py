@@ -29,9 +29,7 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--recipe", default="", metavar="NAME", help="declare a data set and a recipe of this name, too"
     )
-    parser.add_argument(
-        "--output", default="", type=arguments.location, metavar="FILE", help="file for the code; default: stderr"
-    )
+    parser.add_argument("--output", type=arguments.location, metavar="FILE", help="file for the code; default: stderr")
     arguments.add_table_format(parser)
     arguments.add_master(parser)
     return parser
@@ -49,7 +47,9 @@ def main(argv: list[str] | None = None) -> int:
 
         with session("infer-schema", given.master) as spark:
             form = TableFormat(given.input_format, given.options)
-            return infer(spark, given.input, given.label, given.key, form=form, name=given.recipe, output=given.output)
+            return infer(
+                spark, given.input, given.label, given.key, form=form, name=given.recipe, output=given.output or ""
+            )
 
     return conclude("infer-schema", work)
 

@@ -14,7 +14,7 @@ from emberline.pipelines.console import parameter_counts
 from emberline.pipelines.console.parameter_counts import KnownCounts
 from emberline.pipelines.console.project_checks import project_checks
 from emberline.pipelines.console.views import list_view, show_view
-from emberline.pipelines.recipes import load_recipe
+from emberline.pipelines.recipes import load_recipe, recipe_names
 from emberline.pipelines.runtime.version import VERSION
 from tests.pipelines.foreign_project import RECIPE, write_project
 
@@ -36,7 +36,7 @@ def rows(listed: dict[str, Any]) -> dict[str, dict[str, Any]]:
 
 def test_list_shows_a_projects_recipes_beside_ours(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     listed = rows(list_view([]))
-    assert len(listed) == 53 + 2
+    assert len(listed) == len(recipe_names()) + 2
     assert listed["iris_dnn"]["parameters"] == 193
     # Two inputs of one and three ones and zeros, three hidden units, one output.
     assert {listed[name]["parameters"] for name in ("rides", "quick_rides")} == {(1 + 3) * 3 + 3 + 3 + 1}
@@ -97,7 +97,7 @@ def test_weights_of_a_projects_network_are_counted_once(project: Path, monkeypat
     ("settings", "message"),
     [
         (["dataset=irsi"], "Unknown dataset 'irsi'. Did you mean 'iris'"),
-        (["training.optimizers.0.kind=Adam"], "Did you mean 'adam'"),
+        (["training.optimizers.0.kind=adamm"], "Did you mean 'adam'"),
         (["evaluation.slices=species_"], "species_"),
         (["gate.slices=petal_width"], "evaluate does not measure them"),
         (["gate.metric=rmse"], "rmse"),

@@ -53,7 +53,7 @@ def test_anything_is_named_in_full(project: Path, tmp_path: Path, monkeypatch: p
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("rids", r"Unknown recipe 'rids'. Did you mean 'rides'.* Looked at 53 of emberline, 2 of rides-project"),
+        ("rids", r"Unknown recipe 'rids'. Did you mean 'rides'.* Looked at 54 of emberline, 2 of rides-project"),
         ("moviereco", r"Unknown recipe 'moviereco'. `emberline list` names all recipes."),
         ("rides.recipies:X", r"No module 'rides.recipies', for recipe 'rides.recipies:X'. Looked in .*checkout and on"),
         ("nowhere.recipes:X", r"No module 'nowhere', for recipe"),

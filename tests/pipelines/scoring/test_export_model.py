@@ -36,9 +36,9 @@ def written(flowers: str, tmp_path_factory: pytest.TempPathFactory) -> Written:
     loop = Loop(recipe, version, str(home / "training"), tf.distribute.get_strategy(), 0, lambda event: None)
     export(recipe, version, loop.run(), str(home / "model"))
     tracker = Tracker(f"sqlite:///{home}/mlflow.db")
-    with tracker.step("iris_dnn", "train") as run:
-        for _ in range(2):
-            examples = storage.local_path(storage.join(flowers, EXAMPLES))
+    examples = storage.local_path(storage.join(flowers, EXAMPLES))
+    for _ in range(2):
+        with tracker.step("iris_dnn", "train") as run:
             found = tracker.register(run.id, "emberline-iris", str(home / "model"), version.schema, {}, examples)
     uri = f"models:/emberline-iris/{found.version}"
     return Written(export_model(uri, str(home / "out"), tracker, dataset=flowers), home / "out", tracker, flowers)
