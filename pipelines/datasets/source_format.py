@@ -1,4 +1,4 @@
-"""How the files of a source are written, where a run says so: the declaration of a table of your own gives way."""
+"""How the files of a source are written, where a run says so: what is declared of a table gives way."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any

@@ -133,7 +133,7 @@ def test_keys_and_columns_of_every_width(spark: SparkSession, tmp_path: Path) ->
          "big": pa.array([2**64 - 1 - n for n in range(40)], pa.uint64()),
          "seconds": pa.array([n * 500 for n in range(40)], pa.duration("ms")),
          "list": [[n, n + 1] for n in range(40)], "gaps": [[n, None] for n in range(40)],
-         "map": [{"a": n} for n in range(40)],
+         "map": pa.array([[("a", n)] for n in range(40)], pa.map_(pa.string(), pa.int64())),
          "place": [{"town": f"t{n}", "n": n} for n in range(40)],
          "inf": [float("inf") if n == 3 else n / 2 for n in range(40)], "label": ["no", "yes"] * 20}
     )  # fmt: skip
