@@ -22,7 +22,8 @@ from emberline.pipelines.datasets.readers.named_table import NamedTable
 from emberline.pipelines.infer_schema import infer
 
 ROWS = 12
-LETTERS = st.characters(codec="utf-8", exclude_characters="\0", exclude_categories=("Cs",))
+LETTERS = st.characters(codec="utf-8", exclude_characters="\0\r", exclude_categories=("Cs",))
+"""Without the carriage return: Python before 3.13 writes it into CSV without quotes, where it ends a record."""
 VALUES: dict[str, tuple[pa.DataType, st.SearchStrategy[Any]]] = {
     "int8": (pa.int8(), st.integers(-128, 127)),
     "int64": (pa.int64(), st.integers(-(2**63), 2**63 - 1)),
