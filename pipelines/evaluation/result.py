@@ -44,4 +44,5 @@ def open_evaluation(training: str) -> EvaluateResult:
     path = storage.join(training, EVALUATION)
     if not storage.exists(path):
         raise BadInputError(f"The training {training!r} was not evaluated. Run evaluate first.")
-    return EvaluateResult(**json.loads(storage.read_bytes(path)))
+    found = json.loads(storage.read_bytes(path))
+    return EvaluateResult(**found | {"smaller_is_better": tuple(found.get("smaller_is_better", ()))})
