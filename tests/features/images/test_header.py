@@ -74,7 +74,7 @@ def test_damaged_bytes_are_either_read_or_refused(damage: int) -> None:
         (b"", "is empty"),
         (b"not an image at all", "is no JPEG, PNG, GIF, BMP or WebP file"),
         (b"\x89PNG\r\n\x1a\n", "breaks off in its header"),
-        (b"\xff\xd8\xff\xd9", "is a damaged JPEG: its data begins before its size is told"),
+        (b"\xff\xd8\xff\xd9", "is a damaged JPEG: its data begins before its size is declared"),
         (
             b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + struct.pack(">II", 60_000, 60_000),
             f"says that it is '60000 × 60000' pixels, and 1 to {MOST_PIXELS:,} in all are allowed",
