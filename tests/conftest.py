@@ -61,6 +61,22 @@ def spark() -> Iterator[object]:
     session.stop()
 
 
+@pytest.fixture(scope="session")
+def flowers(spark, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A dataset version for `iris_dnn` with every training flower a hundred times: epochs have a middle to fail in."""
+    import numpy as np
+
+    from benchmarks.iris import split, write_split
+    from emberline.pipelines.etl import etl
+    from emberline.pipelines.recipes import load_recipe
+
+    folder = tmp_path_factory.mktemp("flowers")
+    train, test, train_species, test_species = split()
+    write_split(str(folder / "raw"), (np.tile(train, (100, 1)), test, np.tile(train_species, 100), test_species))
+    version = etl(spark, load_recipe("iris_dnn"), str(folder / "raw"), str(folder / "dataset"))
+    return version.dataset
+
+
 CENSUS = ROOT.parent / "shared" / "data" / "census"
 
 

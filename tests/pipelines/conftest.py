@@ -13,25 +13,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
-
-from benchmarks.iris import split, write_split
-from emberline.pipelines.etl import etl
-from emberline.pipelines.recipes import load_recipe
 
 ROOT = Path(__file__).parents[2]
 FLOWERS = 12_000
-
-
-@pytest.fixture(scope="session")
-def flowers(spark, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A dataset version for `iris_dnn` with every training flower a hundred times: epochs have a middle to fail in."""
-    folder = tmp_path_factory.mktemp("flowers")
-    train, test, train_species, test_species = split()
-    write_split(str(folder / "raw"), (np.tile(train, (100, 1)), test, np.tile(train_species, 100), test_species))
-    version = etl(spark, load_recipe("iris_dnn"), str(folder / "raw"), str(folder / "dataset"))
-    return version.dataset
 
 
 @dataclass(frozen=True)

@@ -160,7 +160,7 @@ def test_a_length_beyond_the_end_with_a_valid_checksum(tmp_path: Path) -> None:
     masked = ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF
     error = damaged(FRAMES + head + masked.to_bytes(4, "little") + b"rest", tmp_path)
     assert (error.record, error.offset) == (5, len(FRAMES))
-    assert "16 bytes are left, the record needs 1125899906842640" in error.reason
+    assert "it takes 1,125,899,906,842,640 bytes, and at most 16 are there or allowed" in error.reason
 
 
 def test_a_foreign_file(tmp_path: Path) -> None:
