@@ -177,6 +177,7 @@ def _scores(
     from emberline.features.tensors import raw_tensors
     from emberline.features.validation.rows import check_rows
     from emberline.pipelines.datasets import load_dataset
+    from emberline.pipelines.datasets.raw_source import RawSource
     from emberline.pipelines.saved_model.executors import ship
     from emberline.pipelines.scoring.destination import Destination
     from emberline.pipelines.scoring.model import ScoringModel
@@ -189,7 +190,7 @@ def _scores(
     known = ModelVersion(recipe.name, 0, "", model, {})
     opened = ScoringModel(known, schema, Statistics.from_json(features["statistics"]), shipped)
     source, target = version.manifest["source"]["uri"], f"{folder}/predictions"
-    score_with(spark, recipe, opened, source, Destination(spark, target))
+    score_with(spark, recipe, opened, RawSource.at(source), Destination(spark, target))
     scored = pq.read_table(target).sort_by(schema.key)
     names = [field.name for field in schema.fields]
     raw = load_dataset(recipe.dataset).read(spark, source)

@@ -65,7 +65,7 @@ def test_a_tiny_version_of_given_rows(spark: Any, tmp_path: Path, form: str) -> 
 def test_a_tiny_version_of_generated_rows(spark: Any, tmp_path: Path) -> None:
     from emberline.pipelines.recipes import load_recipe
 
-    assert tiny_version(spark, load_recipe("iris_dnn"), str(tmp_path)).split("train").rows == 120
+    assert tiny_version(spark, load_recipe("iris_dnn"), str(tmp_path)).split("train").rows == 1200
 
 
 def test_a_good_recipe_keeps_the_contract(spark: Any, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+import sysconfig
 import zipfile
 from pathlib import Path
 
@@ -12,9 +13,8 @@ import pytest
 from emberline.pipelines.runtime.version import VERSION
 
 ROOT = Path(__file__).parents[1]
-LEFT_OUT = shutil.ignore_patterns(
-    ".git", ".venv*", "__pycache__", "emberline-workspace", "*.egg-info", "build", "dist", ".*_cache", "tests", "docs"
-)
+LEFT_OUT = shutil.ignore_patterns("*.egg-info", "__pycache__", ".*_cache")
+LEFT_OUT_AT_THE_TOP = {".git", ".venv", ".venv-airflow", ".hypothesis", "emberline-workspace", "build", "dist", "tests"}
 WHERE = (
     "import emberline, emberline.testing, sys; from emberline.pipelines.recipes import load_recipe; "
     "from emberline.features import columns; load_recipe('iris_dnn'); "
@@ -41,7 +41,11 @@ def python(*arguments: str, path: Path, cwd: Path) -> subprocess.CompletedProces
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy: building leaves folders behind."""
     folder = tmp_path_factory.mktemp("copy") / "emberline"
-    shutil.copytree(ROOT, folder, symlinks=True, ignore=LEFT_OUT)
+
+    def left_out(at: str, names: list[str]) -> set[str]:
+        return LEFT_OUT(at, names) | (LEFT_OUT_AT_THE_TOP & set(names) if Path(at) == ROOT else set())
+
+    shutil.copytree(ROOT, folder, symlinks=True, ignore=left_out)
     return folder
 
 
@@ -101,8 +105,10 @@ def test_a_plain_installation_works(site: Path, tmp_path: Path) -> None:
 def test_an_editable_installation_works(checkout: Path, tmp_path: Path) -> None:
     site = tmp_path / "site"
     pip("install", "--target", str(site), "--editable", str(checkout))
-    script = f"import site; site.addsitedir({str(site)!r}); " + WHERE
-    done = python("-c", script, path=tmp_path, cwd=tmp_path)
+    # Without the .pth files of this environment: its own emberline is an editable installation, too.
+    others = sysconfig.get_path("purelib")
+    script = f"import site, sys; site.addsitedir({str(site)!r}); sys.path.append({others!r}); {WHERE}"
+    done = python("-S", "-c", script, path=tmp_path, cwd=tmp_path)
     package = checkout / "emberline"
     assert done.stdout.split() == [f"{package}/__init__.py", f"{package}/features/columns/__init__.py", "[]"], (
         done.stderr

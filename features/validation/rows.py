@@ -247,7 +247,7 @@ def _check_label(label: Label, given: DataType) -> tuple[Column, Column]:
         number = column.cast("double") if isinstance(given, NumericType) else to_number(text, "double")
         fault = F.when(missing, F.lit(f"{label.name}: {NO_VALUE}"))
         fault = fault.when(number.isNull() | F.isnan(number), _shown(label.name, text, NOT_A["float"]))
-        fault = fault.when(F.abs(number) == float("inf"), _shown(label.name, text, INFINITE))
+        fault = fault.when(F.abs(number.cast("float")) == float("inf"), _shown(label.name, text, INFINITE))
         if label.minimum is not None:
             fault = fault.when(number < label.minimum, _shown(label.name, text, f"{BELOW} {label.minimum:g}"))
         if label.maximum is not None:

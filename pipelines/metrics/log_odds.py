@@ -17,11 +17,12 @@ def counted(probability: NDArray[np.floating]) -> NDArray[np.int64]:
     """Rows by bin: `[BINS]`.
 
     Args:
-        probability: From 0 to 1, `[rows]`.
+        probability: From 0 to 1, `[rows]`. One that is no number counts in the first bin: of such a network the loss
+            tells, and training ends at the next checkpoint.
     """
     exact = np.asarray(probability, np.float64)
     with np.errstate(divide="ignore"):
-        odds = np.log(exact) - np.log1p(-exact)
+        odds = np.nan_to_num(np.log(exact) - np.log1p(-exact), nan=-np.inf, neginf=-np.inf, posinf=np.inf)
     places = np.clip(np.floor(odds / WIDTH) + BINS // 2, 0, BINS - 1)
     return np.bincount(places.astype(np.int64), minlength=BINS)
 

@@ -62,9 +62,14 @@ def test_a_steps_run_has_what_it_was_told_and_facts_of_its_own(tmp_path: Path) -
 
 
 @pytest.mark.parametrize(
-    ("error", "status"), [(ValueError, "FAILED"), (KeyboardInterrupt, "KILLED"), (StoppedEarlyError, "KILLED")]
+    ("error", "status", "parent"),
+    [
+        (ValueError, "FAILED", "FAILED"),
+        (KeyboardInterrupt, "KILLED", "KILLED"),
+        (StoppedEarlyError, "KILLED", "FAILED"),
+    ],
 )
-def test_a_step_that_ends_badly_says_so(tmp_path: Path, error: type[BaseException], status: str) -> None:
+def test_a_step_that_ends_badly_says_so(tmp_path: Path, error: type[BaseException], status: str, parent: str) -> None:
     tracker = Tracker(f"sqlite:///{tmp_path}/mlflow.db")
     with (
         pytest.raises(error),
@@ -74,4 +79,4 @@ def test_a_step_that_ends_badly_says_so(tmp_path: Path, error: type[BaseExceptio
         raise error("no more")
     found = MlflowClient(tracker.uri).get_run(run.id)
     assert (found.info.status, found.data.tags["emberline.failure"]) == (status, f"{error.__name__}: no more")
-    assert MlflowClient(tracker.uri).get_run(above).info.status == "FAILED"
+    assert MlflowClient(tracker.uri).get_run(above).info.status == parent

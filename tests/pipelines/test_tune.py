@@ -11,6 +11,7 @@ from mlflow.tracking import MlflowClient
 from emberline.features.errors import BadInputError
 from emberline.pipelines import tune as module
 from emberline.pipelines.cluster.gang import ClusterError
+from emberline.pipelines.datasets.tabular import iris
 from emberline.pipelines.recipe import Recipe
 from emberline.pipelines.recipe.overrides import with_overrides
 from emberline.pipelines.recipe.search_space import Between, OneOf
@@ -43,7 +44,7 @@ def made_up(monkeypatch: pytest.MonkeyPatch):
         return SimpleNamespace(metrics={"eval_accuracy": reached}, training=output)
 
     monkeypatch.setattr(module, "train", train)
-    monkeypatch.setattr(module, "open_version", lambda uri: SimpleNamespace(digest="abc"))
+    monkeypatch.setattr(module, "open_version", lambda uri: SimpleNamespace(digest="abc", schema=iris.SCHEMA))
     return SimpleNamespace(seen=seen, broken=broken)
 
 

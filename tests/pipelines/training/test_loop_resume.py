@@ -159,9 +159,9 @@ def test_the_best_epoch_is_kept_beside_the_last_and_becomes_the_model(
     seen = []
     save = checkpoints.save
 
-    def watched(folder: str, variables: dict[str, Any], position: Position, keep: int) -> str:
+    def watched(folder: str, variables: dict[str, Any], position: Position, *more: Any) -> str:
         seen.append((position.step, variables["model/deep_0/kernel"]))
-        return save(folder, variables, position, keep)
+        return save(folder, variables, position, *more)
 
     monkeypatch.setattr(checkpoints, "save", watched)
     model = loop.run()

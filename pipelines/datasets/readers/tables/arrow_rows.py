@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import BinaryIO
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -14,6 +15,22 @@ from emberline.pipelines.datasets.readers.tables.column_types import Leaf, chang
 from emberline.pipelines.datasets.readers.tables.table_files import TableFile
 
 BATCH_ROWS = 16 << 10
+
+
+def opened_parquet(stream: BinaryIO) -> pq.ParquetFile:
+    """A Parquet file whose times of 96 bits, as Spark writes them by default, reach as far as Spark's own do."""
+    return pq.ParquetFile(stream, coerce_int96_timestamp_unit="us")
+
+
+def parquet_schema(file: pq.ParquetFile) -> pa.Schema:
+    """The columns of a file; times of 96 bits are instants, which Arrow does not say."""
+    schema = file.schema_arrow
+    columns = (file.schema.column(place) for place in range(len(file.schema)))
+    instants = {column.path for column in columns if column.physical_type == "INT96"}
+    for place, field in enumerate(schema):
+        if field.name in instants and pa.types.is_timestamp(field.type):
+            schema = schema.set(place, field.with_type(pa.timestamp("us", "UTC")))
+    return schema
 
 
 @dataclass(frozen=True)
@@ -65,7 +82,7 @@ class ArrowRows:
                     [orc.read_stripe(group, columns=list(dict.fromkeys(wanted)))]
                 ).to_batches(BATCH_ROWS)
             else:
-                parquet = pq.ParquetFile(stream)
+                parquet = opened_parquet(stream)
                 wanted = [leaf.path[0] for leaf in leaves(parquet.schema_arrow) if leaf.name in self.types]
                 yield from parquet.iter_batches(BATCH_ROWS, [group], list(dict.fromkeys(wanted)), use_threads=False)
 

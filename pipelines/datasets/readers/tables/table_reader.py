@@ -12,7 +12,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.pandas.types import from_arrow_schema
@@ -23,7 +22,13 @@ from emberline.features.errors import BadInputError
 from emberline.features.names import quoted
 from emberline.features.validation.rows import FAULT, OTHER_REASON, RAW, SOURCE
 from emberline.features.validation.schema_inference import MISSING_MARKS
-from emberline.pipelines.datasets.readers.tables.arrow_rows import ArrowFile, ArrowRows, arrow_schema
+from emberline.pipelines.datasets.readers.tables.arrow_rows import (
+    ArrowFile,
+    ArrowRows,
+    arrow_schema,
+    opened_parquet,
+    parquet_schema,
+)
 from emberline.pipelines.datasets.readers.tables.column_types import Union, normal, union
 from emberline.pipelines.datasets.readers.tables.csv_dialect import SAMPLE_BYTES, sniff
 from emberline.pipelines.datasets.readers.tables.csv_rows import CsvFile, CsvRows, open_plain, text_schema, unclosed
@@ -283,8 +288,8 @@ def _arrow(
 
                     orc = ORCFile(stream)
                     return orc.schema, orc.nstripes
-                parquet = pq.ParquetFile(stream)
-                return parquet.schema_arrow, parquet.num_row_groups
+                parquet = opened_parquet(stream)
+                return parquet_schema(parquet), parquet.num_row_groups
         except (pa.ArrowInvalid, OSError) as error:
             raise BadInputError(
                 f"{below(source, file.uri)!r} is no {found.format} file: {str(error).splitlines()[0]}"

@@ -79,6 +79,23 @@ def test_types_that_differ_between_files_are_widened_or_named(spark: SparkSessio
         table.require(["odd"])
 
 
+@pytest.mark.parametrize("lacking", [False, True])
+def test_times_of_96_bits_are_instants_of_every_year(spark: SparkSession, tmp_path: Path, lacking: bool) -> None:
+    """Spark writes its timestamps so; where files differ, Arrow reads them and nanoseconds would end in 2262."""
+    frame = spark.sql("select 1 as id, timestamp'9999-12-31 23:59:58.000001 UTC' as at")
+    assert spark.conf.get("spark.sql.parquet.outputTimestampType") == "INT96"
+    frame.coalesce(1).write.parquet(str(tmp_path / "table"))
+    if lacking:
+        frame.select("id").coalesce(1).write.mode("append").parquet(str(tmp_path / "table"))
+    read = read_table(spark, str(tmp_path / "table"))
+    assert read.schema["at"].dataType == frame.schema["at"].dataType
+    texts = [
+        row.at
+        for row in read.where("at is not null").selectExpr("date_format(at, 'y-MM-dd HH:mm:ss.SSSSSS') at").collect()
+    ]
+    assert texts == [frame.selectExpr("date_format(at, 'y-MM-dd HH:mm:ss.SSSSSS') at").first()["at"]]
+
+
 def test_a_whole_number_that_is_no_float_is_a_bad_row(spark: SparkSession, tmp_path: Path) -> None:
     pq.write_table(pa.table({"x": [2**53 + 1, 7]}), tmp_path / "a.parquet")
     pq.write_table(pa.table({"x": [0.5]}), tmp_path / "b.parquet")
