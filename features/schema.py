@@ -169,7 +169,8 @@ class Label:
         purpose: Purpose of a model that does not predict the label; empty if it does. `reconstruction` of its input;
             `generation` of similar rows; `segmentation` into the parts that the data marks; `embedding`, in which rows
             of a label are close together; `vectors` of the words of texts; `language`, a language model; `translation`
-            of one text into another.
+            of one text into another. Any other names a task of a project, `module:NAME` or an entry point of the group
+            `emberline.tasks`; the label is numbers, or classes, as it says.
         writes: Of a `translation`, the text field that a model writes.
 
     Raises:
@@ -187,7 +188,7 @@ class Label:
     classes: tuple[tuple[str, ...], ...] = ()
     minimum: float | None = None
     maximum: float | None = None
-    purpose: Purpose = ""
+    purpose: Purpose | str = ""
     writes: str = ""
 
     def __post_init__(self) -> None:
@@ -204,7 +205,7 @@ class Label:
             )
 
     @property
-    def task(self) -> Task:
+    def task(self) -> Task | str:
         """What a model of it does."""
         if self.purpose:
             return self.purpose

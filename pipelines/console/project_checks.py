@@ -1,14 +1,22 @@
-"""Checks of the projects that bring recipes and datasets: can they be imported, and can their code travel?"""
+"""Checks of the projects beside emberline: can what they declare be imported, and can their code travel?"""
 
 from collections.abc import Callable
 
 from emberline.features.errors import BadInputError
 from emberline.pipelines.console.package_checks import Check
 from emberline.pipelines.datasets import dataset_places, load_dataset
+from emberline.pipelines.recipe.loss import LOSSES
+from emberline.pipelines.recipe.metric import METRICS
+from emberline.pipelines.recipe.training import OWN_OPTIMIZERS
 from emberline.pipelines.recipes import recipe_at, recipe_places
 from emberline.pipelines.runtime.catalogue import Place
 from emberline.pipelines.runtime.code_archive import project_code
 from emberline.pipelines.runtime.projects import Project, projects
+from emberline.pipelines.tasks import TASKS
+
+CODE = (LOSSES, METRICS, OWN_OPTIMIZERS, TASKS)
+ALWAYS = ("recipes", "datasets")
+"""What the line of a project counts even where it has none."""
 
 
 def project_checks() -> list[Check]:
@@ -19,23 +27,23 @@ def project_checks() -> list[Check]:
         return [Check("project", False, str(error), "Correct the file.")]
     if not known:
         return [Check("projects", True, "none besides emberline")]
-    recipes, datasets = recipe_places(), dataset_places()
-    return [_check(project, recipes, datasets) for project in known]
+    found = {"recipes": recipe_places(), "datasets": dataset_places()}
+    found |= {catalogue.plural: catalogue.places() for catalogue in CODE}
+    return [_check(project, found) for project in known]
 
 
-def _check(project: Project, recipes: dict[str, list[Place]], datasets: dict[str, list[Place]]) -> Check:
-    def theirs(places: dict[str, list[Place]]) -> list[Place]:
-        return [place for several in places.values() for place in several if place.project == project.name]
-
-    named = f"project {project.name}"
-    found = f"{project_code(project)}: {len(theirs(recipes))} recipes, {len(theirs(datasets))} datasets"
-    wrong = [
-        *_faults(theirs(recipes), recipe_at),
-        *_faults(theirs(datasets), lambda place: load_dataset(place.full)),
-    ]
+def _check(project: Project, found: dict[str, dict[str, list[Place]]]) -> Check:
+    theirs = {
+        kind: [place for several in places.values() for place in several if place.project == project.name]
+        for kind, places in found.items()
+    }
+    counted = ", ".join(f"{kind} {len(places)}" for kind, places in theirs.items() if places or kind in ALWAYS)
+    loads = {"recipes": recipe_at, "datasets": lambda place: load_dataset(place.full)}
+    loads |= {catalogue.plural: catalogue.load for catalogue in CODE}
+    wrong = [fault for kind, places in theirs.items() for fault in _faults(places, loads[kind])]
     lost = [name for name in project.packages if name not in project.locations()]
     wrong += [f"its package {name} cannot be imported" for name in lost]
-    return Check(named, not wrong, found, " ".join(wrong))
+    return Check(f"project {project.name}", not wrong, f"{project_code(project)}: {counted}", " ".join(wrong))
 
 
 def _faults(places: list[Place], load: Callable[[Place], object]) -> list[str]:

@@ -10,10 +10,11 @@ from emberline.pipelines.console.parameter_counts import COUNTS, KnownCounts
 from emberline.pipelines.recipe import Recipe
 from emberline.pipelines.recipes import load_recipe, recipe_at, recipe_notes, recipe_places
 from emberline.pipelines.runtime.catalogue import OURS, Place
+from emberline.pipelines.runtime.projects import CODE_GROUPS, projects
 
 
 def list_view(argv: list[str]) -> dict[str, Any]:
-    """Returns `emberline list`: every recipe with its family, size and source, those of projects by their project."""
+    """Returns `emberline list`: every recipe with its family, size and source, and what else projects declare."""
     argparse.ArgumentParser(prog="list", description=list_view.__doc__, allow_abbrev=False).parse_args(argv)
     found, broken = [], []
     counts = KnownCounts()
@@ -29,7 +30,15 @@ def list_view(argv: list[str]) -> dict[str, Any]:
         print(f"{row['name']:<24} {row['family']:<10} {size:>12}  {source}", file=sys.stderr)
     for item in broken:
         print(f"{item['name']:<24} cannot be used: {item['reason']}", file=sys.stderr)
-    return {"recipes": found} | ({"broken": broken} if broken else {})
+    code = [
+        {"kind": group.partition(".")[2], "name": name, "project": project.name, "at": value}
+        for project in projects()
+        for group in CODE_GROUPS
+        for name, value in project.entries.get(group, ())
+    ]
+    for item in code:
+        print(f"{item['name']:<24} {item['kind']:<10} {'':>12}  [{item['project']}] {item['at']}", file=sys.stderr)
+    return {"recipes": found} | ({"broken": broken} if broken else {}) | ({"code": code} if code else {})
 
 
 def show_view(argv: list[str]) -> dict[str, Any]:

@@ -6,9 +6,36 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from emberline.features.errors import BadInputError
+from emberline.pipelines.runtime.catalogue import Catalogue
 
 OF_THE_STEP = ("name", "dtype", "reduction")
 """Arguments of Keras's losses that a step does not leave to them: it needs the loss of each row."""
+
+
+KERAS: Mapping[str, Mapping[str, str]] = {
+    "binary": {
+        "binary_crossentropy": "BinaryCrossentropy", "binary_focal_crossentropy": "BinaryFocalCrossentropy",
+        "focal": "BinaryFocalCrossentropy", "hinge": "Hinge", "squared_hinge": "SquaredHinge",
+        "mean_squared_error": "MeanSquaredError", "mse": "MeanSquaredError",
+        "mean_absolute_error": "MeanAbsoluteError", "mae": "MeanAbsoluteError",
+    },
+    "multiclass": {
+        "sparse_categorical_crossentropy": "SparseCategoricalCrossentropy",
+        "categorical_crossentropy": "CategoricalCrossentropy",
+        "categorical_focal_crossentropy": "CategoricalFocalCrossentropy", "focal": "CategoricalFocalCrossentropy",
+        "categorical_hinge": "CategoricalHinge", "mean_squared_error": "MeanSquaredError", "mse": "MeanSquaredError",
+    },
+    "regression": {
+        "mean_squared_error": "MeanSquaredError", "mse": "MeanSquaredError",
+        "mean_absolute_error": "MeanAbsoluteError", "mae": "MeanAbsoluteError",
+        "mean_absolute_percentage_error": "MeanAbsolutePercentageError", "mape": "MeanAbsolutePercentageError",
+        "mean_squared_logarithmic_error": "MeanSquaredLogarithmicError", "msle": "MeanSquaredLogarithmicError",
+        "huber": "Huber", "log_cosh": "LogCosh", "poisson": "Poisson",
+    },
+}  # fmt: skip
+"""Keras's losses by the names that recipes give them, for each task."""
+
+LOSSES = Catalogue("loss", "LOSS", "emberline.losses")
 
 
 @dataclass(frozen=True)
@@ -17,7 +44,8 @@ class Loss:
 
     Args:
         kind: Name of a Keras loss, such as `huber` or `focal`; a class of Keras's `Loss`; or a function
-            `(label, output) -> loss`, each `[batch]` (`output` of several classes `[batch, classes]`).
+            `(label, output) -> loss`, each `[batch]` (`output` of several classes `[batch, classes]`). Classes and
+            functions may be named, too: `module:NAME`, or an entry point of the group `emberline.losses`.
         settings: Arguments of a name or a class, or more arguments of a function, by name.
 
     A function gets what the network says, as the task's own loss does: of two classes the log-odds of the second, of
@@ -41,6 +69,8 @@ class Loss:
                 f"A loss is the name of a Keras loss, one of its objects, or a function (label, output) -> loss of "
                 f"each row; got {self.kind!r}."
             )
+        if isinstance(self.kind, str) and not is_of_keras(self.kind) and LOSSES.has(self.kind):
+            object.__setattr__(self, "kind", LOSSES.named(self.kind))
 
     @classmethod
     def of(cls, given: Any) -> "Loss":
@@ -60,3 +90,15 @@ class Loss:
     def named(self) -> str:
         """The name, that of the class, or that of the function."""
         return self.kind if isinstance(self.kind, str) else getattr(self.kind, "__name__", type(self.kind).__name__)
+
+
+def is_of_keras(name: str) -> bool:
+    """Returns whether a name is that of a Keras loss, as recipes or as Keras write it."""
+    return any(name in known or name in known.values() for known in KERAS.values())
+
+
+def declared_loss(given: Any) -> "str | Loss":
+    """Returns what a recipe says of a loss: the name of one of Keras's as it is, anything else as a `Loss`."""
+    if isinstance(given, str) and (not given or is_of_keras(given) or not LOSSES.has(given)):
+        return given
+    return Loss.of(given)

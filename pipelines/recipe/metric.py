@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 from emberline.features.errors import BadInputError
+from emberline.pipelines.runtime.catalogue import Catalogue
 
 Array: TypeAlias = Any
 """A NumPy array; this module imports nothing heavy."""
@@ -160,12 +161,20 @@ class KerasMetric:
 OwnMetric: TypeAlias = "Metric | WholeMetric | KerasMetric"
 
 
+METRICS = Catalogue("metric", "METRIC", "emberline.metrics")
+
+
 def metric_of(given: Any) -> OwnMetric:
     """Returns what a recipe says, as a metric: one of Keras's objects becomes its class and its settings.
+
+    Args:
+        given: A metric, or what names one: `module:NAME`, or an entry point of the group `emberline.metrics`.
 
     Raises:
         BadInputError: if it is none.
     """
+    if isinstance(given, str):
+        given = METRICS.named(given)
     if isinstance(given, WholeMetric | KerasMetric | Metric):
         return given
     if hasattr(given, "get_config") and hasattr(given, "update_state"):

@@ -7,14 +7,17 @@ from typing import Any, Literal
 from emberline.features.errors import BadInputError, nearest
 from emberline.pipelines.recipe.callback import Callback
 from emberline.pipelines.recipe.interval import Interval
-from emberline.pipelines.recipe.loss import Loss
+from emberline.pipelines.recipe.loss import declared_loss
 from emberline.pipelines.recipe.schedule import Schedule
+from emberline.pipelines.runtime.catalogue import Catalogue
 
 OPTIMIZERS = (
     "adadelta", "adafactor", "adagrad", "adam", "adamax", "adamw", "ftrl", "lamb", "lion", "muon", "nadam", "rmsprop",
     "schedulefreeadamw", "sgd",
 )  # fmt: skip
 """Keras's optimizers, which a test compares with Keras: a recipe is declared without importing it."""
+
+OWN_OPTIMIZERS = Catalogue("optimizer", "OPTIMIZER", "emberline.optimizers")
 
 TAKEN_BY = {
     "momentum": ("sgd", "rmsprop"),
@@ -45,7 +48,8 @@ class Optimizer:
     """One optimizer and the variables it moves.
 
     Args:
-        kind: Name of a Keras optimizer, in any case, or a function `(learning_rate, **settings)` that makes one.
+        kind: Name of a Keras optimizer, in any case, or a function `(learning_rate, **settings)` that makes one, which
+            may be named, too: `module:NAME`, or an entry point of the group `emberline.optimizers`.
         learning_rate: Step size at the start.
         scope: Moves the variables whose name starts with this; the empty scope takes all that are left.
         schedule: How the learning rate changes.
@@ -97,6 +101,8 @@ class Optimizer:
             )
 
     def _check_kind(self) -> None:
+        if isinstance(self.kind, str) and self.kind.lower() not in OPTIMIZERS and OWN_OPTIMIZERS.has(self.kind):
+            object.__setattr__(self, "kind", OWN_OPTIMIZERS.named(self.kind))
         if isinstance(self.kind, str):
             if self.kind.lower() not in OPTIMIZERS:
                 raise BadInputError(
@@ -276,10 +282,10 @@ class Training:
         if list(self.bucket_boundaries) != sorted(set(self.bucket_boundaries)):
             raise BadInputError(f"training.bucket_boundaries={self.bucket_boundaries} do not rise.")
         if isinstance(self.loss, Mapping):
-            given = {name: loss if isinstance(loss, str) else Loss.of(loss) for name, loss in self.loss.items()}
+            given = {name: declared_loss(loss) for name, loss in self.loss.items()}
             object.__setattr__(self, "loss", given)
-        elif not isinstance(self.loss, str):
-            object.__setattr__(self, "loss", Loss.of(self.loss))
+        else:
+            object.__setattr__(self, "loss", declared_loss(self.loss))
         for callback in self.callbacks:
             if not callable(callback):
                 raise BadInputError(

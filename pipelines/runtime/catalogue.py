@@ -1,6 +1,7 @@
-"""What can be named on a command line and in a recipe: recipes, datasets.
+"""What can be named on a command line and in a recipe: recipes, datasets, losses, metrics, optimizers, tasks.
 
-Ours are found by their module's name, those of projects by entry points, and any by `module:NAME`.
+Our recipes and datasets are found by their module's name, what projects have by entry points, and anything by
+`module:NAME`. Networks and columns need no name: a recipe's own code imports them.
 """
 
 import importlib
@@ -48,7 +49,7 @@ class Catalogue:
         kind: What they are called, in singular.
         attribute: Their name in a module that declares one.
         group: Entry points that name them: a module, a package of such modules, or `module:NAME`.
-        package: Dotted path of our own package of them.
+        package: Dotted path of our own package of them; empty where all are of projects.
         path: Its `__path__`.
         skip: Folders there that hold none.
         listed_by: Command that names all; empty where messages do.
@@ -57,10 +58,27 @@ class Catalogue:
     kind: str
     attribute: str
     group: str
-    package: str
-    path: Iterable[str]
+    package: str = ""
+    path: Iterable[str] = ()
     skip: Collection[str] = ()
     listed_by: str = ""
+
+    @property
+    def plural(self) -> str:
+        """What several are called."""
+        return f"{self.kind}es" if self.kind.endswith("s") else f"{self.kind}s"
+
+    def has(self, name: str) -> bool:
+        """Returns whether `name` is of the form `module:NAME`, or that of an entry point or a module of ours."""
+        return ":" in name or name in self.places()
+
+    def named(self, name: str) -> Any:
+        """Returns what is called `name`.
+
+        Raises:
+            BadInputError: as of `place` and `load`.
+        """
+        return self.load(self.place(name))
 
     def places(self) -> dict[str, list[Place]]:
         """Where each is declared, by name; nothing is imported."""
@@ -91,7 +109,7 @@ class Catalogue:
                 raise BadInputError(f"Unknown {self.kind} {name!r}. {self._advice(name, known)}")
             case several:
                 listed = " and ".join(place.full for place in several)
-                raise BadInputError(f"{len(several)} {self.kind}s are called {name!r}: give one in full, {listed}.")
+                raise BadInputError(f"{len(several)} {self.plural} are called {name!r}: give one in full, {listed}.")
 
     def load(self, place: Place) -> Any:
         """What is declared there.
@@ -125,9 +143,9 @@ class Catalogue:
         for place in (place for places in known.values() for place in places):
             counted[place.project] = counted.get(place.project, 0) + 1
         looked = ", ".join(f"{count} of {project}" for project, count in counted.items())
-        example = f"{self.kind}s elsewhere are named in full, such as mypackage.{self.kind}s:{self.attribute}"
+        example = f"{self.plural} elsewhere are named in full, such as mypackage.{self.plural}:{self.attribute}"
         if self.listed_by and not close.startswith("Did"):
-            close = f"`{self.listed_by}` names all {self.kind}s."
+            close = f"`{self.listed_by}` names all {self.plural}."
         return f"{close} Looked at {looked}; {example}, from their project's folder or installed."
 
 

@@ -1,6 +1,6 @@
 """Projects beside emberline: packages of other people that bring recipes and datasets, and where their code lies.
 
-A project is known by entry points of the groups `emberline.recipes` and `emberline.datasets`: of an installed
+A project is known by entry points of the groups of `GROUPS`, such as `emberline.recipes`: of an installed
 distribution, of one in an archive on the path (`emberline bundle` writes such), or in the `pyproject.toml` of the
 folder that a command is run in, installed or not.
 """
@@ -20,7 +20,10 @@ from typing import Any
 
 from emberline.features.errors import BadInputError
 
-GROUPS = ("emberline.recipes", "emberline.datasets")
+CODE_GROUPS = ("emberline.losses", "emberline.metrics", "emberline.optimizers", "emberline.tasks")
+GROUPS = ("emberline.recipes", "emberline.datasets", *CODE_GROUPS)
+"""Of entry points."""
+
 SHIPPED = "emberline-bundle.json"
 """Beside the entry points in an archive of `code_archive`: which code it holds."""
 

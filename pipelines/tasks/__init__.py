@@ -15,6 +15,7 @@ from emberline.features.statistics import Statistics
 from emberline.pipelines.metrics.definitions import CHANCE_AUC, is_smaller_better
 from emberline.pipelines.recipe import Gate, Recipe
 from emberline.pipelines.recipe.metric import OwnMetric
+from emberline.pipelines.runtime.catalogue import Catalogue
 from emberline.pipelines.tasks.binary import Binary
 from emberline.pipelines.tasks.embedding import Embedding
 from emberline.pipelines.tasks.generation import Generation
@@ -29,6 +30,9 @@ from emberline.pipelines.tasks.several import Several
 from emberline.pipelines.tasks.task import OrdinaryTask, Task
 from emberline.pipelines.tasks.translation import Translation
 from emberline.pipelines.tasks.vectors import Vectors
+
+TASKS = Catalogue("task", "TASK", "emberline.tasks")
+"""Of projects: what a label's purpose names makes a `Task` of the label and, where they are known, its statistics."""
 
 
 def task_of(target: Schema | Label, statistics: Statistics | None = None, recipe: Recipe | None = None) -> Task:
@@ -134,8 +138,11 @@ def _purposeful(label: Label, statistics: Statistics | None) -> Task:
             return Vectors()
         case "language":
             return Language()
-        case _:
+        case "translation":
             return Translation.of(label.writes, statistics)
+        case name:
+            made: Task = TASKS.named(name)(label, statistics)
+            return made
 
 
 def smaller_is_better(task: Task, metric: str) -> bool:

@@ -7,33 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from emberline.features.errors import BadInputError, nearest
 from emberline.features.schema import Label
-from emberline.pipelines.recipe.loss import Loss
+from emberline.pipelines.recipe.loss import KERAS, Loss
 
 if TYPE_CHECKING:
     import tensorflow as tf
-
-KNOWN: Mapping[str, Mapping[str, str]] = {
-    "binary": {
-        "binary_crossentropy": "BinaryCrossentropy", "binary_focal_crossentropy": "BinaryFocalCrossentropy",
-        "focal": "BinaryFocalCrossentropy", "hinge": "Hinge", "squared_hinge": "SquaredHinge",
-        "mean_squared_error": "MeanSquaredError", "mse": "MeanSquaredError",
-        "mean_absolute_error": "MeanAbsoluteError", "mae": "MeanAbsoluteError",
-    },
-    "multiclass": {
-        "sparse_categorical_crossentropy": "SparseCategoricalCrossentropy",
-        "categorical_crossentropy": "CategoricalCrossentropy",
-        "categorical_focal_crossentropy": "CategoricalFocalCrossentropy", "focal": "CategoricalFocalCrossentropy",
-        "categorical_hinge": "CategoricalHinge", "mean_squared_error": "MeanSquaredError", "mse": "MeanSquaredError",
-    },
-    "regression": {
-        "mean_squared_error": "MeanSquaredError", "mse": "MeanSquaredError",
-        "mean_absolute_error": "MeanAbsoluteError", "mae": "MeanAbsoluteError",
-        "mean_absolute_percentage_error": "MeanAbsolutePercentageError", "mape": "MeanAbsolutePercentageError",
-        "mean_squared_logarithmic_error": "MeanSquaredLogarithmicError", "msle": "MeanSquaredLogarithmicError",
-        "huber": "Huber", "log_cosh": "LogCosh", "poisson": "Poisson",
-    },
-}  # fmt: skip
-"""Keras's losses by the names that recipes give them, for each task."""
 
 OF_LOGITS = ("Hinge", "SquaredHinge", "CategoricalHinge")
 """Losses of classes that take what the network says as it is; the others without `from_logits` take probabilities."""
@@ -73,7 +50,7 @@ class OwnLoss:
 
 
 def _require(loss: Loss, label: Label, *, standardized: bool) -> None:
-    if label.task not in KNOWN:
+    if label.task not in KERAS:
         raise BadInputError(
             f"training.loss is {loss.named!r}, and a network for {label.task} states its loss itself. Leave it out."
         )
@@ -124,7 +101,7 @@ def row_losses(loss: Loss, label: Label, outputs: "tf.Tensor", truth: "tf.Tensor
 
 
 def _class_name(kind: str, label: Label) -> str:
-    known = KNOWN[label.task]
+    known = KERAS[label.task]
     if kind in known:
         return known[kind]
     if kind in known.values():

@@ -19,6 +19,18 @@ quick_rides = "rides.variants:QUICK"
 [project.entry-points."emberline.datasets"]
 rides = "rides.data"
 
+[project.entry-points."emberline.losses"]
+late = "rides.losses:late"
+
+[project.entry-points."emberline.metrics"]
+bias = "rides.losses:BIAS"
+
+[project.entry-points."emberline.optimizers"]
+slow_sgd = "rides.losses:slow_sgd"
+
+[project.entry-points."emberline.tasks"]
+range = "rides.tasks:Range"
+
 [tool.setuptools.packages.find]
 include = ["rides*"]
 """
@@ -86,12 +98,87 @@ LIST = [RECIPE]
 """
 
 
+LOSSES = """\
+from emberline.pipelines.recipe import MeanMetric
+
+BIAS = MeanMetric("bias", lambda labels, predictions: predictions - labels)
+
+
+def late(label, output, weight=3.0):
+    import tensorflow as tf
+
+    error = label - output
+    return tf.where(error > 0, weight * error, -error)
+
+
+def slow_sgd(learning_rate, **settings):
+    import keras
+
+    return keras.optimizers.SGD(learning_rate, **settings)
+"""
+
+TASKS = '''\
+"""Two numbers of which four fifths of the labels lie in between, learned as quantiles."""
+
+from emberline.pipelines.tasks.task import PredictionColumn, means
+
+
+class Range:
+    outputs = 2
+    columns = (PredictionColumn("low", "float"), PredictionColumn("high", "float"))
+    metrics = ("inside", "width")
+    default_metric = "width"
+    directions = {"inside": False, "width": True}
+    tally_length = 4
+
+    def __init__(self, label, statistics):
+        self.mean, self.deviation = (statistics.label.mean, statistics.label.deviation) if statistics else (0.0, 1.0)
+
+    def losses(self, outputs, label):
+        import tensorflow as tf
+
+        error = (label - self.mean)[:, tf.newaxis] / self.deviation - outputs
+        return tf.reduce_sum(tf.maximum([0.1, 0.9] * error, [-0.9, -0.1] * error), axis=1)
+
+    def predict(self, outputs):
+        low, high = outputs[:, 0], outputs[:, 1]
+        return {"low": low * self.deviation + self.mean, "high": high * self.deviation + self.mean}
+
+    def tally(self, predicted, label):
+        import numpy as np
+
+        low, high = predicted["low"].numpy(), predicted["high"].numpy()
+        error = (label[:, None] - np.stack([low, high], axis=1)) / self.deviation
+        loss = np.maximum(np.array([0.1, 0.9]) * error, np.array([-0.9, -0.1]) * error).sum()
+        inside = (low <= label) & (label <= high)
+        return np.array([loss, inside.sum(), (high - low).sum(), len(label)], np.float64)
+
+    def held_out(self, sums):
+        loss, inside, width, rows = sums
+        return {"eval_loss": loss / rows, "eval_inside": inside / rows, "eval_width": width / rows}
+
+    def evaluate(self, scored, label, threshold):
+        from pyspark.sql import functions as F
+
+        inside = F.col(label).between(F.col("low"), F.col("high")).cast("int")
+        counted = scored.withColumns({"_inside": inside, "_width": F.col("high") - F.col("low")})
+        return means(counted, {"inside": "_inside", "width": "_width"})
+'''
+
+
 def write_project(root: Path, **changed: str) -> Path:
     """Writes the project; `changed` has the text of files by their dotted module."""
     texts = {
-        "rides.data": DATA, "rides.network": NETWORK, "rides.recipes.rides": RECIPE, "rides.variants": VARIANTS,
-        "rides.__init__": "", "rides.recipes.__init__": "",
-    } | {name.replace("__", "."): text for name, text in changed.items()}  # fmt: skip
+        "rides.__init__": "",
+        "rides.data": DATA,
+        "rides.losses": LOSSES,
+        "rides.network": NETWORK,
+        "rides.recipes.__init__": "",
+        "rides.recipes.rides": RECIPE,
+        "rides.tasks": TASKS,
+        "rides.variants": VARIANTS,
+    }
+    texts |= {name.replace("__", "."): text for name, text in changed.items()}
     root.mkdir(parents=True, exist_ok=True)
     (root / "pyproject.toml").write_text(PYPROJECT.replace('rides = "rides.recipes.rides"\n', ""))
     for module, text in texts.items():

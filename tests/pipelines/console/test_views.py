@@ -45,7 +45,9 @@ def test_list_shows_a_projects_recipes_beside_ours(project: Path, capsys: pytest
         "rides",
         False,
     )
-    assert "[rides-project] our own" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert "[rides-project] our own" in told
+    assert "slow_sgd                 optimizers               [rides-project] rides.losses:slow_sgd" in told
 
 
 def test_a_broken_recipe_of_a_project_does_not_break_the_list(
@@ -118,7 +120,7 @@ def test_doctor_looks_at_projects(project: Path) -> None:
     (good,) = [check for check in project_checks() if "rides" in check.name]
     assert good.good
     assert good.found.startswith("1.2+")
-    assert good.found.endswith(": 2 recipes, 1 datasets")
+    assert good.found.endswith(": recipes 2, datasets 1, losses 1, metrics 1, optimizers 1, tasks 1")
     (project / "rides" / "recipes" / "worse.py").write_text("RECIPE = 1\n")
     (project / "rides" / "recipes" / "worst.py").write_text("RECIPE = \n")
     (bad,) = [check for check in project_checks() if "rides" in check.name]

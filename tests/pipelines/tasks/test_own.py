@@ -28,7 +28,7 @@ from emberline.pipelines.recipe import (
 )
 from emberline.pipelines.recipes import load_recipe
 from emberline.pipelines.tasks import gate_of, require_fit, smaller_is_better, task_of
-from emberline.pipelines.tasks.losses import KNOWN
+from emberline.pipelines.tasks.losses import KERAS
 
 TWO = Label("sold", (("no",), ("yes",)))
 THREE = Label("kind", (("ash",), ("oak", "oaks"), ("yew",)))
@@ -73,7 +73,7 @@ def sigmoid(values: np.ndarray) -> np.ndarray:
 
 
 def test_named_losses_are_those_of_keras() -> None:
-    for names in KNOWN.values():
+    for names in KERAS.values():
         for name, kind in names.items():
             assert issubclass(getattr(keras.losses, kind), keras.losses.Loss), name
 
