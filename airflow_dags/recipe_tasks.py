@@ -113,13 +113,13 @@ class RecipeTasks:
         return self._job("etl", *paths, *arguments, outlets=outlets, **settings)
 
     def train(self, *arguments: str, **settings: Any) -> SparkJob:
-        """Trains; a retry goes on from the last checkpoint. Takes a slot of the training cluster."""
+        """Trains the recipe's model; a retry resumes from the last checkpoint. Takes a slot of the training cluster."""
         paths = ("--dataset", self.dataset, "--output", self.training, "--overwrite")
         settings = {"pool": TRAINING_POOL, "execution_timeout": timedelta(hours=24)} | settings
         return self._job("train", *paths, *arguments, **settings)
 
     def tune(self, *arguments: str, **settings: Any) -> SparkJob:
-        """Searches; a retry resumes with the trials that are left. Takes a slot of the training cluster."""
+        """Searches for hyperparameters; a retry resumes with the trials left. Takes a slot of the training cluster."""
         paths = ("--dataset", self.dataset, "--output", self._place("searches"))
         settings = {"pool": TRAINING_POOL, "execution_timeout": timedelta(hours=47)} | settings
         return self._job("tune", *paths, *arguments, **settings)
@@ -133,7 +133,7 @@ class RecipeTasks:
         return self._job("register", "--training", self.training, task_id="promote", **settings)
 
     def champion(self) -> Any:
-        """Tells everybody who waits for a new champion; skipped, with the verdict, if the gate refused it."""
+        """Announces a new champion to the DAGs that wait for one; skipped, with the verdict, if the gate refused it."""
         named = recipe_assets.champion(self.recipe)
 
         @task(task_id=CHAMPION, outlets=[named])
@@ -201,6 +201,6 @@ class RecipeTasks:
 
 
 def compare(recipes: list[RecipeTasks]) -> SparkJob:
-    """Puts the trainings of several recipes side by side on one page."""
+    """Compares the trainings of several recipes on one page."""
     page = f"{ROOT}/comparisons/{PARTITION}.html"
     return spark_job("compare", *(recipe.training for recipe in recipes), "--output", page)

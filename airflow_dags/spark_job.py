@@ -152,7 +152,7 @@ class SparkJob(SparkSubmitOperator):
         return self._wait(ended.beat if ended else -1)
 
     def look(self, context: Any, event: Any = None, *, beat: int, moved: float, until: float) -> Any:
-        """Goes on after a while of waiting.
+        """Reads the submission file and concludes the task, or waits on if the job has not ended.
 
         Args:
             context: As of `execute`.
@@ -226,7 +226,7 @@ def spark_job(
     archives: tuple[str, ...] = (),
     **settings: Any,
 ) -> SparkJob:
-    """The task that runs one job.
+    """Returns the task that runs one job.
 
     Args:
         job: Name of the job.

@@ -53,7 +53,7 @@ class Checked:
 
 @contextmanager
 def spark_session(master: str = "local[2]", **settings: str) -> "Iterator[SparkSession]":
-    """A session for tests, with `format("tfrecord")`, stopped at the end of the block; a pytest fixture is two lines:
+    """Yields a session for tests, with `format("tfrecord")`, stopped after the block; a pytest fixture is two lines:
 
         @pytest.fixture(scope="session")
         def spark():
@@ -74,7 +74,7 @@ def spark_session(master: str = "local[2]", **settings: str) -> "Iterator[SparkS
 def tiny_version(
     spark: "SparkSession", recipe: Recipe, folder: str, rows: "Rows | None" = None, *, source: str | None = None
 ) -> "DatasetVersion":
-    """A dataset version of a few rows, by the real `etl`.
+    """Writes a dataset version of a few rows with the real `etl`, and returns it.
 
     Args:
         spark: The session.
@@ -105,8 +105,8 @@ def tiny_version(
 def check_recipe(
     spark: "SparkSession", recipe: Recipe, folder: str, rows: "Rows | None" = None, *, source: str | None = None
 ) -> Checked:
-    """The contract of a recipe, on a few rows: its columns and label fit its dataset, a version can be made, one step
-    trains, the model loads with plain TensorFlow, and Spark's scores of raw rows are those of the model itself.
+    """Checks the contract of a recipe on a few rows: its columns and label fit its dataset, a version can be made, one
+    step trains, the model loads with plain TensorFlow, and Spark's scores of raw rows are those of the model itself.
 
     Args:
         spark: The session.

@@ -22,7 +22,7 @@ SPLIT = "split"
 
 
 def read_version(spark: SparkSession, uri: str, split: str | None = None) -> DataFrame:
-    """The rows of a dataset version in Spark: a column per stored column, the label, the key, and `split`.
+    """Returns the rows of a dataset version in Spark: a column per stored column, the label, the key, and `split`.
 
     Arrays are arrays; pixels, which are bytes, are one binary value per row.
 
@@ -43,7 +43,7 @@ def read_version(spark: SparkSession, uri: str, split: str | None = None) -> Dat
 
 
 def arrow_rows(version: DatasetVersion, split: str) -> pa.Table:
-    """The rows of one split, in the order of the shards, in this process's memory.
+    """Returns the rows of one split, in the order of the shards, in this process's memory.
 
     Raises:
         DatasetVersionError: if there is no such split.

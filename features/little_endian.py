@@ -4,7 +4,7 @@ import tensorflow as tf
 
 
 def number(content: tf.Tensor, place: tf.Tensor | int, size: int) -> tf.Tensor:
-    """A number of up to four bytes: int32, negative where the highest bit of four is set.
+    """Reads a number of up to four bytes: int32, negative where the highest bit of four is set.
 
     Args:
         content: string `[]`; bytes behind its end are 0.

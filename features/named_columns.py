@@ -15,7 +15,7 @@ ArrowStep: TypeAlias = Callable[[Iterator[pa.RecordBatch]], Iterable[pa.RecordBa
 
 
 def map_in_arrow(rows: DataFrame, names: Sequence[str], step: ArrowStep, answer: StructType | str) -> DataFrame:
-    """`DataFrame.mapInArrow` over columns of any names.
+    """Runs `DataFrame.mapInArrow` over columns of any names; returns what the step yields, as a DataFrame.
 
     Args:
         rows: The rows.

@@ -18,7 +18,7 @@ _NO_METRIC = re.compile(r"[^/\w.\- :]")
 
 
 def quoted(name: str) -> str:
-    """The name of a column within Spark's expressions, whatever characters it has.
+    """Returns the name of a column for Spark's expressions, quoted, whatever characters it has.
 
     Example:
         >>> quoted("Sepal.Length"), quoted("a`b")
@@ -28,7 +28,7 @@ def quoted(name: str) -> str:
 
 
 def safe_name(name: str) -> str:
-    """The name as an input of a graph, an argument or a layer: letters, digits and underscores. No two become one.
+    """Returns the name for an input, an argument or a layer: letters, digits and underscores. No two become one.
 
     Example:
         >>> safe_name("fixed acidity"), safe_name("class"), safe_name("age")
@@ -41,7 +41,7 @@ def safe_name(name: str) -> str:
 
 
 def user_name(safe: str) -> str:
-    """The reverse of `safe_name`; a name that it did not make stays as it is.
+    """Returns the name that `safe_name` made `safe` of; a name that it did not make stays as it is.
 
     Example:
         >>> user_name("name__fixed_20_acidity"), user_name("age")
@@ -61,7 +61,7 @@ def user_name(safe: str) -> str:
 
 
 def metric_name(name: str) -> str:
-    """The name as a key of MLflow's metrics, which may have letters, digits, blanks and `/ _ - . :`.
+    """Returns the name as a key of MLflow's metrics, which may have letters, digits, blanks and `/ _ - . :`.
 
     Example:
         >>> metric_name("distance/fixed acidity"), metric_name("distance/share (%)")

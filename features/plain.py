@@ -4,5 +4,5 @@ from typing import Any
 
 
 def tuples(value: Any) -> Any:
-    """Lists, at any depth, as tuples; other values as they are."""
+    """Converts lists, at any depth, to tuples; other values stay as they are."""
     return tuple(tuples(item) for item in value) if isinstance(value, list | tuple) else value

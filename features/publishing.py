@@ -37,9 +37,9 @@ class UndoError(OSError):
 
 
 def replace_folder(source: str | os.PathLike[str], target: str | os.PathLike[str]) -> None:
-    """Gives a finished folder its final name; a folder that is there gives way.
+    """Gives a finished folder its final name and replaces the folder that has it.
 
-    A target that is a link stays one: what it leads to is replaced.
+    A target that is a link stays one: the folder that it leads to is replaced.
 
     Args:
         source: The finished folder; it is gone afterwards.
@@ -73,7 +73,7 @@ def remove_folder(target: str | os.PathLike[str]) -> None:
 
 
 def repair(target: str | os.PathLike[str]) -> bool:
-    """Puts in order what a writer of this target left that was killed; nobody may be writing it.
+    """Repairs what a killed writer of this target left; nobody may be writing it.
 
     Returns:
         Whether the old version was put back.
@@ -83,7 +83,7 @@ def repair(target: str | os.PathLike[str]) -> bool:
 
 
 def repair_within(folder: str | os.PathLike[str]) -> list[str]:
-    """`repair` for everything in a folder; returns the names of what was put back."""
+    """Repairs every target in a folder, as `repair`; returns the names of those that were put back."""
     return _repair(_followed(os.fspath(folder).rstrip("/")), None)
 
 

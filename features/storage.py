@@ -233,7 +233,7 @@ def file_size(uri: str | os.PathLike[str]) -> int:
 
 
 def last_change(uri: str | os.PathLike[str]) -> datetime | None:
-    """When a file, or the latest file in a folder, was written; None where nothing is or the storage does not say."""
+    """Returns when a file, or the latest file in a folder, was written; None if unknown, or if nothing is there."""
     filesystem, path = resolve(uri)
     found = [filesystem.get_file_info(path)]
     if found[0].type is pafs.FileType.Directory:
@@ -278,12 +278,12 @@ def _without_circles(path: str) -> list[str]:
 
 
 def list_folders(uri: str | os.PathLike[str]) -> list[str]:
-    """Names of the folders in a folder, sorted; an absent folder has none."""
+    """Returns the names of the folders in a folder, sorted; an absent folder has none."""
     return _names(uri, (pafs.FileType.Directory,))
 
 
 def list_names(uri: str | os.PathLike[str]) -> list[str]:
-    """Names of the files and folders in a folder, sorted; an absent folder has none."""
+    """Returns the names of the files and folders in a folder, sorted; an absent folder has none."""
     return _names(uri, (pafs.FileType.Directory, pafs.FileType.File))
 
 
@@ -320,12 +320,12 @@ def move(source: str | os.PathLike[str], target: str | os.PathLike[str]) -> None
 
 
 def renames_folders(uri: str | os.PathLike[str]) -> bool:
-    """Whether a folder gets another name in one step there; object stores, and what fsspec serves, copy and delete."""
+    """Returns whether folders are renamed in one step there; object stores, and what fsspec serves, copy and delete."""
     return not resolve(uri)[0].type_name.startswith(_COPYING)
 
 
 def is_within(uri: str | os.PathLike[str], folder: str | os.PathLike[str]) -> bool:
-    """Whether `uri` is `folder` or lies in it, by whichever names, links and mounts the two are called."""
+    """Returns whether `uri` is `folder` or lies in it, under any of the names, links and mounts that lead to both."""
     if _scheme(uri) != _scheme(folder):
         return False
     filesystem, path = resolve(uri)
@@ -355,7 +355,7 @@ def _upwards(path: str) -> list[str]:
 
 
 def each_at_once(action: Callable[[Item], object], items: Iterable[Item]) -> None:
-    """Does something to every item, many at a time: a rename waits for a name node or an object store, not for us.
+    """Applies an action to every item, many at a time: a rename waits for a name node or an object store, not for us.
 
     Raises:
         Exception: what the first item in their order raised; the others are done, or were begun.
@@ -388,7 +388,7 @@ def _make_parent(filesystem: pafs.FileSystem, path: str) -> None:
 
 
 def copy_file(source: str | os.PathLike[str], target: str | os.PathLike[str]) -> None:
-    """Copy one file, between any two file systems; a file already there is replaced."""
+    """Copies one file between any two file systems; a file already there is replaced."""
     with open_input(source) as stream, open_output(target) as copy:
         while piece := stream.read(_PIECE):
             copy.write(piece)

@@ -70,7 +70,7 @@ class TransformGraph(tf.Module):
         return spec
 
     def from_encoded(self, tensors: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        """Model inputs from tensors of `encoded_spec`; the same as from the raw texts, at the cost of the words."""
+        """Returns model inputs from tensors of `encoded_spec`; the same as from raw texts, at the cost of the words."""
         given: dict[str, RawTensor] = {}
         for field in self.schema.fields:
             codes = tensors.get(CODES.format(field.name))
@@ -87,7 +87,7 @@ class TransformGraph(tf.Module):
         return {name: step(raw) for name, step in self._steps}
 
     def parse(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Raw inputs from serialized `tf.train.Example`s, one feature per field; absent ones are missing values.
+        """Parses serialized `tf.train.Example`s to raw inputs, one feature per field; absent ones are missing values.
 
         Args:
             examples: string `[batch]`.

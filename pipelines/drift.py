@@ -111,7 +111,7 @@ def measure_drift(
 
 
 def table(fields: Sequence[FieldDrift]) -> list[str]:
-    """The fields for people, one a line."""
+    """Returns the fields for people, one a line."""
     return [
         f"{'DRIFT' if one.drifted else 'ok':<5}  {one.field:<24} {one.measure:<14} {one.distance:.4f} of {one.limit:g}"
         f"  {one.where}".rstrip()

@@ -262,7 +262,7 @@ def tracked_etl(
     statistics_of: str | None = None,
     form: TableFormat | None = None,
 ) -> EtlResult:
-    """`etl`, recorded as a run: from which raw data it made which dataset version. The run's facts are the manifest's.
+    """Runs `etl`, recorded as a run of raw data and the dataset version made of it. The run's facts are the manifest's.
 
     Args:
         spark: The session.

@@ -108,7 +108,7 @@ def launch(
 
 
 def read_script(path: str, arguments: Sequence[str] = ()) -> Script:
-    """A script to launch.
+    """Reads the script that is to be launched.
 
     Raises:
         BadInputError: if it is no Python file.

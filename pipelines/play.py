@@ -149,7 +149,7 @@ def train_policy(
 
 
 def spaces_of(environment: str) -> tuple[int, int]:
-    """Numbers of what is seen, and of actions.
+    """Returns the length of an observation, and the number of actions.
 
     Raises:
         BadInputError: if there is no such environment, or it shows no vectors or takes no numbered actions.
@@ -208,7 +208,7 @@ class Players:
             self._thread.start()
 
     def policy(self) -> bytes:
-        """What the learner handed over at its end."""
+        """Returns the policy that the learner handed over at its end."""
         if self._thread:
             self._thread.join(LAST_WORDS_SECONDS)
         if not self._policy:

@@ -66,7 +66,7 @@ def tune(
     trials: int = 20,
     parallel: int = 1,
 ) -> TuneResult:
-    """Searches; an interrupted search at the same output goes on, its unfinished trials from their last checkpoints.
+    """Searches the space; an interrupted search at the same output resumes, unfinished trials from their checkpoints.
 
     Args:
         spark: The session.
@@ -210,7 +210,7 @@ class _Trials:
                 raise
 
     def run(self, number: int) -> None:
-        """One trial, or what an earlier attempt left of it."""
+        """Runs one trial, or what an earlier attempt left of it."""
         proposal = self.study.propose()
         trial = self.search.begin(number, proposal.values)
         if trial.state == "running":

@@ -55,7 +55,7 @@ def validate_data(
     previous: str | None = None,
     form: TableFormat | None = None,
 ) -> ValidateResult:
-    """Looks at raw data and writes what was found; the report is there whether the data is good or not.
+    """Checks raw data and writes the report, whether the data is good or not.
 
     Args:
         spark: The session.

@@ -3,7 +3,7 @@
 It reads headings and text of the Markdown files, docstrings, and the messages of errors, and prints a line for each
 passage that breaks a rule. The rules are plain lists, each of them from a passage that confused a reader:
 `PHRASES` are expressions to avoid with the words to use instead, `NO_NOUN_PHRASE` are words that make a heading a
-sentence, a question or a command.
+sentence, a question or a command, `NO_VERB` are words that only look like the verb a function's docstring begins with.
 
 General linters of prose are of no use here: proselint takes no rules from outside, and vale's package on PyPI downloads
 its program when it first runs.
@@ -21,6 +21,8 @@ from markdown_it.token import Token
 
 ROOT = Path(__file__).parents[1]
 ROOMS = ("features", "models", "pipelines", "jobs", "airflow_dags", "benchmarks")
+PUBLIC = ("features", "models", "pipelines", "jobs", "airflow_dags", "emberline")
+"""Folders of code that other people import or read the reference of; benchmarks are programs."""
 GUIDES = ("*.md", "docs/*.md")
 
 LONGEST_SENTENCE = 45
@@ -61,6 +63,14 @@ NO_NOUN_PHRASE = {
     "learn", "bring", "see", "make", "take", "find", "give", "let", "keep", "put",
 }  # fmt: skip
 """A heading with one of these words is a sentence, a question or a command."""
+
+NO_VERB = {
+    "always", "as", "batches", "bytes", "columns", "facts", "files", "has", "ids", "images", "is", "its", "keys",
+    "lines", "metrics", "milliseconds", "models", "names", "numbers", "pairs", "pixels", "predictions", "rows",
+    "scalars", "seconds", "settings", "sounds", "statistics", "tags", "tensors", "texts", "this", "types", "values",
+    "was", "weights", "words",
+}  # fmt: skip
+"""Words that end like a verb in the third person: a docstring that begins with one is a noun phrase or a riddle."""
 
 REASONS = {"ImageError", "SoundError", "DamagedRecordError", "MalformedError", "ArgumentTypeError", "ConnectionError"}
 """Errors whose message completes a sentence that begins with a name: `cat.jpg: is empty`."""
@@ -125,6 +135,17 @@ def check_message(text: str) -> Iterator[str]:
         yield "a message ends with a full stop"
 
 
+def check_summary(text: str) -> Iterator[str]:
+    """Yields what is wrong with the docstring of a function: its first word is a verb in the third person."""
+    first = (text.split() or [""])[0]
+    verb = re.match(r"[A-Z][a-z-]*[a-rt-z]s(?=[\s,;:.(]|$)", text.strip())
+    if not verb or verb.group().lower() in NO_VERB:
+        yield (
+            "the docstring of a function begins with a verb in the third person, which says what a call does "
+            f"('Returns the …', 'Writes …', 'Checks …'), not with {first!r}"
+        )
+
+
 def read_markdown(text: str) -> tuple[list[Passage], list[Passage]]:
     """Returns the headings and the other paragraphs of a Markdown file, without code."""
     headings: list[Passage] = []
@@ -160,6 +181,26 @@ def read_docstrings(tree: ast.Module) -> Iterator[Passage]:
             match statement:
                 case ast.Expr(value=ast.Constant(value=str(text))):
                     yield statement.lineno, text
+
+
+def read_summaries(tree: ast.Module | ast.ClassDef | ast.If | ast.Try) -> Iterator[Passage]:
+    """Yields the first paragraphs of the docstrings of public functions and methods.
+
+    Properties are nouns and fixtures are values, so their docstrings are noun phrases; names with `_` are free.
+    """
+    for node in (*tree.body, *getattr(tree, "orelse", ())):
+        match node:
+            case ast.ClassDef() | ast.If() | ast.Try():
+                yield from read_summaries(node)
+            case ast.FunctionDef() | ast.AsyncFunctionDef() if not (node.name.startswith("_") or _is_noun(node)):
+                if text := ast.get_docstring(node):
+                    yield node.body[0].lineno, text.partition("\n\n")[0]
+
+
+def _is_noun(function: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+    """Returns whether a decorator makes a function an attribute or a fixture."""
+    called = {ast.unparse(decorator).partition("(")[0].rpartition(".")[2] for decorator in function.decorator_list}
+    return bool(called & {"property", "cached_property", "setter", "fixture"})
 
 
 def read_messages(tree: ast.Module) -> Iterator[Passage]:
@@ -262,6 +303,12 @@ def check_module(path: str, text: str) -> Iterator[Finding]:
         yield from _check_passage(path, line, message)
 
 
+def check_summaries(path: str, text: str) -> Iterator[Finding]:
+    """Yields what is wrong with the first lines of the docstrings of a Python file's functions."""
+    for line, summary in read_summaries(ast.parse(text)):
+        yield from (Finding(path, line, wrong, summary.splitlines()[0]) for wrong in check_summary(summary))
+
+
 def _check_passage(path: str, line: int, passage: str) -> Iterator[Finding]:
     beginning = " ".join(passage.split())[:100]
     for wrong in (*check_phrases(passage), *check_sentences(passage)):
@@ -278,6 +325,9 @@ def check_tree(root: Path = ROOT) -> Iterator[Finding]:
     for room in ROOMS:
         for path in sorted((root / room).rglob("*.py")):
             yield from check_module(str(path.relative_to(root)), path.read_text())
+    for room in PUBLIC:
+        for path in sorted((root / room).rglob("*.py")):
+            yield from check_summaries(str(path.relative_to(root)), path.read_text())
 
 
 def main() -> int:

@@ -80,6 +80,67 @@ def test_a_fragment_is_no_message(message: str) -> None:
     assert list(prose.check_message(message))
 
 
+@pytest.mark.parametrize(
+    "summary", ["Returns the rows.", "Trains; a retry resumes.", "Re-reads a file, if there is one."]
+)
+def test_a_verb_in_the_third_person_begins_a_docstring(summary: str) -> None:
+    assert list(prose.check_summary(summary)) == []
+
+
+@pytest.mark.parametrize(
+    "summary",
+    ["Copy one file.", "Rows of a split.", "What is wrong.", "Java's hash.", "Loss of a row.", "`embedding`.", ""],
+)
+def test_a_noun_phrase_or_a_command_begins_no_docstring(summary: str) -> None:
+    assert any("third person" in wrong for wrong in prose.check_summary(summary))
+
+
+FUNCTIONS = '''
+class Column:
+    """A column."""
+
+    @property
+    def rows(self):
+        """Number of rows."""
+
+    @classmethod
+    def of(cls, text):
+        """The column of a text.
+
+        Args:
+            text: What it is read from.
+        """
+
+    def __len__(self):
+        """Number of rows."""
+
+def _read():
+    """Text of a file."""
+
+@pytest.fixture(scope="session")
+def spark():
+    """A session."""
+
+def read():
+    """Reads a file."""
+
+    def piece():
+        """A piece of it."""
+
+if LINUX:
+    def size():
+        """Measures a file."""
+else:
+    def size():
+        """Length of a file."""
+'''
+
+
+def test_public_functions_have_summaries_and_properties_have_names() -> None:
+    found = [(finding.line, finding.text) for finding in prose.check_summaries("m.py", FUNCTIONS)]
+    assert found == [(11, "The column of a text."), (38, "Length of a file.")]
+
+
 SOURCE = '''"""A module that is made up."""
 
 LIMIT = 3

@@ -59,7 +59,7 @@ class ImagePass:
 
 
 def merge_images(_: int, partials: Iterator[pa.RecordBatch]) -> bytes:
-    """Brings together what `ImagePass` yields about one field, also in executors."""
+    """Merges what `ImagePass` yields about one field, also in executors; returns it packed."""
     total: list[int] = []
     for batch in partials:
         total = _added(total, batch.column(0).to_pylist())

@@ -63,7 +63,7 @@ class Runs:
     waiting: int = 0
 
     def add(self, bins: Integers, counts: Integers, low: Floats, high: Floats) -> None:
-        """Takes in further counts; a bin may come again."""
+        """Adds further counts; a bin may occur again."""
         self.parts.append((bins, counts, low, high))
         self.waiting += len(bins)
         if self.waiting > _COMPACT:
@@ -71,14 +71,14 @@ class Runs:
             self.waiting = 0
 
     def add_sorted(self, bins: Integers, values: Floats, counts: Integers) -> None:
-        """Takes in rising values with their rising bins, and how often each value is there."""
+        """Adds rising values with their rising bins, and how often each value occurs."""
         if len(values):
             starts = np.concatenate(([0], np.flatnonzero(bins[1:] != bins[:-1]) + 1))
             ends = np.append(starts[1:], len(values))
             self.add(bins[starts], np.add.reduceat(counts, starts), values[starts], values[ends - 1])
 
     def fact(self, bin_: int, count: int, low: float = 0.0, high: float = 0.0) -> None:
-        """Takes in one bin."""
+        """Adds one bin: its count, and its lowest and highest value."""
         self.add(np.array([bin_]), np.array([count]), np.array([float(low)]), np.array([float(high)]))
 
     def packed(self) -> bytes:
@@ -222,7 +222,7 @@ class Ranges:
     runs: Runs = field(default_factory=Runs)
 
     def add(self, column: pa.ChunkedArray) -> None:
-        """Takes in the column's values in some rows."""
+        """Adds the column's values of some rows."""
         every = values_of(column)
         if every.present:
             finite = every.finite()

@@ -59,7 +59,7 @@ class SoundPass:
 
 
 def merge_sounds(_: int, partials: Iterator[pa.RecordBatch]) -> bytes:
-    """Brings together what `SoundPass` yields about one field, also in executors."""
+    """Merges what `SoundPass` yields about one field, also in executors; returns it packed."""
     tables = [[column.to_numpy() for column in batch.columns] for batch in partials]
     counts, least, sums, most = (np.stack(column) for column in zip(*tables, strict=True))
     return _packed((counts.sum(0), least.min(0), sums.sum(0), most.max(0)))

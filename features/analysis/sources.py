@@ -34,7 +34,7 @@ class Chunk(Protocol):
     def num_rows(self) -> int: ...
 
     def column(self, name: str) -> pa.ChunkedArray:
-        """All values of one column."""
+        """Returns all values of one column."""
 
 
 Pass: TypeAlias = Callable[[Iterator[Chunk]], Iterator[pa.RecordBatch]]
@@ -63,7 +63,7 @@ Rows: TypeAlias = DataFrame | StoredRows | pa.Table
 
 
 def column_names(rows: Rows) -> list[str]:
-    """Names of the columns."""
+    """Returns the names of the columns."""
     return list(rows.column_names if isinstance(rows, pa.Table) else rows.columns)
 
 
@@ -172,7 +172,7 @@ class _OnFiles:
 
 
 def parts_of(batches: Iterator[pa.RecordBatch], splits: Sequence[tuple[ByteRange, ...]]) -> Iterator[ByteRange]:
-    """In a task that got numbers of splits: what it reads.
+    """Returns the byte ranges that a task reads, for the numbers of splits that it received.
 
     The first number is worked on before Spark says that it was the last: that word comes 40 ms later, held back by
     Nagle's algorithm until a delayed acknowledgement.
@@ -181,7 +181,7 @@ def parts_of(batches: Iterator[pa.RecordBatch], splits: Sequence[tuple[ByteRange
 
 
 def file_splits(files: Sequence[storage.FileEntry], cores: int, part_bytes: int = 0) -> Splits:
-    """What each task of a pass over files reads: 128 MiB, as Spark itself, less where that would leave cores idle.
+    """Returns the byte ranges of each task of a pass over files: 128 MiB, as in Spark, or less if cores would be idle.
 
     Args:
         files: The files.
@@ -216,7 +216,7 @@ def _row_groups(part: ByteRange) -> Iterator["_RowGroup"]:
 
 
 def groups_of(file: pq.ParquetFile, part: ByteRange) -> Iterator[int]:
-    """The row groups of an open file that belong to a part of it."""
+    """Yields the indexes of the row groups of an open file that belong to a part of it."""
     for index in range(file.metadata.num_row_groups):
         first = file.metadata.row_group(index).column(0)
         offsets = (first.dictionary_page_offset, first.data_page_offset)

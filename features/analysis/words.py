@@ -61,7 +61,7 @@ class WordCounts:
     waiting: int = 0
 
     def add(self, part: pa.RecordBatch) -> None:
-        """Takes in further counts; a word may come again."""
+        """Adds further counts; a word may occur again."""
         self.parts.append(part)
         self.waiting += part.num_rows
         if self.waiting > max(_COMPACT, 2 * self.parts[0].num_rows):
@@ -69,7 +69,7 @@ class WordCounts:
             self.waiting = 0
 
     def add_values(self, values: pa.ChunkedArray) -> None:
-        """Takes in texts, or integers, which count by their decimal text; missing ones do not count."""
+        """Counts texts, or integers by their decimal text; missing values do not count."""
         different, counts = pc.value_counts(values).flatten()
         missing = pa.scalar(MISSING_INTEGER if pa.types.is_integer(values.type) else "", values.type)
         part = pa.record_batch({"word": different, "count": counts})

@@ -64,11 +64,14 @@ class Identity(FieldIds):
         check_field(f"Identity {self.name!r}", schema, self.field, ("integer",), many=self.many)
 
     def cardinality(self, statistics: Statistics) -> int:
-        """Number of ids."""
+        """Returns the number of ids."""
         return self.buckets
 
     def graph(self, statistics: Statistics) -> Transform:
-        """int64 `[batch]` or `[batch, longest]`; `NO_ID` for missing values, and for those outside without default."""
+        """Returns a function to int64 `[batch]` or `[batch, longest]`.
+
+        `NO_ID` stands for missing values, and for those outside without default.
+        """
         import tensorflow as tf
 
         def transform(raw: "RawTensors") -> "tf.Tensor":
@@ -79,7 +82,7 @@ class Identity(FieldIds):
         return transform
 
     def crossed(self, raw: "RawTensors") -> "tf.Tensor":
-        """What a cross takes: the number as it is, even outside, as in TensorFlow."""
+        """Returns what a cross takes: the number as it is, even outside, as in TensorFlow."""
         import tensorflow as tf
 
         value = raw.value(self.field)
@@ -119,11 +122,11 @@ class HashBucket(FieldIds):
         check_field(f"HashBucket {self.name!r}", schema, self.field, ("string", "integer"), many=self.many)
 
     def cardinality(self, statistics: Statistics) -> int:
-        """Number of ids."""
+        """Returns the number of ids."""
         return self.buckets
 
     def graph(self, statistics: Statistics) -> Transform:
-        """int64 `[batch]` or `[batch, longest]`; `NO_ID` for a missing value."""
+        """Returns a function to int64 `[batch]` or `[batch, longest]`; `NO_ID` for a missing value."""
         import tensorflow as tf
 
         def hashed(text: "tf.Tensor") -> "tf.Tensor":
@@ -138,7 +141,7 @@ class HashBucket(FieldIds):
 
 
 def padded(raw: "RawTensors", field: str, ids: "tf.Tensor") -> "tf.Tensor":
-    """`PAD` behind the end of each row."""
+    """Returns the ids with `PAD` behind the end of each row."""
     import tensorflow as tf
 
     return tf.where(raw.padding_mask(field), tf.constant(PAD, tf.int64), ids)

@@ -64,8 +64,8 @@ class Transformed(Protocol):
         """
 
     def graph(self, statistics: Statistics) -> Transform:
-        """A function from raw tensors to one tensor `[batch, *stored_shape]`, made once and traced into the ETL and
-        the exported model. Rows of any number of values are padded with `PAD` or NaN. Tables hang on its attribute
+        """Returns a function from raw tensors to one tensor `[batch, *stored_shape]`, made once and traced into the ETL
+        and the exported model. Rows of any number of values are padded with `PAD` or NaN. Tables hang on its attribute
         `resources`, a list, so that the exported model owns them.
         """
 
@@ -75,7 +75,7 @@ class Categorical(Transformed, Protocol):
     """A transformed column of ids."""
 
     def cardinality(self, statistics: Statistics) -> int:
-        """Number of ids."""
+        """Returns the number of ids."""
 
 
 @runtime_checkable
@@ -101,7 +101,7 @@ Column = Transformed | View
 def check_field(
     column: str, schema: Schema, name: str, kinds: tuple[Kind, ...], *, many: bool, shape: tuple[int, ...] = ()
 ) -> None:
-    """The field `name` has one of `kinds` and the form the column declares.
+    """Checks that the field `name` has one of `kinds` and the form that the column declares.
 
     Raises:
         BadInputError: otherwise.

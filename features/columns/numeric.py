@@ -83,7 +83,7 @@ class Numeric(FieldColumn):
         )
 
     def graph(self, statistics: Statistics) -> Transform:
-        """float32 `[batch]`, `[batch, elements]`, or `[batch, longest]` with NaN behind the end of a row."""
+        """Returns a function to float32 `[batch]`, `[batch, elements]`, or `[batch, longest]` with NaN as padding."""
         import tensorflow as tf
 
         needless = self.default is not None and (self.parameters or self.normalizer == "none")

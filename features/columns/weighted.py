@@ -45,7 +45,7 @@ class Weights(FieldColumn):
         check_field(f"Weights {self.name!r}", schema, self.field, ("integer", "float"), many=many)
 
     def graph(self, statistics: Statistics) -> Transform:
-        """float32, the shape of the ids: NaN behind the end of a row of ids."""
+        """Returns a function to float32 in the shape of the ids: NaN behind the end of a row of ids."""
         import tensorflow as tf
 
         def transform(raw: "RawTensors") -> "tf.Tensor":

@@ -19,7 +19,7 @@ from emberline.features.little_endian import number
 
 
 def decode_bmp(content: tf.Tensor) -> tf.Tensor:
-    """One file: uint8 `[height, width, 3]`.
+    """Decodes one BMP file to uint8 `[height, width, 3]`.
 
     Args:
         content: string `[]`: a BMP file.

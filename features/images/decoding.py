@@ -27,7 +27,7 @@ Shape = tuple[int, int, int]
 
 
 def pixels(contents: tf.Tensor, shape: Shape, resize: str) -> tf.Tensor:
-    """Images of a batch, upright, in one size.
+    """Decodes the images of a batch, upright and in one size.
 
     Args:
         contents: string `[batch]`: files, or bare pixels of exactly this shape; empty ones become black.
@@ -63,7 +63,7 @@ def _each(contents: tf.Tensor, bare: tf.Tensor, shape: Shape, resize: str) -> tf
 
 
 def is_bare(contents: tf.Tensor, shape: Shape) -> tf.Tensor:
-    """Which are pixels and not files; the rule of `header.is_file`: bool `[batch]`."""
+    """Returns which contents are pixels and not files, by the rule of `header.is_file`: bool `[batch]`."""
     height, width, channels = shape
     length = tf.strings.length(contents)
     jpeg = _begins(contents, header.JPEG) & (
@@ -80,7 +80,7 @@ def _begins(contents: tf.Tensor, sign: bytes) -> tf.Tensor:
 
 
 def decode(content: tf.Tensor, orientation: tf.Tensor, shape: Shape, resize: str) -> tf.Tensor:
-    """One file.
+    """Decodes one file to an upright image of the given shape.
 
     Args:
         content: string scalar.
@@ -314,9 +314,9 @@ def _turned(image: tf.Tensor, orientation: tf.Tensor) -> tf.Tensor:
 
 
 def orientations(contents: tf.Tensor) -> tf.Tensor:
-    """How files have to be turned, as the EXIF notes of JPEGs say: int32 `[batch]`, 1 (not at all) to 8.
+    """Returns how files have to be turned, as the EXIF notes of JPEGs say: int32 `[batch]`, 1 (not at all) to 8.
 
-    All of a batch at once, by arithmetic on its first bytes: JPEG's segments, then TIFF's first directory.
+    It reads a whole batch at once, by arithmetic on the first bytes: JPEG's segments, then TIFF's first directory.
     """
     # One byte of a file's 1,024 can be read with one gather; 0 is what lies beyond.
     head = tf.cast(tf.io.decode_raw(tf.strings.substr(contents, 0, HEAD), tf.uint8, fixed_length=HEAD), tf.int32)

@@ -49,7 +49,7 @@ class Header:
 
 
 def is_file(data: bytes) -> bool:
-    """Whether bytes as many as bare pixels would have are a file nevertheless.
+    """Returns whether bytes of the length of bare pixels are a file nevertheless.
 
     Only signatures that pixels cannot have by chance count.
     """
@@ -57,7 +57,7 @@ def is_file(data: bytes) -> bool:
 
 
 def read_header(data: bytes) -> Header:
-    """Format and size.
+    """Returns the format and size of an image file.
 
     Raises:
         ImageError: if the bytes are empty, of no known format, broken off, or of an impossible size.

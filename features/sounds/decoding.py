@@ -32,7 +32,7 @@ _AT_ONCE = 4096
 
 
 def waveforms(contents: tf.Tensor, rate: int, samples: int = 0) -> tuple[tf.Tensor, tf.Tensor]:
-    """Sounds of a batch.
+    """Decodes the sounds of a batch.
 
     Args:
         contents: string `[batch]`: WAV files; an empty one is a sound of no samples.
@@ -54,7 +54,7 @@ def waveforms(contents: tf.Tensor, rate: int, samples: int = 0) -> tuple[tf.Tens
 
 
 def waveform(content: tf.Tensor, rate: int) -> tf.Tensor:
-    """One sound: float32 `[samples]`, the mean of its channels; between -1 and 1, unless it was stored as
+    """Decodes one sound to float32 `[samples]`, the mean of its channels; between -1 and 1, unless it was stored as
     floating-point numbers, which are taken as they are.
 
     Args:
@@ -140,7 +140,7 @@ def _floats(data: tf.Tensor, bits: int) -> tf.Tensor:
 
 
 def resampled(samples: tf.Tensor, given: tf.Tensor, rate: int) -> tf.Tensor:
-    """The same sound at another rate: float32 `[ceil(samples * rate / given)]`.
+    """Returns the same sound at another rate: float32 `[ceil(samples * rate / given)]`.
 
     Args:
         samples: float32 `[samples]`.

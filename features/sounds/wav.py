@@ -49,7 +49,7 @@ class Header:
 
 
 def read_header(data: bytes | memoryview) -> Header:
-    """What a WAV file holds.
+    """Returns what a WAV file holds: its rate, channels and bits, and how many samples.
 
     Raises:
         SoundError: if the bytes are empty, no WAV file, broken off, encoded otherwise than as PCM or floating-point
@@ -117,7 +117,7 @@ def _require_finite(data: bytes | memoryview, begin: int, header: Header) -> Non
 
 
 def wav_bytes(samples: "NDArray[np.floating]", rate: int) -> bytes:
-    """A WAV file of 16 bits.
+    """Returns a WAV file of 16 bits.
 
     Args:
         samples: Between -1 and 1, `[n]`, or `[n, channels]`.

@@ -57,7 +57,7 @@ class Groups:
 
     @classmethod
     def of(cls, schema: pa.Schema) -> "Groups":
-        """Divide a schema.
+        """Returns the columns of a schema, divided by element type.
 
         Raises:
             ManifestError: a type that transformed data does not have.
@@ -83,7 +83,7 @@ class Groups:
 
 
 def shard_name(index: int, count: int, codec: str | None = None) -> str:
-    """`part-00000-of-00008.tfrecord`, with the codec's suffix."""
+    """Returns `part-00000-of-00008.tfrecord`, with the codec's suffix."""
     if not 0 <= index < count:
         raise ValueError(f"Shard {index} of {count}: the index must be between 0 and {count - 1}")
     return f"part-{index:05d}-of-{count:05d}.tfrecord{CODEC_SUFFIX[check_codec(codec)]}"
@@ -98,7 +98,7 @@ def write_shard(
     codec: str | None = None,
     rows_per_block: int = 1000,
 ) -> Shard:
-    """Write one shard; it appears under `uri` when it is complete. Memory: some blocks and one input batch.
+    """Writes one shard, which appears under `uri` when it is complete. Memory: some blocks and one input batch.
 
     Args:
         uri: where the file goes; its last component becomes `Shard.path`.
@@ -235,7 +235,7 @@ class _Encoder:
 
 
 def record_schema(schema: pa.Schema, layout: Layout) -> pa.Schema:
-    """The features of one record, as Arrow types."""
+    """Returns the features of one record, as Arrow types."""
     groups = Groups.of(schema)
     fields = []
     if layout == "plain":
@@ -319,7 +319,7 @@ def _binary(parts: list[memoryview]) -> pa.Array:
 
 
 def read_shard(uri: str, shard_set: ShardSet, shard: Shard) -> Iterator[pa.RecordBatch]:
-    """The rows of one shard as Arrow batches, any layout, without TensorFlow.
+    """Yields the rows of one shard as Arrow batches, any layout, without TensorFlow.
 
     Args:
         uri: folder of the set.

@@ -62,12 +62,12 @@ def block_window(shard_set: ShardSet, wanted: Sequence[str]) -> Callable[..., Te
 
 
 def row_window(order: Order, records: tf.Tensor) -> Tensors:
-    """Brings the records of one window, a row each, into order."""
+    """Returns the records of one window, a row each, in order."""
     return {"records": tf.gather(records, order(tf.range(tf.size(records))))}
 
 
 def row_lengths(shard_set: ShardSet, column: str) -> Callable[[Tensors], tf.Tensor]:
-    """How many elements each row of a table has in a list column: int64 `[rows]`."""
+    """Returns a function from a table to the lengths of its rows in a list column: int64 `[rows]`."""
     groups = Groups.of(shard_set.schema)
     size = _TYPES[dict(groups.lists)[column]].size
     feature = {column: _ragged_features(groups)[column]}

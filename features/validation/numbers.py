@@ -24,7 +24,7 @@ _PYTHON_NUMBER = re.compile(NUMBER.replace(r"\z", r"\Z"))
 
 
 def is_number(text: str) -> bool:
-    r"""Whether a text is a number, blanks around it aside.
+    r"""Returns whether a text is a number, blanks around it aside.
 
     >>> [is_number(text) for text in ("1e5", " -.5\t", "Infinity", "30d", "0x1p3", "1_000", "٣")]
     [True, True, True, False, False, False, False]
@@ -33,7 +33,7 @@ def is_number(text: str) -> bool:
 
 
 def to_number(text: Column, kind: str) -> Column:
-    """A text as a number, null where it is none, or one that the type cannot hold.
+    """Converts a text to a number; null where it is none, or one that the type cannot hold.
 
     Args:
         text: Texts.

@@ -52,7 +52,7 @@ SHOWN = 80
 
 
 def check_rows(rows: DataFrame, schema: Schema, *, labelled: bool, carried: Sequence[str] = ()) -> DataFrame:
-    """Types every row and says what is wrong with the bad ones.
+    """Converts every row to the schema's types and names what is wrong with the bad ones.
 
     Args:
         rows: Raw rows with one column per field (text or already typed; arrays for fields with a shape or of many
@@ -102,22 +102,22 @@ def check_rows(rows: DataFrame, schema: Schema, *, labelled: bool, carried: Sequ
 
 
 def reason_beside(names: Collection[str]) -> str:
-    """What the verdict of `check_rows` is called beside columns of these names."""
+    """Returns the name of the verdict of `check_rows` beside columns of these names."""
     return OTHER_REASON if REASON in names else REASON
 
 
 def reason_of(columns: Collection[str]) -> str:
-    """Which of the columns of checked rows is the verdict."""
+    """Returns which of the columns of checked rows is the verdict."""
     return OTHER_REASON if OTHER_REASON in columns else REASON
 
 
 def masked_reason(name: str = REASON) -> Column:
-    """The reason, in the column `name`, with its values struck out, so that a million bad ages are one reason."""
+    """Returns the reason, in the column `name`, with values struck out, so that a million bad ages are one reason."""
     return F.regexp_replace(name, r"'[^']*'", "'…'")
 
 
 def fault_counts(reasons: Mapping[str, int], schema: Schema) -> dict[tuple[str, str], int]:
-    """Rejected rows by what was wrong with them.
+    """Counts rejected rows by what was wrong with them.
 
     Args:
         reasons: Rows by masked reason (`masked_reason`).

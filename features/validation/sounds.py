@@ -16,7 +16,7 @@ UNHEARD = "is not a sound that can be read"
 
 
 def check_sounds(rows: DataFrame, schema: Schema, reason: str) -> DataFrame:
-    """The same rows, with a reason where a sound is damaged.
+    """Returns the same rows, with a reason where a sound is damaged.
 
     Args:
         rows: Checked otherwise: sounds as bytes, and the column `reason`.
@@ -64,7 +64,7 @@ class SoundCheck:
 
 
 def sound_faults(sounds: pa.Array) -> list[str | None]:
-    """What is wrong with each, None for nothing; a missing one has no fault."""
+    """Returns what is wrong with each sound, None for nothing; a missing one has no fault."""
     return [_fault(sound.as_buffer()) if sound.is_valid else None for sound in sounds]
 
 

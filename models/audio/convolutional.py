@@ -64,7 +64,7 @@ class Config:
 
 
 def build(config: Config, cardinalities: "Mapping[str, int]") -> "keras.Model":
-    """A model from waveforms `[batch, samples]` to a logit per class, `[batch, outputs]`."""
+    """Builds a model from waveforms `[batch, samples]` to a logit per class, `[batch, outputs]`."""
     import keras
 
     from emberline.models.audio.sound_input import Disturbed, Heard, standardised

@@ -46,7 +46,7 @@ class Config:
 
 
 def build(config: Config, cardinalities: "Mapping[str, int]") -> "keras.Model":
-    """A model from spectra to a logit per class, `[batch, outputs]`."""
+    """Builds a model from spectra to a logit per class, `[batch, outputs]`."""
     import keras
 
     from emberline.models.audio.sound_input import standardised

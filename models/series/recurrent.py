@@ -45,7 +45,7 @@ class Config:
 
 
 def build(config: Config, cardinalities: "Mapping[str, int]") -> "keras.Model":
-    """A model from windows `[batch, numbers]` to the next number `[batch]`."""
+    """Builds a model from windows `[batch, numbers]` to the next number `[batch]`."""
     import keras
     from keras import ops
 

@@ -44,7 +44,7 @@ class Config:
 
 
 def build(config: Config, cardinalities: "Mapping[str, int]") -> "keras.Model":
-    """A model from steps `[batch, 3 * steps]`, NaN behind the last, to a logit per class `[batch, outputs]`."""
+    """Builds a model from steps `[batch, 3 * steps]`, NaN behind the last, to a logit per class `[batch, outputs]`."""
     import keras
     from keras import ops
 

@@ -32,8 +32,8 @@ Inputs: TypeAlias = Mapping[str, keras.KerasTensor]
 
 
 def model_inputs(columns: Sequence[Column]) -> dict[str, keras.KerasTensor]:
-    """One input per stored column, float32 numbers or int64 ids: `[batch]`, `[batch, n]` for arrays, `[batch, longest]`
-    for any number of values, with -2 or NaN behind the end of a row.
+    """Returns one input per stored column, float32 numbers or int64 ids: `[batch]`, `[batch, n]` for arrays,
+    `[batch, longest]` for any number of values, with -2 or NaN behind the end of a row.
     """
     # A dictionary's keys are columns' names, the inputs' own names what Keras and SavedModel take.
     warnings.filterwarnings("ignore", "When providing `inputs` as a dict", UserWarning)
@@ -50,9 +50,9 @@ def dense_features(
     name: str,
     tables: MutableMapping[str, keras.layers.Embedding] | None = None,
 ) -> keras.KerasTensor:
-    """Numbers, counts of ids and embeddings side by side, in the order declared: `[batch, width]`.
+    """Returns numbers, counts of ids and embeddings side by side, in the order declared: `[batch, width]`.
 
-    What TensorFlow's `input_layer` gives, which sorts the columns by name first.
+    It equals TensorFlow's `input_layer`, which sorts the columns by name first.
 
     Args:
         columns: Dense columns; a bucketized number counts as its indicator.
@@ -90,9 +90,9 @@ def linear_logit(
     outputs: int = 1,
     combiner: str = "sum",
 ) -> keras.KerasTensor:
-    """w·x + b over numbers and the weights of ids, all starting at zero: `[batch]`, or `[batch, outputs]`.
+    """Returns w·x + b over numbers and the weights of ids, all starting at zero: `[batch]`, or `[batch, outputs]`.
 
-    What TensorFlow's `linear_model` gives. The ids of all columns share one table of weights, each column at its own
+    It equals TensorFlow's `linear_model`. The ids of all columns share one table of weights, each column at its own
     offset: one gather and one sum instead of one per column.
 
     Args:
@@ -153,9 +153,9 @@ def sequence_features(
     name: str,
     tables: MutableMapping[str, keras.layers.Embedding] | None = None,
 ) -> tuple[keras.KerasTensor, keras.KerasTensor]:
-    """Numbers, one-hots and embeddings of each step side by side, in the order declared.
+    """Returns numbers, one-hots and embeddings of each step side by side, in the order declared.
 
-    What TensorFlow's `SequenceFeatures` gives, except that columns of different length are filled up with zeros
+    It equals TensorFlow's `SequenceFeatures`, except that columns of different length are filled up with zeros
     instead of refused.
 
     Args:

@@ -37,7 +37,7 @@ class Ids:
         inputs: Mapping[str, keras.KerasTensor],
         cardinalities: Mapping[str, int],
     ) -> "Ids":
-        """Those of a categorical column, weighted or not."""
+        """Returns the ids of a categorical column, weighted or not."""
         column = source.source if isinstance(source, Weighted) else source
         if not isinstance(column, Categorical):
             raise BadInputError(f"Column {source.name!r} gives no ids: expected a categorical column.")
@@ -55,7 +55,7 @@ class Ids:
         return self.values > PAD
 
     def shares(self, combiner: str) -> keras.KerasTensor:
-        """What to multiply each id's vector with before they are summed; 0 where there is no id.
+        """Returns the factor of each id's vector in the sum of a row; 0 where there is no id.
 
         `mean` and `sqrtn` take no weights that are not positive, as in TensorFlow.
         """
@@ -72,7 +72,7 @@ class Ids:
 
 
 def counts(ids: Ids) -> keras.KerasTensor:
-    """How often each id is in a row, or its sum of weights: `[batch, size]`."""
+    """Returns how often each id is in a row, or its sum of weights: `[batch, size]`."""
     if ids.single:
         # -1 is no class: all zeros.
         hot = ops.one_hot(ops.squeeze(ids.values, 1), ids.size)
@@ -97,7 +97,7 @@ class Tables:
         self._shared = {} if shared is None else shared
 
     def of(self, column: Embedding, size: int) -> keras.layers.Embedding:
-        """The table of a column, made on first use.
+        """Returns the table of a column, made on first use.
 
         Raises:
             BadInputError: if initial values have another shape, or columns of different sizes share a table.
@@ -142,7 +142,7 @@ def _initial(column: Embedding, size: int) -> np.ndarray:
 
 
 def vectors(column: Embedding, ids: Ids, tables: Tables) -> keras.KerasTensor:
-    """The vector of each id, shortened to `max_norm`: `[batch, ids in a row, dimension]`; any where there is no id."""
+    """Returns the vector of each id, within `max_norm`: `[batch, ids in a row, dimension]`; any where no id is."""
     found = tables.of(column, ids.size)(ops.maximum(ids.values, 0))
     if column.max_norm is None:
         return found
@@ -152,5 +152,5 @@ def vectors(column: Embedding, ids: Ids, tables: Tables) -> keras.KerasTensor:
 
 
 def combined(found: keras.KerasTensor, ids: Ids, combiner: str) -> keras.KerasTensor:
-    """The vectors of a row as one: `[batch, dimension]`."""
+    """Combines the vectors of a row into one: `[batch, dimension]`."""
     return ops.sum(found * ops.expand_dims(ids.shares(combiner), -1), axis=1)

@@ -38,7 +38,7 @@ class Captioner(Writer):
         )
 
     def build(self, image_shape: Shape, target_shape: Shape) -> None:
-        """All layers by what goes through them."""
+        """Builds all layers for the shapes of their inputs."""
         self.look.build((None, self.settings.image_width))
         self.write.build((None, None))
         self.decoder.build((None, None, self.settings.target_width))

@@ -54,7 +54,7 @@ class Config:
 
 
 def build(config: Config, cardinalities: Mapping[str, int]) -> "keras.Model":
-    """A model from a vector and ids to what `emberline.pipelines.tasks.translation` asks for.
+    """Builds a model from a vector and ids to the outputs that `emberline.pipelines.tasks.translation` expects.
 
     Args:
         config: Columns and layers.

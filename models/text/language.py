@@ -63,7 +63,7 @@ class Config:
 
 
 def build(config: Config, cardinalities: Mapping[str, int]) -> "keras.Model":
-    """A model from a text's ids to what the task `language` asks for; each text is read from its beginning.
+    """Builds a model from a text's ids to the outputs of the task `language`; each text is read from its beginning.
 
     Args:
         config: Column and layers.
@@ -102,7 +102,7 @@ def build(config: Config, cardinalities: Mapping[str, int]) -> "keras.Model":
 
 
 def carried(config: Config, model: "keras.Model") -> "keras.Model":
-    """The same network, weights and all, whose state goes in and comes out.
+    """Returns the same network, with the same weights, whose state is an input and an output.
 
     Args:
         config: Of the model.

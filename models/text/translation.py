@@ -63,7 +63,7 @@ class Config:
 
 
 def build(config: Config, cardinalities: Mapping[str, int]) -> "keras.Model":
-    """A model from ids to what `emberline.pipelines.tasks.translation` asks for.
+    """Builds a model from ids to the outputs that `emberline.pipelines.tasks.translation` expects.
 
     Args:
         config: Columns and layers.
@@ -102,6 +102,6 @@ def build(config: Config, cardinalities: Mapping[str, int]) -> "keras.Model":
 
 
 def named_ids(target: Embedding, cardinalities: Mapping[str, int]) -> int:
-    """How many ids stand for one word each: those behind the vocabulary's stand for many, and are never written."""
+    """Returns how many ids stand for one word each; the ids behind them stand for many, and are never written."""
     source = target.source
     return cardinalities[source.name] - (source.unseen_buckets if isinstance(source, Vocabulary) else 0)

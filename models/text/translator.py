@@ -58,7 +58,7 @@ class Translator(Writer):
         self.joined = keras.layers.Dense(units, activation="tanh", name="joined")
 
     def build(self, source_shape: Shape, target_shape: Shape) -> None:
-        """All layers by what goes through them."""
+        """Builds all layers for the shapes of their inputs."""
         width = self.settings.units
         units = (None, None, width)
         self.read.build((None, None))

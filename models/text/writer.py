@@ -72,12 +72,12 @@ class Writer(keras.layers.Layer):
         self.seed_generator = keras.random.SeedGenerator()
 
     def get_config(self) -> dict[str, Any]:
-        """Settings and what every layer has, flat."""
+        """Returns the settings and the config of the layer, in one flat dictionary."""
         return super().get_config() | asdict(self.settings)
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> "Writer":
-        """The reverse of `get_config`."""
+        """Returns the layer that `get_config` describes."""
         own = {item.name for item in fields(cls.Settings)}
         settings = cls.Settings(**{name: value for name, value in config.items() if name in own})
         return cls(settings, **{name: value for name, value in config.items() if name not in own})
@@ -188,7 +188,7 @@ class Writer(keras.layers.Layer):
         return (target_shape[0],), (target_shape[0],), (target_shape[0], self.longest)
 
     def compute_output_spec(self, about: Any, target: Any, training: bool = False) -> tuple[Any, Any, Any]:
-        """Three tensors; ids are integers."""
+        """Returns the specs of three tensors; ids are integers."""
         one, other, ids = self.compute_output_shape(about.shape, target.shape)
         return (keras.KerasTensor(one, "float32"), keras.KerasTensor(other, "float32"), keras.KerasTensor(ids, "int64"))
 
@@ -196,7 +196,7 @@ class Writer(keras.layers.Layer):
 def network_outputs(
     writer: Writer, about: keras.KerasTensor, target: keras.KerasTensor, named: int
 ) -> dict[str, keras.KerasTensor]:
-    """What `emberline.pipelines.tasks.translation` asks a network for.
+    """Returns the outputs that `emberline.pipelines.tasks.translation` expects of a network.
 
     Args:
         writer: Its last layer.

@@ -10,7 +10,7 @@ from emberline.models.vision.augmentation import Augmentation, Augmented, Standa
 
 
 def model_input(image: Image) -> keras.KerasTensor:
-    """The input of a network: uint8 `[batch, height, width, channels]`, called by the column's name."""
+    """Returns the input of a network: uint8 `[batch, height, width, channels]`, called by the column's name."""
     return keras.Input(image.stored_shape, name=safe_name(image.name), dtype=image.stored_type)
 
 
@@ -22,7 +22,7 @@ def scaled(
     deviation: Sequence[float] = (),
     standardised: bool = False,
 ) -> keras.KerasTensor:
-    """Pixels as numbers between 0 and 1, in the precision of the layers: `[batch, height, width, channels]`.
+    """Returns pixels as numbers between 0 and 1, in the precision of the layers: `[batch, height, width, channels]`.
 
     Args:
         pixels: `model_input`.

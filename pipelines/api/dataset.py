@@ -55,7 +55,7 @@ class Dataset:
         workers: int = 1,
         drop_remainder: bool = False,
     ) -> "tf.data.Dataset":
-        """Batches of one epoch as Keras takes them.
+        """Returns the batches of one epoch as Keras takes them.
 
         Args:
             split: `train` or `eval`.
@@ -81,16 +81,16 @@ class Dataset:
         return batches.map(lambda row: features_and_labels(row, labels))
 
     def to_arrow(self, split: str = "train") -> "pa.Table":
-        """All rows of a split in this process, key and label among them."""
+        """Returns all rows of a split in this process, key and label among them."""
         return arrow_rows(self.version, split)
 
     def to_pandas(self, split: str = "train") -> "pd.DataFrame":
-        """All rows of a split in this process, key and label among them."""
+        """Returns all rows of a split in this process, key and label among them."""
         frame: pd.DataFrame = self.to_arrow(split).to_pandas()
         return frame
 
     def to_spark(self, split: str | None = None, spark: SparkSession | None = None) -> DataFrame:
-        """Rows of a split, or of all with a column `split`, read by executors."""
+        """Returns the rows of a split, or of all with a column `split`, read by executors."""
         return read_version(session_or(spark), self.uri, split)
 
     def __repr__(self) -> str:
@@ -119,7 +119,7 @@ class Dataset:
 
 
 def open_dataset(dataset: str | EtlResult) -> Dataset:
-    """A dataset version.
+    """Opens a dataset version.
 
     Args:
         dataset: What `etl` gave, or a URI.

@@ -13,7 +13,7 @@ from emberline.pipelines.datasets.readers.named_table import NamedTable
 
 
 def to_plain(value: Any) -> Any:
-    """The declaration as JSON values.
+    """Converts the declaration to JSON values.
 
     Raises:
         BadInputError: if some part of it is no declaration, or is of a notebook or script, which cannot be imported.
@@ -36,7 +36,7 @@ def to_plain(value: Any) -> Any:
 
 
 def from_plain(plain: Any) -> Any:
-    """The declaration that `to_plain` wrote.
+    """Returns the declaration that `to_plain` wrote.
 
     Raises:
         BadInputError: if a module or name of it is not there, or what should be a dataclass is none.

@@ -51,7 +51,7 @@ class RecipeEstimator(Estimator[Any], HasPredictionCol, MLReadable[Any], MLWrita
         self.shared: _SharedVersion | None = None
 
     def field(self, name: str) -> Param[Any]:
-        """The parameter of a field of the recipe, such as `training.epochs`.
+        """Returns the parameter of a field of the recipe, such as `training.epochs`.
 
         Raises:
             BadInputError: if the recipe has no such field.
@@ -63,7 +63,7 @@ class RecipeEstimator(Estimator[Any], HasPredictionCol, MLReadable[Any], MLWrita
         return found
 
     def getParam(self, paramName: str) -> Param[Any]:  # noqa: N802, N803 - as pyspark.ml calls it
-        """A parameter by name; any with a dot is a field of the recipe."""
+        """Returns a parameter by name; any with a dot is a field of the recipe."""
         return self.field(paramName) if "." in paramName else super().getParam(paramName)
 
     @property
@@ -72,7 +72,7 @@ class RecipeEstimator(Estimator[Any], HasPredictionCol, MLReadable[Any], MLWrita
         return {param.name: _text(value) for param, value in self._paramMap.items() if "." in param.name}
 
     def setPredictionCol(self, value: str) -> "RecipeEstimator":  # noqa: N802 - as pyspark.ml calls it
-        """The column of the predicted number or class id, a double."""
+        """Sets the column of the predicted number or class id, a double."""
         return self._set(predictionCol=value)
 
     def _fit(self, dataset: DataFrame) -> "RecipeModel":
@@ -91,7 +91,7 @@ class RecipeEstimator(Estimator[Any], HasPredictionCol, MLReadable[Any], MLWrita
         dataset: DataFrame,
         paramMaps: Sequence[Any],  # noqa: N803
     ) -> Iterator[tuple[int, Any]]:
-        """Models for several parameter maps; those that differ in `training` alone share a dataset version."""
+        """Returns an iterator over models, one per map; those that differ in `training` alone share a version."""
         keep = self.copy()
         keep.shared = _SharedVersion()
         return super(RecipeEstimator, keep).fitMultiple(dataset, paramMaps)  # type: ignore[arg-type]

@@ -59,7 +59,7 @@ def session(
     py_files: Sequence[str] = (),
     settings: Mapping[str, str] | None = None,
 ) -> SparkSession:
-    """The Spark session of this process, with `format("tfrecord")`; made if there is none.
+    """Returns the Spark session of this process, with `format("tfrecord")`; made if there is none.
 
     It stays until `spark.stop()`, the end of `with em.session() as spark:`, or the end of the process.
 
@@ -96,22 +96,22 @@ def session(
 
 
 def session_or(spark: SparkSession | None) -> SparkSession:
-    """The session that is given, or that is active, or a new one."""
+    """Returns the session that is given, or that is active, or a new one."""
     return spark or SparkSession.getActiveSession() or session()
 
 
 def tracker_of(tracking: str | None) -> Tracker:
-    """The store of runs."""
+    """Returns the store of runs."""
     return Tracker(tracking_uri(tracking or _defaults.tracking or None, _defaults.workspace))
 
 
 def recipe_of(recipe: Recipe | str) -> Recipe:
-    """A recipe, given itself or by name."""
+    """Returns a recipe, given itself or by name."""
     return load_recipe(recipe) if isinstance(recipe, str) else recipe
 
 
 def place_of(given: str | None, recipe: str, what: str) -> str:
-    """Where something goes: as given, or in the workspace under a name of its own."""
+    """Returns the URI that an output goes to: as given, or in the workspace under a name of its own."""
     if given is not None:
         return location(given)
     name = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:4]}"
@@ -119,7 +119,7 @@ def place_of(given: str | None, recipe: str, what: str) -> str:
 
 
 def readable(step: Callable[Given, Result]) -> Callable[Given, Result]:
-    """A step whose failure inside Spark is one line of Python, without Java's stack.
+    """Wraps a step so that its failure inside Spark is one line of Python, without Java's stack.
 
     What a person must change stays a `BadInputError`, also if an executor found it.
     """
@@ -138,7 +138,7 @@ def readable(step: Callable[Given, Result]) -> Callable[Given, Result]:
 
 
 def reason_of(text: str) -> tuple[str, str]:
-    """The kind and the words of the Python error inside a message of Spark's; no kind if there is none.
+    """Returns the kind and the words of the Python error inside a message of Spark's; no kind if there is none.
 
     Example:
         >>> reason_of("Job aborted\\nTraceback (most recent call last):\\n  File …\\nValueError: no word\\n\\tat a")

@@ -37,7 +37,7 @@ ROWS = "rows"
 
 @readable
 def table(name: str, rows: DataFrame, label: str, key: str | None = None) -> NamedTable:
-    """A dataset with the columns of a DataFrame, for a recipe made in a notebook; look at its `schema` before use.
+    """Returns a dataset with the columns of a DataFrame, for a recipe of a notebook; look at its `schema` before use.
 
     Args:
         name: Of the dataset.
@@ -64,7 +64,7 @@ def etl(
     tracking: str | None = None,
     spark: SparkSession | None = None,
 ) -> EtlResult:
-    """Raw rows to a dataset version.
+    """Writes raw rows as a dataset version.
 
     Args:
         recipe: The recipe, or its name.
@@ -112,7 +112,7 @@ def train(
     tracking: str | None = None,
     spark: SparkSession | None = None,
 ) -> TrainResult:
-    """A dataset version to a trained model, on executors.
+    """Trains a model on a dataset version, on executors.
 
     Args:
         recipe: The recipe, or its name; what is passed is what trains.
@@ -149,7 +149,7 @@ def evaluate(
     tracking: str | None = None,
     spark: SparkSession | None = None,
 ) -> EvaluateResult:
-    """Metrics of a trained model on the held-out rows; the page is `evaluation.html` in the training's folder.
+    """Evaluates a trained model on the held-out rows; the page is `evaluation.html` in the training's folder.
 
     Args:
         recipe: The recipe, or its name.
@@ -173,7 +173,7 @@ def register(
     tracking: str | None = None,
     spark: SparkSession | None = None,
 ) -> RegisterResult:
-    """An evaluated model to a registered version, and the champion if it passes the recipe's gate.
+    """Registers an evaluated model as a new version, and makes it the champion if it passes the recipe's gate.
 
     Args:
         recipe: The recipe, or its name.
@@ -202,7 +202,7 @@ def score(
     tracking: str | None = None,
     spark: SparkSession | None = None,
 ) -> ScoreResult:
-    """Predictions of a registered model: `spark.read.parquet(result.predictions)`.
+    """Scores rows with a registered model: `spark.read.parquet(result.predictions)`.
 
     Args:
         model: What `register` gave, or `models:/NAME@alias`, `models:/NAME/VERSION`, `runs:/ID/model`.
@@ -234,7 +234,7 @@ def score(
 def udf(
     model: str | RegisterResult, *, tracking: str | None = None, spark: SparkSession | None = None
 ) -> Callable[..., Any]:
-    """A registered model as a function of a struct of raw columns: `rows.select(predict(F.struct("*")).alias("p"))`.
+    """Returns a registered model as a function of a struct: `rows.select(predict(F.struct("*")).alias("p"))`.
 
     Args:
         model: What `register` gave, or `models:/NAME@alias`, `models:/NAME/VERSION`, `runs:/ID/model`.
@@ -248,7 +248,7 @@ def udf(
 
 
 def uri_of_dataset(dataset: "str | EtlResult | Dataset | DatasetVersion") -> str:
-    """Where a dataset version is, given by its URI or by what holds it."""
+    """Returns the URI of a dataset version, given by its URI or by an object that holds it."""
     if isinstance(dataset, EtlResult):
         return dataset.dataset
     return location(dataset) if isinstance(dataset, str) else dataset.uri

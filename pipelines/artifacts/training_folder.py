@@ -53,7 +53,7 @@ class TrainResult(ShownAsTable):
 
 
 def open_training(uri: str) -> TrainResult:
-    """The result of a finished training.
+    """Returns the result of a finished training.
 
     Raises:
         BadInputError: if there is none at `uri`, or it was not finished.
@@ -70,7 +70,7 @@ def open_training(uri: str) -> TrainResult:
 
 
 def is_resumable(output: str, identity: dict[str, Any]) -> bool:
-    """Whether an unfinished training of the same settings and data is at `output`."""
+    """Returns whether an unfinished training of the same settings and data is at `output`."""
     path = storage.join(output, TRAINING)
     if not storage.exists(path):
         return False
@@ -96,7 +96,7 @@ def _with_defaults(declared: type[Training] | type[Optimizer], stored: dict[str,
 
 
 def unfinished_run(output: str, identity: dict[str, Any]) -> str | None:
-    """The run to resume, if an interrupted training of the same settings is at `output`.
+    """Returns the run to resume, if an interrupted training of the same settings is at `output`.
 
     Raises:
         BadInputError: if something else is there.

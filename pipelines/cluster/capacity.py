@@ -40,7 +40,7 @@ class Capacity:
     slots: int
 
     def holds(self, gang: Gang) -> bool:
-        """Whether all ranks, and a feeder if Spark feeds them, can run at once."""
+        """Returns whether all ranks, and a feeder if Spark feeds them, can run at once."""
         # TensorFlowOnSpark wants an executor for each rank.
         if gang.training.launcher == "tensorflowonspark" and self.executors < len(gang):
             return False
@@ -100,7 +100,7 @@ def require_room(spark: SparkSession, gang: Gang, *, first_within: float = MANAG
 
 
 def slots_beside(spark: SparkSession, gang: Gang) -> int | None:
-    """Task slots that a training leaves to other jobs, or None where nobody can say; executors get time to come up.
+    """Returns the task slots that a training leaves to other jobs, None if unknown; executors get time to start.
 
     Args:
         spark: The session.

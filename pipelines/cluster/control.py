@@ -41,15 +41,15 @@ class ControlServer:
         self._door = Door(listener, self._admit, self._serve, name="emberline-control")
 
     def stop_workers(self) -> None:
-        """Tells every connected worker to kill its training process."""
+        """Orders every connected worker to kill its training process."""
         self._tell("stop")
 
     def finish_workers(self) -> None:
-        """Tells every connected worker that no rank needs its process any more."""
+        """Informs every connected worker that no rank needs its process any more."""
         self._tell("finish")
 
     def stop_worker(self, rank: int) -> None:
-        """Tells one worker to kill its training process; the others go on."""
+        """Orders one worker to kill its training process; the others continue."""
         with self._lock:
             if connection := self._connections.get(rank):
                 try:
@@ -139,7 +139,7 @@ class ControlClient:
             self._on_stop()
 
     def close(self) -> None:
-        """Says that this worker is finished; the driver will not count it as lost."""
+        """Closes the connection of a worker that is finished; the driver will not count it as lost."""
         self._on_stop = lambda: None
         try:
             self._connection.shutdown(socket.SHUT_RDWR)

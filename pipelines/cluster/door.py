@@ -125,7 +125,7 @@ def challenged(connection: socket.socket, name: str, answer_of: Callable[[str, A
 
 
 def read_line(connection: socket.socket, seconds: float | None = None) -> bytes:
-    """A line of a handshake, and not a byte more.
+    """Reads a line of a handshake, and not a byte more.
 
     Args:
         connection: To the peer.
@@ -150,7 +150,7 @@ def read_line(connection: socket.socket, seconds: float | None = None) -> bytes:
 
 
 def reserved_port() -> socket.socket:
-    """A port that nobody else is given until it is closed; nobody listens, so there is nothing to reach."""
+    """Reserves a port that nobody else is given until it is closed; nobody listens, so there is nothing to reach."""
     port = socket.socket()
     port.bind(("", 0))
     return port

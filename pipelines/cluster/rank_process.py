@@ -24,7 +24,7 @@ Report = Callable[[dict[str, Any]], None]
 
 
 def run_rank(work: Callable[[str, Report], None]) -> None:
-    """Does the work of one rank; exits without TensorFlow's teardown, which can wait for dead peers.
+    """Runs the work of one rank; exits without TensorFlow's teardown, which can wait for dead peers.
 
     Args:
         work: Called with the assignment as it came and a way to report events.

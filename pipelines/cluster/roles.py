@@ -29,7 +29,7 @@ class Gang:
 
     @classmethod
     def of(cls, training: Training) -> "Gang":
-        """The ranks that a training asks for.
+        """Returns the ranks that a training asks for.
 
         In `sync` mode the chief is one of the workers. In `async` mode it trains nothing itself: it hands out the work.
         """
@@ -55,7 +55,7 @@ class Gang:
 
 
 def tf_config(roles: Sequence[Role], addresses: Sequence[str], rank: int) -> str:
-    """What TensorFlow reads from the variable `TF_CONFIG`.
+    """Returns what TensorFlow reads from the variable `TF_CONFIG`.
 
     Args:
         roles: Of all ranks.

@@ -17,7 +17,7 @@ SECONDS = 60
 
 
 def machine_checks(workspace: str, tracking_uri: str, master: str | None) -> list[Check]:
-    """All findings, good and bad.
+    """Returns all findings, good and bad.
 
     Args:
         workspace: Folder or URI that runs write to.

@@ -25,14 +25,14 @@ class RawSource:
 
     @classmethod
     def at(cls, uri: str) -> "RawSource":
-        """Lists what is there; nothing is no error, because Spark may know how to read it."""
+        """Lists the files at `uri`; an empty list is no error, because Spark may know how to read it."""
         files = all_files(uri)
         below = [file for file in files if file.uri != uri]
         listed = sorted((file.uri.removeprefix(uri), file.size) for file in below)
         return cls(uri, tuple(files), hashlib.sha256(json.dumps([uri, listed]).encode()).hexdigest())
 
     def data_files(self) -> list[storage.FileEntry]:
-        """Files that Spark would read.
+        """Returns the files that Spark would read.
 
         Raises:
             BadInputError: if nothing was there, or everything there was empty.

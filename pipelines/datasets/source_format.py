@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def table_format(form: str, options: Mapping[str, str]) -> str | TableFormat:
-    """What a command line says of rows to score: one of our formats with its options, or the name of one of Spark's.
+    """Returns the format of rows to score: one of our formats with its options, or the name of one of Spark's.
 
     Raises:
         BadInputError: for options of another format.
@@ -23,7 +23,7 @@ def table_format(form: str, options: Mapping[str, str]) -> str | TableFormat:
 
 
 def of_format(dataset: "Dataset", form: TableFormat | None) -> "Dataset":
-    """The data set, reading files of this format.
+    """Returns the data set, reading files of this format.
 
     Args:
         dataset: A data set.
@@ -44,7 +44,7 @@ def of_format(dataset: "Dataset", form: TableFormat | None) -> "Dataset":
 def read_source(
     spark: SparkSession, dataset: "Dataset", source: Mapping[str, Any], split: str | None = None
 ) -> DataFrame:
-    """The raw rows that a dataset version was made of.
+    """Returns the raw rows that a dataset version was made of.
 
     Args:
         spark: The session.

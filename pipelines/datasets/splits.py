@@ -23,23 +23,23 @@ HELD_OUT = 10
 
 
 def named_split(name: str) -> str | None:
-    """The split that a file or folder is named after: `val-0003.tar` holds rows for evaluation."""
+    """Returns the split that a file or folder is named after: `val-0003.tar` holds rows for evaluation."""
     word = re.match(r"[a-z]*", name.lower())
     return next((split for split, words in NAMES.items() if word and word[0] in words), None)
 
 
 def is_held_out(key: str) -> bool:
-    """Whether the row with this key is held out; `held_out` is the same rule in Spark."""
+    """Returns whether the row with this key is held out; `held_out` is the same rule in Spark."""
     return int(hashlib.sha256(key.encode()).hexdigest()[:8], 16) % HELD_OUT == 0
 
 
 def held_out(key: Column) -> Column:
-    """Whether rows are held out."""
+    """Returns whether rows are held out."""
     return F.conv(F.substring(F.sha2(key, 256), 1, 8), 16, 10).cast("bigint") % HELD_OUT == 0
 
 
 def rows_of(split: str | None, table: DataFrame, key: Column, *, by_column: bool = True) -> DataFrame:
-    """Rows that the table's column `split` gives to a split, by the words of `NAMES`; without it, a tenth is held out.
+    """Returns the rows of a split by the column `split`, in the words of `NAMES`; without it a tenth is held out.
 
     Args:
         split: Which rows; None for all.

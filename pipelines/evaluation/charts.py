@@ -58,7 +58,7 @@ class Drawing:
 
 
 def roc(curves: Mapping[str, Mapping[str, Sequence[float]]], metrics: Mapping[str, Numbers]) -> Drawing:
-    """Hits over false alarms, of every threshold.
+    """Draws hits over false alarms, of every threshold.
 
     Args:
         curves: By series, as `emberline.pipelines.metrics.binary` gives them in its details.

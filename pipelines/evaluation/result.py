@@ -36,7 +36,7 @@ class EvaluateResult(ShownAsTable):
 
 
 def open_evaluation(training: str) -> EvaluateResult:
-    """What `evaluate` found.
+    """Returns what `evaluate` found.
 
     Raises:
         BadInputError: if the training was not evaluated.

@@ -48,7 +48,7 @@ def require_sliceable(recipe: Recipe, schema: Schema) -> None:
 
 
 def with_slices(spark: SparkSession, scored: DataFrame, recipe: Recipe, version: DatasetVersion) -> DataFrame:
-    """Scored rows with the raw values of the fields that the recipe slices by.
+    """Adds the raw values of the fields that the recipe slices by to scored rows.
 
     Args:
         spark: The session.
@@ -123,7 +123,7 @@ class Slices:
 
     @classmethod
     def of(cls, scored: DataFrame) -> "Slices":
-        """The most frequent values of every column that `with_slices` added.
+        """Returns the most frequent values of every column that `with_slices` added.
 
         Raises:
             BadInputError: if the raw files lack rows of the dataset version.
@@ -150,7 +150,7 @@ class Slices:
         return cls(groups, left_out)
 
     def grouped(self, scored: DataFrame) -> DataFrame:
-        """The rows with the numbers of their groups."""
+        """Adds the numbers of their groups to the rows."""
         if not self.groups:
             return scored
         numbers = [F.lit(ALL)]
@@ -162,13 +162,13 @@ class Slices:
         return scored.withColumn(GROUPS, F.array_compact(F.array(*numbers)))
 
     def table(self, measured: Mapping[int, GroupMetrics]) -> dict[str, dict[str, dict[str, float]]]:
-        """Metrics by field and value, of the values with most rows first."""
+        """Returns metrics by field and value, of the values with most rows first."""
         found: dict[str, dict[str, dict[str, float]]] = {}
         for (field, value), number in self.groups.items():
             found.setdefault(field, {})[value] = measured[number].metrics
         return found
 
     def details(self) -> dict[str, Any]:
-        """What to say about the slices that were left out."""
+        """Returns what to report about the slices that were left out; empty if there are none."""
         left_out = {field: dict(counts) for field, counts in self.left_out.items()}
         return {"slices_left_out": left_out} if left_out else {}

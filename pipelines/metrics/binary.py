@@ -13,7 +13,7 @@ from emberline.pipelines.metrics.ranking import Ranking, rank
 
 
 def binary_metrics(scored: DataFrame, label: str, score: str, threshold: float = 0.5) -> dict[int, GroupMetrics]:
-    """How right, how well ordered and how well calibrated probabilities are.
+    """Measures how right, how well ordered and how well calibrated probabilities are.
 
     Args:
         scored: One row per example; with its groups, if it has more than one (see `spread`).

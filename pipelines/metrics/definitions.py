@@ -17,5 +17,5 @@ SMALLER_IS_BETTER = frozenset(
 
 
 def is_smaller_better(metric: str) -> bool:
-    """Whether less of a metric, of the same of held-out rows, `eval_…`, or of one label, `LABEL/…`, is better."""
+    """Returns whether smaller is better; `eval_METRIC` and `LABEL/METRIC` count as the metric itself."""
     return metric.removeprefix("eval_").rpartition("/")[2] in SMALLER_IS_BETTER

@@ -14,7 +14,7 @@ BINS = 1 << 17
 
 
 def counted(probability: NDArray[np.floating]) -> NDArray[np.int64]:
-    """Rows by bin: `[BINS]`.
+    """Counts rows by bin: `[BINS]`.
 
     Args:
         probability: From 0 to 1, `[rows]`. One that is no number counts in the first bin: of such a network the loss
@@ -28,7 +28,7 @@ def counted(probability: NDArray[np.floating]) -> NDArray[np.int64]:
 
 
 def area(negatives: NDArray[np.number], positives: NDArray[np.number]) -> float:
-    """Area under the ROC curve.
+    """Returns the area under the ROC curve.
 
     A pair of a negative and a positive in the same bin counts as half in order. It is therefore off by at most half the
     share of pairs that are: by 1e-4 at most where no bin has more than 1/5,000 of either kind, equal scores aside,

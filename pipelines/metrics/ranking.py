@@ -153,7 +153,7 @@ class _Thinning:
     alarm_rates: tuple[float, ...]
 
     def wanted(self, group: int) -> bool:
-        """Whether anybody asked for the group's curve."""
+        """Returns whether the group's curve is wanted."""
         return self.groups is None or group in self.groups
 
     def __call__(self, hits: _Integers, alarms: _Integers, totals: tuple[int, int]) -> NDArray[np.bool_]:

@@ -21,10 +21,10 @@ little all have cosines close to 1."""
 def verification_metrics(
     pairs: DataFrame, same: str, similarity: str, alarm_rates: Sequence[float] = (0.001, 0.01, 0.1)
 ) -> dict[int, GroupMetrics]:
-    """How well a similarity tells pairs of the same from pairs of others.
+    """Measures how well a similarity separates pairs of the same from pairs of others.
 
     Args:
-        pairs: One row per pair; with its groups, if it has more than one (see `measured.spread`).
+        pairs: One row per pair; with its groups, if it has more than one (see `grouped.spread`).
         same: Column of truths, 0 or 1.
         similarity: Column of numbers, larger for pairs that are likelier the same; for a distance, its negative.
         alarm_rates: Shares of pairs of others that may be accepted (FAR).
@@ -72,7 +72,7 @@ def _equal_error_rate(ranking: Ranking) -> float:
 
 
 def fold_accuracy(pairs: DataFrame, same: str, similarity: str, fold: str) -> dict[str, float]:
-    """Accuracy of telling pairs apart at a threshold that other pairs chose, as in "Labeled Faces in the Wild".
+    """Returns the accuracy over pairs at a threshold that other pairs chose, as in "Labeled Faces in the Wild".
 
     Args:
         pairs: One row per pair.
@@ -95,7 +95,7 @@ def fold_accuracy(pairs: DataFrame, same: str, similarity: str, fold: str) -> di
 
 
 def accuracy_of_folds(counts: NDArray[np.int64]) -> dict[str, float]:
-    """See `fold_accuracy`.
+    """Computes the metrics of `fold_accuracy` from counts.
 
     Args:
         counts: Pairs by fold, kind (of others, of the same) and similarity, `[folds, 2, bins]`.

@@ -80,7 +80,7 @@ class CheckedData:
             _require_good_rows(split, rows.good_rows, rows.reasons)
 
     def learn(self, folder: str, needs: Iterable[Need] = ()) -> dict[str, Statistics]:
-        """Statistics of each split; there must be good rows in both.
+        """Computes the statistics of each split; there must be good rows in both.
 
         Args:
             folder: URI of the folder that takes the vocabulary files.
@@ -92,7 +92,7 @@ class CheckedData:
     def anomalies(
         self, learned: Mapping[str, Statistics], recipe: Recipe, earlier: DatasetVersion | None
     ) -> tuple[Anomaly, ...]:
-        """What is not as the recipe expects.
+        """Returns the anomalies: where the data differs from what the recipe expects.
 
         Args:
             learned: What `learn` gave.
@@ -120,7 +120,7 @@ def check_data(
     progress: Progress,
     form: TableFormat | None = None,
 ) -> CheckedData:
-    """Looks at every raw row, and stages good and bad ones below `staging`; the bad ones in `rejected` too.
+    """Checks every raw row, and stages good and bad ones below `staging`; the bad ones in `rejected` too.
 
     Args:
         spark: The session.

@@ -27,7 +27,7 @@ class CheckedRows:
 
     @classmethod
     def write(cls, rows: DataFrame, uri: str) -> "CheckedRows":
-        """Stages what `check_rows` gave; of good rows not what they looked like before."""
+        """Stages the rows of `check_rows`; the raw text stays with bad rows only."""
         good = F.col(reason_of(rows.columns)).isNull()
         kept = rows.withColumn(RAW, F.when(~good, F.col(RAW))).withColumn(_GOOD, good)
         kept.write.partitionBy(_GOOD).parquet(uri)

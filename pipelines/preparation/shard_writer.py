@@ -37,7 +37,7 @@ RANKS = 100
 
 
 def fitted(preparation: Preparation, columns: Iterable[Transformed]) -> Preparation:
-    """The same with blocks of at most `BLOCK_BYTES`: some rows of images fill one."""
+    """Returns the same preparation with blocks of at most `BLOCK_BYTES`: some rows of images fill one."""
     pixels = sum(prod(size or 0 for size in item.stored_shape) for item in columns if item.stored_type == "uint8")
     if not pixels:
         return preparation
@@ -113,7 +113,7 @@ def write_split(rows: DataFrame, job: ShardWriter) -> ShardSet:
 
 
 def at_ranks(counts: Mapping[int, int]) -> tuple[int, ...]:
-    """The smallest of counted numbers, and those at each hundredth of their ranks: the one at rank ceil(n i / 100)."""
+    """Returns the smallest of counted numbers, and those at each hundredth of their ranks, rank ceil(n i / 100)."""
     numbers = sorted(counts)
     ends = np.cumsum([counts[number] for number in numbers])
     ranks = -(-int(ends[-1]) * np.arange(RANKS + 1) // RANKS)
@@ -123,7 +123,7 @@ def at_ranks(counts: Mapping[int, int]) -> tuple[int, ...]:
 def publish(
     job: ShardWriter, written: Sequence[dict[str, Any]], lengths: Mapping[str, tuple[int, ...]] | None = None
 ) -> ShardSet:
-    """Gives the files that tasks reported their final names; what other attempts left is deleted.
+    """Gives the files that tasks reported their final names, and deletes those of other attempts.
 
     Args:
         job: Who wrote them.

@@ -58,7 +58,7 @@ class Assignment:
     run: str = ""
 
     def to_json(self) -> str:
-        """One line.
+        """Returns one line of JSON.
 
         Raises:
             BadInputError: if the program or its arguments hold something that cannot travel.
@@ -69,7 +69,7 @@ class Assignment:
 
     @classmethod
     def from_json(cls, text: str) -> "Assignment":
-        """What `to_json` wrote.
+        """Returns the assignment that `to_json` wrote.
 
         Raises:
             BadInputError: if the program is of a module that cannot be imported here.

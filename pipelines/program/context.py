@@ -58,18 +58,18 @@ class Context:
         return self.job_name == "chief"
 
     def say(self, text: str) -> None:
-        """A line for the person at the driver; what the chief prints arrives there too."""
+        """Sends a line to the person at the driver; what the chief prints arrives there too."""
         self._report({"event": "said", "text": text[:TEXT_LIMIT]})
 
     def log_metrics(self, metrics: Mapping[str, float], step: int = 0) -> None:
-        """Metrics of the program's MLflow run; only the chief's are kept."""
+        """Logs metrics of the program's MLflow run; only the chief's are kept."""
         if self.is_chief:
             self._report({"event": "metrics", "values": {name: float(metrics[name]) for name in metrics}, "step": step})
 
     def batches(
         self, split: str = "train", *, batch_size: int, seed: int | None = 1, epoch: int = 0
     ) -> "tf.data.Dataset":
-        """This rank's share of the dataset version that was passed, the same number of batches on every rank.
+        """Returns this rank's share of the dataset version that was passed, the same number of batches on every rank.
 
         Args:
             split: `train` or `eval`.
@@ -105,11 +105,11 @@ class Context:
         return found.map(lambda row: features_and_labels(row, labels))
 
     def shard(self, dataset: "tf.data.Dataset") -> "tf.data.Dataset":
-        """This rank's part of a tf.data pipeline that all ranks build alike; use it before shuffling and batching."""
+        """Returns this rank's part of a tf.data pipeline, alike on all ranks; use it before shuffle and batch."""
         return dataset.shard(self.num_workers, self.worker)
 
     def rows(self) -> Iterator[pa.RecordBatch]:
-        """This rank's share of the DataFrame that was passed, equally many rows on every rank.
+        """Yields this rank's share of the DataFrame that was passed, equally many rows on every rank.
 
         Raises:
             BadInputError: if no DataFrame was passed.
@@ -129,7 +129,7 @@ class Context:
             before += count
 
     def get_data_feed(self, epochs: int = 1) -> "DataFeed":
-        """`rows` as TensorFlowOnSpark feeds them: lists of tuples, until `should_stop()`."""
+        """Returns `rows` as TensorFlowOnSpark feeds them: lists of tuples, until `should_stop()`."""
         return DataFeed(self.rows, epochs)
 
     def fit(
@@ -141,7 +141,7 @@ class Context:
         epochs: int = 1,
         callbacks: "Sequence[keras.callbacks.Callback]" = (),
     ) -> "keras.callbacks.History":
-        """`model.fit` for a model that was built and compiled in the scope of `MultiWorkerMirroredStrategy`.
+        """Runs `model.fit` for a model that was built and compiled in the scope of `MultiWorkerMirroredStrategy`.
 
         Keras 3 has no `fit` under that strategy. Every rank does the same number of steps, on batches of its own;
         gradients are averaged over ranks.
@@ -180,11 +180,11 @@ class DataFeed:
         self._next: tuple[Any, ...] | None = next(self._tuples, None)
 
     def should_stop(self) -> bool:
-        """Whether all rows were taken."""
+        """Returns whether all rows were taken."""
         return self._next is None
 
     def next_batch(self, size: int) -> list[tuple[Any, ...]]:
-        """Up to so many rows."""
+        """Returns up to so many rows."""
         taken: list[tuple[Any, ...]] = []
         while self._next is not None and len(taken) < size:
             taken.append(self._next)
@@ -192,12 +192,12 @@ class DataFeed:
         return taken
 
     def terminate(self) -> None:
-        """Wants no more rows."""
+        """Ends the feed: no more rows are taken."""
         self._next = None
 
 
 def features_and_labels(row: Mapping[str, Any], labels: Sequence[str]) -> tuple[dict[str, Any], Any]:
-    """Tensors by name as Keras takes them."""
+    """Returns tensors by name as Keras takes them."""
     features = {name: tensor for name, tensor in row.items() if name not in labels}
     return features, row[labels[0]] if len(labels) == 1 else {name: row[name] for name in labels}
 

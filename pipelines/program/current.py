@@ -11,7 +11,7 @@ context: "Context | None" = None
 
 
 def current_context() -> "Context":
-    """The place of this rank.
+    """Returns the context of this rank.
 
     Raises:
         BadInputError: if this process is no rank.

@@ -20,7 +20,7 @@ def main() -> None:
 
 
 def settings(workers: int, parameter_servers: int) -> Training:
-    """Who takes part, in the words of a training."""
+    """Returns the settings of a training with so many workers and parameter servers."""
     mode: Any = "async" if parameter_servers else "sync"
     return Training(
         optimizers=(Optimizer("sgd", 0.1),),

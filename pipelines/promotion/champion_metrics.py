@@ -31,9 +31,9 @@ from emberline.pipelines.tracking import ModelVersion, Tracker
 def champion_on(
     spark: SparkSession, tracker: Tracker, champion: ModelVersion, recipe: Recipe, version: DatasetVersion
 ) -> JudgedMetrics:
-    """How good the champion is on the held-out rows of a dataset version.
+    """Returns how good the champion is on the held-out rows of a dataset version.
 
-    Where it was evaluated on the same version, that is known. Otherwise the raw held-out rows are read again, and the
+    Metrics of an evaluation on the same version are reused. Otherwise the raw held-out rows are read again, and the
     champion scores them as it would score any: raw columns through its own transform.
 
     Args:

@@ -24,7 +24,7 @@ class LatencyError(RuntimeError):
 
 
 def measure_latency(saved_model: str, examples: str) -> dict[int, float]:
-    """Milliseconds of a call at the median, by the number of its rows.
+    """Measures the milliseconds of a call at the median, by the number of its rows.
 
     Args:
         saved_model: Local folder.

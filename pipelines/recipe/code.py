@@ -10,7 +10,7 @@ PLAIN = (bool, int, float, str, bytes, type(None))
 
 
 def code_name(value: Any) -> str:
-    """Names a function, a class or an object so that another body, default or captured value has another name.
+    """Returns a name of a function, a class or an object; another body, default or captured value has another name.
 
     Args:
         value: What a recipe was given, such as a loss, a factory of optimizers, or a callback.

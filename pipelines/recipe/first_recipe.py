@@ -20,7 +20,7 @@ LARGE, LARGE_BATCH, SMALL_BATCH = 10_000, 256, 32
 def first_recipe(
     schema: Schema, name: str, rows: int, distinct: Mapping[str, int], form: str, options: Mapping[str, str]
 ) -> str:
-    """The schema, a data set, and a recipe of a feed-forward network, as one module.
+    """Returns the schema, a data set, and a recipe of a feed-forward network, as one module.
 
     Args:
         schema: Of the table.

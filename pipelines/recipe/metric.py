@@ -95,13 +95,13 @@ class SumMetric:
     smaller_is_better: bool = False
 
     def sums(self, labels: Array, predictions: Array) -> Array:
-        """See `Metric`."""
+        """Returns the sums of a batch; see `Metric`."""
         import numpy as np
 
         return np.atleast_1d(np.asarray(self.of(labels, predictions), np.float64))
 
     def value(self, sums: Array) -> float:
-        """See `Metric`."""
+        """Returns the metric of the sums; see `Metric`."""
         return float(self.then(sums))
 
 

@@ -141,7 +141,7 @@ class Recipe:
         return type(self.model).__module__.removeprefix("emberline.models.").split(".")[0]
 
     def to_json(self) -> dict[str, Any]:
-        """Everything that makes a difference to a run, as plain values."""
+        """Returns everything that makes a difference to a run, as plain values."""
         described = _plain(
             replace(self, space=(), dataset=self.dataset if isinstance(self.dataset, str) else self.dataset.name)
         )
@@ -178,7 +178,7 @@ def _plain(value: Any) -> Any:
 
 
 def flatten(value: Any, prefix: str = "") -> dict[str, Any]:
-    """Nested plain values as dotted keys; lists of plain values stay whole.
+    """Flattens nested plain values to dotted keys; lists of plain values stay whole.
 
     Example:
         >>> flatten({"training": {"epochs": 3, "optimizers": [{"kind": "adam"}]}})
@@ -194,5 +194,5 @@ def flatten(value: Any, prefix: str = "") -> dict[str, Any]:
 
 
 def network_name(recorded: str) -> str:
-    """The module of a network by the name it has today; version 0.1 recorded `models.…` for `emberline.models.…`."""
+    """Returns a network's module by its name of today; version 0.1 recorded `models.…` for `emberline.models.…`."""
     return f"emberline.{recorded}" if recorded.startswith("models.") else recorded

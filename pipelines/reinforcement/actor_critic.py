@@ -71,7 +71,7 @@ class ActorCritic:
         return Greedy(Scores.of(self._actor.get_weights()))
 
     def learn(self, episodes: Sequence[Episode]) -> None:
-        """Takes several steps of the critic and one of the actor, on all episodes together."""
+        """Trains on all episodes together: several steps of the critic and one of the actor."""
         advantages, targets = [], []
         for one in episodes:
             expected = self._worth(tf.constant(one.observations)).numpy()[:, 0].astype(float) * self._scale

@@ -58,7 +58,7 @@ class RemoteRollouts:
             return episodes(reader.read_all())
 
     def learned(self, policy: Sampled | Greedy) -> None:
-        """Hands over the last policy."""
+        """Sends the last policy to the driver."""
         wire.send(self._connection, LEARNED, policies.to_bytes(policy))
 
 

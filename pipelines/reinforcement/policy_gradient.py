@@ -59,7 +59,7 @@ class PolicyGradient:
         return Greedy(Scores.of(self._policy.get_weights()))
 
     def learn(self, episodes: Sequence[Episode]) -> None:
-        """Takes one step on all episodes together."""
+        """Trains one step on all episodes together."""
         seen = np.concatenate([one.observations[:-1] for one in episodes])
         actions = np.concatenate([one.actions for one in episodes])
         worth = standardised(np.concatenate([discounted(one.rewards, self._discount) for one in episodes]))

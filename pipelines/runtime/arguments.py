@@ -11,7 +11,7 @@ WORKSPACE = "emberline-workspace"
 
 
 def job_parser(name: str, description: str) -> argparse.ArgumentParser:
-    """A parser with what every job takes: which recipe, and with which fields replaced."""
+    """Returns a parser with what every job takes: which recipe, and with which fields replaced."""
     parser = argparse.ArgumentParser(
         prog=name, description=description, allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -23,7 +23,7 @@ def job_parser(name: str, description: str) -> argparse.ArgumentParser:
 
 
 def add_overrides(parser: argparse.ArgumentParser) -> None:
-    """`--set field=value`, as often as wanted."""
+    """Adds `--set field=value`, as often as wanted."""
     parser.add_argument(
         "--set",
         dest="overrides",
@@ -35,7 +35,7 @@ def add_overrides(parser: argparse.ArgumentParser) -> None:
 
 
 def add_table_format(parser: argparse.ArgumentParser) -> None:
-    """`--input-format` and `--option`: how the files of `--input` are written, where nothing else says it."""
+    """Adds `--input-format` and `--option`: how the files of `--input` are written, where nothing else says it."""
     parser.add_argument(
         "--input-format",
         default="",
@@ -54,12 +54,12 @@ def add_table_format(parser: argparse.ArgumentParser) -> None:
 
 
 def add_master(parser: argparse.ArgumentParser) -> None:
-    """`--master`, for use without spark-submit."""
+    """Adds `--master`, for use without spark-submit."""
     parser.add_argument("--master", metavar="URL", help="Spark master; leave out under spark-submit")
 
 
 def add_tracking(parser: argparse.ArgumentParser) -> None:
-    """`--tracking-uri`, MLflow's store."""
+    """Adds `--tracking-uri`, MLflow's store."""
     parser.add_argument(
         "--tracking-uri",
         type=_server,
@@ -70,7 +70,7 @@ def add_tracking(parser: argparse.ArgumentParser) -> None:
 
 
 def add_pipeline_run(parser: argparse.ArgumentParser) -> None:
-    """`--tracking-uri`, `--submission`, and `--pipeline-run`, which puts the runs of several jobs below one."""
+    """Adds `--tracking-uri`, `--submission`, and `--pipeline-run`, which puts the runs of several jobs below one."""
     add_tracking(parser)
     add_submission(parser)
     parser.add_argument(
@@ -82,7 +82,7 @@ def add_pipeline_run(parser: argparse.ArgumentParser) -> None:
 
 
 def add_submission(parser: argparse.ArgumentParser) -> None:
-    """`--submission`, by which a scheduler's second submission finds the first."""
+    """Adds `--submission`, by which a scheduler's second submission finds the first."""
     parser.add_argument(
         "--submission",
         type=location,
@@ -93,12 +93,12 @@ def add_submission(parser: argparse.ArgumentParser) -> None:
 
 
 def add_overwrite(parser: argparse.ArgumentParser, what: str) -> None:
-    """`--overwrite`, for outputs that already exist."""
+    """Adds `--overwrite`, for outputs that already exist."""
     parser.add_argument("--overwrite", action="store_true", help=f"replace {what} that is already there")
 
 
 def location(text: str) -> str:
-    """A URI; a bare path becomes an absolute `file:` URI, because executors run in other folders.
+    """Returns a URI; a bare path becomes an absolute `file:` URI, because executors run in other folders.
 
     Raises:
         argparse.ArgumentTypeError: if it is empty, or has a password in it.
@@ -115,7 +115,7 @@ def location(text: str) -> str:
 
 
 def tracking_uri(given: str | None, workspace: str = WORKSPACE) -> str:
-    """The MLflow store: as given, or `MLFLOW_TRACKING_URI`, or an SQLite file in the workspace.
+    """Returns the MLflow store: as given, or `MLFLOW_TRACKING_URI`, or an SQLite file in the workspace.
 
     A name and password of a server in the environment's URI go where MLflow looks for them too, and where nothing
     prints them. MLflow takes those of a database from nowhere else: they stay in the URI, which is never printed whole

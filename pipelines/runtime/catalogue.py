@@ -81,7 +81,7 @@ class Catalogue:
         return self.load(self.place(name))
 
     def places(self) -> dict[str, list[Place]]:
-        """Where each is declared, by name; nothing is imported."""
+        """Returns where each is declared, by name; nothing is imported."""
         found: dict[str, list[Place]] = {}
         for name, module in named_modules(self.package, self.path, self.skip).items():
             found.setdefault(name, []).append(Place(module, self.attribute, OURS))
@@ -92,7 +92,7 @@ class Catalogue:
         return found
 
     def place(self, name: str) -> Place:
-        """Where the thing called `name` is declared.
+        """Returns where the thing called `name` is declared.
 
         Raises:
             BadInputError: if there is none, or several.
@@ -112,7 +112,7 @@ class Catalogue:
                 raise BadInputError(f"{len(several)} {self.plural} are called {name!r}: give one in full, {listed}.")
 
     def load(self, place: Place) -> Any:
-        """What is declared there.
+        """Imports what is declared there, and returns it.
 
         Raises:
             BadInputError: if its module cannot be imported, with the file and line that stopped it, or has no such
@@ -150,7 +150,7 @@ class Catalogue:
 
 
 def imported(module: str, what: str) -> ModuleType:
-    """A module, or a message that says what stopped it and where.
+    """Imports a module; the message of a failure says what stopped it and where.
 
     Args:
         module: Dotted path.

@@ -48,7 +48,7 @@ class Claim:
     lock: int | None = None
 
     def require_held(self) -> None:
-        """Called before what was made becomes visible.
+        """Checks that the claim is still held; called before an output becomes visible.
 
         Raises:
             OutputBusyError: if another process has taken over meanwhile.
@@ -102,9 +102,9 @@ def claim(place: str, *, contested: bool = True, wait_seconds: float = 0) -> Ite
 
 
 def is_abandoned(place: str) -> bool | None:
-    """Whether a place was claimed by a process that has died; None if nobody ever claimed it.
+    """Returns whether a place was claimed by a process that has died; None if nobody ever claimed it.
 
-    Removes the claim of one that has. Beats are not waited for: elsewhere than on a local disk the claim's file must
+    A dead process's claim is removed. Beats are not waited for: elsewhere than on a local disk the claim's file must
     not have changed for an hour.
     """
     file = _file(place)

@@ -76,17 +76,17 @@ def bundle_project(project: Project, target: str) -> Path:
 
 
 def code_digest(project: Project) -> str:
-    """The beginning of the SHA-256 of a project's files."""
+    """Returns the beginning of the SHA-256 of a project's files."""
     return _digest(_files(project))
 
 
 def project_code(project: Project) -> str:
-    """Version of a project, and the beginning of the digest of its code behind a `+`."""
+    """Returns the version of a project, and the beginning of the digest of its code behind a `+`."""
     return project.shipped.get("code") or f"{project.version or '0'}+{code_digest(project)}"
 
 
 def project_commit(project: Project) -> str:
-    """The Git commit of a project's checkout; empty where it is installed."""
+    """Returns the Git commit of a project's checkout; empty where it is installed."""
     if project.shipped:
         return project.shipped.get("commit", "")
     return commit_of(Path(project.folder)) if project.folder else ""

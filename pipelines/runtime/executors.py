@@ -7,7 +7,7 @@ if TYPE_CHECKING:
 
 
 def registered_executors(context: "SparkContext") -> list[Any]:
-    """Those that have registered by now, and the driver, whose id is `driver`: Spark's `ExecutorSummary` of each.
+    """Returns the executors that have registered by now, and the driver, whose id is `driver`, as `ExecutorSummary`.
 
     Args:
         context: Of a classic session; Spark Connect has none.

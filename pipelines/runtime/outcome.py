@@ -26,7 +26,7 @@ _noted: dict[str, str] = {}
 
 
 def note(**facts: str) -> None:
-    """Facts for the last line of this process, whether its job succeeds or fails."""
+    """Adds facts to the last line of this process, whether its job succeeds or fails."""
     _noted.update(facts)
 
 

@@ -38,7 +38,7 @@ class Kind:
     keys: tuple[str, ...]
 
     def is_at(self, uri: str) -> bool:
-        """Whether a folder carries the mark of this kind."""
+        """Returns whether a folder carries the mark of this kind."""
         path = storage.join(uri, self.file)
         if not storage.is_folder(uri) or not storage.exists(path):
             return False
@@ -118,7 +118,7 @@ class NewFolder:
     staging: str
 
     def publish(self) -> None:
-        """Gives what was made its final name.
+        """Publishes the folder under its final name.
 
         Raises:
             BadInputError: if somebody has made the output meanwhile.
@@ -135,7 +135,7 @@ class NewFolder:
 def new_folder(
     output: str, kind: Kind, *, overwrite: bool, reads: Mapping[str, str | None], replaces: str | None = None
 ) -> Iterator[NewFolder]:
-    """A folder to fill and to publish, for the block; whatever ends it, nothing out of sight stays.
+    """Yields a folder to fill and to publish, for the block; however the block ends, no hidden files remain.
 
     Args:
         output: URI of its final place.
@@ -175,7 +175,7 @@ def claimed(output: str, wait_seconds: float = 0) -> Iterator[Claim]:
 
 @contextmanager
 def staging_folder(output: str, name: str = "") -> Iterator[str]:
-    """The URI of a folder beside an output, for the block; it is this process's, and is removed at the end.
+    """Yields the URI of a folder beside an output, for the block; it is this process's, and is removed at the end.
 
     Staging folders whose owners have died are removed first.
     """
@@ -191,7 +191,7 @@ def staging_folder(output: str, name: str = "") -> Iterator[str]:
 
 
 def keep_private(folder: str) -> None:
-    """Gives raw rows in a local folder their mode."""
+    """Sets the mode of raw rows in a local folder."""
     if not storage.is_local(folder):
         return
     mode = _raw_mode()
@@ -207,7 +207,7 @@ def keep_private(folder: str) -> None:
 
 
 def open_to_readers(folder: str) -> None:
-    """Gives a local staging folder the mode that a new folder has."""
+    """Sets the mode of a local staging folder to that of a new folder."""
     if storage.is_local(folder):
         mask = os.umask(0o077)
         os.umask(mask)
@@ -227,7 +227,7 @@ def _raw_mode() -> int:
 
 
 def staging_name(output: str) -> str:
-    """The URI of a folder beside an output, which nobody else uses."""
+    """Returns the URI of a folder beside an output, which nobody else uses."""
     return f"{output.rstrip('/')}.staging-{uuid.uuid4().hex[:8]}"
 
 

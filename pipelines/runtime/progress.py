@@ -34,7 +34,7 @@ class NotebookLine:
 
     @classmethod
     def here(cls) -> "NotebookLine | None":
-        """A line of this process's notebook; None if there is none. Imports nothing."""
+        """Returns a line of this process's notebook; None if there is none. Imports nothing."""
         if "ipykernel" not in sys.modules or "IPython" not in sys.modules:
             return None
         shell = sys.modules["IPython"].get_ipython()
@@ -65,7 +65,7 @@ class Progress:
         self._notebook = None if as_json() else NotebookLine.here()
 
     def say(self, text: str) -> None:
-        """A line that stays."""
+        """Prints a line that stays."""
         if as_json():
             tell(text, step=self.step)
             return
@@ -76,7 +76,7 @@ class Progress:
         print(f"{self.step:<9} {text}", file=sys.stderr, flush=True)
 
     def update(self, text: str) -> None:
-        """A line that the next one replaces."""
+        """Prints a line that the next one replaces."""
         now = time.monotonic()
         if self._notebook:
             self._notebook.show(f"{self.step:<9} {text}")

@@ -66,7 +66,7 @@ class Project:
         return any(package in sys.modules for package in self.packages)
 
     def locations(self) -> dict[str, Path]:
-        """Folder of each package, and file of each single module, by name."""
+        """Returns the folder of each package, and the file of each single module, by name."""
         found = {}
         for name in self.packages:
             spec = find_spec(name)
@@ -78,7 +78,7 @@ class Project:
 
 
 def projects() -> tuple[Project, ...]:
-    """All projects that are known here, that of the present folder first; its sources are put on the path.
+    """Returns all projects that are known here, that of the present folder first; its sources are put on the path.
 
     Raises:
         BadInputError: if the present folder's `pyproject.toml` cannot be read.
@@ -93,9 +93,9 @@ def projects() -> tuple[Project, ...]:
 
 
 def project_of(module: str) -> Project | None:
-    """The project that a module is of: a known one, or for a module elsewhere, a nameless one of its own top-level
-    package and whatever else has been imported from the folder in which that lies. None for emberline, for what is
-    installed without entry points, and for `__main__`.
+    """Returns the project that a module is of: a known one, or for a module elsewhere, a nameless one of its own
+    top-level package and whatever else has been imported from the folder in which that lies. None for emberline, for
+    what is installed without entry points, and for `__main__`.
     """
     top = module.partition(".")[0]
     if top in ("emberline", "__main__"):
@@ -113,7 +113,7 @@ def project_of(module: str) -> Project | None:
 
 
 def loaded_projects(*modules: str) -> tuple[Project, ...]:
-    """The projects of which this process has imported anything, named in full or not.
+    """Returns the projects of which this process has imported anything, named in full or not.
 
     Args:
         modules: Further modules whose projects count.
@@ -125,18 +125,18 @@ def loaded_projects(*modules: str) -> tuple[Project, ...]:
 
 
 def remember(module: str) -> None:
-    """Notes a module that was named in full: its project may have no entry points to be known by."""
+    """Records a module that was named in full: its project may have no entry points to be known by."""
     _named_in_full.add(module)
 
 
 def import_from(folder: Path) -> None:
-    """Puts a folder at the front of the path, unless it is on it."""
+    """Inserts a folder at the front of the path, unless it is on it."""
     if not any(Path(entry or os.getcwd()).resolve() == folder.resolve() for entry in sys.path):
         sys.path.insert(0, str(folder))
 
 
 def source_folder(root: Path) -> Path:
-    """Where a checkout keeps its packages: in `src`, or at its top."""
+    """Returns where a checkout keeps its packages: in `src`, or at its top."""
     return root / "src" if (root / "src").is_dir() else root
 
 

@@ -22,18 +22,18 @@ ADVICE = (
 
 
 def holds_secret(text: str) -> bool:
-    """Whether a text has a URI with a password, a token, or a signature in it."""
+    """Returns whether a text has a URI with a password, a token, or a signature in it."""
     return any(pattern.search(text) for pattern in (_LOGIN, _TOKEN, _PARAMETER))
 
 
 def without_secrets(text: str) -> str:
-    """The text with every secret in its URIs struck out."""
+    """Returns the text with every secret in its URIs struck out."""
     text = _LOGIN.sub(lambda found: f"{found['scheme']}://{found['username']}:{HIDDEN}@", text)
     text = _TOKEN.sub(lambda found: f"{found['scheme']}://{HIDDEN}@", text)
     return _PARAMETER.sub(lambda found: found[0].removesuffix(found["value"]) + HIDDEN, text)
 
 
 def login_of(uri: str) -> tuple[str, str, str] | None:
-    """Name and password of a URI, as they are written there, and the URI without them; None if it has no password."""
+    """Returns name and password of a URI, as they are written there, and the URI without them; None if it has none."""
     found = _LOGIN.match(uri)
     return (found["username"], found["password"], f"{found['scheme']}://{uri[found.end() :]}") if found else None

@@ -50,7 +50,7 @@ class JavaError(BadInputError):
 
 @contextmanager
 def session(name: str, master: str | None = None, settings: Mapping[str, str] | None = None) -> Iterator[SparkSession]:
-    """A session for the block, with `format("tfrecord")`, stopped at its end; see `open_session`.
+    """Opens a session for the block, with `format("tfrecord")`, and stops it at the end; see `open_session`.
 
     Yields:
         The session.
@@ -64,7 +64,7 @@ def session(name: str, master: str | None = None, settings: Mapping[str, str] | 
 
 
 def open_session(name: str, master: str | None = None, settings: Mapping[str, str] | None = None) -> SparkSession:
-    """A session that the caller stops, or the end of the process.
+    """Opens a session, which the caller stops, or the end of the process.
 
     Args:
         name: What the application does; it is listed as `emberline NAME`.
@@ -101,7 +101,7 @@ def open_session(name: str, master: str | None = None, settings: Mapping[str, st
 
 @contextmanager
 def settings(spark: SparkSession, values: Mapping[str, str]) -> Iterator[None]:
-    """Spark SQL has these settings for the block, and its own again afterwards."""
+    """Sets these settings of Spark SQL for the block, and restores its own afterwards."""
     before = {key: spark.conf.get(key, None) for key in values}
     for key in values:
         spark.conf.set(key, values[key])
@@ -113,7 +113,7 @@ def settings(spark: SparkSession, values: Mapping[str, str]) -> Iterator[None]:
 
 
 def require_java() -> str:
-    """The version of the Java that Spark will start.
+    """Returns the version of the Java that Spark will start.
 
     Raises:
         JavaError: if there is none, or it is too old, saying what to install.

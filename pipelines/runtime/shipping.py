@@ -18,9 +18,9 @@ _shipped: dict[str, set[str]] = {}
 
 
 def ship_projects(spark: "SparkSession", *modules: str) -> None:
-    """Gives the executors of a session the code of all projects of which this process has loaded anything.
+    """Sends the code of all projects of which this process has loaded anything to the executors of a session.
 
-    What is on the path as an archive is left alone: whoever submitted it gave it to the executors too. Code that cannot
+    Code on the path as an archive is left alone: it was submitted with the job, to the executors too. Code that cannot
     travel must be installed there; that is said, and not refused.
 
     Args:

@@ -53,7 +53,7 @@ class Record:
 
 
 def once(uri: str, work: Callable[[], Ended], say: Callable[[str], None]) -> Ended:
-    """Does the work, unless another process of the same submission does it or has done it.
+    """Runs the work, unless another process of the same submission runs it or has run it.
 
     Args:
         uri: The submission's file.
@@ -122,7 +122,7 @@ def _content(uri: str) -> bytes:
 
 
 def write(uri: str, record: Record) -> None:
-    """Says something in the file."""
+    """Writes a record to the file."""
     storage.write_bytes_atomic(uri, json.dumps(asdict(record)).encode())
 
 
@@ -147,7 +147,7 @@ class Heart(threading.Thread):
         self._taken = False
 
     def rest(self) -> bool:
-        """Stops; returns whether somebody else has taken over."""
+        """Stops the thread; returns whether another process has taken over."""
         self._over.set()
         self.join()
         return self._taken

@@ -7,15 +7,15 @@ from emberline.features.names import safe_name, user_name
 
 
 def input_spec(signature: Any) -> dict[str, Any]:
-    """Type and shape of every input, by the name that its user gave to the column."""
+    """Returns the type and shape of every input, by the name that its user gave to the column."""
     return {user_name(name): spec for name, spec in signature.structured_input_signature[1].items()}
 
 
 def arguments(tensors: Mapping[str, Any]) -> dict[str, Any]:
-    """Tensors by their users' names, as a signature takes them."""
+    """Returns tensors with their users' names as a signature takes them."""
     return {safe_name(name): tensor for name, tensor in tensors.items()}
 
 
 def renamed_inputs(names: list[str]) -> dict[str, str]:
-    """By the user's name, what a signature calls those inputs that cannot have it; for `features.json`."""
+    """Returns, by the user's name, what a signature calls those inputs that cannot have it; for `features.json`."""
     return {name: safe_name(name) for name in names if safe_name(name) != name}

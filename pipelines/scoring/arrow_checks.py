@@ -24,12 +24,12 @@ Accepted = npt.NDArray[np.bool_]
 
 
 def fits(schema: Schema, types: Mapping[str, pa.DataType]) -> bool:
-    """Whether rows with columns of these types can be looked at here; others have to be converted first."""
+    """Returns whether rows with columns of these types can be checked here; others have to be converted first."""
     return all(field.name in types and _fits(field, types[field.name]) for field in schema.fields)
 
 
 def check_batch(batch: pa.RecordBatch, schema: Schema) -> tuple[pa.RecordBatch, Accepted | None]:
-    """Values as the model takes them, and which rows are good for sure.
+    """Returns the values as the model takes them, and which rows are good for sure.
 
     Args:
         batch: Columns of types that `fits`; more than the schema's are fine and stay as they are.

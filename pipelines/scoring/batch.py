@@ -132,7 +132,7 @@ class _Job:
         return sample_rows_for(self.schema.fields, self.model.training)
 
     def run(self, rows: RawRows, side: str) -> int:
-        """Stages the predictions of these rows; how many there are."""
+        """Stages the predictions of these rows; returns how many there are."""
         score = Scorer(
             schema=self.schema,
             predicted=self.model.predicted,
@@ -191,7 +191,7 @@ def _spark_type(text: str) -> DataType:
 
 
 def keyed(schema: Schema, keys: Sequence[str]) -> Schema:
-    """The schema with the first of `keys` as its key, if there are any.
+    """Returns the schema with the first of `keys` as its key, if there are any.
 
     Raises:
         BadInputError: if that is a field as well, which has to be typed where a key is a text.

@@ -86,7 +86,7 @@ class Destination:
 
     @contextmanager
     def reserved(self) -> Iterator[Claim | None]:
-        """Nobody else replaces the whole folder meanwhile; at the end, nothing is left out of sight.
+        """Reserves the whole folder for the block, and removes all temporary files at its end.
 
         Jobs that write partitions may work side by side, and take turns to publish.
 
@@ -127,7 +127,7 @@ class Destination:
         return storage.join(self.staging, "attempts")
 
     def stage_files(self, names: Iterable[str]) -> None:
-        """Takes in files of `attempts`, or further ones; all others there are never seen."""
+        """Moves files of `attempts` to the staged ones; may be called again. Other files there are never published."""
 
         def take_in(name: str) -> None:
             storage.move(storage.join(self.attempts, name), storage.join(self._staged, name))

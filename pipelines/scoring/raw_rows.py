@@ -45,7 +45,7 @@ class RawRows:
     splits: Sequence[tuple[ByteRange, ...]] = ()
 
     def types(self, names: Sequence[str]) -> list[DataType]:
-        """Spark's types of some columns."""
+        """Returns Spark's types of some columns."""
         by_name = {field.name: field.dataType for field in self.frame.schema.fields}
         return [by_name[name] for name in names]
 
@@ -100,7 +100,7 @@ def _all_parquet(source: RawSource) -> bool:
 
 
 def set_aside(frame: DataFrame, schema: Schema) -> RawRows:
-    """Rows that `arrow_checks` was in doubt about, on their way to `check_rows`."""
+    """Returns the rows that `arrow_checks` was in doubt about, prepared for `check_rows`."""
     came_from = F.col(SOURCE) if SOURCE in frame.columns else F.lit(None).cast("string")
     own = frame.drop(SOURCE)
     rows = named_rows(frame, schema, came_from).withColumn(RAW, raw_text(own))

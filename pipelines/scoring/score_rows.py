@@ -62,7 +62,7 @@ def score_with(
     form: str | TableFormat | None = None,
     allow_none: bool = False,
 ) -> ScoreResult:
-    """`score` with a model that the executors have already, untracked.
+    """Runs `score` with a model that the executors have already, untracked.
 
     Args:
         spark: As of `score`.

@@ -125,7 +125,7 @@ class OfFiles:
 def predictor(
     archive: str, schema: Schema, predicted: Sequence[PredictionColumn]
 ) -> Callable[[pa.RecordBatch], list[pa.Array]]:
-    """The model as a function from good rows to the columns of their predictions, in an executor."""
+    """Returns the model as a function from good rows to the columns of their predictions, in an executor."""
     from emberline.features.tensors import encoded_tensors, raw_tensors
 
     # Models of earlier versions take whole texts only.

@@ -38,7 +38,7 @@ class Aside:
         self._stream: Any = None
 
     def add(self, rows: pa.RecordBatch) -> None:
-        """Takes rows; all with the same columns."""
+        """Writes rows; all with the same columns."""
         table = plain(rows)
         if self._writer is None:
             self._stream = storage.open_output(self._passing)
@@ -46,7 +46,7 @@ class Aside:
         self._writer.write_table(table)
 
     def close(self) -> None:
-        """Gives the file its name."""
+        """Closes the file and gives it its final name."""
         if self._writer is not None:
             self._writer.close()
             self._stream.close()
@@ -72,7 +72,7 @@ class Sample:
         self._parts: list[pa.Table] = []
 
     def add(self, rows: pa.RecordBatch) -> None:
-        """Looks at further rows."""
+        """Samples further rows."""
         places = np.arange(self._seen, self._seen + rows.num_rows, dtype=np.uint64)
         self._seen += rows.num_rows
         levels = _levels(places ^ (self._seed << np.uint64(40)))

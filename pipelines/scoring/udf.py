@@ -22,7 +22,7 @@ from emberline.pipelines.tracking import Tracker
 
 
 def emberline_udf(model: str, *, tracking_uri: str, spark: SparkSession | None = None) -> Callable[..., Any]:
-    """A function from a struct of raw columns, by name, to a struct of the prediction's columns.
+    """Returns a function from a struct of raw columns, by name, to a struct of the prediction's columns.
 
     `rows.select("row", predict(struct("*")).alias("p")).select("row", "p.*")`, or after
     `spark.udf.register("predict", emberline_udf(...))` in SQL: `SELECT row, predict(struct(*)).score FROM …`.
@@ -43,7 +43,7 @@ def emberline_udf(model: str, *, tracking_uri: str, spark: SparkSession | None =
 
 
 def udf_of(opened: ScoringModel) -> Callable[..., Any]:
-    """`emberline_udf` of a model that the executors have already."""
+    """Returns `emberline_udf` of a model that the executors have already."""
     answer = spark_columns(opened.predicted)
     score = _StructScorer(opened.schema, opened.predicted, opened.archive, to_arrow_type(DataType.fromDDL(answer)))
     made: Callable[..., Any] = arrow_udf(score.batches, answer)  # type: ignore[call-overload]  # PySpark's stubs know no text here

@@ -92,7 +92,7 @@ def _network_alone(model: Path, scratch: Path) -> Path:
 
 
 def measure(file: Path, form: str, model: Path, rows: Sequence[tuple[Columns, np.ndarray]], task: Task) -> Converted:
-    """What a converted file is worth.
+    """Measures a converted file: its size, and its predictions compared with those of the SavedModel.
 
     Args:
         file: What `convert` wrote.
@@ -122,7 +122,7 @@ def _judged(
 
 
 def measure_saved_model(model: Path, rows: Sequence[tuple[Columns, np.ndarray]], task: Task) -> dict[str, float]:
-    """The same metrics of the SavedModel itself."""
+    """Returns the same metrics of the SavedModel itself."""
     call = tf.saved_model.load(str(model)).signatures[SIGNATURE]
     sums = np.zeros(task.tally_length)
     for columns, label in rows:
@@ -135,7 +135,7 @@ def _tensors(columns: Columns) -> dict[str, tf.Tensor]:
 
 
 def single_rows(batches: Iterator[tuple[Columns, np.ndarray]], rows: int) -> list[Columns]:
-    """The first rows of batches, one by one."""
+    """Returns the first rows of batches, one by one."""
     found: list[Columns] = []
     for columns, label in batches:
         for index in range(min(len(label), rows - len(found))):

@@ -43,7 +43,7 @@ def _missing(kind: str) -> tf.Tensor:
 
 
 def request_log(name: str, signature: str, inputs: Mapping[str, tf.Tensor]) -> bytes:
-    """A serialized `PredictionLog` of a `PredictRequest`."""
+    """Returns a serialized `PredictionLog` of a `PredictRequest`."""
     spec = _field(_NAME, name.encode()) + _field(_SIGNATURE, signature.encode())
     request = _field(_MODEL_SPEC, spec)
     for key, tensor in inputs.items():

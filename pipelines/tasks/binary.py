@@ -42,7 +42,7 @@ class Binary:
     tally_length = 3 + 2 * log_odds.BINS
 
     def losses(self, outputs: "tf.Tensor", label: "tf.Tensor") -> "tf.Tensor":
-        """-ln of the probability given to the true class, or the recipe's own."""
+        """Returns -ln of the probability given to the true class, or the recipe's own loss."""
         if self.loss:
             return self.loss(outputs, label)
         import tensorflow as tf
@@ -50,18 +50,18 @@ class Binary:
         return tf.nn.sigmoid_cross_entropy_with_logits(labels=label, logits=outputs)
 
     def row_losses(self, outputs: "tf.Tensor", label: "tf.Tensor") -> "dict[str, tf.Tensor]":
-        """See `OrdinaryTask`."""
+        """Returns the loss of each row if the recipe has its own; see `OrdinaryTask`."""
         return {ROW_LOSS: self.loss(outputs, label)} if self.loss else {}
 
     def predict(self, outputs: "tf.Tensor") -> "dict[str, tf.Tensor]":
-        """`score`, the probability of the second class, and `class`, 1 where it exceeds one half."""
+        """Returns `score`, the probability of the second class, and `class`, 1 where it exceeds one half."""
         import tensorflow as tf
 
         score = tf.sigmoid(outputs)
         return {"score": score, "class": tf.cast(score > 0.5, tf.int64)}
 
     def tally(self, predicted: "Mapping[str, tf.Tensor]", label: NDArray[np.float32]) -> Sums:
-        """Loss, rows predicted right, rows; then negatives and positives by the log-odds of their score."""
+        """Returns loss, rows predicted right, rows; then negatives and positives by the log-odds of their score."""
         score, truth = predicted["score"].numpy().astype(np.float64), label > 0.5
         clipped = np.clip(score, PROBABILITY_FLOOR, 1 - PROBABILITY_FLOOR)
         loss = -np.sum(np.where(truth, np.log(clipped), np.log1p(-clipped)))
@@ -71,7 +71,7 @@ class Binary:
         return np.concatenate([[loss, np.sum((score > 0.5) == truth), len(score)], *counts])
 
     def held_out(self, sums: Sums) -> dict[str, float]:
-        """Log loss, accuracy, and AUC (see `log_odds.area`) when both classes are there."""
+        """Returns log loss, accuracy, and AUC (see `log_odds.area`) when both classes are there."""
         loss, right, rows = sums[:3]
         negatives, positives = sums[3:].reshape(2, log_odds.BINS)
         metrics = {"eval_loss": float(loss / rows), "eval_accuracy": float(right / rows)}
@@ -79,7 +79,7 @@ class Binary:
         return metrics | ({"eval_auc": log_odds.area(negatives, positives)} if both else {})
 
     def evaluate(self, scored: "DataFrame", label: str, threshold: float) -> "dict[int, GroupMetrics]":
-        """See `binary_metrics`."""
+        """Returns `binary_metrics`, with the classes in the details."""
         from emberline.pipelines.metrics.binary import binary_metrics
         from emberline.pipelines.metrics.grouped import ALL
 

@@ -44,7 +44,7 @@ class Embedding:
     tally_length = 2 * log_odds.BINS
 
     def losses(self, outputs: "Mapping[str, tf.Tensor]", label: "tf.Tensor") -> "Losses":
-        """Softmax cross entropy, or the mean over a row's pairs of max(0, their distance - the other's + margin)."""
+        """Returns softmax cross entropy, or the mean over a row's pairs of max(0, own distance - other's + margin)."""
         import tensorflow as tf
 
         if "logits" in outputs:
@@ -64,11 +64,11 @@ class Embedding:
         return tf.math.divide_no_nan(tf.reduce_sum(hinge * pairs, axis=1), tf.reduce_sum(pairs, axis=1))
 
     def predict(self, outputs: "Mapping[str, tf.Tensor]") -> "dict[str, tf.Tensor]":
-        """`embedding`."""
+        """Returns `embedding`."""
         return {"embedding": outputs["embedding"]}
 
     def tally(self, predicted: "Mapping[str, tf.Tensor]", label: NDArray[np.float32]) -> Sums:
-        """Pairs of the first rows of a batch by their cosine: those of different labels, then those of the same.
+        """Counts pairs of the first rows of a batch by their cosine: those of different labels, then those of the same.
 
         Rows that a network has not learned to tell apart all have cosines close to 1: where the cosine lies between -1
         and 1 is counted by its log-odds.
@@ -82,7 +82,7 @@ class Embedding:
         )
 
     def held_out(self, sums: Sums) -> dict[str, float]:
-        """1 - AUC of telling pairs of the same label from others by their cosine, and the equal error rate."""
+        """Returns 1 - AUC of telling pairs of the same label from others by their cosine, and the equal error rate."""
         others, same = np.reshape(sums, (2, log_odds.BINS))
         auc = log_odds.area(others, same) if others.any() and same.any() else 0.0
         missed = np.cumsum(same) / max(same.sum(), 1)
@@ -91,7 +91,7 @@ class Embedding:
         return {"eval_loss": 1 - auc, "eval_auc": auc, "eval_eer": float(missed[place] + passed[place]) / 2}
 
     def evaluate(self, scored: "DataFrame", label: str, threshold: float) -> "dict[int, GroupMetrics]":
-        """See `verification_metrics` and `fold_accuracy`.
+        """Returns `verification_metrics` and `fold_accuracy` of pairs of rows.
 
         The pairs are each row with the next of its label, and with one of the label behind its own.
         """

@@ -68,7 +68,7 @@ class Multiclass:
         return tf.nn.sparse_softmax_cross_entropy_with_logits(labels=tf.cast(label, tf.int32), logits=outputs)
 
     def row_losses(self, outputs: "tf.Tensor", label: "tf.Tensor") -> "dict[str, tf.Tensor]":
-        """See `OrdinaryTask`."""
+        """Returns the loss of each row if the recipe has its own; see `OrdinaryTask`."""
         return {ROW_LOSS: self.loss(outputs, label)} if self.loss else {}
 
     def predict(self, outputs: "tf.Tensor") -> "dict[str, tf.Tensor]":
@@ -100,7 +100,7 @@ class Multiclass:
         return {"eval_loss": float(loss / rows), "eval_accuracy": float(right / rows)}
 
     def evaluate(self, scored: "DataFrame", label: str, threshold: float) -> "dict[int, GroupMetrics]":
-        """See `multiclass_metrics`."""
+        """Returns `multiclass_metrics`, with the classes in the details."""
         from emberline.pipelines.metrics.grouped import ALL
         from emberline.pipelines.metrics.multiclass import multiclass_metrics
 

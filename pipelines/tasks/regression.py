@@ -72,7 +72,7 @@ class Regression:
         return tf.math.squared_difference(outputs, (label - self.mean) / self.deviation)
 
     def row_losses(self, outputs: "tf.Tensor", label: "tf.Tensor") -> "dict[str, tf.Tensor]":
-        """See `OrdinaryTask`."""
+        """Returns the loss of each row if the recipe has its own; see `OrdinaryTask`."""
         return {ROW_LOSS: self.losses(outputs, label)} if self.loss else {}
 
     def predict(self, outputs: "tf.Tensor") -> "dict[str, tf.Tensor]":
@@ -98,7 +98,7 @@ class Regression:
         }
 
     def evaluate(self, scored: "DataFrame", label: str, threshold: float) -> "dict[int, GroupMetrics]":
-        """See `regression_metrics`."""
+        """Returns `regression_metrics`."""
         from emberline.pipelines.metrics.regression import regression_metrics
 
         return regression_metrics(scored, label, "prediction")

@@ -56,7 +56,7 @@ class TextGenerator:
     def go_on(
         self, begin: str, words: int, *, temperature: float = 1.0, top_k: int = 0, seed: int | None = None
     ) -> list[str]:
-        """So many words behind `begin`; words that the model does not know are never written.
+        """Returns as many words as given, to follow `begin`; words that the model does not know are never written.
 
         Args:
             begin: A text of one word at least.
@@ -99,7 +99,7 @@ class TextGenerator:
 
 
 def chosen(logits: NDArray[np.float64], temperature: float, top_k: int, draw: np.random.Generator) -> int:
-    """The id of a word drawn by softmax(logits / temperature), of the `top_k` likeliest if that is not 0."""
+    """Returns the id of a word drawn by softmax(logits / temperature), of the `top_k` likeliest if that is not 0."""
     logits = logits / temperature
     if top_k and top_k < len(logits):
         kept = np.argpartition(-logits, top_k - 1)[:top_k]
@@ -111,7 +111,7 @@ def chosen(logits: NDArray[np.float64], temperature: float, top_k: int, draw: np
 def generate(
     tracker: "Tracker", model: str, begin: str, words: int, *, temperature: float, top_k: int, seed: int | None
 ) -> dict[str, object]:
-    """Text of a registered model or of a training's: what `emberline generate` tells.
+    """Generates text of a registered model or of a training's: what `emberline generate` prints.
 
     Args:
         tracker: The registry.

@@ -33,7 +33,7 @@ class BytesModel:
         self._called = {safe: name for name, safe in renamed.items()}
 
     def predict(self, data: pd.DataFrame, params: dict[str, Any] | None = None) -> pd.DataFrame:
-        """A column per output; raw columns in, a row each."""
+        """Returns a column per output, with a row for each row of raw columns."""
         wanted = self._call.structured_input_signature[1]
         fed = {name: _tensor(data[self._called.get(name, name)].to_list(), spec.dtype) for name, spec in wanted.items()}
         outputs = self._call(**fed)

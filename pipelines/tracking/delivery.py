@@ -77,7 +77,7 @@ class Delivery:
         self._thread.start()
 
     def put(self, entry: Entry) -> None:
-        """Takes an entry; returns at once."""
+        """Queues an entry; returns at once."""
         with self._changed:
             self._waiting.append(entry)
             self._changed.notify_all()
@@ -159,7 +159,7 @@ class Delivery:
 
 
 def deliver(client: MlflowClient, entry: Entry) -> None:
-    """One entry to MLflow.
+    """Sends one entry to MLflow.
 
     Raises:
         Exception: whatever the client library raises.

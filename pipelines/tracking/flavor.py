@@ -102,7 +102,7 @@ class _SavedModelFlavor:
 
 
 def loader_digest(schema: Schema) -> str:
-    """What is noted of the code that travels with a model: its digest, or `none`."""
+    """Returns what is recorded of the code that travels with a model: its digest, or `none`."""
     if not any(field.kind in ("image", "sound") for field in schema.fields):
         return NO_LOADER
     return _digest({f"{BYTES_LOADER}.py": Path(__file__).with_name("bytes_loader.py").read_bytes()})

@@ -108,7 +108,7 @@ class _Runs:
         return found
 
     def named(self, what: str) -> list[Any]:
-        """The run with this id, or all that read or made this."""
+        """Returns the run with this id, or all runs that read or made this."""
         found = self.by_id(what)
         for tag in ("emberline.predictions", "emberline.dataset", "emberline.dataset_digest", "emberline.source"):
             if not found:
@@ -122,7 +122,7 @@ class _Runs:
             return []
 
     def of_model(self, uri: str) -> list[Any]:
-        """The training behind a model version."""
+        """Returns the training behind a model version."""
         return self.by_id(self._store.find(uri).run_id)
 
     def _search(self, condition: str) -> list[Any]:

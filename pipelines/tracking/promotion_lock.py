@@ -47,7 +47,7 @@ class PromotionLock(Store):
                 self.client.set_registered_model_tag(model, OVER, str(number))
 
     def require_held(self, model: str, number: int) -> None:
-        """Called before each write of a turn.
+        """Checks that the turn is still held; called before each write of a turn.
 
         Raises:
             TrackingError: if the turn has taken so long that others have passed it over.

@@ -42,7 +42,7 @@ class ModelVersion:
 
 
 def model_name(recipe: str, synthetic: bool) -> str:
-    """Name of the registered model of a recipe."""
+    """Returns the name of the registered model of a recipe."""
     return f"emberline-{recipe}" + ("-synthetic" if synthetic else "")
 
 
@@ -81,7 +81,7 @@ class Registry(PromotionLock):
         return self.version(name, int(version.version))
 
     def version(self, name: str, version: int) -> ModelVersion:
-        """One version by number.
+        """Returns one version by number.
 
         Raises:
             BadInputError: if there is none.
@@ -96,7 +96,7 @@ class Registry(PromotionLock):
         return ModelVersion(name, int(found.version), str(found.run_id), source, dict(found.tags))
 
     def champion(self, name: str) -> ModelVersion | None:
-        """The present champion, if there is one."""
+        """Returns the present champion, if there is one."""
         try:
             found = self.client.get_model_version_by_alias(name, CHAMPION)
         except MlflowException:
@@ -169,7 +169,7 @@ class Registry(PromotionLock):
         return int(self.client.get_registered_model(version.name).aliases.get(alias, "0")) == version.version
 
     def find(self, uri: str) -> ModelVersion:
-        """The version behind `models:/NAME@alias` or `models:/NAME/VERSION`, or the model `runs:/ID/model` of a run.
+        """Returns the version of `models:/NAME@alias` or `models:/NAME/VERSION`, or a run's model `runs:/ID/model`.
 
         A run's model that is not registered is version 0 of a model called like its URI.
 
@@ -226,7 +226,7 @@ class Registry(PromotionLock):
 
 
 def local_copy(uri: str, scratch: str) -> str:
-    """A local folder with the files of `uri`: itself when it is local."""
+    """Returns a local folder with the files of `uri`: itself when it is local."""
     if storage.is_local(uri):
         return storage.local_path(uri)
     storage.copy_folder(uri, scratch)

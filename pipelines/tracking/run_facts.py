@@ -25,7 +25,7 @@ CODE = (VERSION, PROJECT, PROJECT_COMMIT)
 
 
 def code_facts() -> dict[str, str]:
-    """Tags: which code runs."""
+    """Returns, as tags, which code runs."""
     facts = {VERSION: code_version()}
     if commit := code_commit():
         facts["mlflow.source.git.commit"] = commit
@@ -33,7 +33,7 @@ def code_facts() -> dict[str, str]:
 
 
 def project_facts() -> dict[str, str]:
-    """Tags: the projects whose code this process has loaded, each with its version and the digest of its code."""
+    """Returns, as tags, the projects whose code this process has loaded, with versions and digests of their code."""
     loaded = loaded_projects()
     if not loaded:
         return {}
@@ -43,7 +43,7 @@ def project_facts() -> dict[str, str]:
 
 
 def cluster_facts(spark: "SparkSession") -> dict[str, str]:
-    """Tags: the Spark application, and the executors, cores and GPUs that it has at this moment."""
+    """Returns, as tags, the Spark application, and the executors, cores and GPUs that it has at this moment."""
     try:
         context = spark.sparkContext
         facts = {"spark.application_id": str(context.applicationId), "spark.master": str(context.master)}
@@ -64,7 +64,7 @@ def cluster_facts(spark: "SparkSession") -> dict[str, str]:
 
 
 def environment(spark: "SparkSession | None") -> str:
-    """The software that ran, one `name==version` a line behind a few lines of comment."""
+    """Returns the software that ran, one `name==version` a line behind a few lines of comment."""
     lines = [f"# Python {platform.python_version()} on {platform.platform()}"]
     if spark:
         lines += [f"# Spark {spark.version}", *_java(spark)]

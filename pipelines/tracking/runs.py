@@ -46,7 +46,7 @@ class StoppedEarlyError(Exception):
 
 
 def experiment_name(recipe: str) -> str:
-    """The MLflow experiment of a recipe."""
+    """Returns the MLflow experiment of a recipe."""
     return f"emberline/{recipe}"
 
 
@@ -64,7 +64,7 @@ class Run:
         self._tables: list[dict[str, str]] = []
 
     def at(self, run_id: str) -> "Run":
-        """Another run, written through the same delivery: the training's run, for the metrics of its evaluation."""
+        """Returns another run, written through the same delivery: the training's, for the metrics of its evaluation."""
         return Run(run_id, self._delivery)
 
     def log_metrics(self, metrics: Mapping[str, float], step: int = 0) -> None:
@@ -110,7 +110,7 @@ class Run:
         self._put("dataset", name=name, digest=digest, source=source, profile=dict(profile), context=context)
 
     def end(self, status: Status) -> None:
-        """How it ended, as of now; nothing is written after it."""
+        """Records how the run ended, as of now; nothing is written after it."""
         self._put("end", status=status, at=int(time.time() * 1000))
 
     def _put(self, do: str, **what: Any) -> None:
@@ -175,7 +175,7 @@ class Runs(Store):
         params: Mapping[str, Any] | None = None,
         tags: Mapping[str, str] | None = None,
     ) -> Iterator[Run]:
-        """A run for the block: below the pipeline run if there is one, finished, failed or killed as the block ends.
+        """Opens a run for the block, below the pipeline run if any; finished, failed or killed as the block ends.
 
         Code version, environment, and what Spark gave are logged by themselves.
 
@@ -227,7 +227,7 @@ class Runs(Store):
 
     @contextmanager
     def pipeline_run(self, recipe: Recipe, key: str) -> Iterator[str | None]:
-        """Puts the steps of the block below the run of one pipeline run, whichever job or machine they are in.
+        """Opens the run of one pipeline run for the block; the steps of the block go below it, on any job or machine.
 
         Args:
             recipe: The recipe, whose experiment takes the run.
@@ -266,7 +266,7 @@ class Runs(Store):
             delivery.close()
 
     def read_run(self, run_id: str) -> TrackedRun:
-        """Name, settings, tags and last metrics of a run.
+        """Returns name, settings, tags and last metrics of a run.
 
         Raises:
             BadInputError: if there is none.
@@ -279,7 +279,7 @@ class Runs(Store):
         return TrackedRun(run_id, str(run.info.run_name), dict(data.params), dict(data.tags), dict(data.metrics))
 
     def read_json(self, run_id: str, file: str) -> Any:
-        """A JSON artifact of a run; None if there is no such file."""
+        """Returns a JSON artifact of a run; None if there is no such file."""
         try:
             return mlflow.artifacts.load_dict(f"runs:/{run_id}/{file}")
         except (MlflowException, OSError):

@@ -90,7 +90,10 @@ class Store:
 
 
 def against_others(look_and_make: Callable[[], Made]) -> Made:
-    """MLflow looks whether a row is there, then makes it: who loses that race finds the other's at the next try."""
+    """Calls a function that looks for a row of MLflow and makes it if it is absent, up to four times.
+
+    A call fails if another process makes the row in between; the next call finds that row.
+    """
     for pause in (0.1, 0.5, 2.0):
         try:
             return look_and_make()

@@ -111,7 +111,7 @@ class CoordinatedLoop(Loop):
         self._coordinator = tf.distribute.coordinator.ClusterCoordinator(strategy)
 
     def run(self) -> keras.Model:
-        """See `Loop.run`; the model is a copy in this process."""
+        """Runs the training; see `Loop.run`. The model is a copy in this process."""
         super().run()  # which leaves the averages in place of the weights
         self._update_copy()
         return self._copy.model

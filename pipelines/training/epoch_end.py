@@ -36,19 +36,19 @@ class EpochOfLoop:
     stopped: str = ""
 
     def weights(self) -> dict[str, np.ndarray]:
-        """See `EpochEnd`."""
+        """Returns the weights; see `EpochEnd`."""
         with self.of.averaged():
             trained = self.of.model.trainable_variables
             return {one.path: np.array(tf.convert_to_tensor(one.value)) for one in trained}
 
     def predict(self, features: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """See `EpochEnd`."""
+        """Returns predictions; see `EpochEnd`."""
         with self.of.averaged():
             said = self.of.predict({name: tf.convert_to_tensor(value) for name, value in features.items()})
         return {name: np.array(value) for name, value in said.items()}
 
     def stop(self, reason: str = "") -> None:
-        """See `EpochEnd`."""
+        """Stops the training; see `EpochEnd`."""
         self.stopped = self.stopped or reason or "no reason given"
 
 

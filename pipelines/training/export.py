@@ -59,19 +59,19 @@ class Scorer(tf.Module):
         return tuple(self._absent)
 
     def score_transformed(self, inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        """The prediction, column by column, from stored columns."""
+        """Returns the prediction, column by column, from stored columns."""
         return self._task.predict(main_output(self._model({**self._absent, **inputs}, training=False)))
 
     def score_raw(self, columns: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        """The same from raw columns."""
+        """Returns the same from raw columns."""
         return self.score_transformed(self.transform(columns))
 
     def score_encoded(self, columns: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        """The same from raw columns whose texts are encoded; what batch scoring calls."""
+        """Returns the same from raw columns whose texts are encoded; what batch scoring calls."""
         return self.score_transformed(self.transform.from_encoded(columns))
 
     def score_examples(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
-        """The same from serialized `tf.train.Example`s of raw columns; absent features are missing values."""
+        """Returns the same from serialized `tf.train.Example`s of raw columns; absent features are missing values."""
         return self.score_raw(self.transform.parse(examples))
 
 

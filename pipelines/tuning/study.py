@@ -31,7 +31,7 @@ class Proposal:
         self.values = {field: _text(value) for field, value in trial.params.items()}
 
     def is_hopeless(self, value: float, epoch: int) -> bool:
-        """Takes the metric after an epoch, and says whether the others were better at this point.
+        """Reports the metric after an epoch, and returns whether the others were better at this point.
 
         Args:
             value: Of the metric.
@@ -41,7 +41,7 @@ class Proposal:
         return self._trial.should_prune()
 
     def end(self, trial: Trial) -> None:
-        """Takes how it ended."""
+        """Reports how the trial ended."""
         self._study.tell(self._trial, trial.result, _STATES[trial.state])
 
 
@@ -72,7 +72,7 @@ class Study:
                 self._study.add_trial(self._ended(trial, params))
 
     def propose(self) -> Proposal:
-        """The values of the next trial."""
+        """Returns the values of the next trial."""
         return Proposal(self._study, self._study.ask(self._distributions))
 
     def _ended(self, trial: Trial, params: dict[str, Any]) -> optuna.trial.FrozenTrial:

@@ -81,7 +81,10 @@ class Image(FieldColumn):
             )
 
     def graph(self, statistics: Statistics) -> Transform:
-        """uint8 `[batch, height, width, channels]`; a missing image is black. Pixels of that type stay as they are."""
+        """Returns a function to uint8 `[batch, height, width, channels]`; a missing image is black.
+
+        Pixels of that type stay as they are.
+        """
         from emberline.features.images.decoding import pixels
 
         def transform(raw: "RawTensors") -> "tf.Tensor":

@@ -89,7 +89,7 @@ class Spectrum(FieldColumn):
         check_field(f"Spectrum {self.name!r}", schema, self.field, ("sound",), many=False)
 
     def graph(self, statistics: Statistics) -> Transform:
-        """float32 `[batch, frames * width]`; NaN behind the last frame of a sound where frames are open.
+        """Returns a function to float32 `[batch, frames * width]`; NaN behind the last frame where frames are open.
 
         A missing sound is silence, or has no frames.
         """
@@ -102,7 +102,7 @@ class Spectrum(FieldColumn):
         return transform
 
     def of(self, samples: "tf.Tensor", lengths: "tf.Tensor") -> "tf.Tensor":
-        """The same of samples; for networks that read a `Waveform`.
+        """Returns the spectrum of samples, in the form of `graph`; for networks that read a `Waveform`.
 
         Args:
             samples: float32 `[batch, samples]`.
@@ -157,7 +157,7 @@ class Waveform(FieldColumn):
         check_field(f"Waveform {self.name!r}", schema, self.field, ("sound",), many=False)
 
     def graph(self, statistics: Statistics) -> Transform:
-        """float32 `[batch, samples]` between -1 and 1; a missing sound is silence."""
+        """Returns a function to float32 `[batch, samples]` between -1 and 1; a missing sound is silence."""
         from emberline.features.sounds.decoding import waveforms
 
         def transform(raw: "RawTensors") -> "tf.Tensor":

@@ -64,7 +64,7 @@ class Strokes(FieldColumn):
         check_field(f"Strokes {self.name!r}", schema, self.ends, ("integer",), many=True)
 
     def graph(self, statistics: Statistics) -> Transform:
-        """float32 `[batch, 3 * (points - 1)]`, NaN behind the last step of a drawing."""
+        """Returns a function to float32 `[batch, 3 * (points - 1)]`, NaN behind the last step of a drawing."""
         import tensorflow as tf
 
         def transform(raw: "RawTensors") -> "tf.Tensor":

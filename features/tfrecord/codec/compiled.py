@@ -42,7 +42,7 @@ _SOURCE = "emberline.features.tfrecord.codec.kernels"
 
 
 def cache_folders() -> Iterator[Path]:
-    """The folders of the module's docstring that exist or can be made, in order of preference."""
+    """Returns the folders of the module's docstring that exist or can be made, in order of preference."""
     return (folder for folder in _places() if is_private(folder))
 
 
@@ -61,9 +61,9 @@ def _places() -> Iterator[Path]:
 
 
 def is_private(path: Path) -> bool:
-    """Whether nobody but this user and root can put something in the place of a file or folder, or of one above it.
+    """Returns whether nobody but this user and root can replace a file or folder, or a folder above it.
 
-    What is not there yet is private if the folder that it will be made in is.
+    A path that does not exist yet is private if the folder in which it will be made is.
     """
     if not hasattr(os, "getuid"):
         return True
@@ -175,7 +175,7 @@ _engines: list[llvm.ExecutionEngine] = []  # owns the loaded code for the life o
 
 @functools.cache
 def kernel(name: str) -> Callable[..., int]:
-    """The kernel `name` of the module `kernels`: a function of integers that runs without the GIL.
+    """Returns the kernel `name` of the module `kernels`: a function of integers that runs without the GIL.
 
     Args:
         name: a key of `kernels.ENTRY_POINTS`.
@@ -206,7 +206,7 @@ def kernel(name: str) -> Callable[..., int]:
 
 
 def compile_all() -> None:
-    """Fill the first folder that takes kernels, with those of other folders too; for image builds.
+    """Fills the first folder that takes kernels, with those of other folders too; for image builds.
 
     A later process may see only some of the folders: code in a .zip has none of its own.
     """

@@ -96,11 +96,11 @@ class ExampleEncoder:
         self._out: ByteArray = np.empty(0, np.uint8)
 
     def encode(self, batch: pa.RecordBatch, *, framed: bool = True) -> memoryview:
-        """Records of all rows, one after the other; **valid until the next call of this encoder**."""
+        """Returns the records of all rows, one after the other; **valid until the next call of this encoder**."""
         return self.encode_with_ends(batch, framed=framed)[0]
 
     def encode_with_ends(self, batch: pa.RecordBatch, *, framed: bool = True) -> tuple[memoryview, Int64Array]:
-        """Like `encode`, with the end of each row's record (frame included) in the bytes."""
+        """Returns the same as `encode`, and the end of each row's record (frame included) in the bytes."""
         if batch.schema.names != self.schema.names or batch.schema.types != self.schema.types:
             raise ValueError(
                 f"Batch has columns {_describe(batch.schema)}, encoder was made for {_describe(self.schema)}"
@@ -198,7 +198,7 @@ def _list_parts(name: str, array: pa.Array, keep: list[Any]) -> tuple[pa.Array, 
 
 
 def encode_examples(batch: pa.RecordBatch, *, framed: bool = True) -> memoryview:
-    """Encode every row as a `tf.train.Example`; with `framed`, ready to be appended to a TFRecord file.
+    """Encodes every row as a `tf.train.Example`; with `framed`, ready to be appended to a TFRecord file.
 
     Raises:
         UnsupportedColumnError: a type or value that the format cannot hold, by column.
@@ -207,7 +207,7 @@ def encode_examples(batch: pa.RecordBatch, *, framed: bool = True) -> memoryview
 
 
 def serialize_examples(batch: pa.RecordBatch) -> pa.LargeBinaryArray:
-    """Each row as one unframed serialized `tf.train.Example`."""
+    """Returns each row as one unframed serialized `tf.train.Example`."""
     data, ends = ExampleEncoder(batch.schema).encode_with_ends(batch, framed=False)
     offsets = np.concatenate([np.zeros(1, np.int64), ends])
     return pa.LargeBinaryArray.from_buffers(
@@ -263,7 +263,7 @@ class ExampleDecoder:
         self._per_row = [(16.0, 4.0, 4.0)] * len(schema)
 
     def decode(self, records: Records | pa.Array | Sequence[bytes]) -> pa.RecordBatch:
-        """Decode all records.
+        """Decodes all records to one batch.
 
         Raises:
             DamagedRecordError: a record is no `tf.train.Example`.
@@ -342,7 +342,7 @@ def _fnv(data: bytes) -> int:
 
 
 def decode_examples(records: Records | pa.Array | Sequence[bytes], schema: pa.Schema) -> pa.RecordBatch:
-    """Decode serialized `tf.train.Example` records into one batch of `schema`; see `ExampleDecoder`."""
+    """Decodes serialized `tf.train.Example` records into one batch of `schema`; see `ExampleDecoder`."""
     return ExampleDecoder(schema).decode(records)
 
 

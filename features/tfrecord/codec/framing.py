@@ -82,17 +82,17 @@ class Records:
         return self.buffer[start : start + int(self.lengths[index])].tobytes()
 
     def slice(self, start: int, stop: int) -> "Records":
-        """The records `start <= i < stop`, without copying."""
+        """Returns the records `start <= i < stop`, without copying."""
         starts, lengths = self.starts[start:stop], self.lengths[start:stop]
         return Records(self.buffer, starts, lengths, self.uri, self.first_record + start, self.first_offset)
 
     def error(self, index: int, reason: str) -> DamagedRecordError:
-        """The exception for record `index` of this batch."""
+        """Returns the exception for record `index` of this batch."""
         offset = self.first_offset + max(0, int(self.starts[index]) - 12)
         return DamagedRecordError(reason, uri=self.uri, record=self.first_record + index, offset=offset)
 
     def to_arrow(self) -> pa.Array:
-        """The records as a large_binary array (one copy)."""
+        """Returns the records as a large_binary array (one copy)."""
         offsets = np.zeros(len(self) + 1, np.int64)
         np.cumsum(self.lengths, out=offsets[1:])
         pieces = [self.buffer[s : s + n] for s, n in zip(self.starts.tolist(), self.lengths.tolist(), strict=True)]
@@ -103,7 +103,7 @@ class Records:
 
     @classmethod
     def of(cls, records: "Records | pa.Array | pa.ChunkedArray | Sequence[bytes]") -> "Records":
-        """Records from an Arrow binary array (nulls are refused) or a sequence of bytes; Records pass through."""
+        """Returns the records of an Arrow binary array (nulls are refused) or a sequence of bytes, or Records as is."""
         if isinstance(records, Records):
             return records
         if isinstance(records, pa.ChunkedArray):
@@ -122,18 +122,18 @@ class Records:
 
 
 def address(array: npt.NDArray[Any]) -> int:
-    """Memory address of a contiguous array, for the kernels."""
+    """Returns the memory address of a contiguous array, for the kernels."""
     return int(array.__array_interface__["data"][0])
 
 
 def crc32c(data: bytes | memoryview | pa.Buffer | npt.NDArray[Any], crc: int = 0) -> int:
-    """CRC-32C of `data`, continued from `crc`."""
+    """Returns the CRC-32C of `data`, continued from `crc`."""
     view = np.frombuffer(data, np.uint8)
     return kernel("crc32c")(address(view), view.size, crc) if view.size else crc
 
 
 def frame_records(records: Records | pa.Array | Sequence[bytes]) -> memoryview:
-    """Wrap serialized records into frames."""
+    """Wraps serialized records into frames."""
     records = Records.of(records)
     out = np.empty(int(records.lengths.sum()) + _FRAME_BYTES * len(records), np.uint8)
     starts, lengths = np.ascontiguousarray(records.starts), np.ascontiguousarray(records.lengths)
@@ -142,7 +142,7 @@ def frame_records(records: Records | pa.Array | Sequence[bytes]) -> memoryview:
 
 
 def scan_buffer(data: bytes | pa.Buffer, *, uri: str, first_record: int, offset: int) -> Records:
-    """All records of a byte range that begins and ends with a frame.
+    """Returns all records of a byte range that begins and ends with a frame.
 
     Raises:
         DamagedRecordError: the range holds anything else.
@@ -161,7 +161,7 @@ def scan_buffer(data: bytes | pa.Buffer, *, uri: str, first_record: int, offset:
 
 
 def check_codec(codec: str | None) -> Codec | None:
-    """The codec as this module names it; "", "none", "GZIP" and the like are accepted.
+    """Returns the codec as this module names it; "", "none", "GZIP" and the like are accepted.
 
     Raises:
         ValueError: an unknown codec.
@@ -332,7 +332,7 @@ class _Source:
         self._inflate: Any = None  # zlib's class of decompressors is private
 
     def more(self, pending: ByteArray, wanted: int) -> ByteArray:
-        """`pending` plus at least one more read, or until `wanted` bytes are there; sets `ended` at the end."""
+        """Returns `pending` and at least one more read, or as many as `wanted` bytes need; sets `ended` at the end."""
         pieces = [pending]
         size = pending.size
         goal = max(wanted, size + 1)
@@ -369,7 +369,7 @@ class _Source:
 
 
 def detect_codec(head: bytes) -> Codec | None:
-    """The codec of a file by its first bytes; a valid frame header means none."""
+    """Returns the codec of a file by its first bytes; a valid frame header means none."""
     view = np.frombuffer(head, np.uint8)
     if view.size >= 12 and _masked(crc32c(view[:8])) == int.from_bytes(head[8:12], "little"):
         return None
@@ -401,7 +401,7 @@ class RecordWriter:
         self._deflate = zlib.compressobj(_LEVEL, zlib.DEFLATED, _WINDOW_BITS[self.codec]) if self.codec else None
 
     def write(self, frames: bytes | memoryview) -> None:
-        """Append frames, as made by `frame_records` or `encode_examples`."""
+        """Appends frames, as made by `frame_records` or `encode_examples`."""
         self._store(self._deflate.compress(frames) if self._deflate else frames)
 
     def _store(self, data: bytes | memoryview) -> None:
@@ -411,7 +411,7 @@ class RecordWriter:
             self.crc32c = crc32c(data, self.crc32c)
 
     def close(self) -> None:
-        """Finish the file; `bytes` and `crc32c` are final after this."""
+        """Finishes the file; `bytes` and `crc32c` are final after this."""
         if not self._stream.closed:
             if self._deflate:
                 self._store(self._deflate.flush())
@@ -432,7 +432,7 @@ class RecordWriter:
 def write_records(
     uri: str | os.PathLike[str], batches: Iterable[Records | pa.Array | Sequence[bytes]], codec: str | None = None
 ) -> RecordWriter:
-    """Write serialized records as one file; the closed writer that comes back knows its size and checksum."""
+    """Writes serialized records as one file; returns the closed writer, which knows its size and checksum."""
     with RecordWriter(uri, codec) as writer:
         for batch in batches:
             writer.write(frame_records(batch))

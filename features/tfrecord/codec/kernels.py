@@ -94,7 +94,7 @@ copy4, copy8, copy16 = _copy(I32), _copy(I64), _copy(V16)
 
 @intrinsic
 def memcpy(typingctx, target, source, size):
-    """Copy `size` bytes; the ranges must not overlap."""
+    """Copies `size` bytes; the ranges must not overlap."""
 
     def codegen(context, builder, signature, args):
         pointer = I8.as_pointer()
@@ -107,7 +107,7 @@ def memcpy(typingctx, target, source, size):
 
 @intrinsic
 def memmove(typingctx, target, source, size):
-    """Copy `size` bytes; the ranges may overlap."""
+    """Copies `size` bytes; the ranges may overlap."""
 
     def codegen(context, builder, signature, args):
         pointer = I8.as_pointer()
@@ -120,7 +120,7 @@ def memmove(typingctx, target, source, size):
 
 @intrinsic
 def logical_shift(typingctx, value, bits):
-    """Unsigned shift to the right (numba's `>>` on int64 keeps the sign)."""
+    """Shifts to the right without a sign (numba's `>>` on int64 keeps the sign)."""
 
     def codegen(context, builder, signature, args):
         return builder.lshr(*args)
@@ -130,7 +130,7 @@ def logical_shift(typingctx, value, bits):
 
 @intrinsic
 def leading_zeros(typingctx, value):
-    """Number of zero bits above the highest set bit; `value` must not be 0."""
+    """Returns the number of zero bits above the highest set bit; `value` must not be 0."""
 
     def codegen(context, builder, signature, args):
         return builder.ctlz(args[0], ir.Constant(ir.IntType(1), 1))
@@ -189,7 +189,7 @@ if _INSTRUCTION is not None:
 
     @intrinsic
     def crc_word(typingctx, crc, word):
-        """Advance the CRC register by the eight bytes of `word`."""
+        """Advances the CRC register by the eight bytes of `word`."""
         name, register = _INSTRUCTION
 
         def codegen(context, builder, signature, args):
@@ -205,7 +205,7 @@ else:
 
     @njit
     def crc_word(crc, word):
-        """Advance the CRC register by the eight bytes of `word` (slicing-by-8)."""
+        """Advances the CRC register by the eight bytes of `word` (slicing-by-8)."""
         word ^= crc
         result = _BYTE_TABLE[1792 + (word & 255)]
         for byte in range(1, 8):
@@ -226,7 +226,7 @@ def _advance(table, crc):
 
 @njit
 def crc_update(crc, address, size):
-    """The register after `size` bytes at `address`; three lanes hide the latency of the CRC instruction."""
+    """Returns the register after `size` bytes at `address`; three lanes hide the latency of the CRC instruction."""
     end = address + size
     while end - address >= 3 * _LONG:
         second = np.int64(0)
@@ -259,14 +259,14 @@ def crc_update(crc, address, size):
 
 @njit
 def masked_crc(address, size):
-    """TFRecord's masked CRC-32C: rotated right by 15 bits plus a constant."""
+    """Returns TFRecord's masked CRC-32C: rotated right by 15 bits plus a constant."""
     crc = crc_update(np.int64(0xFFFFFFFF), address, size) ^ np.int64(0xFFFFFFFF)
     return (((crc >> 15) | (crc << 17)) + np.int64(0xA282EAD8)) & np.int64(0xFFFFFFFF)
 
 
 @njit
 def crc32c(address, size, crc):
-    """CRC-32C of a buffer, continued from `crc` (0 to start)."""
+    """Returns the CRC-32C of a buffer, continued from `crc` (0 to start)."""
     return crc_update(crc ^ np.int64(0xFFFFFFFF), address, size) ^ np.int64(0xFFFFFFFF)
 
 
@@ -275,7 +275,7 @@ def crc32c(address, size, crc):
 
 @njit
 def scan_frames(buffer, size, check, starts, lengths, limit, info):
-    """Find up to `limit` whole frames in a buffer.
+    """Finds up to `limit` whole frames in a buffer; returns their number.
 
     Writes data start (relative to `buffer`) and length of each. info[0] = bytes consumed; info[1] = 0, or 1 when the
     checksum of the length is wrong, 2 when that of the data is; info[2] = bytes that the next frame needs, 0 unknown.
@@ -320,7 +320,7 @@ def _close_frame(start, length):
 
 @njit
 def frame_records(data, starts, lengths, count, out):
-    """Write `count` records, given by start and length, as frames; returns the number of bytes written."""
+    """Writes `count` records, given by start and length, as frames; returns the number of bytes written."""
     position = out
     for record in range(count):
         length = i64(lengths + 8 * record)
@@ -334,13 +334,13 @@ def frame_records(data, starts, lengths, count, out):
 
 @njit
 def varint_size(value):
-    """Bytes that `value`, taken as uint64, needs as a varint."""
+    """Returns how many bytes `value`, taken as uint64, needs as a varint."""
     return ((64 - leading_zeros(value | 1)) * 9 + 64) >> 6
 
 
 @njit
 def put_varint(position, value):
-    """Write a varint; returns the position behind it."""
+    """Writes a varint; returns the position behind it."""
     while logical_shift(value, 7) != 0:
         set8(position, (value & 127) | 128)
         value = logical_shift(value, 7)
@@ -366,7 +366,7 @@ def _get_varint_slow(position, end):
 
 @njit
 def get_varint(position, end):
-    """Read a varint: (value, position behind it), the position being -1 when it is cut or too long."""
+    """Reads a varint; returns (value, position behind it), the position being -1 when it is cut or too long."""
     if position < end:
         byte = u8(position)
         if byte < 128:
@@ -376,7 +376,7 @@ def get_varint(position, end):
 
 @njit
 def get_span(position, end):
-    """Read a length and check that it fits: (start, end) of the bytes, start being -1 when it does not."""
+    """Reads a length and checks that it fits; returns (start, end) of the bytes, start being -1 when it does not."""
     length, position = get_varint(position, end)
     if position < 0 or length < 0 or length > end - position:
         return np.int64(-1), np.int64(-1)
@@ -385,7 +385,7 @@ def get_span(position, end):
 
 @njit
 def skip_field(tag, position, end):
-    """Skip the value of a field that nobody asked for; returns the position behind it or -1."""
+    """Skips the value of a field that is not read; returns the position behind it or -1."""
     depth = np.int64(0)
     while True:
         wire = tag & 7
@@ -416,7 +416,7 @@ def skip_field(tag, position, end):
 
 @njit
 def copy_bytes(target, source, size):
-    """Copy without reading or writing one byte too many; short copies avoid the call to memcpy."""
+    """Copies without reading or writing one byte too many; short copies avoid the call to memcpy."""
     if size <= 16:
         if size >= 8:
             copy8(target, source)
@@ -436,7 +436,7 @@ def copy_bytes(target, source, size):
 
 @njit
 def same_bytes(left, right, size):
-    """Whether two ranges of `size` bytes are equal, reading nothing outside of them."""
+    """Returns whether two ranges of `size` bytes are equal, reading nothing outside of them."""
     if size >= 8:
         at = np.int64(0)
         while at + 8 <= size:
@@ -452,7 +452,7 @@ def same_bytes(left, right, size):
 
 @njit
 def hash_bytes(address, size):
-    """FNV-1a, 32 bits; `emberline.features.tfrecord.codec.example` builds its table of names with the same function."""
+    """Returns FNV-1a, 32 bits; `emberline.features.tfrecord.codec.example` builds its table of names with it."""
     value = np.int64(2166136261)
     for at in range(size):
         value = ((value ^ u8(address + at)) * 16777619) & np.int64(0xFFFFFFFF)
@@ -667,9 +667,9 @@ def _put_length(position, tag, body, size):
 
 @njit
 def encode_rows(columns, column_count, lists, list_count, first, count, framed, out, ends):
-    """Write rows as `tf.train.Example`, framed when `framed` is 1; returns the number of bytes written.
+    """Writes rows as `tf.train.Example`, framed when `framed` is 1; returns the number of bytes written.
 
-    With list_count >= 0 write `tf.train.SequenceExample`: `columns` become the context, `lists` the feature lists.
+    With list_count >= 0 it writes `tf.train.SequenceExample`: `columns` become the context, `lists` the feature lists.
     ends[row] receives the end of the row's record (frame included) relative to `out`.
     """
     position = out
@@ -721,7 +721,7 @@ def _append_number(column, kind, base, count, bits):
 
 @intrinsic
 def set_float(typingctx, address, value):
-    """Store an int64 as float32."""
+    """Stores an int64 as float32."""
 
     def codegen(context, builder, signature, args):
         pointer = builder.inttoptr(args[0], ir.FloatType().as_pointer())
@@ -1081,7 +1081,7 @@ def _absent(column, row):
 def decode_rows(
     buffer, starts, lengths, first, count, columns, column_count, table, mask, memory, memory_size, sequence, info
 ):
-    """Read serialized `tf.train.Example` records into columns, from row `first` on; returns a result code.
+    """Reads serialized `tf.train.Example` records into columns, from row `first` on; returns a result code.
 
     With sequence = 1 the records are `tf.train.SequenceExample`: columns of shape 2 are read from the feature lists,
     the others from the context.

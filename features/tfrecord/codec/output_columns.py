@@ -122,7 +122,7 @@ class NestedOutputColumn(OutputColumn):
         self.outer_validity = np.zeros(rows, np.uint8)
 
     def grow(self, which: int, need: int) -> None:
-        """Also makes room for `need` inner lists (which = 2)."""
+        """Makes room for `need` values (which = 0), inner offsets (which = 1) or inner lists (which = 2)."""
         if which < 2:
             super().grow(which, need)
             return

@@ -16,7 +16,7 @@ _FEATURES, _LISTS = 1, 2
 
 
 def spellings(records: Records, columns: pa.Schema, path: str) -> dict[str, str]:
-    """The names that features have which columns are called like but for case, by column.
+    """Returns the names of the features that equal a column's name except for case, by column.
 
     Raises:
         UnsupportedColumnError: if two features would fit a column.
@@ -35,7 +35,7 @@ def spellings(records: Records, columns: pa.Schema, path: str) -> dict[str, str]
 
 
 def require_known(batch: pa.RecordBatch, records: Records, record_type: str, path: str) -> None:
-    """Looks at why columns hold nothing.
+    """Checks that no column is empty because its feature has another name or lies elsewhere.
 
     Args:
         batch: The first of a file.

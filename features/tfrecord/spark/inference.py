@@ -51,7 +51,7 @@ class Inference:
     files_total: int
 
     def report(self) -> str:
-        """One line for people."""
+        """Returns one line for people."""
         return (
             f"tfrecord: inferred {len(self.schema)} columns from {self.records} records of {self.files} "
             f"(of {self.files_total}) files; pass .schema(...) to read no record twice"
@@ -69,7 +69,7 @@ class _Seen:
 
 
 def infer_schema(files: Sequence[DataFile], record_type: str, limit: int, *, drop_malformed: bool = False) -> Inference:
-    """Read up to `limit` records, spread over up to 16 files, and derive the schema.
+    """Reads up to `limit` records, spread over up to 16 files, and derives the schema.
 
     Args:
         files: What may be read.

@@ -20,12 +20,12 @@ class LocationError(BadInputError):
 
 
 def absolute(uri: str) -> str:
-    """`uri` as every process understands it: executors have other working directories than the driver."""
+    """Returns `uri` as every process understands it: executors have other working directories than the driver."""
     return storage.local_path(uri) if storage.is_local(uri) else uri.rstrip("/")
 
 
 def find_files(paths: Iterable[str], options: ReadOptions) -> list[DataFile]:
-    """Every data file under `paths`, sorted by path, with its partition values and expected number of records.
+    """Returns every data file under `paths`, sorted by path, with its partition values and expected number of records.
 
     Files and folders whose names start with `_` or `.` are hidden, and `*.json` beside the shards are descriptions;
     every other file is data, so that a foreign file is noticed when it is read. A file that a manifest names and that
@@ -84,7 +84,7 @@ def _in_folder(root: str, options: ReadOptions) -> Iterator[DataFile]:
 
 
 def is_data_file(name: str) -> bool:
-    """Whether a relative path names data: nothing hidden (`_*` without `=`, `.*`), no description (`*.json`)."""
+    """Returns whether a relative path names data: not hidden (`_*` without `=`, `.*`), no description (`*.json`)."""
     parts = name.split("/")
     hidden = any(part.startswith(".") or (part.startswith("_") and "=" not in part) for part in parts)
     return not hidden and not parts[-1].endswith(".json")

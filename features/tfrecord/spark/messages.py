@@ -10,7 +10,7 @@ class MalformedError(ValueError):
 
 
 def entries(message: memoryview) -> Iterator[tuple[str, memoryview]]:
-    """Key and value of each entry of a protobuf map."""
+    """Yields the key and value of each entry of a protobuf map."""
     for _, entry in fields(message):
         name, value = "", memoryview(b"")
         for number, payload in fields(entry):
@@ -22,12 +22,12 @@ def entries(message: memoryview) -> Iterator[tuple[str, memoryview]]:
 
 
 def fields(message: bytes | memoryview) -> Iterator[tuple[int, memoryview]]:
-    """The length-delimited fields of a message."""
+    """Yields the length-delimited fields of a message."""
     return ((number, value) for number, wire, value in wire_fields(message) if wire == LENGTH)
 
 
 def wire_fields(message: bytes | memoryview) -> Iterator[tuple[int, int, memoryview]]:
-    """Number, wire type and bytes of each field of a message.
+    """Yields the number, wire type and bytes of each field of a message.
 
     Raises:
         MalformedError: if it is none.

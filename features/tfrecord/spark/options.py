@@ -38,7 +38,7 @@ class TFRecordOptionError(BadInputError):
 
 
 def parse_codec(value: str) -> str:
-    """`none`, `gzip` or `zlib` from any usual spelling, Hadoop codec classes included."""
+    """Returns `none`, `gzip` or `zlib` for any usual spelling, Hadoop codec classes included."""
     name = value.strip().lower()
     if name.startswith("org.apache.hadoop."):
         name = name.rpartition(".")[2]
@@ -89,7 +89,7 @@ def _save_mode(value: str) -> str:
 
 
 def parse_names(value: str) -> tuple[str, ...]:
-    """Column names from `a,b` or, when a name holds a comma, from a JSON list."""
+    """Returns the column names in `a,b` or, when a name holds a comma, in a JSON list."""
     if value.lstrip().startswith("["):
         try:
             names = json.loads(value)
@@ -216,7 +216,7 @@ def _parse(
 
 
 def read_options(options: Mapping[str, str]) -> ReadOptions:
-    """The options of a read.
+    """Returns the options of a read.
 
     Raises:
         TFRecordOptionError: An unknown name, a value out of range, or two options that contradict each other.
@@ -226,7 +226,7 @@ def read_options(options: Mapping[str, str]) -> ReadOptions:
 
 
 def write_options(options: Mapping[str, str]) -> WriteOptions:
-    """The options of a write, batch or streaming.
+    """Returns the options of a write, batch or streaming.
 
     Raises:
         TFRecordOptionError: An unknown name, a value out of range, or two options that contradict each other.
@@ -238,7 +238,7 @@ def write_options(options: Mapping[str, str]) -> WriteOptions:
 
 
 def read_paths(options: Mapping[str, str]) -> list[str]:
-    """The locations given to `load`: Spark passes one as `path` and several as a JSON list in `paths`."""
+    """Returns the locations given to `load`: Spark passes one as `path` and several as a JSON list in `paths`."""
     paths = json.loads(options["paths"]) if "paths" in options else []
     if "path" in options:
         paths.append(options["path"])

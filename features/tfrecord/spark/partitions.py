@@ -43,7 +43,7 @@ class DataFile:
 
 
 def directory(names: Sequence[str], values: Sequence[Any]) -> str:
-    """The relative directory of one combination of partition values, such as `day=2024-01-02/country=DE`."""
+    """Returns the relative directory of one combination of partition values, such as `day=2024-01-02/country=DE`."""
     return "/".join(f"{_escape(name)}={_escape(_text(value))}" for name, value in zip(names, values, strict=True))
 
 
@@ -69,7 +69,7 @@ def _text(value: Any) -> str:
 
 
 def parse_directories(relative: str) -> tuple[tuple[str, str | None], ...]:
-    """Partition columns and raw values in a relative path such as `day=2024-01-02/part-0.tfrecord`."""
+    """Returns the partition columns and raw values in a relative path such as `day=2024-01-02/part-0.tfrecord`."""
     found = []
     for segment in relative.split("/")[:-1]:
         name, equals, value = segment.partition("=")
@@ -115,7 +115,7 @@ _GUESSES: tuple[tuple[T.DataType, Callable[[str], Any]], ...] = (
 
 
 def infer_type(values: Iterable[str | None]) -> T.DataType:
-    """The Spark type of a partition column: int, long, double or date when every value fits, else string."""
+    """Returns the Spark type of a partition column: int, long, double or date when every value fits, else string."""
     present = [value for value in values if value is not None]
     for data_type, parse in _GUESSES:
         try:
@@ -127,7 +127,7 @@ def infer_type(values: Iterable[str | None]) -> T.DataType:
 
 
 def cast_value(raw: str | None, field: T.StructField) -> Any:
-    """A raw directory value as the Python value of a column.
+    """Converts a raw directory value to the Python value of a column.
 
     Raises:
         PartitionError: The value does not fit the column's type.
@@ -164,7 +164,7 @@ def cast_value(raw: str | None, field: T.StructField) -> Any:
 
 
 def partition_schema(files: Sequence[DataFile], infer: bool = True) -> T.StructType:
-    """The partition columns of a set of files.
+    """Returns the partition columns of a set of files.
 
     Raises:
         PartitionError: The files do not agree on the columns, so a row would miss a value.
@@ -183,7 +183,7 @@ def partition_schema(files: Sequence[DataFile], infer: bool = True) -> T.StructT
 
 
 def may_match(condition: list[Any], row: dict[str, Any]) -> bool | None:
-    """Three-valued truth of a pushed condition on one directory: True, False, or None for SQL's unknown.
+    """Returns the three-valued truth of a pushed condition on one directory: True, False, or None for SQL's unknown.
 
     Args:
         condition: `[name of the Spark filter, column, value]`, or `["And" | "Or" | "Not", children...]`. Dates are
@@ -234,7 +234,7 @@ def _columns(condition: list[Any]) -> set[str]:
 
 
 def prune(files: Sequence[DataFile], schema: T.StructType, filters: str) -> list[DataFile]:
-    """The files whose directories may hold matching rows.
+    """Returns the files whose directories may hold matching rows.
 
     Args:
         files: All files.

@@ -35,7 +35,7 @@ _DATES = ("java.sql.Date", "java.time.LocalDate")
 
 
 def install() -> None:
-    """Wrap PySpark's reader, once per process."""
+    """Wraps PySpark's reader, once per process."""
     if getattr(DataFrameReader.load, "_emberline", False):
         return
     original = DataFrameReader.load
@@ -50,7 +50,7 @@ def install() -> None:
 
 
 def with_pruning(frame: DataFrame) -> DataFrame:
-    """The same frame, reading only the columns and partitions that a query needs, if it reads this format."""
+    """Returns the same frame, reading only the columns and partitions that a query needs, if it reads this format."""
     # What a query reads is known to the JVM alone: `_jdf`, `_gateway` and `_jsparkSession` are the ways there.
     relation = frame._jdf.queryExecution().analyzed()
     if relation.getClass().getSimpleName() != "DataSourceV2Relation" or relation.table().name() != _FORMAT:
@@ -87,19 +87,19 @@ class _Table:
         return getattr(self._table, name)
 
     def newScanBuilder(self, options: Any) -> "_ScanBuilder":  # noqa: N802
-        """One builder per query."""
+        """Returns one builder per query."""
         return _ScanBuilder(self._gateway, self._table, options)
 
     def equals(self, other: Any) -> bool:
-        """Java's equality; two `load`s are two tables."""
+        """Returns Java's equality; two `load`s are two tables."""
         return bool(other is not None and other.hashCode() == self.hashCode())
 
     def hashCode(self) -> int:  # noqa: N802
-        """Java's hash."""
+        """Returns Java's hash."""
         return int(self._table.hashCode())
 
     def toString(self) -> str:  # noqa: N802
-        """Java's text."""
+        """Returns Java's text."""
         return str(self._table.toString())
 
     class Java:
@@ -117,7 +117,7 @@ class _ScanBuilder:
         self._conditions: list[Any] = []
 
     def pruneColumns(self, required: Any) -> None:  # noqa: N802
-        """Read these columns only."""
+        """Restricts the scan to these columns."""
         if required.isEmpty():  # count(*): rows travel in columns, so one has to be read
             required = self._cheapest()
         self._schema = required
@@ -129,7 +129,7 @@ class _ScanBuilder:
         return schema.add(cheap[0])
 
     def pushFilters(self, filters: Any) -> Any:  # noqa: N802
-        """Note what partitions can be tested against; Spark evaluates all filters again."""
+        """Records the conditions that partitions can be tested against; Spark evaluates all filters again."""
         for condition in filters:
             found = _condition(condition)
             if found is not None:
@@ -137,11 +137,11 @@ class _ScanBuilder:
         return filters
 
     def pushedFilters(self) -> Any:  # noqa: N802
-        """None that Spark may leave out."""
+        """Returns an empty array: Spark may leave out no filter."""
         return self._gateway.new_array(self._gateway.jvm.org.apache.spark.sql.sources.Filter, 0)
 
     def build(self) -> Any:
-        """A scan with a Python source of its own, so that no two queries share state."""
+        """Returns a scan with a Python source of its own, so that no two queries share state."""
         jvm = self._gateway.jvm
         options = jvm.java.util.HashMap(self._options.asCaseSensitiveMap())
         options.put(PUSHED_FILTERS, json.dumps(self._conditions))
@@ -153,15 +153,15 @@ class _ScanBuilder:
         return package.PythonScan(source, _FORMAT, self._schema, pruned, self.pushedFilters())
 
     def equals(self, other: Any) -> bool:
-        """Java's equality."""
+        """Returns Java's equality."""
         return other is self
 
     def hashCode(self) -> int:  # noqa: N802
-        """Java's hash."""
+        """Returns Java's hash."""
         return id(self) & 0x7FFFFFFF
 
     def toString(self) -> str:  # noqa: N802
-        """Java's text."""
+        """Returns Java's text."""
         return "tfrecord scan"
 
     class Java:

@@ -20,7 +20,7 @@ _FORMAT = "tfrecord"
 
 
 def install() -> None:
-    """Wrap PySpark's writers, once per process."""
+    """Wraps PySpark's writers, once per process."""
     if not getattr(DataFrameWriter.save, "_emberline", False):
         DataFrameWriter.save = _wrap_save(DataFrameWriter.save)  # type: ignore[method-assign]
         DataStreamWriter.format = _remember(DataStreamWriter.format)  # type: ignore[method-assign]
@@ -29,8 +29,10 @@ def install() -> None:
 
 
 def install_connect() -> None:
-    """The same for Spark Connect. Call it only when such a session exists: where the packages of Spark Connect are
-    absent, importing its modules ends a `python -c` program without an error (PySpark takes it for a doctest)."""
+    """Wraps the writer of Spark Connect in the same way. Call it only when such a session exists: where the packages of
+    Spark Connect are absent, importing its modules ends a `python -c` program without an error (PySpark takes it for a
+    doctest).
+    """
     from pyspark.sql.connect.readwriter import DataFrameWriter as ConnectWriter
 
     if not getattr(ConnectWriter.save, "_emberline", False):
@@ -150,8 +152,9 @@ def _marked(wrapper: Any) -> Any:
 
 
 def activate(spark: Any) -> None:
-    """Make a session the active one of this thread: Spark looks Python data sources up there, and finds none in a
-    thread that has not used the session before."""
+    """Makes a session the active one of this thread: Spark looks Python data sources up there, and finds none in a
+    thread that has not used the session before.
+    """
     # PySpark makes a session active only as it makes one.
     spark._jvm.org.apache.spark.sql.classic.SparkSession.setActiveSession(spark._jsparkSession)
 

@@ -47,17 +47,17 @@ class DamageParam(AccumulatorParam[dict[str, Damage]]):
     """Collects damage by file, so that a retried or repeated task counts a file once."""
 
     def zero(self, value: dict[str, Damage]) -> dict[str, Damage]:
-        """An empty log."""
+        """Returns an empty log."""
         return {}
 
     def addInPlace(self, value1: dict[str, Damage], value2: dict[str, Damage]) -> dict[str, Damage]:  # noqa: N802
-        """The union of two logs."""
+        """Returns the union of two logs."""
         value1.update(value2)
         return value1
 
 
 def decoder(record_type: str, schema: pa.Schema) -> Decode:
-    """The function that turns records into batches of `schema`.
+    """Returns the function that turns records into batches of `schema`.
 
     Raises:
         UnsupportedColumnError: A column does not exist in the record type.
@@ -101,7 +101,7 @@ class ShardReader:
         self._compressed = False
 
     def read(self, files: Sequence[DataFile]) -> Iterator[pa.RecordBatch]:
-        """All rows of all files.
+        """Yields all rows of all files.
 
         Raises:
             DamagedRecordError: In mode FAILFAST, with file, record number and byte offset.

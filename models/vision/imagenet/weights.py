@@ -37,7 +37,7 @@ class Weights:
 
 
 def load(weights: Weights, model: "keras.Model") -> None:
-    """Gives a network the weights of a file; nothing happens if there is none.
+    """Loads the weights of a file into a network; does nothing if there is no file.
 
     Args:
         weights: Which file.

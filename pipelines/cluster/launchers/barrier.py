@@ -89,5 +89,5 @@ class _Rank:
 
 
 def launch(spark: SparkSession, node: Node, on_failure: Callable[[str], None]) -> Launched:
-    """See `emberline.pipelines.cluster.launchers.launch`."""
+    """Starts the ranks; see `emberline.pipelines.cluster.launchers.launch`."""
     return _Stage(spark, node, on_failure)

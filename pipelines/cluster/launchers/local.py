@@ -60,5 +60,5 @@ class _Children:
 
 
 def launch(spark: SparkSession, node: Node, on_failure: Callable[[str], None]) -> Launched:
-    """See `emberline.pipelines.cluster.launchers.launch`; uses nothing of the session."""
+    """Starts the ranks; see `emberline.pipelines.cluster.launchers.launch`; uses nothing of the session."""
     return _Children(node, on_failure)

@@ -39,7 +39,7 @@ class _Cluster:
 
 
 def launch(spark: SparkSession, node: Node, on_failure: Callable[[str], None]) -> Launched:
-    """See `emberline.pipelines.cluster.launchers.launch`; needs a classic session."""
+    """Starts the ranks; see `emberline.pipelines.cluster.launchers.launch`; needs a classic session."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it imports pkg_resources, which warns whoever does
         from tensorflowonspark import TFCluster

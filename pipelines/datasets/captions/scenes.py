@@ -94,7 +94,7 @@ class Scenes(NamedTable):
 
 
 def made_up() -> dict[str, tuple[list[str], list[Scene]]]:
-    """Names of the files of each split, and what they show."""
+    """Returns the names of the files of each split, and what they show."""
     return {
         split: ([f"{split}_{n:05d}.png" for n in range(count * len(SCENES))], list(SCENES) * count)
         for split, count in FILES.items()

@@ -16,7 +16,7 @@ MOST_BYTES = 256 << 20
 
 
 def root_of(uri: str) -> str:
-    """Path of a folder, or of the folder of a file, with a slash at its end: what `file_rows` takes."""
+    """Returns the path of a folder, or of the folder of a file, with a slash at its end: what `file_rows` takes."""
     folder = uri if storage.is_folder(uri) else uri.rpartition("/")[0]
     return urlsplit(folder).path.rstrip("/") + "/"
 
@@ -32,7 +32,7 @@ def require_files(uri: str, what: str) -> None:
 
 
 def file_rows(spark: SparkSession, uri: str, root: str, field: str, endings: tuple[str, ...]) -> DataFrame:
-    """A row per file: `path`, its bytes, the name of the `folder` it lies in, `_raw`, `_source` and `_fault`.
+    """Returns a row per file: `path`, its bytes, the name of the `folder` it lies in, `_raw`, `_source` and `_fault`.
 
     Args:
         spark: The session.
@@ -67,7 +67,7 @@ def file_rows(spark: SparkSession, uri: str, root: str, field: str, endings: tup
 
 
 def folder_of_split(uri: str, path: Column, split: str) -> Column | None:
-    """Whether a file lies in the folder of a split, where there are such folders.
+    """Returns whether a file lies in the folder of a split, or None where there are no such folders.
 
     Args:
         uri: The folder of all.

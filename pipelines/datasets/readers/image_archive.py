@@ -51,7 +51,7 @@ class ImageArchive:
         self.schema = image_schema(classes, purpose)
 
     def read(self, spark: SparkSession, uri: str, split: str | None = None) -> DataFrame:
-        """Raw rows of one split, or of everything at `uri`; the key is the archive's name and that of the members.
+        """Returns raw rows of one split, or of all at `uri`; the key is the archive's name and that of the members.
 
         Args:
             spark: The session.
@@ -84,12 +84,12 @@ class ImageArchive:
         raise BadInputError(f"The data set {self.name!r} has no synthetic stand-in: give its archives with --input.")
 
     def synthetic(self, uri: str) -> Synthetic | None:
-        """Facts about generated data, None for real data."""
+        """Returns facts about generated data, None for real data."""
         return read_facts(uri)
 
 
 def read_archive(uri: str, split: str | None) -> Iterator[ImageRow]:
-    """The images of an archive, in an executor; the place where a damaged one breaks off is a row with a fault.
+    """Yields the images of an archive, in an executor; the place where a damaged one breaks off is a row with a fault.
 
     Args:
         uri: The archive.

@@ -53,7 +53,7 @@ class ImageTable(NamedTable):
         super().__init__(name, image_schema(classes, purpose))
 
     def read(self, spark: SparkSession, uri: str, split: str | None = None) -> DataFrame:
-        """Raw rows of one split, or of the whole table; the key is the address, or a hash of the row.
+        """Returns raw rows of one split, or of the whole table; the key is the address, or a hash of the row.
 
         Args:
             spark: The session.
@@ -114,7 +114,7 @@ class Fetch:
                     )
 
     def fetch(self, address: str | None) -> tuple[bytes | None, str | None]:
-        """The bytes, or what kept them away."""
+        """Returns the bytes at an address, and the reason if they cannot be read; one of the two is None."""
         if not address:
             return None, "no address"
         try:

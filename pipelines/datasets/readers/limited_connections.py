@@ -61,7 +61,7 @@ def time_limit(seconds: float) -> Iterator[None]:
 
 
 def limited_pools() -> dict[str, Any]:
-    """Classes of pools by scheme, for `urllib3.PoolManager`."""
+    """Returns the classes of pools by scheme, for `urllib3.PoolManager`."""
     from urllib3.connection import HTTPConnection, HTTPSConnection
     from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 

@@ -48,7 +48,7 @@ class NamedTable:
         return hash((self.name, self.schema))
 
     def of_format(self, form: TableFormat) -> "NamedTable":
-        """The same table, written otherwise.
+        """Returns the same table, read in another format.
 
         Args:
             form: Replaces what the declaration says.
@@ -58,7 +58,7 @@ class NamedTable:
         return other
 
     def read(self, spark: SparkSession, uri: str, split: str | None = None) -> DataFrame:
-        """Raw rows of one split, or of the whole table; rows without a key of their own get a hash of the row.
+        """Returns raw rows of one split, or of the whole table; rows without a key of their own get a hash of the row.
 
         Args:
             spark: The session.
@@ -79,7 +79,7 @@ class NamedTable:
         return rows_of(split, rows, F.col(quoted(schema.key)), by_column=by_column)
 
     def generate(self, directory: str, *, seed: int) -> Synthetic:
-        """There is no stand-in for a table of your own.
+        """Raises an error: there is no stand-in for a table of your own.
 
         Raises:
             BadInputError: always.
@@ -87,5 +87,5 @@ class NamedTable:
         raise BadInputError(f"The data set {self.name!r} has no synthetic stand-in: give its table with --input.")
 
     def synthetic(self, uri: str) -> Synthetic | None:
-        """Facts about generated data, None for real data."""
+        """Returns facts about generated data, None for real data."""
         return read_facts(uri)

@@ -39,7 +39,7 @@ _ROWS = 1_000
 
 
 def passage_schema(purpose: Purpose) -> Schema:
-    """Rows of a passage: `text`, its number of `words`, and the key `row`."""
+    """Returns the schema of passages: `text`, its number of `words`, and the key `row`."""
     fields = (Field("text", "string", required=True, tokens=Tokens()),)
     return Schema(fields, Label("words", minimum=1, purpose=purpose), "row")
 
@@ -104,7 +104,7 @@ def _whole(pieces: Iterable[str]) -> Iterator[str]:
 
 
 def passages(spark: SparkSession, files: Sequence[storage.FileEntry], cut: CutPassages) -> DataFrame:
-    """Raw rows of the passages of text files, compressed or not.
+    """Returns the raw rows of the passages of text files, compressed or not.
 
     Args:
         spark: The session.
@@ -121,7 +121,7 @@ def passages(spark: SparkSession, files: Sequence[storage.FileEntry], cut: CutPa
 
 
 def passage_rows(found: DataFrame) -> DataFrame:
-    """Raw rows of passages: `text`, `words`, the key, `_raw`, `_source` and `_fault`.
+    """Returns the raw rows of passages: `text`, `words`, the key, `_raw`, `_source` and `_fault`.
 
     Args:
         found: The passages, `text`, and the name of the file of each, `_source`.
@@ -168,7 +168,7 @@ def _batches(texts: Iterator[str], name: str) -> Iterator[pa.RecordBatch]:
 
 
 def read_part(part: ByteRange, end: bytes) -> Iterator[str]:
-    """The text of a part of a file, in pieces.
+    """Yields the text of a part of a file, in pieces.
 
     Args:
         part: Begins and ends at the first places from `start` and `stop` on that are right behind an `end`.

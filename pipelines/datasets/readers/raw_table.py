@@ -28,13 +28,13 @@ class Dataset(Protocol):
     schema: Schema
 
     def read(self, spark: SparkSession, uri: str, split: str | None = None) -> DataFrame:
-        """Raw rows: one column per field, the label if the files have it, the key, `_raw`, `_source`, `_fault`."""
+        """Returns raw rows: a column per field, the label if the files have it, key, `_raw`, `_source`, `_fault`."""
 
     def generate(self, directory: str, *, seed: int) -> Synthetic:
         """Writes a synthetic stand-in in the official format."""
 
     def synthetic(self, uri: str) -> Synthetic | None:
-        """Facts about the data at `uri` if it was generated, otherwise None."""
+        """Returns facts about the data at `uri` if it was generated, otherwise None."""
 
 
 def read_split(
@@ -45,7 +45,7 @@ def read_split(
     schema: Schema,
     parse: Callable[[DataFrame], DataFrame],
 ) -> DataFrame:
-    """Raw rows of one split, or of everything at `uri`, where each split is a text file of its own.
+    """Returns the raw rows of one split, or of everything at `uri`, where each split is a text file of its own.
 
     Args:
         spark: The session.
@@ -68,7 +68,7 @@ def read_split(
 
 
 def text_lines(spark: SparkSession, files: list[str]) -> DataFrame:
-    """Lines of text files, compressed or not, as `_raw`, with the name of their file as `_source`."""
+    """Returns the lines of text files, compressed or not, as `_raw`, with the name of their file as `_source`."""
     return spark.read.text(files).select(F.col("value").alias(RAW), F.col("_metadata.file_name").alias(SOURCE))
 
 
@@ -102,7 +102,7 @@ def split_lines(lines: DataFrame, schema: Schema) -> DataFrame:
 
 
 def require_input(uri: str) -> list[str]:
-    """The data files under `uri`.
+    """Returns the data files under `uri`.
 
     Raises:
         BadInputError: if nothing is there, or everything there is empty.
@@ -111,7 +111,7 @@ def require_input(uri: str) -> list[str]:
 
 
 def input_files(uri: str) -> list[storage.FileEntry]:
-    """The data files under `uri`, with their sizes.
+    """Returns the data files under `uri`, with their sizes.
 
     Raises:
         BadInputError: if nothing is there, or everything there is empty.
@@ -120,14 +120,14 @@ def input_files(uri: str) -> list[storage.FileEntry]:
 
 
 def all_files(uri: str) -> list[storage.FileEntry]:
-    """The files under `uri`, or itself, hidden and empty ones too; none if nothing is there."""
+    """Returns the files under `uri`, or itself, hidden and empty ones too; none if nothing is there."""
     if storage.is_folder(uri):
         return storage.list_files(uri, recursive=True)
     return [file_entry(uri)] if storage.exists(uri) else []
 
 
 def data_files(uri: str, files: Sequence[storage.FileEntry]) -> list[storage.FileEntry]:
-    """Those of the files under `uri` that Spark reads and that hold anything.
+    """Returns the files under `uri` that Spark reads and that are not empty.
 
     Raises:
         BadInputError: if there is none.
@@ -143,12 +143,12 @@ def data_files(uri: str, files: Sequence[storage.FileEntry]) -> list[storage.Fil
 
 
 def file_entry(uri: str) -> storage.FileEntry:
-    """The listing entry of a single file."""
+    """Returns the listing entry of a single file."""
     return storage.FileEntry(uri, storage.file_size(uri))
 
 
 def hidden(path: str) -> bool:
-    """Whether Spark would skip a file: its name, or that of a folder above it, starts with a dot or an underscore.
+    """Returns whether Spark skips a file: its name, or that of a folder above it, starts with a dot or an underscore.
 
     Args:
         path: Below the folder that was given. A folder `_NAME=VALUE` is one of a table's.
@@ -157,12 +157,12 @@ def hidden(path: str) -> bool:
 
 
 def file_name(uri: str) -> str:
-    """The last component of a URI."""
+    """Returns the last component of a URI."""
     return uri.rstrip("/").rpartition("/")[2]
 
 
 def read_named(spark: SparkSession, uri: str, schema: Schema) -> DataFrame:
-    """Rows of a Parquet table whose columns carry the schema's names.
+    """Returns the rows of a Parquet table whose columns carry the schema's names.
 
     Args:
         spark: The session.
@@ -178,7 +178,7 @@ def read_named(spark: SparkSession, uri: str, schema: Schema) -> DataFrame:
 
 
 def named_rows(table: DataFrame, schema: Schema, source: Column) -> DataFrame:
-    """Raw rows of any table whose columns carry the schema's names.
+    """Returns the raw rows of any table whose columns carry the schema's names.
 
     Args:
         table: The table.
@@ -190,7 +190,7 @@ def named_rows(table: DataFrame, schema: Schema, source: Column) -> DataFrame:
 
 
 def keyed_rows(rows: DataFrame, schema: Schema) -> DataFrame:
-    """Raw rows with the text of each, and a key.
+    """Returns raw rows with the text of each, and a key.
 
     Args:
         rows: Columns of a table, and `_raw`, which is null or the text of what is no row, `_source` and `_fault`.
@@ -202,7 +202,7 @@ def keyed_rows(rows: DataFrame, schema: Schema) -> DataFrame:
 
 
 def raw_text(table: DataFrame) -> Column:
-    """A row as JSON; of bytes, which may be many, their SHA-256."""
+    """Returns a row as JSON; of bytes, which may be many, their SHA-256."""
     columns = [
         F.sha2(F.col(quoted(item.name)), 256).alias(item.name)
         if isinstance(item.dataType, BinaryType)
@@ -213,5 +213,5 @@ def raw_text(table: DataFrame) -> Column:
 
 
 def row_key(raw: Column) -> Column:
-    """The key of a row that has none of its own: equal rows share it, and any program can compute it."""
+    """Returns the key of a row that has none of its own: equal rows share it, and any program can compute it."""
     return F.substring(F.sha2(raw, 256), 1, KEY_LENGTH)

@@ -42,7 +42,7 @@ class Series:
         )
 
     def read(self, spark: SparkSession, uri: str, split: str | None = None) -> DataFrame:
-        """Raw rows of one split, or of all files at `uri`; the key is the file's name and the number of the line.
+        """Returns raw rows of one split, or of all files at `uri`; the key is the file's name and the line's number.
 
         Args:
             spark: The session.
@@ -63,11 +63,11 @@ class Series:
         return spark.range(0, len(found), 1, len(found)).mapInArrow(Windows(tuple(found), self.window), answer)
 
     def synthetic(self, uri: str) -> Synthetic | None:
-        """Facts about generated data, None for real data."""
+        """Returns facts about generated data, None for real data."""
         return read_facts(uri)
 
     def generate(self, directory: str, *, seed: int) -> Synthetic:
-        """There is no stand-in for a series of your own.
+        """Raises an error: there is no stand-in for a series of your own.
 
         Raises:
             BadInputError: always.

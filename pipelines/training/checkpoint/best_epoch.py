@@ -33,7 +33,7 @@ class BestEpoch:
             )
 
     def judged(self, position: Position, metrics: Mapping[str, float]) -> Position:
-        """The same place, once the epoch that ends here was evaluated."""
+        """Returns the same position, with the metrics of the epoch that ends here taken into account."""
         if not self._metric:
             return position
         # A split of a single class has no AUC: that epoch is no better than any other.
@@ -41,12 +41,12 @@ class BestEpoch:
         return position.judged(value, smaller_is_better=self._smaller_is_better)
 
     def is_over(self, position: Position) -> bool:
-        """Whether so many epochs were no better that the training ends."""
+        """Returns whether so many epochs were no better that the training ends."""
         return bool(self._patience and position.best and position.best.epochs_since >= self._patience)
 
     @staticmethod
     def restore(position: Position, folder: str, variables: Mapping[str, tf.Variable]) -> None:
-        """Goes back to the best epoch, if there is one and it is not the last.
+        """Restores the best epoch, if there is one and it is not the last.
 
         Args:
             position: The end of the training.

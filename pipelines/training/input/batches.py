@@ -55,7 +55,7 @@ class Batches(Protocol):
         """Returns this worker's share of the held-out rows: each of them once over all workers."""
 
     def explain(self, error: tf.errors.OpError) -> None:
-        """Looks for a fault of the source behind an error of TensorFlow, and raises it if there is one.
+        """Raises the fault of the source behind an error of TensorFlow, if there is one.
 
         Raises:
             BadInputError: if the source cannot be read.
@@ -109,7 +109,10 @@ class ShardBatches:
         self.steps_per_epoch = version.split("train").plan(workers, global_batch).steps_per_epoch * self._parts
 
     def training(self, position: Position) -> tf.data.Dataset:
-        """See `Batches`. Of an epoch that other numbers of workers began, exactly the rows they did not see."""
+        """Returns the training batches; see `Batches`.
+
+        Of an epoch that another number of workers began, they are exactly the rows that those did not see.
+        """
         place: dict[str, Any] = {
             "worker": self._worker,
             "workers": self._workers,
@@ -133,11 +136,11 @@ class ShardBatches:
         return _at_once(rows.flat_map(self._in_parts).skip(parts).prefetch(2) if self._unroll else rows)
 
     def steps_ahead(self, position: Position, limit: int) -> int:
-        """See `Batches`."""
+        """Returns how many steps can be done now; see `Batches`."""
         return min(limit, self.steps_per_epoch - position.steps_into_epoch)
 
     def evaluation(self) -> tf.data.Dataset:
-        """See `Batches`."""
+        """Returns the evaluation batches; see `Batches`."""
         return self._ready(
             read_epoch(
                 *self._split("eval"),
@@ -150,7 +153,10 @@ class ShardBatches:
         )
 
     def explain(self, error: tf.errors.OpError) -> None:
-        """See `Batches`. TensorFlow does not say which file it was: all are held against the manifest's checksums."""
+        """Raises the fault of the source; see `Batches`.
+
+        TensorFlow does not say which file it was: all are compared with the manifest's checksums.
+        """
         for name in ("train", "eval"):
             uri, shards = self._split(name)
             try:

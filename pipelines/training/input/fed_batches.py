@@ -86,7 +86,7 @@ class FedBatches:
         self.steps_per_epoch = self._shards.steps_per_epoch
 
     def training(self, position: Position) -> tf.data.Dataset:
-        """See `Batches`; blocks where it is asked for more than `steps_ahead` said."""
+        """Returns the training batches; see `Batches`. They block where more is read than `steps_ahead` said."""
         self._inbox.open_epoch()
         self._chunks = queue.SimpleQueue()
         self._steps = 0
@@ -106,15 +106,15 @@ class FedBatches:
         return rows.rebatch(self._batch, drop_remainder=True).prefetch(2)
 
     def evaluation(self) -> tf.data.Dataset:
-        """See `Batches`."""
+        """Returns the evaluation batches; see `Batches`."""
         return self._shards.evaluation()
 
     def explain(self, error: tf.errors.OpError) -> None:
-        """See `Batches`."""
+        """Raises the fault of the source; see `Batches`."""
         self._shards.explain(error)
 
     def steps_ahead(self, position: Position, limit: int) -> int:
-        """See `Batches`; waits until every rank has the rows of a step, or the source is at its end for all of them.
+        """Returns how many steps all ranks have rows for; see `Batches`. Waits for rows, or for the end of the source.
 
         Raises:
             FeedError: if the feed failed permanently.

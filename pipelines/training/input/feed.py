@@ -100,7 +100,7 @@ class Feed:
         self._epoch = _Epoch(NONE)
 
     def on_event(self, rank: int, event: Mapping[str, Any]) -> None:
-        """Hears what the cluster says; everything that is not about the feed is ignored."""
+        """Handles an event of the cluster; everything that is not about the feed is ignored."""
         match event["event"]:
             case "restart" | "exporting":
                 self._begin(NONE)  # the ranks that asked for rows are gone, or want no more

@@ -19,7 +19,7 @@ RowsOfEpoch = Callable[[int], DataFrame]
 
 
 def source_rows(spark: SparkSession, recipe: Recipe, version: DatasetVersion) -> RowsOfEpoch:
-    """The training split of the files that the version was made of, in another order in every epoch.
+    """Returns the training split of the files that the version was made of, in another order in every epoch.
 
     Args:
         spark: The session.
@@ -38,7 +38,7 @@ def source_rows(spark: SparkSession, recipe: Recipe, version: DatasetVersion) ->
 
 
 def given_rows(rows: DataFrame, schema: Schema, held_out: DataFrame | None = None) -> RowsOfEpoch:
-    """The same rows in every epoch, in Spark's order and partitions.
+    """Returns the same rows in every epoch, in Spark's order and partitions.
 
     Args:
         rows: Raw columns by name, those of the fields and the label; batch or streaming.

@@ -90,7 +90,7 @@ def _unbroken(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
 
 
 def cut(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
-    """The batch in pieces of at most `PIECE_ROWS` rows and about `PIECE_BYTES` bytes, in order."""
+    """Yields the batch in pieces of at most `PIECE_ROWS` rows and about `PIECE_BYTES` bytes, in order."""
     per_row = max(batch.nbytes // batch.num_rows, 1)
     size = max(min(PIECE_ROWS, PIECE_BYTES // per_row), 1)
     for start in range(0, batch.num_rows, size):
@@ -171,7 +171,7 @@ class _Ranks:
         self.close()
 
     def send(self, piece: pa.RecordBatch) -> None:
-        """To the rank that has room and got least from here; waits until one has."""
+        """Sends a piece to the rank that has room and received least from here; waits until one has."""
         self._hear(wait=False)
         while not any(self._room.values()):
             self._hear(wait=True)
@@ -196,7 +196,7 @@ class _Ranks:
             raise FeedLostError(f"A rank was lost while {self._who} fed it: {error}") from error
 
     def say_failed(self, reason: str) -> None:
-        """Tells one rank why no more rows will come; at the end of its epoch the driver would, too, but later."""
+        """Sends the reason why no more rows come to one rank; at its epoch's end the driver would too, but later."""
         for connection in self._room:
             try:
                 wire.send_json(connection, wire.FAILED, {"reason": reason, "transient": False})

@@ -120,7 +120,7 @@ class OptimizerGroups:
         return tf.reduce_min([optimizer.dynamic_scale.value for optimizer in self.optimizers])
 
     def move(self, gradients: Gradients) -> None:
-        """Takes one step of every optimizer that is due; called inside a replica.
+        """Applies one step of every optimizer that is due; called inside a replica.
 
         Args:
             gradients: In the order of the weights, summed over the replicas.

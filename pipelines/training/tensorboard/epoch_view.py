@@ -41,7 +41,7 @@ class EpochView:
 
     @contextmanager
     def opened(self, step: TrainingStep, *, wanted: bool) -> Iterator[None]:
-        """TensorBoard's files are written inside the block, if the recipe wants them.
+        """Opens TensorBoard's files for the block, if the recipe wants them.
 
         Args:
             step: Has the network's variables in this process.

@@ -40,7 +40,7 @@ class Board:
         self._profiling = False
 
     def graph(self) -> None:
-        """The graph of a prediction, from the inputs of the network."""
+        """Writes the graph of a prediction, from the inputs of the network."""
         specs = {
             user_name(item.name): tf.TensorSpec(item.shape, tf.as_dtype(item.dtype), item.name)
             for item in self._step.model.inputs
@@ -51,7 +51,7 @@ class Board:
             tf.summary.graph(traced.graph)
 
     def call(self, number: int, scalars: Mapping[str, float]) -> None:
-        """Scalars behind a call, at most one set a second; begins and ends the profile.
+        """Writes scalars after a call, at most one set a second; begins and ends the profile.
 
         Args:
             number: Steps done.
@@ -63,7 +63,7 @@ class Board:
             self._scalars(number, {**scalars, **self._rates()})
 
     def epoch(self, number: int, metrics: Mapping[str, float], held_out: Iterable[tf.Tensor] = ()) -> None:
-        """Metrics, the distribution of every weight, and what the projector shows, at the end of an epoch.
+        """Writes metrics, the distribution of every weight, and what the projector shows, at the end of an epoch.
 
         Args:
             number: Steps done.

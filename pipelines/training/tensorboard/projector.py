@@ -40,7 +40,7 @@ class Placed(NamedTuple):
 
 
 def words_of_tables(columns: Iterable[Column], statistics: Statistics) -> Words:
-    """The words behind the first ids of tables whose ids come from a vocabulary, by the name of column or table."""
+    """Returns the words of the first ids of tables whose ids come from a vocabulary, by name of column or table."""
     found: dict[str, Sequence[str]] = {}
     for column in columns:
         if isinstance(column, Embedding) and isinstance(column.source, Vocabulary | Segments):
@@ -49,7 +49,7 @@ def words_of_tables(columns: Iterable[Column], statistics: Statistics) -> Words:
 
 
 def words_of(source: Vocabulary | Segments, statistics: Statistics, at_most: int = 0) -> list[str]:
-    """The words of the first ids of a vocabulary.
+    """Returns the words of the first ids of a vocabulary.
 
     Args:
         source: The vocabulary.
@@ -67,7 +67,7 @@ def words_of(source: Vocabulary | Segments, statistics: Statistics, at_most: int
 
 
 def placed(step: TrainingStep, batches: Iterable[Any]) -> Placed | None:
-    """Where a network puts the first of some rows; None for one whose predictions are no places.
+    """Returns where a network puts the first of some rows; None for one whose predictions are no places.
 
     Args:
         step: Has the network.

@@ -18,12 +18,12 @@ BATCH_ROWS = 16 << 10
 
 
 def opened_parquet(stream: BinaryIO) -> pq.ParquetFile:
-    """A Parquet file whose times of 96 bits, as Spark writes them by default, reach as far as Spark's own do."""
+    """Opens a Parquet file whose times of 96 bits, as Spark writes them by default, reach as far as Spark's own do."""
     return pq.ParquetFile(stream, coerce_int96_timestamp_unit="us")
 
 
 def parquet_schema(file: pq.ParquetFile) -> pa.Schema:
-    """The columns of a file; times of 96 bits are instants, which Arrow does not say."""
+    """Returns the columns of a file; times of 96 bits are instants, which Arrow does not say."""
     schema = file.schema_arrow
     columns = (file.schema.column(place) for place in range(len(file.schema)))
     instants = {column.path for column in columns if column.physical_type == "INT96"}
@@ -117,5 +117,5 @@ class ArrowRows:
 
 
 def arrow_schema(types: Mapping[str, pa.DataType]) -> pa.Schema:
-    """Of what `ArrowRows` yields."""
+    """Returns the schema of what `ArrowRows` yields."""
     return pa.schema([*types.items(), *((name, pa.string()) for name in (RAW, SOURCE, FAULT))])

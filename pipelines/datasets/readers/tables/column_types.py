@@ -54,7 +54,7 @@ class Leaf:
 
 
 def leaves(schema: pa.Schema) -> list[Leaf]:
-    """The columns of a file, structures taken apart."""
+    """Returns the columns of a file, structures taken apart."""
     found: list[Leaf] = []
 
     def walk(path: tuple[str, ...], kind: pa.DataType) -> None:
@@ -70,7 +70,7 @@ def leaves(schema: pa.Schema) -> list[Leaf]:
 
 
 def normal(kind: pa.DataType) -> pa.DataType | None:
-    """What a type becomes; None for one that no row can hold as a value."""
+    """Returns the type to which values of a type are converted; None for one that no row can hold as a value."""
     types = pa.types
     if isinstance(kind, pa.BaseExtensionType):
         kind = kind.storage_type
@@ -117,7 +117,7 @@ def normal(kind: pa.DataType) -> pa.DataType | None:
 
 
 def widened(one: pa.DataType, other: pa.DataType) -> pa.DataType | None:
-    """What holds the values of both, of what `normal` gave; None if nothing does."""
+    """Returns the type that holds the values of both, given as `normal` returns them; None if there is none."""
     types = pa.types
     if one == other or types.is_null(other):
         return one
@@ -164,7 +164,7 @@ class Union:
 
 
 def union(schemas: Sequence[tuple[str, pa.Schema]]) -> Union:
-    """The columns of all files.
+    """Returns the columns of all files.
 
     Args:
         schemas: Of each file, with its name.
@@ -208,7 +208,7 @@ def union(schemas: Sequence[tuple[str, pa.Schema]]) -> Union:
 
 
 def picked(table: pa.Table | pa.RecordBatch, leaf: Leaf) -> pa.ChunkedArray | pa.Array:
-    """The column of a leaf; null where a structure above it is."""
+    """Returns the column of a leaf; null where a structure above it is."""
     column = table.column(leaf.path[0])
     for name in leaf.path[1:]:
         column = pc.struct_field(column, name)
@@ -216,7 +216,7 @@ def picked(table: pa.Table | pa.RecordBatch, leaf: Leaf) -> pa.ChunkedArray | pa
 
 
 def converted(array: pa.Array, wanted: pa.DataType) -> pa.Array:
-    """Values in the type of their column; a number that would not be the same becomes null (`changed` tells)."""
+    """Converts values to the type of their column; a number that would differ becomes null (`changed` tells)."""
     kind, types = array.type, pa.types
     if isinstance(kind, pa.BaseExtensionType):
         return converted(array.storage, wanted)
@@ -251,7 +251,7 @@ def converted(array: pa.Array, wanted: pa.DataType) -> pa.Array:
 
 
 def changed(array: pa.Array, became: pa.Array) -> pa.Array | None:
-    """Which values are not the same any more; None if all are."""
+    """Returns which values are not the same any more; None if all are."""
     if not (pa.types.is_integer(array.type) and pa.types.is_floating(became.type)):
         return None
     back = pc.not_equal(became.cast(pa.decimal128(38, 0), safe=False), array.cast(pa.decimal128(38, 0)))

@@ -169,7 +169,7 @@ def _decoded(sample: bytes, complete: bool, encoding: str, called: str) -> str:
 
 
 def not_text(data: bytes, place: int, encoding: str, called: str, lines_before: int) -> str:
-    """What is said about bytes that are no text.
+    """Returns the message about bytes that are no text.
 
     Args:
         data: Bytes around them.

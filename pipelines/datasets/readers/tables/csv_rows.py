@@ -87,7 +87,7 @@ class _Parser:
         self._bad: list[pc_csv.InvalidRow] = []
 
     def block(self, data: bytes, whole_file: bool) -> Iterator[pa.Table]:
-        """Whole records."""
+        """Yields the records of a block, and then those with another number of fields as rows with a fault."""
         if whole_file and self._dialect.quote:
             self._require_closed([quotes_of(b"\n" + data, self._dialect.sep, self._dialect.quote)])
         if self._dialect.encoding != "utf-8":
@@ -106,7 +106,7 @@ class _Parser:
         yield from self._faults()
 
     def stream(self) -> Iterator[pa.Table]:
-        """A file from its beginning: what is compressed, of several bytes per character, or has comments."""
+        """Yields the records of a file that cannot be divided: compressed, with wide characters, or with comments."""
         with open_text(self._file, self._dialect.encoding) as text:
             text.read(self._dialect.start)
             text.watch(self._dialect.sep, self._dialect.quote)
@@ -214,7 +214,7 @@ def _conversion(columns: tuple[str, ...], kind: pa.DataType | None = None) -> pc
 
 
 def unclosed(name: str) -> str:
-    """What is said about a file with a quote that is never closed."""
+    """Returns the message about a file with a quote that is never closed."""
     return (
         f"{name}: a quote that opens a field is never closed, so all that follows it is one field. Close it, or "
         "say with --option quote=none that quotes are ordinary characters."
@@ -229,12 +229,12 @@ def _utf8(value: bytes | None) -> str | None:
 
 
 def text_schema(columns: Sequence[str]) -> pa.Schema:
-    """Of what `CsvRows` yields."""
+    """Returns the schema of what `CsvRows` yields."""
     return pa.schema([(name, pa.string()) for name in (*columns, RAW, SOURCE, FAULT)])
 
 
 def with_points(texts: pa.ChunkedArray, decimal: str, thousands: str) -> pa.ChunkedArray:
-    """Numbers as texts with a decimal point and nothing between thousands; other texts stay as they are."""
+    """Returns numbers as texts with a decimal point and nothing between thousands; other texts stay as they are."""
     if thousands:
         mark = re.escape(thousands)
         grouped = pc.match_substring_regex(texts, rf"^\s*[+-]?\d{{1,3}}({mark}\d{{3}})+({re.escape(decimal)}\d+)?\s*$")
@@ -245,12 +245,12 @@ def with_points(texts: pa.ChunkedArray, decimal: str, thousands: str) -> pa.Chun
 
 
 def open_text(file: TableFile, encoding: str) -> "_Utf8":
-    """The uncompressed text of a file as a stream of UTF-8, without a byte order mark."""
+    """Opens the uncompressed text of a file as a stream of UTF-8, without a byte order mark."""
     return _Utf8(open_plain(file), encoding)
 
 
 def open_plain(file: TableFile) -> pa.NativeFile:
-    """The uncompressed bytes of a file.
+    """Opens the uncompressed bytes of a file.
 
     Raises:
         BadInputError: for a compression that no stream can undo.

@@ -54,12 +54,12 @@ class Quotes:
 
 
 def part_bytes(total: int, cores: int) -> int:
-    """How large parts are: every core gets some, as long as sizes allow it."""
+    """Returns how large parts are: every core gets some, as long as sizes allow it."""
     return min(PART_BYTES, max(LEAST_PART_BYTES, total // max(1, 4 * cores)))
 
 
 def cut(start: int, size: int, wanted: int) -> list[tuple[int, int]]:
-    """Ranges of a file's bytes behind its header."""
+    """Returns ranges of a file's bytes behind its header."""
     count = max(1, -(-(size - start) // wanted))
     edges = [start + (size - start) * place // count for place in range(count + 1)]
     return list(itertools.pairwise(edges))
@@ -85,7 +85,7 @@ def quotes_of(data: bytes, sep: str, quote: str) -> Quotes:
 
 
 def chained(file: int, ranges: Sequence[tuple[int, int]], quotes: Sequence[Quotes]) -> list[CsvPart] | None:
-    """The parts of a file, or None if quotes stand within fields too, so that counting them says nothing.
+    """Returns the parts of a file, or None if quotes stand within fields too, so that counting them says nothing.
 
     Args:
         file: Number of the file.
@@ -103,7 +103,7 @@ def chained(file: int, ranges: Sequence[tuple[int, int]], quotes: Sequence[Quote
 
 
 def never_closed(quotes: Iterable[Quotes]) -> bool:
-    """Whether quotes are where they should be, and the last one opens a field that does not end.
+    """Returns whether quotes are where they should be, and the last one opens a field that does not end.
 
     Args:
         quotes: Of the parts of a file, from the first record on.
@@ -117,7 +117,7 @@ def never_closed(quotes: Iterable[Quotes]) -> bool:
 
 
 def read_part(file: pa.NativeFile, part: CsvPart, first: int, size: int, quote: str) -> bytes:
-    """The bytes of the records that belong to a part.
+    """Returns the bytes of the records that belong to a part.
 
     Args:
         file: The open file.

@@ -11,7 +11,7 @@ HEAD_BYTES = 64 << 10
 
 
 def json_kind(file: TableFile, name: str) -> str:
-    """`lines`, or `document` for one list of rows.
+    """Returns `lines`, or `document` for one list of rows.
 
     Raises:
         BadInputError: for a document of another kind.

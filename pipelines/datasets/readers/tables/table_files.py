@@ -82,7 +82,7 @@ class TableFiles:
 
 
 def table_files(uri: str, given: str = "") -> TableFiles:
-    """Looks what is at `uri`. Files and folders that begin with `_` or `.` are none of it, at any depth.
+    """Lists the files of the table at `uri`. Files and folders that begin with `_` or `.` are none of it, at any depth.
 
     Args:
         uri: A file or a folder, with folders in it however deep; the path is taken literally.
@@ -127,7 +127,7 @@ def table_files(uri: str, given: str = "") -> TableFiles:
 
 
 def below(root: str, uri: str) -> str:
-    """The path of a file below the root."""
+    """Returns the path of a file below the root."""
     return uri.removeprefix(storage.join(root, "")).lstrip("/") if uri != root else file_name(uri)
 
 

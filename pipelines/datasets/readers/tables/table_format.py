@@ -87,14 +87,14 @@ class TableFormat:
         return CsvOptions(**given)  # type: ignore[arg-type]
 
     def overridden(self, other: "TableFormat | None") -> "TableFormat":
-        """What `other` says, and this where it says nothing."""
+        """Returns the format of `other`, completed with this one where `other` says nothing."""
         if other is None:
             return self
         kept = self.options if other.format in ("", self.format, "csv") else {}
         return TableFormat(other.format or self.format, {**kept, **other.options})
 
     def to_json(self) -> dict[str, object]:
-        """Plain values; `TableFormat(**values)` is the same again."""
+        """Returns plain values; `TableFormat(**values)` is the same again."""
         return {"format": self.format, "options": dict(self.options)}
 
 

@@ -110,7 +110,7 @@ class Table:
 def read_table(
     spark: SparkSession, source: str, form: TableFormat = UNKNOWN, expected: Collection[str] = ()
 ) -> DataFrame:
-    """The columns of a table, as of `open_table`."""
+    """Returns the columns of a table, as of `open_table`."""
     table = open_table(spark, source, form, expected)
     table.require(expected)
     return table.rows
@@ -154,7 +154,7 @@ def open_table(
 
 
 def literal(uri: str) -> str:
-    """A path that Spark's readers take as it is, whatever characters of patterns are in it."""
+    """Returns a path that Spark's readers take as it is, whatever characters of patterns are in it."""
     return "".join(f"\\{mark}" if mark in "[]{}*?\\" else mark for mark in uri)
 
 
