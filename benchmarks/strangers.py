@@ -32,6 +32,7 @@ from emberline.pipelines.etl import tracked_etl
 from emberline.pipelines.evaluate import evaluate
 from emberline.pipelines.infer_schema import infer
 from emberline.pipelines.recipe import Recipe
+from emberline.pipelines.register import register
 from emberline.pipelines.runtime.session import session
 from emberline.pipelines.score import score
 from emberline.pipelines.tracking import Tracker
@@ -99,9 +100,10 @@ def _steps(
         verdict.differences.append(f"etl reads {made.rows_read:,} of {rows:,} rows and rejects {made.rows_rejected:,}")
     if quick:
         return
-    trained = train(spark, recipe, made.dataset, str(scratch / "training"), tracker)
+    train(spark, recipe, made.dataset, str(scratch / "training"), tracker)
     evaluate(spark, recipe, str(scratch / "training"), tracker)
-    model = f"runs:/{trained.run_id}/model"
+    kept = register(spark, recipe, str(scratch / "training"), tracker)
+    model = f"models:/{kept.name}/{kept.version}"
     scored = score(spark, recipe, model, str(place), str(scratch / "predictions"), tracker)
     if scored.rows_scored != rows:
         verdict.differences.append(f"{scored.rows_scored:,} of {rows:,} rows are scored")
@@ -173,7 +175,10 @@ def _file(path: Path) -> pd.DataFrame:
         for sep in (",", ";", "\t", "|")
         if _fits(path, sep)
     ]
-    return max(read, key=lambda table: table.shape[1])
+    table = max(read, key=lambda table: table.shape[1])
+    # Orange's files have two lines of kinds and roles below the header, which pandas takes for rows.
+    kinds = table.head(1).isin(["continuous", "discrete"]).any(axis=None)
+    return table.iloc[2:] if kinds and set(table.iloc[1].dropna()) == {"class"} else table
 
 
 def _fits(path: Path, sep: str) -> bool:

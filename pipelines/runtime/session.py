@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pyspark
 from pyspark.sql import SparkSession
@@ -94,9 +95,20 @@ def open_session(name: str, master: str | None = None, settings: Mapping[str, st
         if not known.contains(key) and key not in (settings or {}):
             spark.conf.set(key, value)
     spark.sparkContext.setLogLevel("ERROR")
+    _silence(spark, "org.apache.spark.sql.catalyst.expressions.codegen.CodeGenerator")
     register(spark)
     ship_projects(spark)
     return spark
+
+
+def _silence(spark: SparkSession, logger: str) -> None:
+    """Keeps a Java class quiet whose errors are none.
+
+    Of tables with many columns, Spark's generator writes code too long for Java, logs 200 lines, and goes on without.
+    """
+    machine: Any = spark._jvm
+    log4j = machine.org.apache.logging.log4j
+    log4j.core.config.Configurator.setLevel(logger, log4j.Level.OFF)
 
 
 @contextmanager

@@ -18,8 +18,9 @@ from emberline.features.validation.rows import FAULT, RAW, SOURCE
 from emberline.pipelines.datasets.raw_source import RawSource
 from emberline.pipelines.datasets.readers.named_table import NamedTable
 from emberline.pipelines.datasets.readers.raw_table import keyed_rows, named_rows, raw_text
+from emberline.pipelines.datasets.readers.tables.table import Table
 from emberline.pipelines.datasets.readers.tables.table_format import FORMATS, TableFormat
-from emberline.pipelines.datasets.readers.tables.table_reader import Table, open_table
+from emberline.pipelines.datasets.readers.tables.table_reader import open_table
 from emberline.pipelines.datasets.source_format import of_format
 from emberline.pipelines.scoring.arrow_checks import fits
 

@@ -211,9 +211,19 @@ class Registry(PromotionLock):
         """Downloads a version and returns the folder of its SavedModel.
 
         Raises:
+            BadInputError: if it is a run that has no model.
             ModelChangedError: if its files are not those that were registered.
         """
-        local = mlflow.artifacts.download_artifacts(artifact_uri=version.source, dst_path=folder)
+        try:
+            local = mlflow.artifacts.download_artifacts(artifact_uri=version.source, dst_path=folder)
+        except MlflowException as error:
+            if version.version:
+                raise
+            reason = str(error).splitlines()[0]
+            raise BadInputError(
+                f"{version.source} cannot be fetched from {self.uri}: {reason} The run of a training has a model once "
+                "it is registered: `emberline register`."
+            ) from error
         saved_model = str(Path(local) / flavor.SAVED_MODEL)
         called = f"{version.name} version {version.version}" if version.version else version.name
         require_unchanged(saved_model, version.tags.get(TAG, ""), called)

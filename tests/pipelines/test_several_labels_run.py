@@ -77,3 +77,20 @@ def test_predictions_carry_the_name_of_their_label(finished: tuple[dict[str, Any
     both = pd.merge(scores, predicted, on="row", suffixes=("", "_scored"))
     assert len(both) >= len(scores)
     np.testing.assert_allclose(both.petal_width_prediction, both.petal_width_prediction_scored, atol=1e-5)
+
+
+@pytest.mark.parametrize("source", ["tensorflow", "spark"])
+def test_two_workers_learn_both_labels(
+    finished: tuple[dict[str, Any], Path], emberline: Callable[..., Any], source: str
+) -> None:
+    """By shards and by the rows that Spark feeds: both labels reach the workers, and their losses are summed."""
+    summary, folder = finished
+    done = emberline(
+        "train", "--pipeline", "iris_petals", "--dataset", summary["dataset"], "--output", folder / f"two-{source}",
+        "--tracking-uri", f"sqlite:///{folder}/mlflow.db", "--set", "training.epochs=15", "--set", "training.workers=2",
+        "--set", f"training.input={source}", "--master", "local[4]",
+    )  # fmt: skip
+    assert done.code == 0, done.stderr[-4000:]
+    found = done.result["metrics"]
+    assert found["eval_species/accuracy"] > 0.6
+    assert found["eval_petal_width/rmse"] < 0.6, "its deviation is 0.76"

@@ -148,6 +148,8 @@ def test_a_model_of_a_run_and_drift(spark: SparkSession, registered, people, tmp
     assert run.data.tags["emberline.predictions"] == str(tmp_path / "out")
     with pytest.raises(BadInputError, match="No run 'none'"):
         score(spark, None, "runs:/none/model", rows, str(tmp_path / "out2"), registered.tracker)
+    with pytest.raises(BadInputError, match=r"cannot be fetched from .* once it is registered: `emberline register`"):
+        score(spark, None, f"runs:/{run.info.run_id}/model", rows, str(tmp_path / "out2"), registered.tracker)
 
 
 ODD_TYPES = [

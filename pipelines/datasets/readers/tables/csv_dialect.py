@@ -25,6 +25,9 @@ RECORDS = 1000
 MARKS = ((b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be"))
 """Byte order marks."""
 
+KINDS, ROLES = ("continuous", "discrete", "string", "time"), ("class", "meta", "ignore")
+"""What lines below a header may say of columns."""
+
 ONE_BYTE = ("iso8859", "cp125", "cp437", "cp85", "cp86", "latin", "mac-", "koi8", "ascii")
 """Encodings, by how their names begin, in which a byte below 128 is the character of ASCII wherever it stands."""
 
@@ -122,6 +125,10 @@ def sniff(
     if not header and given.header is None and not given.names:
         evidence.append(f"its first record looks like a row, not like a header; columns are {names[0]}, …")
     start = records[data].start if len(records) > data else len(text)
+    if given.skip_rows is None and _says_kinds(records[data : data + 2], len(names)):
+        evidence.append("the two lines after its header say kinds and roles of columns, and are no rows")
+        data += 2
+        start = records[data].start if len(records) > data else len(text)
     if given.skip_rows and len(records) <= data + given.skip_rows:
         raise BadInputError(f"{called} has fewer records than the {given.skip_rows} that skip_rows leaves out.")
     if given.skip_rows:
@@ -289,6 +296,19 @@ def _has_header(records: Sequence[_Record], given: CsvOptions, expected: Collect
     if len(set(named)) < len(named) and _is_data(first):
         return False
     return not _is_data(first)
+
+
+def _says_kinds(records: Sequence[_Record], columns: int) -> bool:
+    """Whether these are the second and the third line of three headers, as Orange and tools that follow it write them.
+
+    Source: Orange's documentation of its native format. The second says `continuous`, `discrete`, `string` or `time`,
+    or the values of a column, the third its role. Of single letters, which Orange takes too, nothing is concluded.
+    """
+    if [len(record.fields) for record in records] != [columns, columns]:
+        return False
+    kinds, roles = ([field.strip() for field in record.fields] for record in records)
+    given = [role for role in roles if role]
+    return 2 * sum(kind in KINDS for kind in kinds) >= columns and bool(given) and all(role in ROLES for role in given)
 
 
 def _names(

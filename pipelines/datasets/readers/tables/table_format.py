@@ -29,7 +29,7 @@ class CsvOptions:
         names: The names of the columns, instead of those of the header.
         comment: The character that comment lines begin with.
         skip: Lines before the header, or before the first record.
-        skip_rows: Records behind the header that are no rows.
+        skip_rows: Records behind the header that are no rows; None: those that say kinds and roles of columns.
     """
 
     sep: str | None = None
@@ -41,7 +41,7 @@ class CsvOptions:
     names: tuple[str, ...] = ()
     comment: str | None = None
     skip: int = 0
-    skip_rows: int = 0
+    skip_rows: int | None = None
 
 
 @dataclass(frozen=True)

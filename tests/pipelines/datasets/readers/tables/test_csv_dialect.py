@@ -105,3 +105,27 @@ def test_options_that_do_not_exist(options: dict[str, str], said: str) -> None:
         TableFormat("exel")
     with pytest.raises(BadInputError, match="takes no options"):
         TableFormat("orc", {"sep": ";"})
+
+
+def test_lines_of_kinds_and_roles_are_no_rows() -> None:
+    """The two lines that Orange writes below a header."""
+    data = b"age,pain,sick\ncontinuous,typical\\ ang other,discrete\n,,class\n63.0,other,0\n67.0,other,1\n"
+    found = look(data)
+    assert found.names == ("age", "pain", "sick")
+    assert data[found.start :] == b"63.0,other,0\n67.0,other,1\n"
+    assert "the two lines after its header say kinds and roles of columns, and are no rows" in found.evidence
+    assert look(data, skip_rows="0").start == data.index(b"continuous")
+
+
+@pytest.mark.parametrize(
+    "below",
+    [
+        b"continuous,discrete\n,second\n",
+        b"continuous,discrete\n,\n",
+        b"some,words\n,class\n",
+        b"continuous,discrete\ncontinuous,class\n",
+        b"continuous,discrete\n",
+    ],
+)
+def test_words_that_only_look_like_kinds_are_rows(below: bytes) -> None:
+    assert look(b"kind,role\n" + below).start == len(b"kind,role\n")
