@@ -55,7 +55,7 @@ def log(saved_model: str, schema: Schema, run_id: str, examples: str) -> ModelIn
     return Model.log(
         artifact_path=None,
         name=NAME,
-        flavor=_SavedModelFlavor(),
+        flavor=_SavedModelFlavor(_needs_loader(schema)),
         run_id=run_id,
         saved_model=saved_model,
         signature=ModelSignature(inputs, outputs),
@@ -73,6 +73,9 @@ class _SavedModelFlavor:
     """What `Model.log` asks of a flavour: a name and `save_model`."""
 
     __name__ = "mlflow.tensorflow"
+
+    def __init__(self, needs_loader: bool) -> None:
+        self._needs_loader = needs_loader
 
     def save_model(
         self, path: str, mlflow_model: Model, saved_model: str, signature: ModelSignature, input_example: Any, **_: Any
@@ -92,8 +95,7 @@ class _SavedModelFlavor:
             signature_def_key="serving_default",
         )
         loader: dict[str, str] = {"loader_module": "mlflow.tensorflow"}
-        names = signature.inputs.input_names()
-        if DataType.binary in signature.inputs.input_types() or any(safe_name(name) != name for name in names):
+        if self._needs_loader:
             (folder / CODE).mkdir()
             shutil.copy(Path(__file__).with_name("bytes_loader.py"), folder / CODE / f"{BYTES_LOADER}.py")
             loader = {"loader_module": BYTES_LOADER, "code": CODE}
@@ -101,9 +103,14 @@ class _SavedModelFlavor:
         mlflow_model.save(str(folder / "MLmodel"))
 
 
+def _needs_loader(schema: Schema) -> bool:
+    """Whether MLflow's own loader cannot feed the model: it takes no bytes, and names as the graph has them."""
+    return any(field.kind in ("image", "sound") or safe_name(field.name) != field.name for field in schema.fields)
+
+
 def loader_digest(schema: Schema) -> str:
     """Returns what is recorded of the code that travels with a model: its digest, or `none`."""
-    if not any(field.kind in ("image", "sound") for field in schema.fields):
+    if not _needs_loader(schema):
         return NO_LOADER
     return _digest({f"{BYTES_LOADER}.py": Path(__file__).with_name("bytes_loader.py").read_bytes()})
 
