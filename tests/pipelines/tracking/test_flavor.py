@@ -47,7 +47,7 @@ def test_what_is_noted_of_the_code_is_what_travels(tmp_path: Path, name: str) ->
     schema = Schema((Field(name, "float"),), Label("loud", (("0",), ("1",))), "row")
     inner = safe_name(name)
     call = tf.function(lambda **given: {"score": 2 * given[inner]}).get_concrete_function(
-        **{inner: tf.TensorSpec([None], tf.float32)}
+        **{inner: tf.TensorSpec([None], tf.float64)}
     )
     tf.saved_model.save(tf.Module(), str(tmp_path / "saved"), signatures={"serving_default": call})
     (tmp_path / "saved" / "features.json").write_text(json.dumps({"renamed_inputs": {name: inner}}))
