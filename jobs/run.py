@@ -22,6 +22,7 @@ def parser() -> argparse.ArgumentParser:
         metavar="URI",
         help="folder for datasets, trainings, predictions and the embedded MLflow store (default: %(default)s)",
     )
+    arguments.add_table_format(parser)
     arguments.add_overrides(parser)
     arguments.add_tracking(parser)
     arguments.add_master(parser)
@@ -35,10 +36,12 @@ def main(argv: list[str] | None = None) -> int:
 
     def work() -> object:
         from emberline.pipelines.console.recipe_checks import require_sound
+        from emberline.pipelines.datasets.readers.tables.table_format import TableFormat
         from emberline.pipelines.recipes import load_recipe
         from emberline.pipelines.runtime.arguments import tracking_uri
         from emberline.pipelines.runtime.session import require_java
 
+        form = TableFormat(given.input_format, given.options)
         recipe = load_recipe(given.pipeline, given.overrides)
         require_sound(recipe)
         require_java()
@@ -47,7 +50,7 @@ def main(argv: list[str] | None = None) -> int:
         from emberline.pipelines.run import run
 
         store = tracking_uri(given.tracking_uri, given.workspace)
-        summary = run(recipe, given.workspace, store, source=given.input, master=given.master)
+        summary = run(recipe, given.workspace, store, source=given.input, form=form, master=given.master)
         show(summary)
         return summary
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from emberline.features import storage
 from emberline.pipelines.datasets import load_dataset
+from emberline.pipelines.datasets.readers.tables.table_format import TableFormat
 from emberline.pipelines.etl import tracked_etl
 from emberline.pipelines.evaluate import evaluate
 from emberline.pipelines.evaluation.slices import require_sliceable
@@ -27,6 +28,7 @@ def run(
     tracking_uri: str,
     *,
     source: str | None = None,
+    form: TableFormat | None = None,
     master: str | None = None,
 ) -> dict[str, Any]:
     """Runs `etl`, `train`, `evaluate`, `register` and `score`.
@@ -37,6 +39,7 @@ def run(
             a name of its own: nothing of an earlier run is touched.
         tracking_uri: MLflow store.
         source: URI of the raw files; without it, synthetic ones are generated.
+        form: How they are written, where the data set does not say it.
         master: Spark master; the default is a local cluster of two executors.
 
     Returns:
@@ -58,7 +61,7 @@ def run(
         progress.say(f"no --input: synthetic {recipe.dataset_name} data at {source}, best achievable {scores}")
     with session(f"run {recipe.name}", master) as spark, tracker.pipeline_run(recipe, name):
         with timed(seconds, "etl"):
-            prepared = tracked_etl(spark, recipe, source, storage.join(folder, "dataset"), tracker)
+            prepared = tracked_etl(spark, recipe, source, storage.join(folder, "dataset"), tracker, form=form)
         with timed(seconds, "train"):
             training = storage.join(folder, "training")
             trained = train(spark, recipe, prepared.dataset, training, tracker)
@@ -68,7 +71,7 @@ def run(
             registered = register(spark, recipe, training, tracker)
         with timed(seconds, "score"):
             chosen = f"models:/{registered.name}" + ("@champion" if registered.champion else f"/{registered.version}")
-            predicted = score(spark, recipe, chosen, source, storage.join(folder, "predictions"), tracker)
+            predicted = score(spark, recipe, chosen, source, storage.join(folder, "predictions"), tracker, form=form)
     return {
         "pipeline": recipe.name,
         "synthetic": prepared.synthetic,

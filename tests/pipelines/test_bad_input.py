@@ -195,6 +195,8 @@ def test_an_unreachable_mlflow_server(monkeypatch: pytest.MonkeyPatch) -> None:
     [
         (["run", "census_wide_dep"], 2, "Unknown recipe 'census_wide_dep'. Did you mean 'census_wide_deep'"),
         (["run", "census_linear", "--set", "training.epoch=1"], 2, "Did you mean 'epochs'"),
+        (["run", "census_linear", "--input-format", "cvs"], 2, "Did you mean 'csv'"),
+        (["run", "census_linear", "--option", "sep=;", "--master", "local[1]"], 2, "reads files of its own format"),
         (["show", "census_lienar"], 2, "Did you mean 'census_linear'"),
         (["etl", "--pipeline", "census_linear", "--input", "/nowhere"], 2, "required: --output"),
         (["trian"], 2, "unknown command 'trian'. Did you mean 'train'"),
