@@ -24,8 +24,8 @@ from pyspark.sql import functions as F
 from emberline.pipelines.datasets.readers.tables.table_reader import read_table
 from emberline.pipelines.runtime.session import session
 
-ROWS, QUICK_ROWS = 2_000_000, 100_000
-CLICKS, QUICK_CLICKS = 5_000_000, 100_000
+ROWS, QUICK_ROWS = 2_000_000, 300_000
+CLICKS, QUICK_CLICKS = 5_000_000, 300_000
 REPEATS = 3
 
 RECIPE = """
@@ -44,15 +44,19 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         quoted = Path(scratch) / "quoted" / "rows.csv"
         write_quoted(quoted, QUICK_ROWS if given.quick else ROWS)
-        found = {"read_quoted_of_spark": _reading(quoted, repeats)}
+        found = {"read_quoted_of_spark": _told("read_quoted_of_spark", _reading(quoted, repeats))}
         if given.old:
             clicks = Path(scratch) / "clicks"
             write_clicks(clicks, QUICK_CLICKS if given.quick else CLICKS)
             for name, source in (("clicks_wide_deep", clicks), ("quoted", quoted.parent)):
-                found[f"etl_{name}_of_old"] = _etl(name, source, given.old, Path(scratch), repeats)
-    for name, ratio in found.items():
-        print(f"{name:<28} {ratio:.2f}", file=sys.stderr)
+                key = f"etl_{name}_of_old"
+                found[key] = _told(key, _etl(name, source, given.old, Path(scratch), repeats))
     print(json.dumps(found))
+
+
+def _told(name: str, ratio: float) -> float:
+    print(f"{name:<28} {ratio:.2f}", file=sys.stderr, flush=True)
+    return ratio
 
 
 def write_quoted(path: Path, rows: int) -> None:

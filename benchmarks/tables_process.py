@@ -4,6 +4,7 @@ import importlib
 import sys
 import time
 import types
+from pathlib import Path
 
 
 def module(name: str) -> types.ModuleType:
@@ -13,12 +14,12 @@ def module(name: str) -> types.ModuleType:
         "datasets.readers.named_table": "datasets.named_table",
         "preparation.checked_data": "data_check",
     }
-    try:
+    # By the checkout that is the present folder: emberline may be installed beside an older one.
+    if Path("emberline").is_dir():
         return importlib.import_module(f"emberline.{name}")
-    except ModuleNotFoundError:
-        for new, old in moved.items():
-            name = name.replace(new, old)
-        return importlib.import_module(name)
+    for new, old in moved.items():
+        name = name.replace(new, old)
+    return importlib.import_module(name)
 
 
 def quoted_recipe() -> object:
@@ -37,9 +38,15 @@ def quoted_recipe() -> object:
     )
 
 
+def load_recipe(name: str) -> object:
+    """A recipe by its name."""
+    room = module("pipelines.recipes")
+    return (room if hasattr(room, "load_recipe") else module("pipelines.recipe")).load_recipe(name)
+
+
 def main(name: str, source: str, output: str) -> None:
     """Runs it once, after a session is there."""
-    recipe = quoted_recipe() if name == "quoted" else module("pipelines.recipes").load_recipe(name)
+    recipe = quoted_recipe() if name == "quoted" else load_recipe(name)
     with module("pipelines.runtime.session").session("etl", "local[2]") as spark:
         spark.range(10).count()
         start = time.perf_counter()

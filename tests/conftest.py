@@ -10,8 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 ROOT = Path(__file__).parents[1]
+
+# Every run tries the same examples, so that what passed before a change passes after it; others are tried with
+# `pytest --hypothesis-profile=default`.
+settings.register_profile("alike", derandomize=True)
+settings.load_profile("alike")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

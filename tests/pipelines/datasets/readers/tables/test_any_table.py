@@ -1,6 +1,7 @@
 """Whatever a table holds, its inferred schema accepts exactly its rows, as pandas and pyarrow read them."""
 
 import datetime as dt
+import json
 import math
 import tempfile
 from pathlib import Path
@@ -58,9 +59,14 @@ def write(table: pa.Table, form: str, folder: Path) -> None:
         unsigned = [field.name for field in table.schema if field.type == pa.uint64()]
         pyarrow.orc.write_table(table.drop(unsigned), str(path))
     elif form == "json":
-        table.to_pandas(types_mapper=pd.ArrowDtype).astype(object).to_json(
-            path, orient="records", lines=True, default_handler=str
-        )
+        # JSON has neither days nor infinities: Python writes the ones as text, and nothing for the others.
+        for column, kind in zip(table.column_names, table.schema.types, strict=True):
+            if pa.types.is_floating(kind):
+                finite = [
+                    value if value is None or math.isfinite(value) else None for value in table[column].to_pylist()
+                ]
+                table = table.set_column(table.column_names.index(column), column, pa.array(finite, kind))
+        path.write_text("".join(json.dumps(row, default=str) + "\n" for row in table.to_pylist()))
     else:
         pd.DataFrame({name: pd.Series(table[name].to_pylist(), dtype=object) for name in table.column_names}).to_csv(
             path, index=False
