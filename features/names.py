@@ -7,8 +7,11 @@ that everything takes stay as they are. Imports nothing heavy.
 import keyword
 import posixpath
 import re
+from collections import Counter
+from collections.abc import Iterable
 
 _PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
+_PLAIN_LETTER = re.compile(r"[A-Za-z0-9]")
 _PREFIX = "name__"
 _TAKEN = frozenset({*keyword.kwlist, "self", "args", "kwargs"})
 """Names that no argument of TensorFlow's functions can have."""
@@ -36,12 +39,35 @@ def safe_name(name: str) -> str:
     """
     if _PLAIN.fullmatch(name) and not name.startswith(_PREFIX) and name not in _TAKEN:
         return name
-    letters = (one if one.isascii() and one.isalnum() else "__" if one == "_" else f"_{ord(one):x}_" for one in name)
-    return _PREFIX + "".join(letters)
+    return _spelled(name, capitals=True)
+
+
+def safe_names(names: Iterable[str]) -> dict[str, str]:
+    """Returns the names of inputs of one graph, by the users' names: `safe_name`, with capitals spelled out where
+    another name differs by case only. TensorFlow's operations are called alike then.
+
+    Example:
+        >>> safe_names(["Age", "a", "A"])
+        {'Age': 'Age', 'a': 'a', 'A': 'name___41_'}
+    """
+    safe = {name: safe_name(name) for name in names}
+    alike = Counter(name.lower() for name in safe.values())
+    return {
+        name: _spelled(name, capitals=False) if alike[known.lower()] > 1 and name != name.lower() else known
+        for name, known in safe.items()
+    }
+
+
+def _spelled(name: str, *, capitals: bool) -> str:
+    """The name in letters, digits and underscores, behind a mark; capital letters as they are, or in numbers too."""
+    plain = (one if _PLAIN_LETTER.match(one) and (capitals or not one.isupper()) else None for one in name)
+    return _PREFIX + "".join(
+        letter or ("__" if one == "_" else f"_{ord(one):x}_") for letter, one in zip(plain, name, strict=True)
+    )
 
 
 def user_name(safe: str) -> str:
-    """Returns the name that `safe_name` made `safe` of; a name that it did not make stays as it is.
+    """Returns the name that `safe_name` or `safe_names` made `safe` of; a name that it did not make stays as it is.
 
     Example:
         >>> user_name("name__fixed_20_acidity"), user_name("age")
@@ -57,7 +83,7 @@ def user_name(safe: str) -> str:
         pieces.append("_" if found[0] == "__" else chr(int(found[1], 16)) if found[1] else found[0])
         place = found.end()
     name = "".join(pieces)
-    return name if safe_name(name) == safe else safe
+    return name if safe in (safe_name(name), _spelled(name, capitals=False)) else safe
 
 
 def metric_name(name: str) -> str:

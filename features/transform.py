@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from emberline.features.columns import Transformed, check
 from emberline.features.columns.raw_tensors import Encoded, RawTensor, RawTensors
-from emberline.features.names import safe_name
+from emberline.features.names import safe_names
 from emberline.features.schema import Field, Schema, missing_mark
 from emberline.features.statistics import Statistics
 from emberline.features.tensors import CODES
@@ -52,7 +52,7 @@ class TransformGraph(tf.Module):
     @property
     def raw_spec(self) -> dict[str, tf.TensorSpec]:
         """Type and shape of every raw input, by field: `[batch]`, `[batch, *shape]`, or `[batch, longest]`."""
-        return {field.name: _spec(field) for field in self.schema.fields}
+        return _named({field.name: _spec(field) for field in self.schema.fields})
 
     @property
     def encoded_spec(self) -> dict[str, tf.TensorSpec]:
@@ -61,13 +61,12 @@ class TransformGraph(tf.Module):
         spec = self.raw_spec
         for field in self.schema.fields:
             if field.kind == "float" and field.shape:
-                spec[field.name] = tf.TensorSpec(spec[field.name].shape, tf.float32, safe_name(field.name))
+                spec[field.name] = tf.TensorSpec(spec[field.name].shape, tf.float32)
             if field.kind == "image" and field.shape:
-                spec[field.name] = tf.TensorSpec([None, *field.shape], tf.uint8, safe_name(field.name))
+                spec[field.name] = tf.TensorSpec([None, *field.shape], tf.uint8)
             if field.kind == "string" and not field.many:
-                name = CODES.format(field.name)
-                spec[name] = tf.TensorSpec([None], tf.int32, safe_name(name))
-        return spec
+                spec[CODES.format(field.name)] = tf.TensorSpec([None], tf.int32)
+        return _named(spec)
 
     def from_encoded(self, tensors: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         """Returns model inputs from tensors of `encoded_spec`; the same as from raw texts, at the cost of the words."""
@@ -97,7 +96,13 @@ class TransformGraph(tf.Module):
 
 
 def _spec(field: Field) -> tf.TensorSpec:
-    return tf.TensorSpec([None, *field.tensor_shape], TENSOR_TYPES[field.kind], safe_name(field.name))
+    return tf.TensorSpec([None, *field.tensor_shape], TENSOR_TYPES[field.kind])
+
+
+def _named(spec: Mapping[str, tf.TensorSpec]) -> dict[str, tf.TensorSpec]:
+    """The same, each with the name that it has in a graph."""
+    names = safe_names(spec)
+    return {name: tf.TensorSpec(item.shape, item.dtype, names[name]) for name, item in spec.items()}
 
 
 def _feature(field: Field) -> tf.io.FixedLenFeature | tf.io.RaggedFeature:

@@ -23,7 +23,7 @@ from emberline.features.columns import (
     stored,
 )
 from emberline.features.errors import BadInputError
-from emberline.features.names import safe_name
+from emberline.features.names import safe_names
 from emberline.models.tabular.dense_columns import DenseColumn, require_dense
 from emberline.models.tabular.ids import Ids, Tables, combined, counts, vectors
 
@@ -37,9 +37,11 @@ def model_inputs(columns: Sequence[Column]) -> dict[str, keras.KerasTensor]:
     """
     # A dictionary's keys are columns' names, the inputs' own names what Keras and SavedModel take.
     warnings.filterwarnings("ignore", "When providing `inputs` as a dict", UserWarning)
+    held = stored(columns)
+    names = safe_names(column.name for column in held)
     return {
-        column.name: keras.Input(column.stored_shape, name=safe_name(column.name), dtype=column.stored_type)
-        for column in stored(columns)
+        column.name: keras.Input(column.stored_shape, name=names[column.name], dtype=column.stored_type)
+        for column in held
     }
 
 

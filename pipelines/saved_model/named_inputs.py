@@ -1,9 +1,9 @@
 """The inputs of a SavedModel's signatures under their users' names; TensorFlow takes only names of Python arguments."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from emberline.features.names import safe_name, user_name
+from emberline.features.names import safe_names, user_name
 
 
 def input_spec(signature: Any) -> dict[str, Any]:
@@ -12,10 +12,11 @@ def input_spec(signature: Any) -> dict[str, Any]:
 
 
 def arguments(tensors: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns tensors with their users' names as a signature takes them."""
-    return {safe_name(name): tensor for name, tensor in tensors.items()}
+    """Returns tensors with their users' names, all that a signature takes, under its own names."""
+    names = safe_names(tensors)
+    return {names[name]: tensor for name, tensor in tensors.items()}
 
 
-def renamed_inputs(names: list[str]) -> dict[str, str]:
+def renamed_inputs(names: Iterable[str]) -> dict[str, str]:
     """Returns, by the user's name, what a signature calls those inputs that cannot have it; for `features.json`."""
-    return {name: safe_name(name) for name in names if safe_name(name) != name}
+    return {name: safe for name, safe in safe_names(names).items() if safe != name}

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-from emberline.features.names import safe_name
+from emberline.features.names import safe_names
 from emberline.pipelines.saved_model.named_inputs import arguments, input_spec
 
 CONVOLUTIONS = {"Conv1D", "Conv2D", "Conv3D", "DepthwiseConv2dNative"}
@@ -81,20 +81,21 @@ def _folded(signature: Any, spec: Mapping[str, tf.TensorSpec]) -> Callable[[Tens
     from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
     constant = convert_variables_to_constants_v2(signature, lower_control_flow=False)
+    names = safe_names(spec)
     placeholders = {
-        tensor.name: name for name, tensor in zip(sorted(spec, key=safe_name), signature.inputs, strict=False)
+        tensor.name: name for name, tensor in zip(sorted(spec, key=names.__getitem__), signature.inputs, strict=False)
     }
     answers, fed = sorted(signature.structured_outputs), [tensor.name for tensor in constant.inputs]
-    names, asked = [placeholders[name] for name in fed], [tensor.name for tensor in constant.outputs]
+    given_names, asked = [placeholders[name] for name in fed], [tensor.name for tensor in constant.outputs]
     graph = constant.graph.as_graph_def()
 
     def imported(*tensors: tf.Tensor) -> list[tf.Tensor]:
         given = dict(zip(fed, tensors, strict=True))
         return tf.graph_util.import_graph_def(graph, given, asked, name="")  # type: ignore[no-any-return]
 
-    function = tf.compat.v1.wrap_function(imported, [spec[name] for name in names])
+    function = tf.compat.v1.wrap_function(imported, [spec[name] for name in given_names])
 
     def call(tensors: Tensors) -> Tensors:
-        return dict(zip(answers, function(*(tensors[name] for name in names)), strict=True))
+        return dict(zip(answers, function(*(tensors[name] for name in given_names)), strict=True))
 
     return call

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from emberline.features.names import safe_name
+from emberline.features.names import safe_names
 from emberline.pipelines.saved_model.named_inputs import arguments, input_spec
 from emberline.pipelines.tasks.task import Task
 
@@ -79,7 +79,9 @@ def _network_alone(model: Path, scratch: Path) -> Path:
     """The signature as a SavedModel of its own, without tables and without texts among its outputs."""
     loaded = tf.saved_model.load(str(model))
     call = loaded.signatures[SIGNATURE]
-    spec = {name: tf.TensorSpec(item.shape, item.dtype, safe_name(name)) for name, item in input_spec(call).items()}
+    given = input_spec(call)
+    names = safe_names(given)
+    spec = {name: tf.TensorSpec(item.shape, item.dtype, names[name]) for name, item in given.items()}
 
     @tf.function(input_signature=[spec])
     def numbers(columns: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:

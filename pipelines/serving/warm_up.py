@@ -10,7 +10,7 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from emberline.features.names import safe_name
+from emberline.features.names import safe_names
 from emberline.features.schema import Schema
 from emberline.features.tensors import missing_mark
 from emberline.features.transform import TENSOR_TYPES
@@ -27,8 +27,9 @@ def write_warm_up(folder: Path, name: str, schema: Schema) -> None:
         name: Of the model, as the server is asked for it.
         schema: Its raw fields.
     """
+    names = safe_names(field.name for field in schema.fields)
     columns = {
-        safe_name(field.name): tf.fill([1, *(size or 1 for size in field.tensor_shape)], _missing(field.kind))
+        names[field.name]: tf.fill([1, *(size or 1 for size in field.tensor_shape)], _missing(field.kind))
         for field in schema.fields
     }
     path = folder / WARM_UP

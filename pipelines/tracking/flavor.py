@@ -19,7 +19,7 @@ from mlflow.types import ColSpec, DataType
 from mlflow.types import Schema as MlflowSchema
 from mlflow.types.schema import Array
 
-from emberline.features.names import safe_name
+from emberline.features.names import safe_names
 from emberline.features.schema import Field, Schema
 from emberline.pipelines.saved_model.digest import ModelChangedError
 from emberline.pipelines.tasks import task_of
@@ -105,7 +105,8 @@ class _SavedModelFlavor:
 
 def _needs_loader(schema: Schema) -> bool:
     """Whether MLflow's own loader cannot feed the model: it takes no bytes, and names as the graph has them."""
-    return any(field.kind in ("image", "sound") or safe_name(field.name) != field.name for field in schema.fields)
+    names = safe_names(field.name for field in schema.fields)
+    return any(field.kind in ("image", "sound") or names[field.name] != field.name for field in schema.fields)
 
 
 def loader_digest(schema: Schema) -> str:

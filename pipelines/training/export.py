@@ -110,9 +110,12 @@ def export(recipe: Recipe, version: DatasetVersion, trained: keras.Model, target
         folder = Path(scratch) / "model"
         tf.saved_model.save(scorer, str(folder), signatures=signatures)
         # What only training reads is asked of nobody who scores.
-        names = [*(field.name for field in schema.fields), *(column.name for column in columns)]
         features = {**version.features, "schema": schema.to_json()}
-        if renamed := renamed_inputs(names):
+        # A column may be called like a field: what raw columns are called is what people ask for.
+        renamed = renamed_inputs(column.name for column in columns) | renamed_inputs(
+            field.name for field in schema.fields
+        )
+        if renamed:
             features["renamed_inputs"] = renamed
         (folder / "features.json").write_text(json.dumps(features, indent=2))
         (folder / "recipe.json").write_text(json.dumps(recipe.to_json(), indent=2))

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from emberline.features.names import metric_name, safe_name, user_name
+from emberline.features.names import metric_name, safe_name, safe_names, user_name
 
 NAMES = st.one_of(st.text(min_size=1), st.text("ax_ 20A-", min_size=1, max_size=6))
 
@@ -20,6 +20,14 @@ def test_a_name_can_be_told_from_its_safe_one(name: str) -> None:
 @given(NAMES, NAMES)
 def test_no_two_names_become_one(one: str, other: str) -> None:
     assert (safe_name(one) == safe_name(other)) == (one == other)
+
+
+@given(st.sets(st.one_of(NAMES, st.text("aAbB_", min_size=1, max_size=3)), max_size=8))
+def test_the_names_of_one_graph_differ_by_more_than_case(names: set[str]) -> None:
+    safe = safe_names(names)
+    assert len({name.lower() for name in safe.values()}) == len(names)
+    assert all(user_name(known) == name for name, known in safe.items())
+    assert all(re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", known) for known in safe.values())
 
 
 @pytest.mark.parametrize("name", ["age", "hours_per_week", "Pclass", "C1"])

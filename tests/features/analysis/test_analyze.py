@@ -1,6 +1,7 @@
 """Statistics learned in Spark, against numpy and the standard library."""
 
 import json
+import re
 import resource
 from collections import Counter
 from dataclasses import replace
@@ -234,3 +235,19 @@ def test_a_missing_column_is_named(spark: SparkSession) -> None:
 
 def test_other_folders_are_no_other_statistics(learned: Statistics) -> None:
     assert replace(learned, folder="elsewhere") == learned
+
+
+def test_files_of_words_have_names_that_every_store_takes(spark: SparkSession, tmp_path: Path) -> None:
+    """No slash, no percent sign, and no more letters than a folder takes."""
+    names = ("race/ethnicity", "share %", "ä" * 90, "ä" * 91)
+    frame = spark.createDataFrame(
+        [(*("xy"[n % 2] for _ in names), 1.0) for n in range(4)],
+        ", ".join(f"`{name}` string" for name in names) + ", label float",
+    )
+    fields = tuple(Field(name, "string") for name in names)
+    schema = Schema(fields, Label("label", classes=(("0",), ("1",))), "key")
+    found = analyze(frame, schema, str(tmp_path), [LearnedVocabulary(name) for name in names])
+    files = [Path(found.vocabulary_uri(name)).name for name in names]
+    assert len(set(files)) == len(names)
+    assert all(re.fullmatch(r"[A-Za-z0-9_-]{1,130}\.txt", file) for file in files)
+    assert all(Path(found.vocabulary_uri(name)).read_text() == "x\t2\ny\t2\n" for name in names)
