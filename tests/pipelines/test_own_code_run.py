@@ -21,7 +21,7 @@ from emberline.features.errors import BadInputError
 from emberline.models.keras_model import KerasModel
 from emberline.pipelines.etl import etl
 from emberline.pipelines.evaluate import evaluate
-from emberline.pipelines.recipe import EpochEnd, Evaluation, Gate, MeanMetric, Recipe, WholeMetric
+from emberline.pipelines.recipe import EpochEnd, Evaluation, Gate, MeanMetric, Optimizer, Recipe, WholeMetric
 from emberline.pipelines.recipes import load_recipe
 from emberline.pipelines.register import register
 from emberline.pipelines.score import score
@@ -60,7 +60,12 @@ def end_after_four(end: EpochEnd) -> None:
 def recipe() -> Recipe:
     base = load_recipe("iris_dnn")
     training = replace(
-        base.training, mode="local", loss=smoothed, callbacks=(end_after_four,), best_metric="eval_unsure"
+        base.training,
+        optimizers=(Optimizer("adam", 0.05),),  # four epochs are twenty steps
+        mode="local",
+        loss=smoothed,
+        callbacks=(end_after_four,),
+        best_metric="eval_unsure",
     )
     own = (MeanMetric("unsure", unsure, smaller_is_better=True), WholeMetric("kappa", kappa))
     evaluation = Evaluation(slices=("sepal_width:3",), metrics=own)
