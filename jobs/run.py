@@ -41,8 +41,7 @@ def main(argv: list[str] | None = None) -> int:
         from emberline.pipelines.runtime.arguments import tracking_uri
         from emberline.pipelines.runtime.session import require_java
 
-        form = TableFormat(given.input_format, given.options)
-        recipe = load_recipe(given.pipeline, given.overrides)
+        form, recipe = TableFormat(given.input_format, given.options), load_recipe(given.pipeline, given.overrides)
         require_sound(recipe)
         require_java()
         # What follows imports MLflow and Spark, which takes seconds: who made a mistake need not wait for them.
