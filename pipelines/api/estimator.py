@@ -56,11 +56,17 @@ class RecipeEstimator(Estimator[Any], HasPredictionCol, MLReadable[Any], MLWrita
         Raises:
             BadInputError: if the recipe has no such field.
         """
-        if not hasattr(self, name):
+        if name not in vars(self):
             setattr(self, name, Param(self, name, f"field {name} of the recipe, as --set takes it"))
             self._params = None  # pyspark.ml keeps a list of them
         found: Param[Any] = getattr(self, name)
         return found
+
+    def __getattr__(self, name: str) -> Param[Any]:
+        """Readers of pyspark.ml ask a new estimator for its parameters as attributes, those of fields among them."""
+        if "." in name:
+            return self.field(name)
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     def getParam(self, paramName: str) -> Param[Any]:  # noqa: N802, N803 - as pyspark.ml calls it
         """Returns a parameter by name; any with a dot is a field of the recipe."""
