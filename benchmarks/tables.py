@@ -28,11 +28,6 @@ ROWS, QUICK_ROWS = 2_000_000, 300_000
 CLICKS, QUICK_CLICKS = 5_000_000, 300_000
 REPEATS = 3
 
-RECIPE = """
-import sys
-sys.path.insert(0, {root!r})
-"""
-
 
 def main() -> None:
     """Makes the tables, and measures in turns."""

@@ -171,14 +171,17 @@ def _scores(
     import numpy as np
     import pyarrow.parquet as pq
     import tensorflow as tf
+    from pyspark.sql import functions as F
 
+    from emberline.features.names import quoted
     from emberline.features.schema import Schema
     from emberline.features.statistics import Statistics
     from emberline.features.tensors import raw_tensors
-    from emberline.features.validation.rows import check_rows
+    from emberline.features.validation.rows import check_rows, reason_of
     from emberline.pipelines.datasets import load_dataset
     from emberline.pipelines.datasets.raw_source import RawSource
     from emberline.pipelines.saved_model.executors import ship
+    from emberline.pipelines.saved_model.named_inputs import arguments
     from emberline.pipelines.scoring.destination import Destination
     from emberline.pipelines.scoring.model import ScoringModel
     from emberline.pipelines.scoring.score_rows import score_with
@@ -194,9 +197,12 @@ def _scores(
     scored = pq.read_table(target).sort_by(schema.key)
     names = [field.name for field in schema.fields]
     raw = load_dataset(recipe.dataset).read(spark, source)
-    good = check_rows(raw, schema, labelled=False).where("reason is null").select(schema.key, *names)
-    table = good.dropDuplicates([schema.key]).orderBy(schema.key).toArrow().combine_chunks()
-    said = tf.saved_model.load(model).signatures["serving_default"](**raw_tensors(table.to_batches()[0], schema))
+    checked = check_rows(raw, schema, labelled=False)
+    good = checked.where(F.col(quoted(reason_of(checked.columns))).isNull())
+    kept = good.select(*(F.col(quoted(name)) for name in (schema.key, *names))).dropDuplicates([schema.key])
+    table = kept.orderBy(F.col(quoted(schema.key))).toArrow().combine_chunks()
+    signature = tf.saved_model.load(model).signatures["serving_default"]
+    said = signature(**arguments(raw_tensors(table.to_batches()[0], schema)))
     largest = 0.0
     answers = {item.name: scored.column(item.name) for item in opened.predicted if item.name in said}
     first = {key: index for index, key in reversed(list(enumerate(scored.column(schema.key).to_pylist())))}

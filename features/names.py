@@ -4,6 +4,7 @@ A header may call a column anything; what takes fewer names gets another one, fr
 that everything takes stay as they are. Imports nothing heavy.
 """
 
+import hashlib
 import keyword
 import posixpath
 import re
@@ -11,8 +12,8 @@ from collections import Counter
 from collections.abc import Iterable
 
 _PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
-_PLAIN_LETTER = re.compile(r"[A-Za-z0-9]")
 _PREFIX = "name__"
+LONGEST_STEM = 100
 _TAKEN = frozenset({*keyword.kwlist, "self", "args", "kwargs"})
 """Names that no argument of TensorFlow's functions can have."""
 
@@ -58,12 +59,30 @@ def safe_names(names: Iterable[str]) -> dict[str, str]:
     }
 
 
+def file_stem(name: str) -> str:
+    """Returns a file's name, without an ending, for what belongs to a column; no two become one.
+
+    Stores of artifacts take percent signs for escapes, and a slash would make a folder. What is longer than
+    `LONGEST_STEM` ends with a digest.
+
+    Example:
+        >>> file_stem("age"), file_stem("race/ethnicity")
+        ('age', 'name__race_2f_ethnicity')
+    """
+    safe = safe_name(name)
+    if len(safe) <= LONGEST_STEM:
+        return safe
+    return f"{safe[:LONGEST_STEM]}-{hashlib.sha256(name.encode()).hexdigest()[:16]}"
+
+
 def _spelled(name: str, *, capitals: bool) -> str:
     """The name in letters, digits and underscores, behind a mark; capital letters as they are, or in numbers too."""
-    plain = (one if _PLAIN_LETTER.match(one) and (capitals or not one.isupper()) else None for one in name)
-    return _PREFIX + "".join(
-        letter or ("__" if one == "_" else f"_{ord(one):x}_") for letter, one in zip(plain, name, strict=True)
-    )
+    letters = (
+        one if one.isascii() and one.isalnum() and (capitals or not one.isupper())
+        else "__" if one == "_" else f"_{ord(one):x}_"
+        for one in name
+    )  # fmt: skip
+    return _PREFIX + "".join(letters)
 
 
 def user_name(safe: str) -> str:

@@ -15,13 +15,7 @@ def parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("pipeline", metavar="NAME", help="recipe to run; `emberline list` shows all")
     parser.add_argument("--input", type=arguments.location, metavar="URI", help="raw files; default: synthetic data")
-    parser.add_argument(
-        "--workspace",
-        type=arguments.location,
-        default=arguments.location(arguments.WORKSPACE),
-        metavar="URI",
-        help="folder for datasets, trainings, predictions and the embedded MLflow store (default: %(default)s)",
-    )
+    arguments.add_workspace(parser)
     arguments.add_table_format(parser)
     arguments.add_overrides(parser)
     arguments.add_tracking(parser)
@@ -41,7 +35,8 @@ def main(argv: list[str] | None = None) -> int:
         from emberline.pipelines.runtime.arguments import tracking_uri
         from emberline.pipelines.runtime.session import require_java
 
-        form, recipe = TableFormat(given.input_format, given.options), load_recipe(given.pipeline, given.overrides)
+        form = TableFormat(given.input_format, given.options)
+        recipe = load_recipe(given.pipeline, given.overrides)
         require_sound(recipe)
         require_java()
         # What follows imports MLflow and Spark, which takes seconds: who made a mistake need not wait for them.

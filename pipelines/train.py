@@ -12,6 +12,7 @@ from emberline.features import storage
 from emberline.features.dataset_rows import read_version
 from emberline.features.dataset_version import DatasetVersion, differing_columns, open_version
 from emberline.features.errors import BadInputError
+from emberline.features.names import quoted
 from emberline.features.profile.page import PROFILE
 from emberline.pipelines.artifacts.earlier_training import earlier_training
 from emberline.pipelines.artifacts.training_folder import TrainResult, is_resumable, unfinished_run, write_state
@@ -204,7 +205,7 @@ def _held_out(spark: SparkSession, rows: DataFrame, version: DatasetVersion, pro
             f"warning: the rows that were given have no column {key!r}. Held-out rows among them are known by the hash "
             "of all their columns, if these are the columns that etl read, and left out."
         )
-    return read_version(spark, version.uri, "eval").select(key).distinct()
+    return read_version(spark, version.uri, "eval").select(quoted(key)).distinct()
 
 
 def _require_fit(recipe: Recipe, version: DatasetVersion) -> None:

@@ -77,6 +77,21 @@ def test_a_good_recipe_keeps_the_contract(spark: Any, tmp_path: Path) -> None:
     assert np.isfinite(predictions["score"]).all()
 
 
+def test_names_may_be_anything(spark: Any, tmp_path: Path) -> None:
+    called = {"ride": "ride.no", "kilometres": "kilo metres", "zone": "reason", "tipped": "tipped?"}
+    schema = Schema(
+        (Field("kilo metres", "float"), Field("reason", "string")),
+        Label("tipped?", classes=(("no",), ("yes",))),
+        key="ride.no",
+    )
+    model = dnn.Config((Numeric("kilo metres", "zscore"), Indicator(Vocabulary("reason"))), hidden_units=(4,))
+    recipe = replace(RECIPE, dataset=NamedTable("rides", schema), model=model)
+    given = [{called.get(name, name): value for name, value in row.items()} for row in rows()]
+    checked = check_recipe(spark, recipe, str(tmp_path), rows=given)
+    assert checked.largest_difference <= TOLERANCE
+    assert sorted(pd.read_parquet(checked.predictions)["ride.no"]) == sorted(row["ride"] for row in rows())
+
+
 NOISY = """\
 from dataclasses import dataclass
 

@@ -1,6 +1,5 @@
 """Learns statistics of all fields in Spark, in two passes over the rows; the second only looks at numbers."""
 
-import hashlib
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -24,7 +23,7 @@ from emberline.features.analysis.sounds import sound_statistics
 from emberline.features.analysis.sources import Pass, Rows, column_names, run_pass
 from emberline.features.analysis.words import ATTEMPT, VocabularyWriter, WordFacts, facts_of
 from emberline.features.errors import BadInputError, nearest
-from emberline.features.names import safe_name
+from emberline.features.names import file_stem
 from emberline.features.schema import Field, Label, Schema
 from emberline.features.statistics import (
     VOCABULARIES,
@@ -37,9 +36,6 @@ from emberline.features.statistics import (
     VocabularyFile,
     merged,
 )
-
-LONGEST_NAME = 100
-"""Characters of a file's name: of longer ones the rest is a digest."""
 
 _STEPS = 20
 """Quantiles always hold every 5 % of the ranks, the median among them."""
@@ -176,17 +172,9 @@ def _with_words(field: Field, facts: FieldStatistics, words: WordFacts, rows: in
     )
 
 
-def _file_of(name: str) -> str:
-    """The file of a field's words: stores of artifacts take no slash, and percent signs for escapes."""
-    safe = safe_name(name)
-    if len(safe) > LONGEST_NAME:
-        safe = f"{safe[:LONGEST_NAME]}-{hashlib.sha256(name.encode()).hexdigest()[:16]}"
-    return f"{safe}.txt"
-
-
 def _published(name: str, words: WordFacts, needs: Sequence[LearnedVocabulary], target: str) -> VocabularyFile:
     """Gives the file that a task wrote its final name."""
-    file = _file_of(name)
+    file = f"{file_stem(name)}.txt"
     final = storage.join(target, file)
     if words.path:
         storage.move(storage.join(target, words.path), final)

@@ -17,6 +17,7 @@ from pyspark.sql import functions as F
 
 from emberline.features import storage
 from emberline.features.names import quoted
+from emberline.features.parquet import open_parquet
 
 _CHUNK_BYTES = 32 << 20
 _SPLIT_BYTES = 128 << 20
@@ -210,7 +211,7 @@ def file_splits(files: Sequence[storage.FileEntry], cores: int, part_bytes: int 
 def _row_groups(part: ByteRange) -> Iterator["_RowGroup"]:
     with storage.open_random(part.uri) as stream:
         part.require_planned(stream.size())
-        file = pq.ParquetFile(stream)
+        file = open_parquet(stream)
         for index in groups_of(file, part):
             yield _RowGroup(file, index)
 

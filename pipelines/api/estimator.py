@@ -13,6 +13,7 @@ from pyspark.sql import functions as F
 
 from emberline.features import storage
 from emberline.features.errors import BadInputError
+from emberline.features.names import quoted
 from emberline.features.schema import Schema
 from emberline.pipelines.api import steps
 from emberline.pipelines.api.declared import from_plain, to_plain
@@ -131,7 +132,7 @@ class RecipeModel(Model, HasPredictionCol, MLReadable[Any], MLWritable):
     def _transform(self, dataset: DataFrame) -> DataFrame:
         opened = open_folder(dataset.sparkSession, self.uri)
         schema, predicted = opened.schema, opened.predicted
-        fields = [F.col(f"`{field.name}`").try_cast(field.spark_type).alias(field.name) for field in schema.fields]
+        fields = [F.col(quoted(field.name)).try_cast(field.spark_type).alias(field.name) for field in schema.fields]
         answered = dataset.withColumn(_ANSWER, udf_of(opened)(F.struct(*fields)))
         number = self.getPredictionCol()
         main = next((name for name in ("prediction", "class") if name in [item.name for item in predicted]), "")

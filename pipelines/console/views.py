@@ -72,7 +72,7 @@ def doctor_view(argv: list[str]) -> dict[str, Any]:
     from emberline.pipelines.runtime import arguments
 
     parser = argparse.ArgumentParser(prog="doctor", description=doctor_view.__doc__, allow_abbrev=False)
-    parser.add_argument("--workspace", type=arguments.location, default=arguments.location(arguments.WORKSPACE))
+    arguments.add_workspace(parser)
     arguments.add_tracking(parser)
     parser.add_argument("--master", metavar="URL", help="Spark master whose executors are counted; default: none")
     given = parser.parse_args(argv)

@@ -7,6 +7,7 @@ from pyspark.sql import DataFrame, Row
 from pyspark.sql import functions as F
 
 from emberline.features.errors import BadInputError
+from emberline.features.names import quoted
 from emberline.pipelines.metrics.definitions import PROBABILITY_FLOOR
 from emberline.pipelines.metrics.grouped import ALL, GROUP, GroupMetrics, groups_of, require_rows, spread
 from emberline.pipelines.metrics.ranking import Ranking, rank
@@ -36,7 +37,7 @@ def binary_metrics(scored: DataFrame, label: str, score: str, threshold: float =
     """
     probability = F.col(score).cast("double")
     clipped = F.greatest(F.least(probability, F.lit(1 - PROBABILITY_FLOOR)), F.lit(PROBABILITY_FLOOR))
-    positive = F.col(label) > 0.5
+    positive = F.col(quoted(label)) > 0.5
     rows = scored.select(
         positive.cast("long").alias("positive"),
         (positive & (probability > threshold)).cast("long").alias("hit"),

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from pyspark.sql import Column, DataFrame, Row
 from pyspark.sql import functions as F
 
+from emberline.features.names import quoted
 from emberline.pipelines.metrics.definitions import PROBABILITY_FLOOR
 from emberline.pipelines.metrics.grouped import ALL, GROUP, GroupMetrics, groups_of, require_rows, spread
 
@@ -31,7 +32,7 @@ def multiclass_metrics(scored: DataFrame, label: str, classes: int, top: Sequenc
 
     The driver sees each pair of a true and a predicted class once, and per group each class.
     """
-    truth = F.col(label).cast("int")
+    truth = F.col(quoted(label)).cast("int")
     probabilities = F.col("probabilities")
     own = F.element_at(probabilities, truth + 1)
     ahead = F.size(F.filter(probabilities, lambda other, index: (other > own) | ((other == own) & (index < truth))))

@@ -5,6 +5,7 @@ from typing import Any
 from pyspark.sql import DataFrame, Row
 from pyspark.sql import functions as F
 
+from emberline.features.names import quoted
 from emberline.pipelines.metrics.grouped import ALL, GROUP, GroupMetrics, groups_of, require_rows, spread
 
 ERROR_BINS = 40
@@ -31,8 +32,8 @@ def regression_metrics(scored: DataFrame, label: str, prediction: str) -> dict[i
         BadInputError: if there are no rows.
     """
     rows = scored.select(
-        F.col(label).cast("double").alias("truth"),
-        (F.col(prediction).cast("double") - F.col(label).cast("double")).alias("error"),
+        F.col(quoted(label)).cast("double").alias("truth"),
+        (F.col(quoted(prediction)).cast("double") - F.col(quoted(label)).cast("double")).alias("error"),
         *groups_of(scored),
     )
     sums = (

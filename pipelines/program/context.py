@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from emberline.features import storage
 from emberline.features.dataset_version import open_version
 from emberline.features.errors import BadInputError
+from emberline.features.parquet import open_parquet
 from emberline.pipelines.program.assignment import Assignment
 
 if TYPE_CHECKING:
@@ -120,7 +120,7 @@ class Context:
         counts = []
         for uri in files:
             with storage.open_random(uri) as stream:
-                counts.append(pq.ParquetFile(stream).metadata.num_rows)
+                counts.append(open_parquet(stream).metadata.num_rows)
         share = sum(counts) // self.num_workers
         low, high, before = self.worker * share, (self.worker + 1) * share, 0
         for uri, count in zip(files, counts, strict=True):
@@ -210,7 +210,7 @@ def _between(uri: str, low: int, high: int) -> Iterator[pa.RecordBatch]:
     """Rows of one file from number `low` to before `high`."""
     with storage.open_random(uri) as stream:
         at = 0
-        for batch in pq.ParquetFile(stream).iter_batches(ROWS_AT_A_TIME):
+        for batch in open_parquet(stream).iter_batches(ROWS_AT_A_TIME):
             first, last = max(low - at, 0), min(high - at, batch.num_rows)
             if first < last:
                 yield batch.slice(first, last - first)

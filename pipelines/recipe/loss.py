@@ -11,7 +11,6 @@ from emberline.pipelines.runtime.catalogue import Catalogue
 OF_THE_STEP = ("name", "dtype", "reduction")
 """Arguments of Keras's losses that a step does not leave to them: it needs the loss of each row."""
 
-
 KERAS: Mapping[str, Mapping[str, str]] = {
     "binary": {
         "binary_crossentropy": "BinaryCrossentropy", "binary_focal_crossentropy": "BinaryFocalCrossentropy",
@@ -98,7 +97,8 @@ def is_of_keras(name: str) -> bool:
 
 
 def declared_loss(given: Any) -> "str | Loss":
-    """Returns what a recipe says of a loss: the name of one of Keras's as it is, anything else as a `Loss`."""
-    if isinstance(given, str) and (not given or is_of_keras(given) or not LOSSES.has(given)):
-        return given
-    return Loss.of(given)
+    """Returns what a recipe says of a loss: nothing, or the name of one of Keras's, as it is; else a `Loss`."""
+    if given == "":
+        return ""
+    loss = Loss.of(given)
+    return given if isinstance(given, str) and loss.kind == given else loss

@@ -58,6 +58,17 @@ def add_master(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--master", metavar="URL", help="Spark master; leave out under spark-submit")
 
 
+def add_workspace(parser: argparse.ArgumentParser) -> None:
+    """Adds `--workspace`, where everything of `run` lies."""
+    parser.add_argument(
+        "--workspace",
+        type=location,
+        default=location(WORKSPACE),
+        metavar="URI",
+        help="folder for datasets, trainings, predictions and the embedded MLflow store (default: %(default)s)",
+    )
+
+
 def add_tracking(parser: argparse.ArgumentParser) -> None:
     """Adds `--tracking-uri`, MLflow's store."""
     parser.add_argument(

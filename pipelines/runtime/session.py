@@ -6,11 +6,12 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import pyspark
+from py4j.protocol import Py4JError
 from pyspark.sql import SparkSession
 
 from emberline.features.errors import BadInputError
@@ -108,7 +109,9 @@ def _silence(spark: SparkSession, logger: str) -> None:
     """
     machine: Any = spark._jvm
     log4j = machine.org.apache.logging.log4j
-    log4j.core.config.Configurator.setLevel(logger, log4j.Level.OFF)
+    # A platform may log with something else, where such classes are not: then it stays as it was.
+    with suppress(Py4JError, TypeError):
+        log4j.core.config.Configurator.setLevel(logger, log4j.Level.OFF)
 
 
 @contextmanager

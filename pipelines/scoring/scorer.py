@@ -5,12 +5,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from pyspark import TaskContext
 
 from emberline.features import storage
 from emberline.features.analysis.sources import ByteRange, groups_of, parts_of
 from emberline.features.errors import BadInputError
+from emberline.features.parquet import open_parquet
 from emberline.features.schema import Schema
 from emberline.features.validation.rows import SOURCE, reason_of
 from emberline.pipelines.saved_model.executors import arrow_arrays, load, task_threads
@@ -104,8 +104,7 @@ class OfFiles:
         texts = [field.name for field in self.score.schema.fields if field.kind == "string" and not field.many]
         with storage.open_random(part.uri) as stream:
             part.require_planned(stream.size())
-            # Times as Spark once wrote them reach further than nanoseconds do.
-            file = pq.ParquetFile(stream, read_dictionary=texts, coerce_int96_timestamp_unit="us")
+            file = open_parquet(stream, texts)
             types = {item.name: item.type for item in file.schema_arrow}
             for field in self.score.schema.fields:
                 if not fits(self.score.schema.subset({field.name}), types):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from emberline.features.names import quoted
 from emberline.pipelines.metrics import log_odds
 from emberline.pipelines.tasks.task import Losses, PredictionColumn, Sums
 
@@ -102,7 +103,7 @@ class Embedding:
         from emberline.pipelines.metrics.verification import FOLDS, fold_accuracy, verification_metrics
 
         order = Window.partitionBy("label").orderBy(F.xxhash64("embedding"))
-        rows = scored.select("embedding", F.col(label).cast("long").alias("label"), *groups_of(scored))
+        rows = scored.select("embedding", F.col(quoted(label)).cast("long").alias("label"), *groups_of(scored))
         rows = rows.withColumn("place", F.row_number().over(order))
         twin = rows.select(F.col("embedding").alias("twin"), "label", "place")
         next_of_same = twin.withColumn("place", F.col("place") - 1).withColumn("same", F.lit(1))

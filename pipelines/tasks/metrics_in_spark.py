@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from emberline.features.names import quoted
 from emberline.pipelines.metrics.grouped import GROUP, groups_of, spread
 from emberline.pipelines.recipe.metric import Metric, OwnMetric, WholeMetric
 from emberline.pipelines.tasks.measured import summed_metrics, sums_of, value_of, value_of_whole
@@ -32,8 +33,8 @@ def own_metrics(
     Raises:
         BadInputError: if one fails, naming it.
     """
-    truth = F.col(f"`{label}`").cast("double").alias("label")
-    rows = spread(scored.select(truth, F.col(f"`{prediction}`").alias("prediction"), *groups_of(scored)))
+    truth = F.col(quoted(label)).cast("double").alias("label")
+    rows = spread(scored.select(truth, F.col(quoted(prediction)).alias("prediction"), *groups_of(scored)))
     found: dict[int, dict[str, float]] = {}
     for group, name, value in [*_summed(rows, metrics), *_whole(rows, metrics)]:
         found.setdefault(group, {})

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emberline.features.errors import BadInputError, nearest
+from emberline.features.names import quoted
 from emberline.pipelines.tasks.task import OrdinaryTask, Outputs, PredictionColumn, Sums
 
 if TYPE_CHECKING:
@@ -132,8 +133,8 @@ class Several:
 
         found: dict[int, GroupMetrics] = {}
         for name, task in self.tasks.items():
-            columns = [F.col(f"`{name}_{column.name}`").alias(column.name) for column in task.columns]
-            mine = scored.select(F.col(f"`{name}`"), *columns, *groups_of(scored))
+            columns = [F.col(quoted(f"{name}_{column.name}")).alias(column.name) for column in task.columns]
+            mine = scored.select(F.col(quoted(name)), *columns, *groups_of(scored))
             for group, measured in task.evaluate(mine, name, threshold).items():
                 whole = found.setdefault(group, GroupMetrics({}))
                 rows = measured.metrics["rows"]

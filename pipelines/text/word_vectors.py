@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from emberline.features import storage
 from emberline.features.errors import BadInputError, nearest
+from emberline.features.names import file_stem
 
 VECTORS = "vectors"
 """Folder of the tables, in a model's."""
@@ -50,13 +51,16 @@ class WordVectors:
     def write(self, folder: str, name: str) -> None:
         """Writes `NAME.npy`, the rows by id, as `Embedding(initial=...)` takes them, and `NAME.parquet`, with words.
 
+        Of a name that files cannot have, NAME is what `file_stem` makes of it.
+
         Args:
             folder: URI of a folder.
             name: Of the column.
         """
+        stem = file_stem(name)
         plain = io.BytesIO()
         np.save(plain, self.rows)
-        storage.write_bytes_atomic(storage.join(folder, f"{name}.npy"), plain.getvalue())
+        storage.write_bytes_atomic(storage.join(folder, f"{stem}.npy"), plain.getvalue())
         flat = pa.array(self.rows.ravel())
         words = [*self.words, *[None] * (len(self.rows) - len(self.words))]
         table = pa.table(
@@ -68,7 +72,7 @@ class WordVectors:
         )
         sink = io.BytesIO()
         pq.write_table(table, sink)
-        storage.write_bytes_atomic(storage.join(folder, f"{name}.parquet"), sink.getvalue())
+        storage.write_bytes_atomic(storage.join(folder, f"{stem}.parquet"), sink.getvalue())
 
     def nearest(self, word: str, count: int = 8) -> list[tuple[str, float]]:
         """Returns the words of the greatest cosines with `word`, itself left out.

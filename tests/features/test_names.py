@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from emberline.features.names import metric_name, safe_name, safe_names, user_name
+from emberline.features.names import file_stem, metric_name, safe_name, safe_names, user_name
 
 NAMES = st.one_of(st.text(min_size=1), st.text("ax_ 20A-", min_size=1, max_size=6))
 
@@ -28,6 +28,13 @@ def test_the_names_of_one_graph_differ_by_more_than_case(names: set[str]) -> Non
     assert len({name.lower() for name in safe.values()}) == len(names)
     assert all(user_name(known) == name for name, known in safe.items())
     assert all(re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", known) for known in safe.values())
+
+
+@given(NAMES, NAMES)
+def test_files_of_two_names_are_two(one: str, other: str) -> None:
+    stems = [file_stem(one), file_stem(other), file_stem(one * 40)]
+    assert all(re.fullmatch(r"[A-Za-z0-9_-]{1,120}", stem) for stem in stems)
+    assert (stems[0] == stems[1]) == (one == other)
 
 
 @pytest.mark.parametrize("name", ["age", "hours_per_week", "Pclass", "C1"])

@@ -15,8 +15,22 @@ from typing import Any
 
 import pytest
 
+from tests.pipelines.foreign_project import write_project
+
 ROOT = Path(__file__).parents[2]
 FLOWERS = 12_000
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The present folder is that of somebody's project; what was imported of it is forgotten afterwards."""
+    folder = write_project(tmp_path / "checkout")
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    yield folder
+    for name in [name for name in sys.modules if name.partition(".")[0] == "rides"]:
+        del sys.modules[name]
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,5 @@
 """A project's loss, metric, optimizer and task, which recipes call by name: found, trained, evaluated and scored."""
 
-import sys
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,17 +18,6 @@ from emberline.pipelines.recipes import load_recipe
 from emberline.pipelines.tasks import require_fit, task_of
 from emberline.pipelines.tracking import Tracker
 from emberline.testing import check_recipe
-from tests.pipelines.foreign_project import write_project
-
-
-@pytest.fixture
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    folder = write_project(tmp_path / "checkout")
-    monkeypatch.chdir(folder)
-    monkeypatch.setattr(sys, "path", list(sys.path))
-    yield folder
-    for name in [name for name in sys.modules if name.partition(".")[0] == "rides"]:
-        del sys.modules[name]
 
 
 @pytest.mark.parametrize("name", ["late", "rides.losses:late"])

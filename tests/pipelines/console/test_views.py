@@ -1,8 +1,7 @@
 """What `list`, `show`, `doctor` and `--version` say, of our recipes and of other people's."""
 
 import json
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,18 +15,7 @@ from emberline.pipelines.console.project_checks import project_checks
 from emberline.pipelines.console.views import list_view, show_view
 from emberline.pipelines.recipes import load_recipe, recipe_names
 from emberline.pipelines.runtime.version import VERSION
-from tests.pipelines.foreign_project import RECIPE, write_project
-
-
-@pytest.fixture
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    folder = write_project(tmp_path / "checkout")
-    monkeypatch.chdir(folder)
-    monkeypatch.setattr(sys, "path", list(sys.path))
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    yield folder
-    for name in [name for name in sys.modules if name.partition(".")[0] == "rides"]:
-        del sys.modules[name]
+from tests.pipelines.foreign_project import RECIPE
 
 
 def rows(listed: dict[str, Any]) -> dict[str, dict[str, Any]]:

@@ -40,7 +40,7 @@ NUMBERS = (
     "x{y}[z]",
     "key",
 )
-KEY, LABEL, ROWS = "row id", "is it good?", 400
+KEY, LABEL, ROWS = "row.id", "is `it` good.or not?", 400
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,17 +14,6 @@ from emberline.pipelines.runtime.projects import Project, project_of, projects
 from tests.pipelines.foreign_project import NETWORK, RECIPE, write_project
 
 ROOT = Path(__file__).parents[3]
-
-
-@pytest.fixture
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """The present folder is that of somebody's project; what was imported of it is forgotten afterwards."""
-    folder = write_project(tmp_path / "checkout")
-    monkeypatch.chdir(folder)
-    monkeypatch.setattr(sys, "path", list(sys.path))
-    yield folder
-    for name in [name for name in sys.modules if name.partition(".")[0] == "rides"]:
-        del sys.modules[name]
 
 
 def test_a_recipe_of_the_present_folders_project_is_found_by_its_modules_name(project: Path) -> None:

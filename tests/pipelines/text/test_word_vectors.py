@@ -43,6 +43,8 @@ def test_a_table_comes_back_and_fits_another_vocabulary(tmp_path: Path, capsys: 
     assert again.words == CITIES
     np.testing.assert_array_equal(again.rows, TABLE.rows)
     np.testing.assert_array_equal(np.load(tmp_path / "text.npy"), TABLE.rows)
+    TABLE.write(str(tmp_path), "my/words")
+    assert WordVectors.open(str(tmp_path / "name__my_2f_words.parquet")).words == CITIES
     other = TABLE.rows_for(["rome", "berlin"], 4)
     np.testing.assert_array_equal(other, [TABLE.rows[5], *np.zeros((3, 16))])
     assert look(str(tmp_path / "text.parquet"), ["rome"], None, 2)["words"] == 6

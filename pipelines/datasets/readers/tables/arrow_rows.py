@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import BinaryIO
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -10,16 +9,12 @@ import pyarrow.parquet as pq
 
 from emberline.features import storage
 from emberline.features.errors import BadInputError
+from emberline.features.parquet import open_parquet
 from emberline.features.validation.rows import FAULT, RAW, SOURCE
 from emberline.pipelines.datasets.readers.tables.column_types import Leaf, changed, converted, leaves, picked
 from emberline.pipelines.datasets.readers.tables.table_files import TableFile
 
 BATCH_ROWS = 16 << 10
-
-
-def opened_parquet(stream: BinaryIO) -> pq.ParquetFile:
-    """Opens a Parquet file whose times of 96 bits, as Spark writes them by default, reach as far as Spark's own do."""
-    return pq.ParquetFile(stream, coerce_int96_timestamp_unit="us")
 
 
 def parquet_schema(file: pq.ParquetFile) -> pa.Schema:
@@ -82,7 +77,7 @@ class ArrowRows:
                     [orc.read_stripe(group, columns=list(dict.fromkeys(wanted)))]
                 ).to_batches(BATCH_ROWS)
             else:
-                parquet = opened_parquet(stream)
+                parquet = open_parquet(stream)
                 wanted = [leaf.path[0] for leaf in leaves(parquet.schema_arrow) if leaf.name in self.types]
                 yield from parquet.iter_batches(BATCH_ROWS, [group], list(dict.fromkeys(wanted)), use_threads=False)
 

@@ -8,12 +8,12 @@ from pyspark.sql import functions as F
 from emberline.features import storage
 from emberline.features.errors import BadInputError
 from emberline.features.names import quoted
+from emberline.features.parquet import open_parquet
 from emberline.features.validation.rows import FAULT, RAW, SOURCE
 from emberline.pipelines.datasets.readers.tables.arrow_rows import (
     ArrowFile,
     ArrowRows,
     arrow_schema,
-    opened_parquet,
     parquet_schema,
 )
 from emberline.pipelines.datasets.readers.tables.column_types import Union, normal, union
@@ -33,7 +33,7 @@ def arrow_table(opening: Opening) -> Table:
 
                     orc = ORCFile(stream)
                     return orc.schema, orc.nstripes
-                parquet = opened_parquet(stream)
+                parquet = open_parquet(stream)
                 return parquet_schema(parquet), parquet.num_row_groups
         except (pa.ArrowInvalid, OSError) as error:
             raise BadInputError(

@@ -124,15 +124,14 @@ def sniff(
     names, data = _names(records, header, given, usual, called)
     if not header and given.header is None and not given.names:
         evidence.append(f"its first record looks like a row, not like a header; columns are {names[0]}, …")
-    start = records[data].start if len(records) > data else len(text)
-    if given.skip_rows is None and _says_kinds(records[data : data + 2], len(names)):
-        evidence.append("the two lines after its header say kinds and roles of columns, and are no rows")
-        data += 2
-        start = records[data].start if len(records) > data else len(text)
     if given.skip_rows and len(records) <= data + given.skip_rows:
         raise BadInputError(f"{called} has fewer records than the {given.skip_rows} that skip_rows leaves out.")
-    if given.skip_rows:
-        start = records[data + given.skip_rows].start
+    if given.skip_rows is not None:
+        data += given.skip_rows
+    elif _says_kinds(records[data : data + 2], len(names)):
+        evidence.append("the two lines after its header say kinds and roles of columns, and are no rows")
+        data += 2
+    start = records[data].start if len(records) > data else len(text)
     decimal = given.decimal or ("," if given.thousands == "." else _decimal(records[data:], sep))
     if decimal == "," and not given.decimal:
         evidence.append("numbers have a decimal comma")

@@ -98,7 +98,7 @@ class Opening:
         if lacking:
             listed = "; ".join(f"{name!r} ({file})" for name, file in list(lacking.items())[:TOLD])
             more = f" and {len(lacking) - TOLD:,} more" if len(lacking) > TOLD else ""
-            tell(f"{self.source}: columns that some files lack are null there: {listed}{more}")
+            tell_once(f"{self.source}: columns that some files lack are null there: {listed}{more}")
 
 
 def literal(uri: str) -> str:
@@ -107,7 +107,7 @@ def literal(uri: str) -> str:
 
 
 @functools.lru_cache(1024)
-def tell(text: str) -> None:
+def tell_once(text: str) -> None:
     """Says it once, however often the table is opened."""
     Progress("read").say(text)
 

@@ -14,7 +14,7 @@ from emberline.features.validation.rows import FAULT, OTHER_REASON, RAW, SOURCE
 from emberline.pipelines.datasets.readers.tables.arrow_table import arrow_table
 from emberline.pipelines.datasets.readers.tables.csv_table import csv_table
 from emberline.pipelines.datasets.readers.tables.json_table import json_table
-from emberline.pipelines.datasets.readers.tables.table import TOLD, Opening, Table, some, tell
+from emberline.pipelines.datasets.readers.tables.table import TOLD, Opening, Table, some, tell_once
 from emberline.pipelines.datasets.readers.tables.table_files import table_files
 from emberline.pipelines.datasets.readers.tables.table_format import TableFormat
 from emberline.pipelines.datasets.readers.tables.tfrecord_table import tfrecord_table
@@ -62,7 +62,7 @@ def open_table(
     if form.options and found.format != "csv":
         raise BadInputError(f"{source!r} is {found.format}, and --option is for CSV. Give --input-format csv, or none.")
     if found.others:
-        tell(f"{source}: {len(found.others):,} files are not of the table: {some(found.others)}")
+        tell_once(f"{source}: {len(found.others):,} files are not of the table: {some(found.others)}")
     table = READERS[found.format](Opening(spark, source, found, form, expected, numbers))
     reserved = {
         name: "the name is one that raw rows need: call it otherwise" for name in table.columns if name in RESERVED
@@ -71,5 +71,5 @@ def open_table(
     if left_out:
         told = [f"{name!r}: {reason}" for name, reason in left_out.items() if name not in expected]
         if told:
-            tell(f"{source}: columns left out: {'; '.join(told[:TOLD])}")
+            tell_once(f"{source}: columns left out: {'; '.join(told[:TOLD])}")
     return replace(table, left_out=left_out, columns=tuple(name for name in table.columns if name not in reserved))
