@@ -1,9 +1,9 @@
 """etl of tables, beside an earlier build and beside Spark's own reader of CSV with quotes.
 
-    python -m benchmarks.tables [--quick] [--old CHECKOUT]
+    python -m benchmarks.tables [--quick] [--old CHECKOUT] [--repeats N]
 
-Click rows in Criteo's format, and CSV with quoted texts that hold separators, quotes and line breaks. With `--old`, the
-same etl by an earlier checkout, in turns. Spark's reader with `multiLine` and ours read the quoted CSV, count its rows
+CSV with quoted texts that hold separators, quotes and line breaks. With `--old`, the same etl by an earlier checkout, in
+turns: of click rows in Criteo's format, and of quoted texts that hold separators. Spark's reader with `multiLine` and ours read the quoted CSV, count its rows
 and take the length of every text. Printed are medians of ratios: above 1, ours is faster.
 """
 
@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from pyspark.sql import DataFrame, SparkSession
@@ -26,7 +27,7 @@ from emberline.pipelines.runtime.session import session
 
 ROWS, QUICK_ROWS = 2_000_000, 300_000
 CLICKS, QUICK_CLICKS = 5_000_000, 300_000
-REPEATS = 3
+REPEATS, WARM_UP = 5, 2
 
 
 def main() -> None:
@@ -34,16 +35,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="few rows, once")
     parser.add_argument("--old", type=Path, help="checkout of an earlier build")
+    parser.add_argument("--repeats", type=int, default=REPEATS, help="turns whose median is printed")
     given = parser.parse_args()
-    repeats = 1 if given.quick else REPEATS
+    repeats = 1 if given.quick else given.repeats
     with tempfile.TemporaryDirectory() as scratch:
         quoted = Path(scratch) / "quoted" / "rows.csv"
         write_quoted(quoted, QUICK_ROWS if given.quick else ROWS)
-        found = {"read_quoted_of_spark": _told("read_quoted_of_spark", _reading(quoted, repeats))}
+        found = {key: _told(key, ratio) for key, ratio in _reading(quoted, repeats).items()}
         if given.old:
             clicks = Path(scratch) / "clicks"
             write_clicks(clicks, QUICK_CLICKS if given.quick else CLICKS)
-            for name, source in (("clicks_wide_deep", clicks), ("quoted", quoted.parent)):
+            plain = Path(scratch) / "plain" / "rows.csv"
+            write_quoted(plain, QUICK_ROWS if given.quick else ROWS, separators_alone=True)
+            for name, source in (("clicks_wide_deep", clicks), ("quoted", plain.parent)):
                 key = f"etl_{name}_of_old"
                 found[key] = _told(key, _etl(name, source, given.old, Path(scratch), repeats))
     print(json.dumps(found))
@@ -54,14 +58,23 @@ def _told(name: str, ratio: float) -> float:
     return ratio
 
 
-def write_quoted(path: Path, rows: int) -> None:
-    """A CSV file in which every row has quotes, and every tenth a line break within them."""
+def write_quoted(path: Path, rows: int, separators_alone: bool = False) -> None:
+    """A CSV file in which every row has quotes, and every tenth a line break within them.
+
+    Args:
+        path: The file.
+        rows: How many.
+        separators_alone: Nothing but separators within quotes: all that the earlier build reads rightly.
+    """
     path.parent.mkdir(parents=True)
     with path.open("w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["id", "name", "note", "x", "y", "label"])
         for n in range(rows):
-            note = f"first line\nsecond, {n}" if n % 10 == 0 else f'said "{n % 97}", twice'
+            if separators_alone:
+                note = f"first, second, {n}"
+            else:
+                note = f"first line\nsecond, {n}" if n % 10 == 0 else f'said "{n % 97}", twice'
             writer.writerow([n, f"Roe, {n % 1000}", note, n % 1009 / 8, n % 13, "yes" if n % 3 else "no"])
 
 
@@ -78,43 +91,48 @@ def write_clicks(folder: Path, rows: int) -> None:
             file.write(lines)
 
 
-def _reading(path: Path, repeats: int) -> float:
+def _reading(path: Path, repeats: int) -> dict[str, float]:
+    """How many times as long Spark's reader takes for the rows of the opened table, and with the opening."""
+    rows, whole = [], []
     with session("tables", "local[2]") as spark:
-        ratios = []
-        for turn in range(repeats + 1):
-            mine = _seconds(read_table(spark, str(path.parent)))
-            theirs = _seconds(_of_spark(spark, path))
-            if turn:
-                ratios.append(theirs / mine)
-    return statistics.median(ratios)
+        for turn in range(repeats + WARM_UP):
+            ours = _seconds(lambda: read_table(spark, str(path.parent)))
+            theirs = _seconds(lambda: _of_spark(spark, path))
+            if turn >= WARM_UP:
+                rows.append(theirs[1] / ours[1])
+                whole.append(sum(theirs) / sum(ours))
+    return {"read_quoted_of_spark": statistics.median(rows), "open_quoted_of_spark": statistics.median(whole)}
 
 
 def _of_spark(spark: SparkSession, path: Path) -> DataFrame:
     return spark.read.csv(str(path), header=True, multiLine=True, quote='"', escape='"')
 
 
-def _seconds(table: DataFrame) -> float:
+def _seconds(opened: Callable[[], DataFrame]) -> tuple[float, float]:
+    """Seconds to open the table, and to its sums."""
     start = time.perf_counter()
+    table = opened()
+    middle = time.perf_counter()
     table.agg(F.count(F.lit(1)), *(F.sum(F.length(name)) for name in table.columns)).collect()
-    return time.perf_counter() - start
+    return middle - start, time.perf_counter() - middle
 
 
 def _etl(name: str, source: Path, old: Path, scratch: Path, repeats: int) -> float:
     ratios = []
-    for turn in range(repeats + 1):
+    for turn in range(repeats):
         seconds = [
             _job(checkout, name, source, scratch / f"{name}-{turn}-{place}")
             for place, checkout in enumerate((Path(__file__).parents[1], old))
         ]
-        if turn or repeats == 1:
-            ratios.append(seconds[1] / seconds[0])
+        ratios.append(seconds[1] / seconds[0])
     return statistics.median(ratios)
 
 
 def _job(checkout: Path, name: str, source: Path, output: Path) -> float:
     """Seconds that the etl of a checkout takes in a process of its own, Spark's start aside."""
     environment = os.environ | {"PYTHONPATH": str(checkout)}
-    command = [sys.executable, str(Path(__file__).with_name("tables_process.py")), name, str(source), str(output)]
+    # -P: the benchmarks beside the program have names that the older checkout imports.
+    command = [sys.executable, "-P", str(Path(__file__).with_name("tables_process.py")), name, str(source), str(output)]
     done = subprocess.run(command, cwd=checkout, env=environment, capture_output=True, text=True, timeout=3600)
     if done.returncode:
         raise RuntimeError(done.stderr[-2000:])

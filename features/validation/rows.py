@@ -5,6 +5,7 @@ What makes a whole split suspicious is for `emberline.features.validation.anomal
 """
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
@@ -40,12 +41,18 @@ INFINITE, NO_CLASS = "is not finite", "is not one of"
 NOT_BYTES = "is not of a binary type"
 NO_ARRAY, NOT_SINGLE, LENGTH, GAP = "is not an array", "is not a single value", "is not an array of", "has a gap"
 
+TEXT, NUMBER = f"{RAW}.text.", f"{RAW}.number."
+"""How columns begin that are there while rows are checked: a field's text, and the number that it says."""
+
 KINDS = {
     NO_VALUE: "missing",
     **dict.fromkeys((*NOT_A.values(), NO_ARRAY, NOT_SINGLE, NOT_BYTES, UNREADABLE, UNHEARD), "type"),
     **dict.fromkeys((BELOW, ABOVE, UNKNOWN, INFINITE, NO_CLASS, LENGTH, GAP), "domain"),
 }
 """What each complaint is about; a reader's own complaints are about the `row`."""
+
+_NUMBERS = {"integer": "bigint", "float": "double"}
+_NO_TEXTS = (NumericType, BooleanType, ArrayType, MapType, StructType, BinaryType, VariantType)
 
 SHOWN = 80
 """Characters of a bad value that a reason shows."""
@@ -79,7 +86,7 @@ def check_rows(rows: DataFrame, schema: Schema, *, labelled: bool, carried: Sequ
         hints = " ".join(f"Column {name!r} is missing. {nearest(name, present)}" for name in absent)
         raise BadInputError(f"{len(absent)} of {len(wanted)} columns are not in the data. {hints}")
     types = {column.name: column.dataType for column in rows.schema.fields}
-    faults = [F.col(FAULT)]
+    rows = _read_once(rows, schema, types, labelled)
     key = F.col(quoted(schema.key)).cast("string")
     values = [key.alias(schema.key)]
     checks = [F.when(key.isNull(), F.lit(f"{schema.key}: {NO_VALUE}"))]
@@ -93,8 +100,7 @@ def check_rows(rows: DataFrame, schema: Schema, *, labelled: bool, carried: Sequ
         values.append(value.alias(label.name))
         checks.append(fault)
     # A row its reader could not split has no fields to complain about.
-    faults += [F.when(F.col(FAULT).isNull(), fault) for fault in checks]
-    reason = F.concat_ws("; ", *faults)
+    reason = F.coalesce(FAULT, F.concat_ws("; ", *checks))
     others = [F.col(quoted(name)) for name in carried]
     verdict = reason_beside([*schema.names, *carried])
     checked = rows.select(*values, *others, RAW, SOURCE, F.when(reason != "", reason).alias(verdict))
@@ -140,18 +146,65 @@ def fault_counts(reasons: Mapping[str, int], schema: Schema) -> dict[tuple[str, 
     return counts
 
 
+@dataclass(frozen=True)
+class _Given:
+    """A value as it came.
+
+    Args:
+        column: Itself.
+        type: Its type.
+        text: As a text without blanks around it.
+        number: Of which integer or float, if it is a text.
+    """
+
+    column: Column
+    type: DataType
+    text: Column
+    number: Column
+
+    @classmethod
+    def column_of(cls, name: str, kind: str, given: DataType) -> "_Given":
+        """A column of rows that `_read_once` has prepared."""
+        column = F.col(quoted(name))
+        if isinstance(given, _NO_TEXTS):
+            return cls.of(column, kind, given)
+        return cls(column, given, F.col(quoted(TEXT + name)), F.col(quoted(NUMBER + name)))
+
+    @classmethod
+    def of(cls, column: Column, kind: str, given: DataType) -> "_Given":
+        """Any value."""
+        text = F.trim(column.cast("string"))
+        return cls(column, given, text, to_number(text, _NUMBERS.get(kind, "double")))
+
+
+def _read_once(rows: DataFrame, schema: Schema, types: Mapping[str, DataType], labelled: bool) -> DataFrame:
+    """Adds every text without blanks around it, and its number, as columns of their own.
+
+    Several expressions look at them, and within an expression Spark would compute them each time.
+    """
+    kinds = {field.name: field.kind for field in schema.fields if not (field.is_file or field.array)}
+    if labelled:
+        kinds |= {label.name: "string" if label.classes else "float" for label in schema.labels}
+    texts = {name: kind for name, kind in kinds.items() if not isinstance(types[name], _NO_TEXTS)}
+    numbers = {name: _NUMBERS[kind] for name, kind in texts.items() if kind in _NUMBERS}
+    trimmed = rows.withColumns({TEXT + name: F.trim(F.col(quoted(name)).cast("string")) for name in texts})
+    return trimmed.withColumns(
+        {NUMBER + name: to_number(F.col(quoted(TEXT + name)), kind) for name, kind in numbers.items()}
+    )
+
+
 def _check_single(field: Field, given: DataType) -> tuple[Column, Column]:
     """The typed value and the complaint about it (null when there is none)."""
     column = F.col(quoted(field.name))
     if isinstance(given, ArrayType | MapType | StructType | BinaryType | VariantType):
         text = F.when(column.isNotNull(), F.lit(given.simpleString()))
         return F.lit(None).cast(field.spark_type), F.when(column.isNotNull(), _shown(field.name, text, NOT_SINGLE))
-    text, missing = _text_and_missing(field, column, given)
-    value = F.when(~missing, _converted(field, column, text, given))
-    fault = F.when(~missing, _value_fault(field, text, value))
+    value = _Given.column_of(field.name, field.kind, given)
+    missing, converted = _missing(field, value), _converted(field, value)
+    fault = F.when(~missing, _value_fault(field, value.text, converted))
     if field.required:
         fault = fault.when(missing, F.lit(f"{field.name}: {NO_VALUE}"))
-    return value, fault
+    return F.when(~missing, converted), fault
 
 
 def _check_file(field: Field, given: DataType) -> tuple[Column, Column]:
@@ -173,10 +226,10 @@ def _check_array(field: Field, given: DataType) -> tuple[Column, Column]:
         array, fault = F.lit(None), F.when(~missing, _shown(field.name, text, NO_ARRAY))
     else:
         missing = column.isNull() | (F.size(column) == 0)
-        element = given.elementType  # type: ignore[attr-defined]
-        array = F.when(~missing, F.transform(column, lambda value: _element(field, value, element)))
-        gaps = F.exists(column, lambda value: _text_and_missing(field, value, element)[1])
-        complaints = F.transform(column, lambda value: _element_fault(field, value, element))
+        kind: DataType = given.elementType  # type: ignore[attr-defined]
+        array = F.when(~missing, F.transform(column, lambda value: _element(field, _Given.of(value, field.kind, kind))))
+        gaps = F.exists(column, lambda value: _missing(field, _Given.of(value, field.kind, kind)))
+        complaints = F.transform(column, lambda value: _element_fault(field, _Given.of(value, field.kind, kind)))
         fault = F.when(~missing & gaps, _shown(field.name, text, f"{GAP}: a value of it is missing"))
         if field.shape:
             size = _product(field.shape)
@@ -187,41 +240,36 @@ def _check_array(field: Field, given: DataType) -> tuple[Column, Column]:
     return array.cast(field.spark_type), fault
 
 
-def _element(field: Field, value: Column, given: DataType) -> Column:
-    text, missing = _text_and_missing(field, value, given)
-    return F.when(~missing, _converted(field, value, text, given))
+def _element(field: Field, value: _Given) -> Column:
+    return F.when(~_missing(field, value), _converted(field, value))
 
 
-def _element_fault(field: Field, value: Column, given: DataType) -> Column:
-    text, missing = _text_and_missing(field, value, given)
-    return F.when(~missing, _value_fault(field, text, _converted(field, value, text, given)))
+def _element_fault(field: Field, value: _Given) -> Column:
+    return F.when(~_missing(field, value), _value_fault(field, value.text, _converted(field, value)))
 
 
-def _text_and_missing(field: Field, column: Column, given: DataType) -> tuple[Column, Column]:
-    """A single value as text, and whether it stands for no value at all."""
-    text = F.trim(column.cast("string"))
-    if isinstance(given, NumericType | BooleanType):
+def _missing(field: Field, value: _Given) -> Column:
+    """Whether a single value stands for no value at all."""
+    if isinstance(value.type, NumericType | BooleanType):
         # Only what needs it turns numbers into text: it costs more than everything else here.
-        missing = column.isNull() | text.isin(*field.missing) if field.missing else column.isNull()
+        none = value.column.isNull()
+        missing = none | value.text.isin(*field.missing) if field.missing else none
         # pandas writes integers with gaps as floats with NaN.
-        return text, missing | F.isnan(column.cast("double")) if isinstance(given, FractionalType) else missing
-    missing = text.isNull() | text.isin("", *field.missing)
-    if field.kind == "float":
-        missing = missing | F.isnan(F.coalesce(to_number(text, "double"), F.lit(0.0)))
-    return text, missing
+        return missing | F.isnan(value.column.cast("double")) if isinstance(value.type, FractionalType) else missing
+    missing = value.text.isNull() | value.text.isin("", *field.missing)
+    return missing | F.isnan(F.coalesce(value.number, F.lit(0.0))) if field.kind == "float" else missing
 
 
-def _converted(field: Field, column: Column, text: Column, given: DataType) -> Column:
+def _converted(field: Field, value: _Given) -> Column:
     """A single value in the field's type, null when it has none there."""
-    kind = {"integer": "bigint", "float": "double", "string": "string"}[field.kind]
     if field.kind == "string":
-        return text
-    if not isinstance(given, NumericType | BooleanType):
-        return to_number(text, kind)
-    value = column.try_cast(kind)
+        return value.text
+    if not isinstance(value.type, NumericType | BooleanType):
+        return value.number
+    number = value.column.try_cast(_NUMBERS[field.kind])
     # A cast would cut 39.7 down to 39 without a word.
-    cut = field.kind == "integer" and isinstance(given, FractionalType)
-    return F.when(column.cast("double") == value.cast("double"), value) if cut else value
+    cut = field.kind == "integer" and isinstance(value.type, FractionalType)
+    return F.when(value.column.cast("double") == number.cast("double"), number) if cut else number
 
 
 def _value_fault(field: Field, text: Column, value: Column) -> Column:
@@ -239,12 +287,12 @@ def _value_fault(field: Field, text: Column, value: Column) -> Column:
 
 
 def _check_label(label: Label, given: DataType) -> tuple[Column, Column]:
-    column = F.col(quoted(label.name))
-    text = F.trim(column.cast("string"))
+    value = _Given.column_of(label.name, "float", given)
+    column, text = value.column, value.text
     missing = text.isNull() | (text == "")
     if not label.classes:
         # Limits are compared before a label becomes as narrow as networks want it: 13.1 of 32 bits is above 13.1.
-        number = column.cast("double") if isinstance(given, NumericType) else to_number(text, "double")
+        number = column.cast("double") if isinstance(given, NumericType) else value.number
         fault = F.when(missing, F.lit(f"{label.name}: {NO_VALUE}"))
         fault = fault.when(number.isNull() | F.isnan(number), _shown(label.name, text, NOT_A["float"]))
         fault = fault.when(F.abs(number.cast("float")) == float("inf"), _shown(label.name, text, INFINITE))
@@ -264,10 +312,10 @@ def _check_label(label: Label, given: DataType) -> tuple[Column, Column]:
     # A condition per class, each within the next, is too deep for Spark where there are hundreds.
     pairs = [(name, number) for number, names in enumerate(label.classes) for name in names]
     ids = F.create_map(*(F.lit(part) for pair in pairs for part in pair))
-    value = F.coalesce(*(F.try_element_at(ids, spelt) for spelt in spellings)).cast("float")
+    number = F.coalesce(*(F.try_element_at(ids, spelt) for spelt in spellings)).cast("float")
     expected = ", ".join(repr(word) for names in label.classes for word in names)
-    fault = F.when(missing & value.isNull(), F.lit(f"{label.name}: {NO_VALUE}"))
-    return value, fault.when(value.isNull(), _shown(label.name, text, f"{NO_CLASS} {expected}"))
+    fault = F.when(missing & number.isNull(), F.lit(f"{label.name}: {NO_VALUE}"))
+    return number, fault.when(number.isNull(), _shown(label.name, text, f"{NO_CLASS} {expected}"))
 
 
 def _shown(name: str, text: Column, complaint: str) -> Column:

@@ -9,6 +9,7 @@ from pyspark.sql import functions as F
 from emberline.features import storage
 from emberline.features.analysis.sources import StoredRows
 from emberline.features.validation.rows import RAW, masked_reason, reason_of
+from emberline.pipelines.runtime.session import settings
 
 _GOOD = "_good"
 
@@ -30,7 +31,9 @@ class CheckedRows:
         """Stages the rows of `check_rows`; the raw text stays with bad rows only."""
         good = F.col(reason_of(rows.columns)).isNull()
         kept = rows.withColumn(RAW, F.when(~good, F.col(RAW))).withColumn(_GOOD, good)
-        kept.write.partitionBy(_GOOD).parquet(uri)
+        # One method of Java's for a row of many columns is too long for it: it is tried, given up, and never compiled.
+        with settings(rows.sparkSession, {"spark.sql.codegen.wholeStage": "false"}):
+            kept.write.partitionBy(_GOOD).parquet(uri)
         return cls(rows.sparkSession, uri)
 
     @property

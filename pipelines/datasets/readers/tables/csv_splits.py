@@ -54,8 +54,8 @@ class Quotes:
 
 
 def part_bytes(total: int, cores: int) -> int:
-    """Returns how large parts are: every core gets some, as long as sizes allow it."""
-    return min(PART_BYTES, max(LEAST_PART_BYTES, total // max(1, 4 * cores)))
+    """Returns how large parts are: every core gets two, as long as sizes allow it. More cost more than they even out."""
+    return min(PART_BYTES, max(LEAST_PART_BYTES, total // max(1, 2 * cores)))
 
 
 def cut(start: int, size: int, wanted: int) -> list[tuple[int, int]]:

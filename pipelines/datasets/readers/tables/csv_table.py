@@ -98,7 +98,9 @@ def _counted(spark: SparkSession, files: Sequence[CsvFile], ranges: Sequence[tup
         (files[number].file.uri, start, stop, files[number].dialect.sep, files[number].dialect.quote)
         for number, start, stop in ranges
     ]
-    found = spark.sparkContext.parallelize(about, len(about)).map(lambda one: count_quotes(*one)).collect()
+    # A task costs more than the quotes of a part: one for each core.
+    tasks = min(len(about), max(1, spark.sparkContext.defaultParallelism))
+    found = spark.sparkContext.parallelize(about, tasks).map(lambda one: count_quotes(*one)).collect()
     return list(found)
 
 
