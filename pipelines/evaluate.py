@@ -17,6 +17,7 @@ from emberline.pipelines.evaluation.page_models import model_of_champion, model_
 from emberline.pipelines.evaluation.result import EVALUATION, EvaluateResult
 from emberline.pipelines.evaluation.shard_scorer import ShardScorer
 from emberline.pipelines.evaluation.slices import Slices, with_slices
+from emberline.pipelines.metrics.definitions import left_out
 from emberline.pipelines.metrics.grouped import ALL
 from emberline.pipelines.recipe import Recipe
 from emberline.pipelines.runtime.progress import Progress, StageProgress
@@ -75,6 +76,8 @@ def evaluate(
             told.log_json(asdict(result), EVALUATION)
             told.log_text(page, PAGE)
     progress.say(", ".join(f"{name} {metrics[name]:,.4f}" for name in task.metrics if name in metrics))
+    for name, why in left_out(result.details).items():
+        progress.say(f"{name} is left out: {why}")
     return result
 
 

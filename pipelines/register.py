@@ -13,6 +13,7 @@ from emberline.features.errors import BadInputError, nearest
 from emberline.features.schema import Schema
 from emberline.pipelines.artifacts.training_folder import TrainResult, open_training
 from emberline.pipelines.evaluation.result import EvaluateResult, open_evaluation
+from emberline.pipelines.metrics.definitions import left_out
 from emberline.pipelines.promotion.champion_metrics import champion_on
 from emberline.pipelines.promotion.gate import Check, JudgedMetrics, Verdict, judge, meets_limits
 from emberline.pipelines.promotion.latency import measure_latency
@@ -115,6 +116,11 @@ def _register(
 
 def _require_measured(gate: Gate, evaluated: EvaluateResult) -> None:
     if gate.metric not in evaluated.metrics:
+        if (why := left_out(evaluated.details).get(str(gate.metric))) is not None:
+            known = ", ".join(name for name in evaluated.metrics if name != "rows")
+            raise BadInputError(
+                f"The gate asks for {gate.metric!r}: {why}. Hold out more rows, or ask for one of {known}."
+            )
         raise BadInputError(f"The gate asks for metric {gate.metric!r}. {nearest(gate.metric, evaluated.metrics)}")
     for name in gate.slices:
         if name not in evaluated.slices:

@@ -191,7 +191,17 @@ class Checks:
                 f"at most {limits.faulty:.1%}",
                 "See rejected/ for such rows.",
             )
+        present = [name for name, rows in zip(label.class_names, statistics.classes, strict=False) if rows]
         if split != TRAIN:
+            if len(present) == 1 and len(label.class_names) > 1:
+                yield self._anomaly(
+                    "single_class",
+                    name,
+                    split,
+                    f"all {statistics.rows:,} rows are of class {present[0]!r}",
+                    "rows of two classes",
+                    "Metrics that need two, such as AUC, are left out, and no gate may ask for them. Hold out more.",
+                )
             return
         for class_name, rows in zip(label.class_names, statistics.classes, strict=False):
             if statistics.rows and not rows:

@@ -11,7 +11,7 @@ from emberline.features.errors import BadInputError, nearest
 
 AnomalyKind = Literal[
     "missing_column", "new_column", "type", "domain", "rejected", "missing", "missing_jump", "empty", "constant",
-    "few_rows", "rows_jump", "absent_class", "label_drift", "drift", "skew",
+    "few_rows", "rows_jump", "absent_class", "single_class", "label_drift", "drift", "skew",
 ]  # fmt: skip
 """What can be wrong with a data set; docs/validation.md explains each."""
 

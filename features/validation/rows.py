@@ -41,8 +41,8 @@ INFINITE, NO_CLASS = "is not finite", "is not one of"
 NOT_BYTES = "is not of a binary type"
 NO_ARRAY, NOT_SINGLE, LENGTH, GAP = "is not an array", "is not a single value", "is not an array of", "has a gap"
 
-TEXT, NUMBER = f"{RAW}.text.", f"{RAW}.number."
-"""How columns begin that are there while rows are checked: a field's text, and the number that it says."""
+NUMBER = f"{RAW}.number."
+"""How columns begin that are there while rows are checked: the number that a field's text says."""
 
 KINDS = {
     NO_VALUE: "missing",
@@ -86,7 +86,7 @@ def check_rows(rows: DataFrame, schema: Schema, *, labelled: bool, carried: Sequ
         hints = " ".join(f"Column {name!r} is missing. {nearest(name, present)}" for name in absent)
         raise BadInputError(f"{len(absent)} of {len(wanted)} columns are not in the data. {hints}")
     types = {column.name: column.dataType for column in rows.schema.fields}
-    rows = _read_once(rows, schema, types, labelled)
+    rows = _with_numbers(rows, schema, types, labelled)
     key = F.col(quoted(schema.key)).cast("string")
     values = [key.alias(schema.key)]
     checks = [F.when(key.isNull(), F.lit(f"{schema.key}: {NO_VALUE}"))]
@@ -153,43 +153,43 @@ class _Given:
     Args:
         column: Itself.
         type: Its type.
-        text: As a text without blanks around it.
-        number: Of which integer or float, if it is a text.
+        number: What it says, if it is a text and the field is an integer or a float.
     """
 
     column: Column
     type: DataType
-    text: Column
     number: Column
 
     @classmethod
-    def column_of(cls, name: str, kind: str, given: DataType) -> "_Given":
-        """A column of rows that `_read_once` has prepared."""
-        column = F.col(quoted(name))
-        if isinstance(given, _NO_TEXTS):
-            return cls.of(column, kind, given)
-        return cls(column, given, F.col(quoted(TEXT + name)), F.col(quoted(NUMBER + name)))
+    def field(cls, name: str, given: DataType) -> "_Given":
+        """That of a column of rows that `_with_numbers` has prepared."""
+        return cls(F.col(quoted(name)), given, F.col(quoted(NUMBER + name)))
 
     @classmethod
-    def of(cls, column: Column, kind: str, given: DataType) -> "_Given":
-        """Any value."""
-        text = F.trim(column.cast("string"))
-        return cls(column, given, text, to_number(text, _NUMBERS.get(kind, "double")))
+    def element(cls, value: Column, kind: str, given: DataType) -> "_Given":
+        """One of an array."""
+        return cls(value, given, to_number(value.cast("string"), _NUMBERS.get(kind, "double")))
+
+    @property
+    def text(self) -> Column:
+        """It as a text without blanks around it."""
+        return F.trim(self.column.cast("string"))
 
 
-def _read_once(rows: DataFrame, schema: Schema, types: Mapping[str, DataType], labelled: bool) -> DataFrame:
-    """Adds every text without blanks around it, and its number, as columns of their own.
-
-    Several expressions look at them, and within an expression Spark would compute them each time.
+def _with_numbers(rows: DataFrame, schema: Schema, types: Mapping[str, DataType], labelled: bool) -> DataFrame:
+    """Adds the numbers that texts say, as columns of their own: where several expressions look at one, Spark would
+    compute it for each.
     """
-    kinds = {field.name: field.kind for field in schema.fields if not (field.is_file or field.array)}
+    kinds = {field.name: field.kind for field in schema.fields if not field.array}
     if labelled:
-        kinds |= {label.name: "string" if label.classes else "float" for label in schema.labels}
-    texts = {name: kind for name, kind in kinds.items() if not isinstance(types[name], _NO_TEXTS)}
-    numbers = {name: _NUMBERS[kind] for name, kind in texts.items() if kind in _NUMBERS}
-    trimmed = rows.withColumns({TEXT + name: F.trim(F.col(quoted(name)).cast("string")) for name in texts})
-    return trimmed.withColumns(
-        {NUMBER + name: to_number(F.col(quoted(TEXT + name)), kind) for name, kind in numbers.items()}
+        kinds |= {label.name: "float" for label in schema.labels if not label.classes}
+    numbers = {name: _NUMBERS[kind] for name, kind in kinds.items() if kind in _NUMBERS}
+    return rows.withColumns(
+        {
+            NUMBER + name: to_number(F.col(quoted(name)).cast("string"), kind)
+            for name, kind in numbers.items()
+            if not isinstance(types[name], _NO_TEXTS)
+        }
     )
 
 
@@ -199,7 +199,7 @@ def _check_single(field: Field, given: DataType) -> tuple[Column, Column]:
     if isinstance(given, ArrayType | MapType | StructType | BinaryType | VariantType):
         text = F.when(column.isNotNull(), F.lit(given.simpleString()))
         return F.lit(None).cast(field.spark_type), F.when(column.isNotNull(), _shown(field.name, text, NOT_SINGLE))
-    value = _Given.column_of(field.name, field.kind, given)
+    value = _Given.field(field.name, given)
     missing, converted = _missing(field, value), _converted(field, value)
     fault = F.when(~missing, _value_fault(field, value.text, converted))
     if field.required:
@@ -227,9 +227,11 @@ def _check_array(field: Field, given: DataType) -> tuple[Column, Column]:
     else:
         missing = column.isNull() | (F.size(column) == 0)
         kind: DataType = given.elementType  # type: ignore[attr-defined]
-        array = F.when(~missing, F.transform(column, lambda value: _element(field, _Given.of(value, field.kind, kind))))
-        gaps = F.exists(column, lambda value: _missing(field, _Given.of(value, field.kind, kind)))
-        complaints = F.transform(column, lambda value: _element_fault(field, _Given.of(value, field.kind, kind)))
+        array = F.when(
+            ~missing, F.transform(column, lambda value: _element(field, _Given.element(value, field.kind, kind)))
+        )
+        gaps = F.exists(column, lambda value: _missing(field, _Given.element(value, field.kind, kind)))
+        complaints = F.transform(column, lambda value: _element_fault(field, _Given.element(value, field.kind, kind)))
         fault = F.when(~missing & gaps, _shown(field.name, text, f"{GAP}: a value of it is missing"))
         if field.shape:
             size = _product(field.shape)
@@ -287,7 +289,7 @@ def _value_fault(field: Field, text: Column, value: Column) -> Column:
 
 
 def _check_label(label: Label, given: DataType) -> tuple[Column, Column]:
-    value = _Given.column_of(label.name, "float", given)
+    value = _Given.field(label.name, given)
     column, text = value.column, value.text
     missing = text.isNull() | (text == "")
     if not label.classes:

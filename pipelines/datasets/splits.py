@@ -34,8 +34,8 @@ def is_held_out(key: str) -> bool:
 
 
 def held_out(key: Column) -> Column:
-    """Returns whether rows are held out."""
-    return F.conv(F.substring(F.sha2(key, 256), 1, 8), 16, 10).cast("bigint") % HELD_OUT == 0
+    """Returns whether rows are held out, by their keys as texts."""
+    return F.conv(F.substring(F.sha2(key.cast("string"), 256), 1, 8), 16, 10).cast("bigint") % HELD_OUT == 0
 
 
 def rows_of(split: str | None, table: DataFrame, key: Column, *, by_column: bool = True) -> DataFrame:

@@ -11,7 +11,7 @@ import markupsafe
 
 from emberline.features.profile.charts import figure, share
 from emberline.pipelines.evaluation.charts import SIDE, Drawing, calibration, errors, precision_recall, roc
-from emberline.pipelines.metrics.definitions import is_smaller_better
+from emberline.pipelines.metrics.definitions import is_smaller_better, left_out
 
 PAGE = "evaluation.html"
 NEITHER_WAY = frozenset({"rows", "positive_rate"})
@@ -96,6 +96,7 @@ def evaluation_html(title: str, models: Sequence[PageModel], *, synthetic: str =
         look=markupsafe.Markup(look),
         side=SIDE,
         rows=shown,
+        left_out=[(model.name, name, why) for model in models for name, why in left_out(model.details).items()],
         drawings=[drawing for label in labels for drawing in _drawings(models, label)],
         matrices=[
             (model, label, found, *_matrix(found))

@@ -20,7 +20,8 @@ class EvaluateResult(ShownAsTable):
         dataset_digest: Content of the dataset version evaluated.
         metrics: Numbers by name, as the task of the label defines them.
         scores: URI of a Parquet folder: key, label, prediction, and `slice_FIELD` for each field of slices.
-        details: What is no single number, such as confusion matrix, calibration and curve; and `slices_left_out`, by
+        details: What is no single number, such as confusion matrix, calibration and curve; `left_out`, metrics
+            that these rows do not define with the reason; and `slices_left_out`, by
             field the number of values whose metrics were not counted, and of their rows.
         slices: The same metrics by field, value and name; of each field the values with most rows.
         smaller_is_better: Names of the metrics of which less is better; empty in evaluations of version 0.1.

@@ -8,7 +8,7 @@ from pyspark.sql import functions as F
 
 from emberline.features.errors import BadInputError
 from emberline.features.names import quoted
-from emberline.pipelines.metrics.definitions import PROBABILITY_FLOOR
+from emberline.pipelines.metrics.definitions import LEFT_OUT, PROBABILITY_FLOOR
 from emberline.pipelines.metrics.grouped import ALL, GROUP, GroupMetrics, groups_of, require_rows, spread
 from emberline.pipelines.metrics.ranking import Ranking, rank
 
@@ -28,12 +28,13 @@ def binary_metrics(scored: DataFrame, label: str, score: str, threshold: float =
         `log_loss` (natural logarithm), `brier` (mean squared error of the probability), `calibration_error`
         (expected calibration error: over parts of equally many rows by score, see `Ranking.calibration`, the mean
         distance, weighted by rows, of mean prediction and share of 1; parts of equal width would hold all rows of a
-        rare event in one), `positive_rate`, `rows`. A slice of one class alone has no `auc` and `pr_auc`.
+        rare event in one), `positive_rate`, `rows`. Rows of one class alone have no `auc` and `pr_auc`.
         Details of all rows: `threshold`, `confusion` (`[true, predicted]`), `calibration` (of each bin with rows: rows,
-        mean score, share of 1) and `curve` (scores with hits and false alarms above them).
+        mean score, share of 1), and `curve` (scores with hits and false alarms above them), or, of one class alone,
+        `left_out` (metrics that need both, with the reason).
 
     Raises:
-        BadInputError: if there are no rows, only one class, or scores that are no numbers.
+        BadInputError: if there are no rows, or scores that are no numbers.
     """
     probability = F.col(score).cast("double")
     clipped = F.greatest(F.least(probability, F.lit(1 - PROBABILITY_FLOOR)), F.lit(PROBABILITY_FLOOR))
@@ -57,8 +58,6 @@ def binary_metrics(scored: DataFrame, label: str, score: str, threshold: float =
         raise BadInputError(
             f"The score of {whole['unknown']:,} of {whole['rows']:,} rows is no number: the model diverged."
         )
-    if whole["positive"] in (0, whole["rows"]):
-        raise BadInputError(f"All {whole['rows']:,} evaluated rows have the same label; AUC needs both.")
     rankings = rank(scored, probability, positive)
     found = {group: GroupMetrics(_metrics(sums[group], rankings[group])) for group in sorted(sums)}
     found[ALL].details.update(_details(whole, rankings[ALL], threshold))
@@ -67,10 +66,9 @@ def binary_metrics(scored: DataFrame, label: str, score: str, threshold: float =
 
 def _metrics(sums: Row, ranking: Ranking) -> dict[str, float]:
     rows, positives, hits, alarms = (sums[name] for name in ("rows", "positive", "hit", "alarm"))
-    both = 0 < positives < rows
     return {
         "accuracy": (hits + rows - positives - alarms) / rows,
-        **({"auc": ranking.auc, "pr_auc": ranking.average_precision} if both else {}),
+        **({"auc": ranking.auc, "pr_auc": ranking.average_precision} if _has_both(sums) else {}),
         "precision": hits / (hits + alarms) if hits else 0.0,
         "recall": hits / positives if hits else 0.0,
         "f1": 2 * hits / (hits + alarms + positives) if hits else 0.0,
@@ -82,9 +80,18 @@ def _metrics(sums: Row, ranking: Ranking) -> dict[str, float]:
     }
 
 
+def _has_both(sums: Row) -> bool:
+    return bool(0 < sums["positive"] < sums["rows"])
+
+
 def _details(sums: Row, ranking: Ranking, threshold: float) -> dict[str, Any]:
     negatives = sums["rows"] - sums["positive"]
     curve = ranking.curve
+    if _has_both(sums):
+        more = {"curve": {"score": list(curve.score), "hits": list(curve.hits), "alarms": list(curve.alarms)}}
+    else:
+        reason = f"all {sums['rows']:,} held-out rows have the same label, and it needs both"
+        more = {LEFT_OUT: dict.fromkeys(("auc", "pr_auc"), reason)}
     return {
         "threshold": threshold,
         "confusion": [[negatives - sums["alarm"], sums["alarm"]], [sums["positive"] - sums["hit"], sums["hit"]]],
@@ -92,5 +99,5 @@ def _details(sums: Row, ranking: Ranking, threshold: float) -> dict[str, Any]:
             {"rows": int(rows), "score": score / rows, "share": positives / rows}
             for rows, score, positives in ranking.calibration[::-1].tolist()
         ],
-        "curve": {"score": list(curve.score), "hits": list(curve.hits), "alarms": list(curve.alarms)},
+        **more,
     }

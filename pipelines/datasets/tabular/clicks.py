@@ -127,7 +127,7 @@ def _share(rows: DataFrame, split: str | None) -> DataFrame:
     """Returns the rows of one split; `clicks_generator.held_out` is the same rule in Python."""
     if split is None:
         return rows
-    digits = F.substring(F.sha2(F.col(SCHEMA.key), 256), 1, 8)
+    digits = F.substring(F.sha2(F.col(SCHEMA.key).cast("string"), 256), 1, 8)
     held_out = F.conv(digits, 16, 10).cast("bigint") % HELD_OUT == 0
     return rows.where(held_out if split == "eval" else ~held_out)
 

@@ -102,6 +102,17 @@ def test_one_data_set_alone(facts: SplitFacts, kind: str, field: str, observed: 
     assert found.advice
 
 
+def test_held_out_rows_of_one_class_are_told() -> None:
+    held = SplitFacts(dataclasses.replace(GOOD, classes=(1000, 0)))
+    (found,) = [
+        one
+        for one in validate({"train": SplitFacts(GOOD), "eval": held}, SCHEMA, CALM, None)
+        if one.kind == "single_class"
+    ]
+    assert (found.field, found.split, found.severity) == ("paid", "eval", "warning")
+    assert found.observed == "all 1,000 rows are of class 'no'"
+
+
 def test_drift_since_the_previous_version() -> None:
     """Shares of Bonn 2/3 and 1/3: L-infinity is their difference."""
     before = changed(town=FieldStatistics(900, 100, distinct=2, top=(("Ulm", 600), ("Bonn", 300))))

@@ -11,6 +11,7 @@ from sklearn.datasets import load_iris
 
 import emberline as em
 from emberline.features.dataset_rows import read_version
+from emberline.features.errors import BadInputError
 from emberline.models.tabular import dnn
 from emberline.pipelines.api.notebook import SparkFailedError, readable
 from emberline.pipelines.datasets.splits import is_held_out
@@ -141,3 +142,30 @@ def test_a_failure_in_an_executor_is_told_in_a_line(spark: SparkSession) -> None
     with pytest.raises(SparkFailedError, match=r"^step: KeyError: 'no such word'$") as met:
         step()
     assert "\tat " not in str(met.value)
+
+
+def test_held_out_rows_of_one_class(
+    spark: SparkSession, home: Path, recipe: em.Recipe, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """A rare event, none of which is held out; the keys are whole numbers, as most are."""
+    rows = spark.createDataFrame(
+        [(key, key / 10, "no" if is_held_out(str(key)) or key % 5 else "fraud") for key in range(200)],
+        "payment bigint, amount double, verdict string",
+    )
+    fraud = em.Recipe(
+        name="fraud",
+        source="a cell",
+        dataset=em.table("payments", rows, label="verdict", key="payment"),
+        model=dnn.Config(deep=(em.Numeric("amount"),), hidden_units=(4,)),
+        training=replace(recipe.training, epochs=1),
+    )
+    prepared = em.etl(fraud, rows)
+    (told,) = [anomaly for anomaly in prepared.anomalies if anomaly.kind == "single_class"]
+    assert (told.split, told.severity) == ("eval", "warning")
+    evaluated = em.evaluate(fraud, em.train(fraud, prepared))
+    assert "auc" not in evaluated.metrics
+    assert evaluated.metrics["rows"] == prepared.records["eval"]
+    assert "auc is left out: all" in capfd.readouterr().err
+    with pytest.raises(BadInputError, match=r"The gate asks for 'auc': all .* it needs both. Hold out more rows, or"):
+        em.register(fraud, evaluated)
+    assert em.register(replace(fraud, gate=em.Gate("accuracy", 0.0)), evaluated).champion == 1

@@ -85,6 +85,8 @@ def test_every_kind_of_details_has_a_page() -> None:
     )
     assert "12,346" in pages
     assert "Curves" not in evaluation_html("t", [PageModel("bare", {"rows": 1.0})])
+    lacking = PageModel("one class", {"rows": 3.0}, {"left_out": {"pr_auc": "both are needed"}})
+    assert "pr auc is left out: both are needed" in evaluation_html("t", [lacking])
 
 
 def test_curves_go_where_the_numbers_are() -> None:

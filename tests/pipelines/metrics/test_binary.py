@@ -9,6 +9,7 @@ from sklearn.calibration import calibration_curve
 from emberline.features.errors import BadInputError
 from emberline.pipelines.datasets.synthetic import roc_auc
 from emberline.pipelines.metrics.binary import binary_metrics
+from emberline.pipelines.metrics.definitions import left_out
 from emberline.pipelines.metrics.grouped import ALL, GROUPS
 from emberline.pipelines.metrics.ranking import CALIBRATION_BINS
 
@@ -96,12 +97,24 @@ def test_a_slice_counts_as_if_it_were_alone(spark: SparkSession) -> None:
     assert not found[1].details
 
 
+def test_rows_of_one_class_have_no_auc_and_say_why(spark: SparkSession) -> None:
+    scores = [0.25, 0.125, 0.75]
+    rows = spark.createDataFrame([(score, 0.0) for score in scores], "score float, label float")
+    found = binary_metrics(rows, "label", "score")[ALL]
+    assert left_out(found.details) == dict.fromkeys(
+        ("auc", "pr_auc"), "all 3 held-out rows have the same label, and it needs both"
+    )
+    assert not {"auc", "pr_auc"} & found.metrics.keys()
+    assert found.metrics["log_loss"] == pytest.approx(metrics.log_loss([0, 0, 0], scores, labels=[0, 1]))
+    assert found.metrics["accuracy"] == pytest.approx(2 / 3)
+    assert "curve" not in found.details
+    assert found.details["confusion"] == [[2, 1], [0, 0]]
+
+
 def test_rows_that_cannot_be_judged_are_refused(spark: SparkSession) -> None:
     def measure(*rows: tuple[float, float]) -> None:
         binary_metrics(spark.createDataFrame(list(rows), "score float, label float"), "label", "score")
 
-    with pytest.raises(BadInputError, match="same label; AUC needs both"):
-        measure((0.5, 1.0))
     with pytest.raises(BadInputError, match="no scored rows"):
         measure()
     with pytest.raises(BadInputError, match="The score of 1 of 3 rows is no number"):

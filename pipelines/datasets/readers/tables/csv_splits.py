@@ -54,7 +54,7 @@ class Quotes:
 
 
 def part_bytes(total: int, cores: int) -> int:
-    """Returns how large parts are: every core gets two, as long as sizes allow it. More cost more than they even out."""
+    """Returns how large parts are: every core gets two where sizes allow it; more cost more than they even out."""
     return min(PART_BYTES, max(LEAST_PART_BYTES, total // max(1, 2 * cores)))
 
 

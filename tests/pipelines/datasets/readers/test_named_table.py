@@ -35,6 +35,16 @@ def test_rows_are_divided_by_a_hash_of_their_key(spark: SparkSession, tmp_path: 
     }
 
 
+@pytest.mark.parametrize("kind", [pa.int32(), pa.int64(), pa.uint8(), pa.string()])
+def test_keys_that_are_numbers_divide_rows_as_their_texts_do(
+    spark: SparkSession, tmp_path: Path, kind: pa.DataType
+) -> None:
+    pq.write_table(ROWS.set_column(0, "visit", pa.array(range(60)).cast(kind)), tmp_path / "visits.parquet")
+    held = VISITS.read(spark, str(tmp_path), "eval")
+    assert {row["age"] for row in held.collect()} == {index for index in range(60) if is_held_out(str(index))}
+    assert VISITS.read(spark, str(tmp_path), "train").count() == 60 - held.count()
+
+
 def test_a_column_may_divide_them(spark: SparkSession, tmp_path: Path) -> None:
     divided = ROWS.append_column("split", pa.array(["Eval" if index < 20 else "train" for index in range(60)]))
     pq.write_table(divided, tmp_path / "visits.parquet")

@@ -1,10 +1,11 @@
 """etl of tables, beside an earlier build and beside Spark's own reader of CSV with quotes.
 
-    python -m benchmarks.tables [--quick] [--old CHECKOUT] [--repeats N]
+    python -m benchmarks.raw_tables [--quick] [--old CHECKOUT] [--repeats N]
 
-CSV with quoted texts that hold separators, quotes and line breaks. With `--old`, the same etl by an earlier checkout, in
-turns: of click rows in Criteo's format, and of quoted texts that hold separators. Spark's reader with `multiLine` and ours read the quoted CSV, count its rows
-and take the length of every text. Printed are medians of ratios: above 1, ours is faster.
+CSV with quoted texts that hold separators, quotes and line breaks: Spark's reader with `multiLine` and ours read it,
+count its rows and take the length of every text. With `--old`, etl by an earlier checkout and by this one, in turns: of
+click rows in Criteo's format, and of quoted texts that hold separators. Printed are medians of ratios: above 1, ours is
+faster.
 """
 
 import argparse
@@ -132,7 +133,14 @@ def _job(checkout: Path, name: str, source: Path, output: Path) -> float:
     """Seconds that the etl of a checkout takes in a process of its own, Spark's start aside."""
     environment = os.environ | {"PYTHONPATH": str(checkout)}
     # -P: the benchmarks beside the program have names that the older checkout imports.
-    command = [sys.executable, "-P", str(Path(__file__).with_name("tables_process.py")), name, str(source), str(output)]
+    command = [
+        sys.executable,
+        "-P",
+        str(Path(__file__).with_name("raw_tables_process.py")),
+        name,
+        str(source),
+        str(output),
+    ]
     done = subprocess.run(command, cwd=checkout, env=environment, capture_output=True, text=True, timeout=3600)
     if done.returncode:
         raise RuntimeError(done.stderr[-2000:])

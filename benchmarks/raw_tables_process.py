@@ -1,4 +1,4 @@
-"""The etl of one table by whichever checkout is on the path, for `benchmarks.tables`: seconds on the last line."""
+"""The etl of one table by whichever checkout is on the path, for `benchmarks.raw_tables`: seconds on the last line."""
 
 import importlib
 import sys
