@@ -162,17 +162,17 @@ class _Given:
 
     @classmethod
     def field(cls, name: str, given: DataType) -> "_Given":
-        """That of a column of rows that `_with_numbers` has prepared."""
+        """Returns that of a column of rows that `_with_numbers` has prepared."""
         return cls(F.col(quoted(name)), given, F.col(quoted(NUMBER + name)))
 
     @classmethod
     def element(cls, value: Column, kind: str, given: DataType) -> "_Given":
-        """One of an array."""
+        """Returns one of an array."""
         return cls(value, given, to_number(value.cast("string"), _NUMBERS.get(kind, "double")))
 
     @property
     def text(self) -> Column:
-        """It as a text without blanks around it."""
+        """Itself as a text without blanks around it."""
         return F.trim(self.column.cast("string"))
 
 
