@@ -7,7 +7,7 @@ import json
 import random
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 
@@ -40,7 +40,8 @@ def at_random(name: str, lines: list[str]) -> list[str]:
 
 
 def test_the_clock_starts_a_first_day_that_ends_with_a_champion_and_its_predictions(world: World, census: Path) -> None:
-    day = f"{datetime.now(UTC):%Y%m%d}"
+    # The run that starts at midnight takes the day that has ended then.
+    day = f"{datetime.now(UTC) - timedelta(days=1):%Y%m%d}"
     deliver(world, census, day, 0)
     for dag in (DAILY, SCORE):
         world.ask("PATCH", f"/api/v2/dags/{dag}", {"is_paused": False})
