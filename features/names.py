@@ -77,12 +77,13 @@ def file_stem(name: str) -> str:
 
 def _spelled(name: str, *, capitals: bool) -> str:
     """The name in letters, digits and underscores, behind a mark; capital letters as they are, or in numbers too."""
-    letters = (
-        one if one.isascii() and one.isalnum() and (capitals or not one.isupper())
-        else "__" if one == "_" else f"_{ord(one):x}_"
-        for one in name
-    )  # fmt: skip
-    return _PREFIX + "".join(letters)
+    return _PREFIX + "".join(_letter(one, capitals) for one in name)
+
+
+def _letter(one: str, capitals: bool) -> str:
+    if one.isascii() and one.isalnum() and (capitals or not one.isupper()):
+        return one
+    return "__" if one == "_" else f"_{ord(one):x}_"
 
 
 def user_name(safe: str) -> str:

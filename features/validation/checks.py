@@ -191,8 +191,8 @@ class Checks:
                 f"at most {limits.faulty:.1%}",
                 "See rejected/ for such rows.",
             )
-        present = [name for name, rows in zip(label.class_names, statistics.classes, strict=False) if rows]
         if split != TRAIN:
+            present = [name for name, rows in zip(label.class_names, statistics.classes, strict=False) if rows]
             if len(present) == 1 and len(label.class_names) > 1:
                 yield self._anomaly(
                     "single_class",

@@ -17,9 +17,6 @@ INTEGER = rf"\A{_BLANKS}[+-]?[0-9]+{_BLANKS}\z"
 NUMBER = rf"\A{_BLANKS}[+-]?(?:{_DECIMAL}|{_NO_FINITE}|[nN][aA][nN]){_BLANKS}\z"
 """As Java spells patterns; Python spells the end otherwise."""
 
-_ALPHABET = r"\A[0-9.eE+\-\t\n\x0B\f\r ]+\z"
-"""Of these letters Java, too, makes decimal numbers alone; this is seen several times as fast as `NUMBER`."""
-
 _NAN = rf"\A{_BLANKS}[+-][nN][aA][nN]{_BLANKS}\z"
 """Which Spark's cast takes for none."""
 
@@ -44,6 +41,5 @@ def to_number(text: Column, kind: str) -> Column:
     """
     if kind == "bigint":
         return F.when(text.rlike(INTEGER), text.try_cast(kind))
-    number = text.try_cast(kind)
-    decimal = F.when(text.rlike(_ALPHABET), number).when(text.rlike(NUMBER), number)
-    return F.coalesce(decimal, F.when(text.rlike(_NAN), F.lit(float("nan")).cast(kind)))
+    number = F.when(text.rlike(NUMBER), text.try_cast(kind))
+    return F.coalesce(number, F.when(text.rlike(_NAN), F.lit(float("nan")).cast(kind)))

@@ -41,15 +41,15 @@ INFINITE, NO_CLASS = "is not finite", "is not one of"
 NOT_BYTES = "is not of a binary type"
 NO_ARRAY, NOT_SINGLE, LENGTH, GAP = "is not an array", "is not a single value", "is not an array of", "has a gap"
 
-NUMBER = f"{RAW}.number."
-"""How columns begin that are there while rows are checked: the number that a field's text says."""
-
 KINDS = {
     NO_VALUE: "missing",
     **dict.fromkeys((*NOT_A.values(), NO_ARRAY, NOT_SINGLE, NOT_BYTES, UNREADABLE, UNHEARD), "type"),
     **dict.fromkeys((BELOW, ABOVE, UNKNOWN, INFINITE, NO_CLASS, LENGTH, GAP), "domain"),
 }
 """What each complaint is about; a reader's own complaints are about the `row`."""
+
+_NUMBER = f"{RAW}.number."
+"""How columns begin that are there while rows are checked: the number that a field's text says."""
 
 _NUMBERS = {"integer": "bigint", "float": "double"}
 _NO_TEXTS = (NumericType, BooleanType, ArrayType, MapType, StructType, BinaryType, VariantType)
@@ -72,8 +72,8 @@ def check_rows(rows: DataFrame, schema: Schema, *, labelled: bool, carried: Sequ
     Returns:
         The key, the typed fields (an image that has a shape as bare pixels, with its size before that beside it), the
         label as float (only when `labelled`; a class as its id), `_raw`, `_source`, and `reason`: null for a good row,
-        otherwise every complaint, joined by "; " (`_reason`
-        where a column of the schema is called `reason`). A NaN is a missing value, and so is an empty array.
+        otherwise every complaint, joined by "; " (`_reason` where a column of the schema is called `reason`). A NaN is
+        a missing value, and so is an empty array.
 
     Raises:
         BadInputError: if a column is missing altogether, naming the nearest one present.
@@ -103,7 +103,7 @@ def check_rows(rows: DataFrame, schema: Schema, *, labelled: bool, carried: Sequ
     reason = F.coalesce(FAULT, F.concat_ws("; ", *checks))
     others = [F.col(quoted(name)) for name in carried]
     verdict = reason_beside([*schema.names, *carried])
-    checked = rows.select(*values, *others, RAW, SOURCE, F.when(reason != "", reason).alias(verdict))
+    checked = rows.select(*values, *others, RAW, SOURCE, F.nullif(reason, F.lit("")).alias(verdict))
     return check_images(check_sounds(checked, schema, verdict), schema, verdict)
 
 
@@ -163,7 +163,7 @@ class _Given:
     @classmethod
     def field(cls, name: str, given: DataType) -> "_Given":
         """Returns that of a column of rows that `_with_numbers` has prepared."""
-        return cls(F.col(quoted(name)), given, F.col(quoted(NUMBER + name)))
+        return cls(F.col(quoted(name)), given, F.col(quoted(_NUMBER + name)))
 
     @classmethod
     def element(cls, value: Column, kind: str, given: DataType) -> "_Given":
@@ -186,7 +186,7 @@ def _with_numbers(rows: DataFrame, schema: Schema, types: Mapping[str, DataType]
     numbers = {name: _NUMBERS[kind] for name, kind in kinds.items() if kind in _NUMBERS}
     return rows.withColumns(
         {
-            NUMBER + name: to_number(F.col(quoted(name)).cast("string"), kind)
+            _NUMBER + name: to_number(F.col(quoted(name)).cast("string"), kind)
             for name, kind in numbers.items()
             if not isinstance(types[name], _NO_TEXTS)
         }

@@ -31,7 +31,7 @@ class CheckedRows:
         """Stages the rows of `check_rows`; the raw text stays with bad rows only."""
         good = F.col(reason_of(rows.columns)).isNull()
         kept = rows.withColumn(RAW, F.when(~good, F.col(RAW))).withColumn(_GOOD, good)
-        # One method of Java's for a row of many columns is too long for it: it is tried, given up, and never compiled.
+        # For rows of many columns Spark would write a method too long for Java, fail to compile it, and go on without.
         with settings(rows.sparkSession, {"spark.sql.codegen.wholeStage": "false"}):
             kept.write.partitionBy(_GOOD).parquet(uri)
         return cls(rows.sparkSession, uri)

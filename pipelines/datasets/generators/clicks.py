@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from emberline.features import storage
 from emberline.pipelines.datasets.readers.raw_table import KEY_LENGTH
+from emberline.pipelines.datasets.splits import is_held_out
 from emberline.pipelines.datasets.synthetic import Synthetic, binary_scores, write_facts, write_lines
 
 ROWS = {"train.txt": 300_000, "test.txt": 5_000}
@@ -59,9 +60,8 @@ def generate(directory: str, *, seed: int) -> Synthetic:
 
 
 def held_out(line: str) -> bool:
-    """Returns whether a row is in the held-out tenth; `clicks._share` is the same rule in Spark."""
-    key = hashlib.sha256(line.encode()).hexdigest()[:KEY_LENGTH]
-    return int(hashlib.sha256(key.encode()).hexdigest()[:8], 16) % 10 == 0
+    """Returns whether a row is in the held-out tenth."""
+    return is_held_out(hashlib.sha256(line.encode()).hexdigest()[:KEY_LENGTH])
 
 
 class _Truth:

@@ -24,6 +24,7 @@ from emberline.pipelines.datasets.readers.raw_table import (
     row_key,
     text_lines,
 )
+from emberline.pipelines.datasets.splits import rows_of
 from emberline.pipelines.datasets.synthetic import Synthetic, read_facts
 
 SCHEMA = Schema(
@@ -38,9 +39,6 @@ SCHEMA = Schema(
 
 NAMES = ("train", "test", "day_")
 """How the official files' names begin; in a folder, others are not read."""
-
-HELD_OUT = 10
-"""One row in so many is held out, where the files themselves do not divide by day."""
 
 
 class Clicks:
@@ -124,12 +122,7 @@ def parse(lines: DataFrame) -> DataFrame:
 
 
 def _share(rows: DataFrame, split: str | None) -> DataFrame:
-    """Returns the rows of one split; `clicks_generator.held_out` is the same rule in Python."""
-    if split is None:
-        return rows
-    digits = F.substring(F.sha2(F.col(SCHEMA.key).cast("string"), 256), 1, 8)
-    held_out = F.conv(digits, 16, 10).cast("bigint") % HELD_OUT == 0
-    return rows.where(held_out if split == "eval" else ~held_out)
+    return rows_of(split, rows, F.col(SCHEMA.key), by_column=False)
 
 
 def _day(uri: str) -> int:
