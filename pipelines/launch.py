@@ -100,9 +100,16 @@ def launch(
     with tracker.step(name, "launch", spark=spark, name=name, keep=output, params=params, tags=tags) as run:
         record = _Record(run, Progress("launch"))
         assignment = Assignment(
-            program=program, arguments=arguments, output=output, dataset=dataset, rows=fed, workers=workers,
-            parameter_servers=parameter_servers, threads=int(spark.conf.get("spark.task.cpus", "1") or 1), run=run.id,
-        )  # fmt: skip
+            program=program,
+            arguments=arguments,
+            output=output,
+            dataset=dataset,
+            rows=fed,
+            workers=workers,
+            parameter_servers=parameter_servers,
+            threads=int(spark.conf.get("spark.task.cpus", "1") or 1),
+            run=run.id,
+        )
         train_on_cluster(spark, assignment, gang=gang, on_event=record)
         return LaunchResult(output, run.id, record.result, record.metrics, record.restarts)
 

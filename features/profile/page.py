@@ -129,8 +129,16 @@ def _breakable(name: str) -> markupsafe.Markup:
 
 def _entry(profile: ProfileInput, item: Field, distances: Mapping[str, Mapping[str, Distance]]) -> _Entry:
     series = {label: found.fields[item.name] for label, found in profile.series.items() if item.name in found.fields}
-    return _described(profile, item.name, _type(item), series, distances, whole=item.kind == "integer",
-                      text=item.kind == "string", many=item.several)  # fmt: skip
+    return _described(
+        profile,
+        item.name,
+        _type(item),
+        series,
+        distances,
+        whole=item.kind == "integer",
+        text=item.kind == "string",
+        many=item.several,
+    )
 
 
 def _label_entry(profile: ProfileInput, label: Label, distances: Mapping[str, Mapping[str, Distance]]) -> _Entry:
@@ -147,9 +155,16 @@ def _label_entry(profile: ProfileInput, label: Label, distances: Mapping[str, Ma
 
 
 def _described(
-    profile: ProfileInput, name: str, kind: str, series: Mapping[str, FieldStatistics],
-    distances: Mapping[str, Mapping[str, Distance]], *, whole: bool, text: bool, many: bool,
-) -> _Entry:  # fmt: skip
+    profile: ProfileInput,
+    name: str,
+    kind: str,
+    series: Mapping[str, FieldStatistics],
+    distances: Mapping[str, Mapping[str, Distance]],
+    *,
+    whole: bool,
+    text: bool,
+    many: bool,
+) -> _Entry:
     main = next(iter(series.values()), FieldStatistics(0, 0))
     numeric = main.minimum is not None
     listed = _bars(series)

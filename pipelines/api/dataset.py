@@ -75,9 +75,16 @@ class Dataset:
         shards = self.version.split(split)
         wanted = [name for name in shards.schema.names if name != key]
         batches = read_epoch(
-            storage.join(self.uri, split), shards, batch_size=batch_size, worker=worker, workers=workers, seed=seed,
-            epoch=epoch, drop_remainder=drop_remainder, columns=wanted,
-        )  # fmt: skip
+            storage.join(self.uri, split),
+            shards,
+            batch_size=batch_size,
+            worker=worker,
+            workers=workers,
+            seed=seed,
+            epoch=epoch,
+            drop_remainder=drop_remainder,
+            columns=wanted,
+        )
         return batches.map(lambda row: features_and_labels(row, labels))
 
     def to_arrow(self, split: str = "train") -> "pa.Table":

@@ -52,8 +52,16 @@ def distribute(
     """
     name = name or getattr(main_fun, "__name__", "program")
     return launch(
-        session_or(spark), main_fun, place_of(output, name, "programs"), tracker_of(tracking), name=name,
-        arguments=args, workers=workers, parameter_servers=parameter_servers,
-        dataset=uri_of_dataset(dataset) if dataset is not None else "", rows=rows, max_restarts=max_restarts,
+        session_or(spark),
+        main_fun,
+        place_of(output, name, "programs"),
+        tracker_of(tracking),
+        name=name,
+        arguments=args,
+        workers=workers,
+        parameter_servers=parameter_servers,
+        dataset=uri_of_dataset(dataset) if dataset is not None else "",
+        rows=rows,
+        max_restarts=max_restarts,
         stall_seconds=stall_seconds,
-    )  # fmt: skip
+    )

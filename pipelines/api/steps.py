@@ -134,10 +134,18 @@ def train(
     """
     recipe = recipe_of(recipe)
     return run_train(
-        session_or(spark), recipe, uri_of_dataset(dataset), place_of(output, recipe.name, "trainings"),
-        tracker_of(tracking), overwrite=overwrite, warm_start=warm_start, rows=rows, trigger=trigger, name=name,
+        session_or(spark),
+        recipe,
+        uri_of_dataset(dataset),
+        place_of(output, recipe.name, "trainings"),
+        tracker_of(tracking),
+        overwrite=overwrite,
+        warm_start=warm_start,
+        rows=rows,
+        trigger=trigger,
+        name=name,
         watch=watch,
-    )  # fmt: skip
+    )
 
 
 @readable
@@ -223,11 +231,18 @@ def score(
     named = _uri_of_model(model)
     folder = "".join(letter if letter.isalnum() or letter in "-_." else "-" for letter in named.partition(":/")[2])
     return run_score(
-        session_or(spark), recipe_of(recipe) if recipe else None, named,
-        location(source) if isinstance(source, str) else source, place_of(output, folder, "predictions"),
-        tracker_of(tracking), overwrite=overwrite, layout=layout, partition_by=partition_by, keys=keys,
+        session_or(spark),
+        recipe_of(recipe) if recipe else None,
+        named,
+        location(source) if isinstance(source, str) else source,
+        place_of(output, folder, "predictions"),
+        tracker_of(tracking),
+        overwrite=overwrite,
+        layout=layout,
+        partition_by=partition_by,
+        keys=keys,
         form=source_format,
-    )  # fmt: skip
+    )
 
 
 @readable

@@ -7,6 +7,7 @@ from emberline.pipelines.console.package_checks import Check
 from emberline.pipelines.datasets import dataset_places, load_dataset
 from emberline.pipelines.recipe.loss import LOSSES
 from emberline.pipelines.recipe.metric import METRICS
+from emberline.pipelines.recipe.overrides import COLUMNS, NETWORKS
 from emberline.pipelines.recipe.training import OWN_OPTIMIZERS
 from emberline.pipelines.recipes import recipe_at, recipe_places
 from emberline.pipelines.runtime.catalogue import Place
@@ -14,7 +15,7 @@ from emberline.pipelines.runtime.code_archive import project_code
 from emberline.pipelines.runtime.projects import Project, projects
 from emberline.pipelines.tasks import TASKS
 
-CODE = (LOSSES, METRICS, OWN_OPTIMIZERS, TASKS)
+CODE = (NETWORKS, COLUMNS, LOSSES, METRICS, OWN_OPTIMIZERS, TASKS)
 ALWAYS = ("recipes", "datasets")
 """What the line of a project counts even where it has none."""
 

@@ -111,8 +111,15 @@ def calibration(bins: Mapping[str, Sequence[Numbers]], metrics: Mapping[str, Num
             for point, entry in zip(points, found, strict=True)
         ]
     says = _values("expected error", "calibration_error", metrics, lines)
-    return Drawing(f"Calibration: {says}", "mean predicted probability", "share that came true", lines,
-                   _path([(0, 0), (1, 1)]), "perfect", dots)  # fmt: skip
+    return Drawing(
+        f"Calibration: {says}",
+        "mean predicted probability",
+        "share that came true",
+        lines,
+        _path([(0, 0), (1, 1)]),
+        "perfect",
+        dots,
+    )
 
 
 def errors(found: Mapping[str, Mapping[str, Any]]) -> Drawing:
@@ -137,8 +144,16 @@ def errors(found: Mapping[str, Mapping[str, Any]]) -> Drawing:
         ]
         lines[name] = _path([(edges[0], 0.0), *steps, (edges[-1], 0.0)])
     ticks = [figure(limit * part) for part in (-1, -0.5, 0, 0.5, 1)]
-    return Drawing("Errors, prediction minus truth", "error; the ends hold all further out", "density", lines,
-                   _path([(0.5, 0), (0.5, 1)]), "no error", x_ticks=ticks, y_ticks=())  # fmt: skip
+    return Drawing(
+        "Errors, prediction minus truth",
+        "error; the ends hold all further out",
+        "density",
+        lines,
+        _path([(0.5, 0), (0.5, 1)]),
+        "no error",
+        x_ticks=ticks,
+        y_ticks=(),
+    )
 
 
 def _values(what: str, metric: str, metrics: Mapping[str, Numbers], lines: Mapping[str, str]) -> str:

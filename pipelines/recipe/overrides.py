@@ -1,13 +1,22 @@
-"""`--set field=value`: one field of nested frozen dataclasses replaced by what a text says."""
+"""`--set field=value`: one field of nested frozen dataclasses replaced by what a text says.
+
+A number or a text is written down; a network and columns are named.
+"""
 
 import ast
 import dataclasses
+import sys
 from collections.abc import Mapping
 from typing import Any, TypeVar, get_args, get_type_hints
 
+from emberline.features.columns import Column
 from emberline.features.errors import BadInputError, nearest
+from emberline.pipelines.runtime.catalogue import Catalogue
 
 Declared = TypeVar("Declared")
+
+NETWORKS = Catalogue("network", "NETWORK", "emberline.networks")
+COLUMNS = Catalogue("columns", "COLUMNS", "emberline.columns")
 
 
 def with_overrides(value: Declared, overrides: Mapping[str, str]) -> Declared:
@@ -15,10 +24,12 @@ def with_overrides(value: Declared, overrides: Mapping[str, str]) -> Declared:
 
     Args:
         value: What is declared.
-        overrides: Dotted field to new value as text, such as `{"training.epochs": "3"}`.
+        overrides: Dotted field to new value as text, such as `{"training.epochs": "3"}`. A network (`model`) and a
+            tuple of columns (`model.wide`) are named: `module:NAME`, or an entry point of the groups
+            `emberline.networks` and `emberline.columns`.
 
     Raises:
-        BadInputError: for an unknown field, or a value of another type.
+        BadInputError: for an unknown field, a value of another type, or an unknown name.
 
     Example:
         >>> from emberline.pipelines.recipe import Optimizer, Training
@@ -62,6 +73,8 @@ def replace_field(value: Any, path: list[str], text: str, key: str) -> Any:
     known = [item.name for item in dataclasses.fields(value)]
     if head not in known:
         raise BadInputError(f"Unknown key {head!r} in --set {key}. {nearest(head, known)}")
+    if not rest and _is_network(getattr(value, head)):
+        return dataclasses.replace(value, **{head: _network(text)})  # type: ignore[type-var]
     if not rest and dataclasses.is_dataclass(getattr(value, head)):
         below = [item.name for item in dataclasses.fields(getattr(value, head))]
         raise BadInputError(f"--set {key}: {head!r} is a group. Set one of its fields: {', '.join(below)}.")
@@ -95,14 +108,41 @@ def _parse(present: Any, text: str, key: str) -> Any:
     elif isinstance(present, float):
         if isinstance(given, int | float) and not isinstance(given, bool):
             return float(given)
+    elif _are_columns(present):
+        return _columns(text)
     elif isinstance(present, tuple) and (not present or isinstance(present[0], int | float | str)):
         items = given if isinstance(given, tuple | list) else (given,)
         if not present or all(isinstance(item, type(present[0])) for item in items):
             return tuple(items)
     else:
         what = type(present).__name__
-        raise BadInputError(
-            f"--set {key}: columns are not set from the command line, nor is any other {what}. Copy the recipe and "
-            "edit it."
-        )
+        raise BadInputError(f"--set {key}: no {what} is set from the command line. Copy the recipe and edit it.")
     raise BadInputError(f"--set {key}={text}: expected a value like {present!r} ({type(present).__name__}).")
+
+
+def _is_network(value: Any) -> bool:
+    """Whether it says what a network is like: its module builds it."""
+    return dataclasses.is_dataclass(value) and hasattr(sys.modules[type(value).__module__], "build")
+
+
+def _network(name: str) -> Any:
+    found = NETWORKS.named(name)
+    if not _is_network(found) or isinstance(found, type):
+        raise BadInputError(
+            f"{name!r} is no network: its type is {type(found).__name__}. Name what a recipe has as its `model`, an "
+            "instance of a Config whose module has `build`."
+        )
+    return found
+
+
+def _are_columns(value: Any) -> bool:
+    return isinstance(value, tuple) and bool(value) and all(isinstance(item, Column) for item in value)
+
+
+def _columns(name: str) -> tuple[Column, ...]:
+    found = COLUMNS.named(name)
+    if isinstance(found, list):
+        found = tuple(found)
+    if not _are_columns(found):
+        raise BadInputError(f"{name!r} is no tuple of columns: its type is {type(found).__name__}.")
+    return found  # type: ignore[no-any-return]

@@ -1,7 +1,7 @@
-"""What can be named on a command line and in a recipe: recipes, datasets, losses, metrics, optimizers, tasks.
+"""What can be named on a command line and in a recipe: recipes, datasets, networks, columns, losses and so on.
 
 Our recipes and datasets are found by their module's name, what projects have by entry points, and anything by
-`module:NAME`. Networks and columns need no name: a recipe's own code imports them.
+`module:NAME`.
 """
 
 import importlib
@@ -66,6 +66,8 @@ class Catalogue:
     @property
     def plural(self) -> str:
         """What several are called."""
+        if self.kind.endswith("ns"):
+            return self.kind  # columns
         return f"{self.kind}es" if self.kind.endswith("s") else f"{self.kind}s"
 
     def has(self, name: str) -> bool:

@@ -20,7 +20,7 @@ from typing import Any
 
 from emberline.features.errors import BadInputError
 
-CODE_GROUPS = ("emberline.losses", "emberline.metrics", "emberline.optimizers", "emberline.tasks")
+CODE_GROUPS = tuple(f"emberline.{kind}" for kind in ("networks", "columns", "losses", "metrics", "optimizers", "tasks"))
 GROUPS = ("emberline.recipes", "emberline.datasets", *CODE_GROUPS)
 """Of entry points."""
 

@@ -87,7 +87,7 @@ def read_rows(
         return RawRows(frame, tuple(public), typed=False)
     fields = [field.name for field in schema.fields]
     numbers = [field.name for field in schema.fields if field.kind in ("integer", "float")]
-    table = open_table(spark, source.uri, said, [*fields, *carried], numbers)
+    table = open_table(spark, source.uri, said, [*fields, *carried], numbers, source.data_files())
     table.require([*fields, *carried])
     frame = keyed_rows(table.rows_with_origin, schema)
     _require(carried, frame)

@@ -144,10 +144,19 @@ def pieces(counts: Mapping[str, int], size: int) -> dict[str, int]:
         table = Path(folder) / "words.tsv"
         table.write_text("".join(f"{word}\t{count}\n" for word, count in counts.items()))
         sentencepiece.SentencePieceTrainer.train(
-            input=str(table), input_format="tsv", model_prefix=os.path.join(folder, "pieces"), model_type="bpe",
-            vocab_size=size + 1, hard_vocab_limit=False, character_coverage=1.0, add_dummy_prefix=False,
-            normalization_rule_name="identity", bos_id=-1, eos_id=-1, minloglevel=2,
-        )  # fmt: skip
+            input=str(table),
+            input_format="tsv",
+            model_prefix=os.path.join(folder, "pieces"),
+            model_type="bpe",
+            vocab_size=size + 1,
+            hard_vocab_limit=False,
+            character_coverage=1.0,
+            add_dummy_prefix=False,
+            normalization_rule_name="identity",
+            bos_id=-1,
+            eos_id=-1,
+            minloglevel=2,
+        )
         model = sentencepiece.SentencePieceProcessor(model_file=os.path.join(folder, "pieces.model"))
         found = Counter({model.id_to_piece(piece): 0 for piece in range(1, model.get_piece_size())})
         for word, count in counts.items():

@@ -202,9 +202,16 @@ class Loop:
             position = position.after(count, training.workers)
             rate = done * training.global_batch / (time.perf_counter() - began)
             self.report(
-                {"event": "progress", "epoch": position.epoch + 1, "epochs": training.epochs, "loss": loss,
-                 "step": position.step, "steps": self.total_steps, "examples_per_second": rate}
-            )  # fmt: skip
+                {
+                    "event": "progress",
+                    "epoch": position.epoch + 1,
+                    "epochs": training.epochs,
+                    "loss": loss,
+                    "step": position.step,
+                    "steps": self.total_steps,
+                    "examples_per_second": rate,
+                }
+            )
             speed = count * training.global_batch / seconds
             shown = {"loss": loss, "examples_per_second": speed, "input_wait": float(waiting) / seconds}
             self._view.call(position.step, shown)

@@ -27,7 +27,7 @@ from tests.airflow_dags.airflow_world import (
     wait_for,
 )
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("census")]  # each goes on where the one before it ended
 
 
 def at_random(name: str, lines: list[str]) -> list[str]:

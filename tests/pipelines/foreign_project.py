@@ -19,6 +19,12 @@ quick_rides = "rides.variants:QUICK"
 [project.entry-points."emberline.datasets"]
 rides = "rides.data"
 
+[project.entry-points."emberline.networks"]
+small = "rides.networks:SMALL"
+
+[project.entry-points."emberline.columns"]
+petals = "rides.networks:PETALS"
+
 [project.entry-points."emberline.losses"]
 late = "rides.losses:late"
 
@@ -98,6 +104,14 @@ LIST = [RECIPE]
 """
 
 
+NETWORKS = """\
+from emberline.features.columns import Numeric
+from rides import network
+
+PETALS = (Numeric("petal_length", "zscore"), Numeric("petal_width", "zscore"))
+SMALL = network.Config(PETALS, units=2, outputs=3)
+"""
+
 LOSSES = """\
 from emberline.pipelines.recipe import MeanMetric
 
@@ -171,6 +185,7 @@ def write_project(root: Path, **changed: str) -> Path:
     texts = {
         "rides.__init__": "",
         "rides.data": DATA,
+        "rides.networks": NETWORKS,
         "rides.losses": LOSSES,
         "rides.network": NETWORK,
         "rides.recipes.__init__": "",

@@ -12,6 +12,7 @@ from emberline.features.columns import Numeric
 from emberline.features.errors import BadInputError
 from emberline.features.schema import Field, Label, Schema
 from emberline.models.tabular import dnn
+from emberline.pipelines.console.recipe_checks import built_weights
 from emberline.pipelines.datasets.readers.named_table import NamedTable
 from emberline.pipelines.recipe import Evaluation, Gate, Loss, Optimizer, Recipe, Training
 from emberline.pipelines.recipes import load_recipe
@@ -30,6 +31,18 @@ def test_losses_and_optimizers_are_set_by_name(project: Path, name: str) -> None
     assert recipe.training.optimizers[0].name == "slow_sgd"
     # The recipe's identity follows the body of the function, not its name alone.
     assert "rides.losses:late@" in str(recipe.to_json()["training"]["loss"])
+
+
+@pytest.mark.parametrize(
+    ("network", "columns"), [("small", "petals"), ("rides.networks:SMALL", "rides.networks:PETALS")]
+)
+def test_networks_and_columns_are_set_by_name(project: Path, network: str, columns: str) -> None:
+    recipe = load_recipe("iris_dnn", {"model": network, "model.units": "4"})
+    assert recipe.to_json()["network"] == "rides.network"
+    assert built_weights(recipe) == (2 + 1) * 4 + (4 + 1) * 1
+    recipe = load_recipe("iris_dnn", {"model.deep": columns})
+    assert [column.name for column in recipe.stored_columns] == ["petal_length", "petal_width"]
+    assert built_weights(recipe) == (2 + 1) * 10 + 11 * 10 + 11 * 3
 
 
 def test_metrics_are_named(project: Path) -> None:
@@ -55,6 +68,11 @@ def test_names_of_keras_come_first(project: Path) -> None:
         ({"training.loss": "nowhere:late"}, r"No module 'nowhere', for loss 'nowhere:late'"),
         ({"training.optimizers.0.kind": "rides.nothing:x"}, r"No module 'rides.nothing', for optimizer"),
         ({"training.optimizers.0.kind": "slow_sgdd"}, r"Unknown optimizer 'slow_sgdd'"),
+        ({"model": "smal"}, r"Unknown network 'smal'\. Did you mean 'small'"),
+        ({"model": "rides.network:Config"}, r"'rides.network:Config' is no network: its type is type"),
+        ({"model": "petals"}, r"Unknown network 'petals'"),
+        ({"model.deep": "petal"}, r"Unknown columns 'petal'\. Did you mean 'petals'"),
+        ({"model.deep": "rides.networks:SMALL"}, r"is no tuple of columns: its type is Config"),
     ],
 )
 def test_a_wrong_name_is_told(project: Path, given: dict[str, str], message: str) -> None:

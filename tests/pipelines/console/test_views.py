@@ -108,7 +108,9 @@ def test_doctor_looks_at_projects(project: Path) -> None:
     (good,) = [check for check in project_checks() if "rides" in check.name]
     assert good.good
     assert good.found.startswith("1.2+")
-    assert good.found.endswith(": recipes 2, datasets 1, losses 1, metrics 1, optimizers 1, tasks 1")
+    assert good.found.endswith(
+        ": recipes 2, datasets 1, networks 1, columns 1, losses 1, metrics 1, optimizers 1, tasks 1"
+    )
     (project / "rides" / "recipes" / "worse.py").write_text("RECIPE = 1\n")
     (project / "rides" / "recipes" / "worst.py").write_text("RECIPE = \n")
     (bad,) = [check for check in project_checks() if "rides" in check.name]

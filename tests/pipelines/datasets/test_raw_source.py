@@ -43,7 +43,6 @@ def test_nothing_is_told_when_it_is_read(tmp_path: Path) -> None:
         RawSource.at(str(tmp_path)).data_files()
 
 
-@pytest.mark.xfail(reason="the reader of tables lists the files once more: not yet handed the list")
 def test_rows_are_read_by_the_same_list(spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     spark.range(4).selectExpr("double(id) AS x", "string(id) AS key").write.parquet(f"{tmp_path}/rows")
     lists: list[str] = []

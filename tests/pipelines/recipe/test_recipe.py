@@ -58,7 +58,8 @@ def test_overrides_take_the_fields_type() -> None:
         ("training.optimizers.0.schedule.kind", "cosine", "ftrl with the schedule 'cosine': its weights shrink"),
         ("training.optimizers.7.learning_rate", "1", "index from 0 to 1"),
         ("training", "1", "is a group. Set one of its fields"),
-        ("model.wide", "age", "columns are not set from the command line"),
+        ("model.wide", "age", "Unknown columns 'age'"),
+        ("expectations", "x", "is a group. Set one of its fields"),
         ("name.x", "1", "nothing below"),
     ],
 )

@@ -36,7 +36,7 @@ _WITH_COMMA = re.compile(r"[+-]?\d+(,\d+)?")
 _NUMBER = re.compile(r"[+-]?(\d+[.,]?\d*|[.,]\d+)([eE][+-]?\d+)?")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Dialect:
     """How one file is written.
 
@@ -52,6 +52,7 @@ class Dialect:
         header: Whether they stand in the file.
         start: Where the first row begins: bytes of the file, or of its UTF-8 where it has `whole`.
         whole: Whether it has to be read from its beginning.
+        fill: Whether fields that a record lacks at its end are null.
         evidence: What a person may want to know about all this.
     """
 
@@ -66,6 +67,7 @@ class Dialect:
     header: bool
     start: int
     whole: bool
+    fill: bool = False
     evidence: tuple[str, ...] = ()
 
 
@@ -145,9 +147,20 @@ def sniff(
     whole = not one_byte or bool(comment) or "\r" in text.replace("\r\n", "")
     place = len(text[:start].encode("utf-8")) if whole else mark + len(text[:start].encode(encoding))
     return Dialect(
-        encoding, sep, quote, decimal, given.thousands or "", comment, bool(given.comment), names, header, place,
-        whole, tuple(evidence),
-    )  # fmt: skip
+        encoding=encoding,
+        sep=sep,
+        quote=quote,
+        decimal=decimal,
+        thousands=given.thousands or "",
+        comment=comment,
+        sure_comments=bool(given.comment),
+        names=names,
+        header=header,
+        start=place,
+        whole=whole,
+        fill=given.fill,
+        evidence=tuple(evidence),
+    )
 
 
 def _encoding(sample: bytes, given: CsvOptions, called: str) -> tuple[str, int]:

@@ -1,7 +1,10 @@
 """Parts of CSV files to rows, in executors, by Arrow's reader: text columns, and complaints about what is no record."""
 
 import codecs
+import csv
+import io
 import re
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -85,6 +88,7 @@ class _Parser:
         self._numbers = numbers
         self._names = [name or DROPPED for name in found.dialect.names]
         self._bad: list[pc_csv.InvalidRow] = []
+        self._short: list[str] = []
 
     def block(self, data: bytes, whole_file: bool) -> Iterator[pa.Table]:
         """Yields the records of a block, and then those with another number of fields as rows with a fault."""
@@ -101,8 +105,10 @@ class _Parser:
             if "UTF8" not in str(error):
                 raise self._refused(error) from None
             self._bad.clear()
+            self._short.clear()
             binary = _conversion(self._asked(), pa.binary())
             yield self._checked(pc_csv.read_csv(pa.BufferReader(data), **options, convert_options=binary))
+        yield from self._filled()
         yield from self._faults()
 
     def stream(self) -> Iterator[pa.Table]:
@@ -121,6 +127,7 @@ class _Parser:
                 if "Empty CSV" not in str(error):
                     raise self._refused(error) from None
             self._require_closed(text.quotes)
+        yield from self._filled()
         yield from self._faults()
 
     def _asked(self) -> tuple[str, ...]:
@@ -141,7 +148,11 @@ class _Parser:
         }
 
     def _invalid(self, row: pc_csv.InvalidRow) -> str:
-        if not (self._dialect.comment and row.text.startswith(self._dialect.comment)):
+        if self._dialect.comment and row.text.startswith(self._dialect.comment):
+            return "skip"
+        if self._dialect.fill and row.actual_columns < row.expected_columns:
+            self._short.append(row.text)
+        else:
             self._bad.append(row)
         return "skip"
 
@@ -178,6 +189,20 @@ class _Parser:
 
     def _with_points(self, texts: pa.ChunkedArray) -> pa.ChunkedArray:
         return with_points(texts, self._dialect.decimal, self._dialect.thousands)
+
+    def _filled(self) -> Iterator[pa.Table]:
+        """The records with too few fields, with nulls for those that they lack."""
+        if not self._short:
+            return
+        records = [_one_record(text, self._dialect.sep, self._dialect.quote) for text in self._short]
+        self._short = []
+        places = {name: place for place, name in enumerate(self._names)}
+        columns = {}
+        for name in self._asked():
+            place = places.get(name, sys.maxsize)
+            texts = [record[place] or None if place < len(record) else None for record in records]
+            columns[name] = pa.array(texts, pa.string())
+        yield self._rows(pa.table(columns))
 
     def _faults(self) -> Iterator[pa.Table]:
         if not self._bad:
@@ -219,6 +244,15 @@ def unclosed(name: str) -> str:
         f"{name}: a quote that opens a field is never closed, so all that follows it is one field. Close it, or "
         "say with --option quote=none that quotes are ordinary characters."
     )
+
+
+def _one_record(text: str, sep: str, quote: str) -> list[str]:
+    """Returns the fields of a single record."""
+    csv.field_size_limit(sys.maxsize)
+    lines = io.StringIO(text, newline="")
+    if quote:
+        return next(csv.reader(lines, delimiter=sep, quotechar=quote))
+    return next(csv.reader(lines, delimiter=sep, quoting=csv.QUOTE_NONE))
 
 
 def _utf8(value: bytes | None) -> str | None:

@@ -81,18 +81,19 @@ class TableFiles:
         return tuple(dict.fromkeys(name for file in self.files for name in file.values))
 
 
-def table_files(uri: str, given: str = "") -> TableFiles:
+def table_files(uri: str, given: str = "", entries: Sequence[storage.FileEntry] | None = None) -> TableFiles:
     """Lists the files of the table at `uri`. Files and folders that begin with `_` or `.` are none of it, at any depth.
 
     Args:
         uri: A file or a folder, with folders in it however deep; the path is taken literally.
         given: A format that somebody said it has.
+        entries: What lies there, as far as somebody listed it already: files with something in them.
 
     Raises:
         BadInputError: if there is nothing, or no table, or tables of two formats, or folders of which only some say
             `NAME=VALUE`.
     """
-    found = input_files(uri)
+    found = input_files(uri) if entries is None else list(entries)
     kinds = {entry.uri: _format(entry.uri) for entry in found}
     formats = {kind for kind in kinds.values() if kind}
     if formats == {"tfrecord", "json"}:  # beside the shards lies their manifest

@@ -30,6 +30,7 @@ class CsvOptions:
         comment: The character that comment lines begin with.
         skip: Lines before the header, or before the first record.
         skip_rows: Records behind the header that are no rows; None: those that say kinds and roles of columns.
+        fill: Whether fields that a record lacks at its end are null; else it is no row.
     """
 
     sep: str | None = None
@@ -42,6 +43,7 @@ class CsvOptions:
     comment: str | None = None
     skip: int = 0
     skip_rows: int | None = None
+    fill: bool = False
 
 
 @dataclass(frozen=True)
@@ -143,4 +145,5 @@ def _names(text: str) -> tuple[str, ...]:
 _PARSED = {
     "sep": _one_character, "quote": _character, "decimal": _decimal, "thousands": _character, "encoding": _encoding,
     "header": _switch, "names": _names, "comment": _character, "skip": _count, "skip_rows": _count,
+    "fill": _switch,
 }  # fmt: skip

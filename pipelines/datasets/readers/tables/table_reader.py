@@ -4,12 +4,13 @@ Files say by their names what they are, and by their content how they are writte
 left out of a table is logged with the reason; a column that cannot be read stops only who asks for it.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from pyspark.sql import DataFrame, SparkSession
 
 from emberline.features.errors import BadInputError
+from emberline.features.storage import FileEntry
 from emberline.features.validation.rows import FAULT, OTHER_REASON, RAW, SOURCE
 from emberline.pipelines.datasets.readers.tables.arrow_table import arrow_table
 from emberline.pipelines.datasets.readers.tables.csv_table import csv_table
@@ -45,6 +46,7 @@ def open_table(
     form: TableFormat = UNKNOWN,
     expected: Collection[str] = (),
     numbers: Collection[str] | None = None,
+    entries: Sequence[FileEntry] | None = None,
 ) -> Table:
     """Finds the files of a table, and how they are to be read.
 
@@ -54,11 +56,12 @@ def open_table(
         form: What is known of it.
         expected: Columns that it should have: in a CSV file, they tell a header from a row.
         numbers: Columns that hold numbers, whose decimal commas become points; None: those whose values all are.
+        entries: The files at `source`, where somebody listed them already.
 
     Raises:
         BadInputError: if there is no table, or it cannot be read as one.
     """
-    found = table_files(source, form.format)
+    found = table_files(source, form.format, entries)
     if form.options and found.format != "csv":
         raise BadInputError(f"{source!r} is {found.format}, and --option is for CSV. Give --input-format csv, or none.")
     if found.others:

@@ -6,6 +6,7 @@ import gzip
 import io
 from pathlib import Path
 
+import pandas
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
@@ -91,6 +92,19 @@ def test_what_is_no_record_is_told_and_kept(tmp_path: Path) -> None:
     assert found["_raw"].to_pylist() == [None, None, "3", "4,5,6"]
     assert found["_fault"].to_pylist() == [None, None, "expected 2 fields, got 1", "expected 2 fields, got 3"]
     assert set(found["_source"].to_pylist()) == {"rows.csv"}
+
+
+@pytest.mark.parametrize("ending", ["", ".gz"])
+def test_short_records_are_filled_where_asked_as_pandas_fills_them(tmp_path: Path, ending: str) -> None:
+    text = 'a;b;c\n1,5;"x;\n""y""";z\n2,5;"p;\nq"\n3\n4;;;5\n'
+    path = write(tmp_path / f"rows.csv{ending}", gzip.compress(text.encode()) if ending else text)
+    table = pandas.read_csv(io.StringIO(text.replace("4;;;5\n", "")), sep=";", dtype=str)
+    theirs = [[None if pandas.isna(value) else value for value in row] for row in table.to_numpy().tolist()]
+    found = read(path, fill="yes")
+    wanted = [[row[0].replace(",", "."), *row[1:]] for row in theirs]
+    assert rows(found) == [*wanted, [None, None, None]]
+    assert found["_fault"].to_pylist() == [None, None, None, "expected 3 fields, got 4"]
+    assert read(path)["_fault"].to_pylist().count("expected 3 fields, got 2") == 1
 
 
 def test_a_row_that_is_no_utf8_is_a_bad_row(tmp_path: Path) -> None:
