@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from emberline.features import storage
+from emberline.pipelines.cluster.launchers import require_launcher
 from emberline.pipelines.datasets import load_dataset
 from emberline.pipelines.datasets.readers.tables.table_format import TableFormat
 from emberline.pipelines.etl import tracked_etl
@@ -54,6 +55,7 @@ def run(
     require_fit(recipe, dataset.schema)
     require_sliceable(recipe, dataset.schema)
     require_slices(recipe)
+    require_launcher(recipe.training)
     if source is None:
         source = storage.join(workspace, "raw", f"{recipe.dataset_name}-synthetic-{recipe.preparation.seed}")
         best = dataset.synthetic(source) or dataset.generate(source, seed=recipe.preparation.seed)

@@ -19,6 +19,7 @@ from emberline.pipelines.artifacts.training_folder import TrainResult, is_resuma
 from emberline.pipelines.artifacts.warm_start import open_start
 from emberline.pipelines.cluster.capacity import require_room
 from emberline.pipelines.cluster.gang import train_on_cluster
+from emberline.pipelines.cluster.launchers import require_launcher
 from emberline.pipelines.cluster.roles import Gang
 from emberline.pipelines.recipe import Recipe
 from emberline.pipelines.runtime.output_folder import require_apart
@@ -78,7 +79,7 @@ def train(
         StoppedEarlyError: if `watch` raised it.
         BadInputError: if the dataset version is not complete or does not fit the recipe or the model to start from,
             or if `output` holds a finished training, or an unfinished one of other settings or data, or overlaps with
-            what is read.
+            what is read; if the launcher's library is not installed.
         OutputBusyError: if another process trains into `output`.
         ClusterSizeError: if the cluster has no room for all workers at once.
         ClusterError: if a worker fails; a re-run resumes.
@@ -89,6 +90,7 @@ def train(
     _require_fit(recipe, version)
     ship_projects(spark, *recipe.modules)
     gang = Gang.of(recipe.training)
+    require_launcher(recipe.training)
     require_room(spark, gang)
     feed = _feed(spark, recipe, version, rows, trigger, progress, ranks=len(gang))
     identity = json.loads(json.dumps({"recipe": recipe.to_json(), "dataset_digest": version.digest}))

@@ -26,7 +26,7 @@ class Check:
 
 def package_checks() -> list[Check]:
     """Returns all findings, good and bad."""
-    return [_python(), _java(), *_packages(), _pyspark_intact(), _setuptools()]
+    return [_python(), _java(), *_packages(), _pyspark_intact(), _tensorflowonspark()]
 
 
 def _python() -> Check:
@@ -42,7 +42,7 @@ def _java() -> Check:
 
 
 def _packages() -> list[Check]:
-    needed = ("pyspark", "tensorflow", "keras", "tensorflowonspark", "mlflow", "pyarrow", "tensorboard")
+    needed = ("pyspark", "tensorflow", "keras", "mlflow", "pyarrow", "tensorboard")
     found = {name: _version(name) for name in needed}
     return [
         Check(name, version is not None, version or "not installed", f"Run `make setup`, or install {name}.")
@@ -61,12 +61,16 @@ def _pyspark_intact() -> Check:
     )
 
 
-def _setuptools() -> Check:
-    """Checks setuptools: TensorFlowOnSpark imports `pkg_resources`, which newer ones no longer have."""
-    found = _version("setuptools")
-    good = found is not None and int(found.split(".")[0]) < 81
+def _tensorflowonspark() -> Check:
+    """Checks the extra: where TensorFlowOnSpark is, it imports `pkg_resources`, which newer setuptools do not have."""
+    found, setuptools = _version("tensorflowonspark"), _version("setuptools")
+    if found is None:
+        return Check("tensorflowonspark", True, "not installed; only training.launcher=tensorflowonspark needs it")
     return Check(
-        "setuptools", good, found or "not installed", "TensorFlowOnSpark needs pkg_resources: install 'setuptools<81'."
+        "tensorflowonspark",
+        setuptools is not None and int(setuptools.split(".")[0]) < 81,
+        f"{found}, with setuptools {setuptools}",
+        "TensorFlowOnSpark needs pkg_resources: install 'setuptools<81'.",
     )
 
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
     from emberline.pipelines.cluster.roles import Role
+    from emberline.pipelines.recipe import Training
 
 
 class LaunchError(RuntimeError):
@@ -65,6 +66,19 @@ class Launched(Protocol):
         """Ends the tasks, whatever they do, and returns when the executors are free."""
 
 
+def require_launcher(training: "Training") -> None:
+    """Refuses a launcher whose library is not installed here, before anything starts.
+
+    Args:
+        training: Names the launcher; none is used in `mode=local`.
+
+    Raises:
+        BadInputError: with the extra that brings the library, and the launcher that does without.
+    """
+    if training.mode != "local" and training.launcher == "tensorflowonspark":
+        importlib.import_module(f"{__name__}.tensorflowonspark").library()
+
+
 def launch(launcher: str, spark: "SparkSession", node: Node, on_failure: Callable[[str], None]) -> Launched:
     """Starts the ranks.
 
@@ -76,6 +90,7 @@ def launch(launcher: str, spark: "SparkSession", node: Node, on_failure: Callabl
 
     Raises:
         LaunchError: if the executors do not come together.
+        BadInputError: if the launcher's library is not installed, here or on executors.
     """
     module = importlib.import_module(f"{__name__}.{launcher}")
     return cast(Launched, module.launch(spark, node, on_failure))

@@ -1,6 +1,7 @@
-"""TensorFlowOnSpark's nodes as ranks; the only module that imports it."""
+"""TensorFlowOnSpark's nodes as ranks; the only module that imports it, from the extra of that name."""
 
 import logging
+import re
 import time
 import warnings
 from collections.abc import Callable
@@ -10,6 +11,7 @@ from typing import Any
 from pyspark import SparkContext
 from pyspark.sql import SparkSession
 
+from emberline.features.errors import BadInputError
 from emberline.pipelines.cluster.launchers import Launched, LaunchError, Node
 from emberline.pipelines.cluster.roles import tf_config
 from emberline.pipelines.cluster.worker import work
@@ -20,6 +22,15 @@ RESERVATION_SECONDS = 300
 
 FREE_SECONDS = 30
 """How long cancelled tasks may take to leave their executors."""
+
+MISSING = "No module named '(?:tensorflowonspark|pkg_resources)'"
+"""In the words of a failed task: its executor does not have the library, or not with the setuptools that it needs."""
+
+NEEDS = (
+    "training.launcher=tensorflowonspark needs TensorFlowOnSpark, here and on executors. Install it with "
+    "pip install 'emberline[tensorflowonspark]', or use --set training.launcher=barrier, the default, which needs no "
+    "further package."
+)
 
 
 class _Cluster:
@@ -38,13 +49,25 @@ class _Cluster:
         cancel_jobs(self._context)
 
 
+def library() -> Any:
+    """Returns TensorFlowOnSpark's module `TFCluster`.
+
+    Raises:
+        BadInputError: if it cannot be imported here.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # it imports pkg_resources, which warns whoever does
+            from tensorflowonspark import TFCluster
+    except ImportError as error:  # itself, or pkg_resources, which setuptools from 81 on does not have
+        raise BadInputError(f"{error}. {NEEDS}") from error
+    _quiet()
+    return TFCluster
+
+
 def launch(spark: SparkSession, node: Node, on_failure: Callable[[str], None]) -> Launched:
     """Starts the ranks; see `emberline.pipelines.cluster.launchers.launch`; needs a classic session."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # it imports pkg_resources, which warns whoever does
-        from tensorflowonspark import TFCluster
-
-    _quiet()
+    TFCluster = library()  # noqa: N806 - a module
     TFCluster.tf_status.clear()  # it remembers the failure of an earlier attempt in this process
     context = spark.sparkContext
     try:
@@ -61,6 +84,8 @@ def launch(spark: SparkSession, node: Node, on_failure: Callable[[str], None]) -
             release_port=False,
         )
     except (Exception, SystemExit) as error:  # it exits the interpreter when a node fails to register
+        if missing := re.search(MISSING, str(TFCluster.tf_status.get("error", ""))):
+            raise BadInputError(f"An executor says: {missing[0]}. {NEEDS}") from error
         # It has also stopped the session by now: there is nothing left to try again with.
         raise LaunchError(f"Executors did not form a cluster: {error}", transient=False) from error
     return _Cluster(context, cluster)
