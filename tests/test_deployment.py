@@ -148,6 +148,19 @@ def test_images_have_the_locked_versions() -> None:
         assert set(re.findall(r"emberline[\w-]*:(\d[\d.]*)", text)) <= {VERSION}
 
 
+@pytest.mark.parametrize("image", ["executor", "airflow"])
+def test_an_image_has_what_runs_and_can_be_built_by_hash(image: str) -> None:
+    text = (ROOT / "docs" / "docker" / f"{image}.Dockerfile").read_text()
+    assert "requirements-dev" not in text
+    installed = re.findall(r"--requirement (\S+)", text)
+    assert "requirements.${LOCK}" in installed
+    assert all(name.endswith(".${LOCK}") or name == "/dev/stdin" for name in installed)
+    assert "ARG LOCK=lock\n" in text, "a plain build needs nothing but the versions"
+    assert set(re.findall(r"requirements[a-z-]*\.hashes", text)) == {
+        name.replace("${LOCK}", "hashes") for name in installed if name != "/dev/stdin"
+    }
+
+
 def test_the_guides_name_the_present_version() -> None:
     for guide in GUIDES:
         for version in re.findall(r"emberline(?:-environment)?-(\d+\.\d+\.\d+)\.(?:zip|tar)", guide.read_text()):

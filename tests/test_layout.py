@@ -60,12 +60,6 @@ def test_tests_are_no_packages() -> None:
     assert not list((ROOT / "tests").rglob("__init__.py"))
 
 
-@pytest.mark.parametrize("lock", ["requirements.lock", "requirements-airflow.lock"])
-def test_a_lock_holds_plain_lines(lock: str) -> None:
-    lines = (ROOT / lock).read_text().splitlines()
-    assert all(re.fullmatch(r"[A-Za-z0-9._-]+==[A-Za-z0-9.+!_-]+", line) for line in lines)
-
-
 def test_declarations_import_neither_spark_nor_tensorflow() -> None:
     script = (
         "import sys, emberline.pipelines.recipes as r\n"

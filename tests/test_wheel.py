@@ -14,7 +14,8 @@ from emberline.pipelines.runtime.version import VERSION
 
 ROOT = Path(__file__).parents[1]
 LEFT_OUT = shutil.ignore_patterns("*.egg-info", "__pycache__", ".*_cache")
-LEFT_OUT_AT_THE_TOP = {".git", ".venv", ".venv-airflow", ".hypothesis", "emberline-workspace", "build", "dist", "tests"}
+LEFT_OUT_AT_THE_TOP = {".git", ".hypothesis", "emberline-workspace", "build", "dist", "tests"}
+LEFT_OUT_AT_THE_TOP |= {".venv", ".venv-airflow", ".venv-run", ".venv-tools"}
 WHERE = (
     "import emberline, emberline.testing, sys; from emberline.pipelines.recipes import load_recipe; "
     "from emberline.features import columns; load_recipe('iris_dnn'); "

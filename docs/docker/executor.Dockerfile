@@ -2,6 +2,9 @@
 #
 #   docker build -f docs/docker/executor.Dockerfile -t REGISTRY/emberline:0.1.0 .
 #
+# --build-arg LOCK=hashes takes only packages whose SHA-256 is in requirements.hashes. What only developers need is not in
+# the image, and neither is TensorFlowOnSpark (docs/training.md).
+#
 # Spark comes from its own image, with the entry point that Kubernetes' driver and executors are started by; its Python is
 # older than ours, so that the rest stands on an image of Python's, with the newest patch release of 3.11. What a tag names
 # changes: --build-arg PYTHON=python@sha256:… and --build-arg SPARK=apache/spark@sha256:… name an image by its content.
@@ -10,6 +13,7 @@ ARG PYTHON=python:3.11-slim-bookworm
 FROM ${SPARK} AS spark
 
 FROM ${PYTHON}
+ARG LOCK=lock
 RUN apt-get update \
     && apt-get install --yes --no-install-recommends gosu libgomp1 procps tini \
     && rm -rf /var/lib/apt/lists/* \
@@ -17,8 +21,10 @@ RUN apt-get update \
 COPY --from=spark /opt/java/openjdk /opt/java/openjdk
 COPY --from=spark /opt/spark /opt/spark
 COPY --from=spark /opt/entrypoint.sh /opt/entrypoint.sh
-COPY requirements.lock /opt/emberline/
-RUN pip install --no-cache-dir --requirement /opt/emberline/requirements.lock \
+COPY requirements.lock requirements.hashes /opt/emberline/
+RUN cd /opt/emberline \
+    && grep '^setuptools==' requirements.${LOCK} | pip install --no-cache-dir --requirement /dev/stdin \
+    && pip install --no-cache-dir --no-build-isolation --requirement requirements.${LOCK} \
     && rm -rf /usr/local/lib/python3.11/site-packages/pyspark/jars
 COPY emberline /opt/emberline/emberline
 COPY features /opt/emberline/features

@@ -1,6 +1,7 @@
-"""This Python environment as one archive for `spark-submit --archives`.
+"""A Python environment as one archive for `spark-submit --archives`.
 
-`python -m emberline.pipelines.runtime.environment_archive dist` writes it, and so does `make environment`.
+`python -m emberline.pipelines.runtime.environment_archive dist` packs the environment that it runs in. `make
+environment` packs another one, `.venv-run`, which holds the packages of `requirements.lock` and nothing for developers.
 
 For clusters whose nodes have Python but none of our packages. The interpreter does not travel: nodes need the same
 Python (3.11 for 3.11) where the archive's link leads, which is this machine's prefix unless told otherwise.
@@ -24,29 +25,36 @@ LEFT_OUT = (
 )
 
 
-def pack(folder: str, python_prefix: str | None = None, compress_level: int = 4) -> Path:
+def pack(
+    folder: str, python_prefix: str | None = None, compress_level: int = 4, environment: str | None = None
+) -> Path:
     """Writes `emberline-environment-VERSION.tar.gz`; replaces an older one.
 
     Args:
         folder: Where to.
         python_prefix: Where the nodes have Python, such as `/usr`; this machine's prefix if not given.
         compress_level: 0 to 9; 0 is quick and four times as large.
+        environment: Folder of the environment; the one that this runs in if not given.
 
     Raises:
-        BadInputError: if this is no virtual environment, or venv-pack is not installed.
+        BadInputError: if that is no virtual environment, or venv-pack is not installed.
     """
     try:
         import venv_pack
     except ImportError as error:
         raise BadInputError("venv-pack is not installed here: pip install 'emberline[dev]'.") from error
-    if sys.prefix == sys.base_prefix:
-        raise BadInputError(f"{sys.executable} is no virtual environment. Run this with .venv/bin/python.")
+    packed = environment or sys.prefix
+    if not (Path(packed) / "pyvenv.cfg").exists():
+        raise BadInputError(
+            f"{packed} is no virtual environment: it has no pyvenv.cfg. Run this with .venv/bin/python, or name with "
+            "--environment a folder that `python -m venv` made."
+        )
     path = Path(folder) / f"emberline-environment-{VERSION}.tar.gz"
     path.parent.mkdir(parents=True, exist_ok=True)
-    environment = venv_pack.Env(sys.prefix)
+    content = venv_pack.Env(packed)
     for pattern in LEFT_OUT:
-        environment = environment.exclude(pattern)
-    environment.pack(str(path), python_prefix=python_prefix, compress_level=compress_level, force=True)
+        content = content.exclude(pattern)
+    content.pack(str(path), python_prefix=python_prefix, compress_level=compress_level, force=True)
     path.chmod(0o644)  # it was made as a temporary file, for its owner's eyes
     return path
 
@@ -55,6 +63,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", nargs="?", default="dist")
     parser.add_argument("--python-prefix", metavar="FOLDER", help="where the nodes have Python, such as /usr")
+    parser.add_argument("--environment", metavar="FOLDER", help="of the environment to pack; default: this one")
     parser.add_argument("--compress-level", type=int, default=4, metavar="0-9")
     given = parser.parse_args()
-    print(pack(given.folder, given.python_prefix, given.compress_level))
+    print(pack(given.folder, given.python_prefix, given.compress_level, given.environment))
