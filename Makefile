@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-airflow demo test test-slow lint format bundle environment sbom hashes clean
+.PHONY: help setup setup-airflow demo test test-slow test-chaos lint format bundle environment sbom hashes clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -30,6 +30,9 @@ test: setup setup-airflow ## run the tests (under 25 minutes on two cores)
 
 test-slow: setup setup-airflow ## run the longer proofs
 	@$(BIN)/python -m pytest -m slow
+
+test-chaos: setup ## run pipelines under random faults for MINUTES=10, with SEED= of an earlier trial
+	@$(BIN)/python -m tests.chaos --minutes $(or $(MINUTES),10) $(if $(SEED),--seed $(SEED))
 
 lint: setup ## ruff, mypy, the layers and the prose
 	@$(BIN)/ruff check .
