@@ -16,19 +16,21 @@ from pathlib import Path, PurePosixPath
 from typing import Any, TypeAlias
 
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, RunTag
-from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
 from emberline.features import storage
 from emberline.features.errors import BadInputError
 from emberline.pipelines.runtime.progress import Progress
-from emberline.pipelines.tracking.store import Store, TrackingError, against_others
+from emberline.pipelines.tracking.store import Store, TrackingError, against_others, is_refusal, quoted_text
 
 Entry: TypeAlias = dict[str, Any]
-"""`run`, `do` (`metrics`, `tags`, `text`, `files`, `dataset` or `end`) and what that takes; plain values."""
+"""`run`, `do` (`metrics`, `tags`, `text`, `files`, `dataset`, `settle` or `end`) and what that takes; plain values."""
 
 KEPT = "_undelivered-"
 """Beginning of the name of a file with entries; Spark's readers skip names that begin so."""
+
+STEP, KEEP = "emberline.step", "emberline.keep"
+"""Tags by which the attempts of one step at one output know each other."""
 
 PAUSES = (1, 2, 4, 8, 15, 30, 60)
 """Seconds between tries; the last is repeated."""
@@ -42,9 +44,6 @@ LAST_SECONDS = 20
 METRICS_AT_ONCE = 1000
 TEXT_LIMIT = 5000
 """MLflow's own limits: of a batch of metrics, and of a tag's length."""
-
-PASSING = (408, 429)
-"""Refusals of a client's request that a later try may not meet."""
 
 
 class Delivery:
@@ -111,7 +110,7 @@ class Delivery:
             try:
                 deliver(self._client, taken[0] if len(taken) == 1 else _as_one(taken))
             except Exception as error:  # the client library, HTTP and storage each fail in their own ways
-                if _is_refusal(error) or (tries >= TRIES_ALONE and self._answers()):
+                if is_refusal(error) or (tries >= TRIES_ALONE and self._answers()):
                     self._refused += [entry | {"refused": _line(error)} for entry in taken]
                     self._progress.say(f"MLflow refused {taken[0]['do']}: {_line(error)}")
                 else:
@@ -184,8 +183,33 @@ def deliver(client: MlflowClient, entry: Entry) -> None:
             )
             read = [DatasetInput(entity, [InputTag("mlflow.data.context", entry["context"])])]
             against_others(lambda: client.log_inputs(run, read))
+        case "settle":
+            _settle(client, run)
         case "end":
             client.set_terminated(run, entry["status"], end_time=entry["at"])
+
+
+def _settle(client: MlflowClient, run: str) -> None:
+    """Ends the runs that earlier attempts of a step have left, once one has succeeded; delivers what they kept first.
+
+    An attempt that was killed says nothing more, and its run would count as running for ever. Another that still works
+    has at most the same output, which it was refused; whatever it does, its own end is the last word.
+    """
+    own = client.get_run(run)
+    step, keep = own.data.tags.get(STEP, ""), own.data.tags.get(KEEP, "")
+    if not keep:
+        return
+    left = client.search_runs(
+        [own.info.experiment_id],
+        f"attributes.status = 'RUNNING' AND attributes.start_time < {own.info.start_time} AND tags.`{STEP}` = '{step}' "
+        f"AND tags.`{KEEP}` = {quoted_text(keep)}",
+    )
+    for one in left:
+        file = storage.join(keep, f"{KEPT}{one.info.run_id}.jsonl")
+        if storage.exists(file):
+            _deliver_file(client, file)
+        if client.get_run(one.info.run_id).info.status == "RUNNING":
+            client.set_terminated(one.info.run_id, "KILLED")
 
 
 def _deliver_files(client: MlflowClient, run: str, source: str, path: str) -> None:
@@ -234,21 +258,34 @@ def upload(store: Store, folder: str) -> Uploaded:
         raise BadInputError(f"Nothing that was not delivered is kept in {folder!r}.")
     delivered, refused = 0, 0
     for file in files:
-        left = []
-        for entry in _kept_at(file):
-            try:
-                deliver(store.client, entry)
-                delivered += 1
-            except Exception as error:  # the client library, HTTP and storage each fail in their own ways
-                if not _is_refusal(error):
-                    raise TrackingError(f"MLflow at {store.uri} does not take {entry['do']}: {_line(error)}") from error
-                left.append(entry | {"refused": _line(error)})
-        refused += len(left)
-        if left:
-            _write(file, f"emberline upload-tracking {folder} --tracking-uri {store.uri}", left)
-        else:
-            _forget(file, folder)
+        try:
+            done = _deliver_file(store.client, file)
+        except Exception as error:  # the client library, HTTP and storage each fail in their own ways
+            raise TrackingError(f"MLflow at {store.uri} does not take what is kept: {_line(error)}") from error
+        delivered, refused = delivered + done.delivered, refused + done.refused
     return Uploaded(delivered, refused)
+
+
+def _deliver_file(client: MlflowClient, file: str) -> Uploaded:
+    """Delivers the entries of a file, and deletes it unless some were refused; those stay in it.
+
+    Raises:
+        Exception: whatever the client library raises that is no refusal; everything stays.
+    """
+    command = json.loads(storage.read_text(file).splitlines()[0])["upload"]
+    entries, left = _kept_at(file), []
+    for entry in entries:
+        try:
+            deliver(client, entry)
+        except Exception as error:  # the client library, HTTP and storage each fail in their own ways
+            if not is_refusal(error):
+                raise
+            left.append(entry | {"refused": _line(error)})
+    if left:
+        _write(file, command, left)
+    else:
+        _forget(file, file.rpartition("/")[0])
+    return Uploaded(len(entries) - len(left), len(left))
 
 
 def _kept_at(file: str) -> list[Entry]:
@@ -286,13 +323,6 @@ def _merged(waiting: deque[Entry]) -> list[Entry]:
 
 def _as_one(metrics: list[Entry]) -> Entry:
     return metrics[0] | {"metrics": [point for entry in metrics for point in entry["metrics"]]}
-
-
-def _is_refusal(error: Exception) -> bool:
-    """Whether the store answered, and will never take this."""
-    return isinstance(error, MlflowException) and (
-        400 <= error.get_http_status_code() < 500 and error.get_http_status_code() not in PASSING
-    )
 
 
 def _line(error: Exception) -> str:

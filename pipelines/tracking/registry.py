@@ -85,10 +85,12 @@ class Registry(PromotionLock):
 
         Raises:
             BadInputError: if there is none.
+            TrackingError: if the registry does not answer.
         """
         try:
             found = self.client.get_model_version(name, str(version))
         except MlflowException as error:
+            self._require_refusal(error)
             raise BadInputError(
                 f"No version {version} of model {name!r} in {self.uri}. {self._known_models()}"
             ) from error
@@ -96,10 +98,15 @@ class Registry(PromotionLock):
         return ModelVersion(name, int(found.version), str(found.run_id), source, dict(found.tags))
 
     def champion(self, name: str) -> ModelVersion | None:
-        """Returns the present champion, if there is one."""
+        """Returns the present champion, if there is one.
+
+        Raises:
+            TrackingError: if the registry does not answer.
+        """
         try:
             found = self.client.get_model_version_by_alias(name, CHAMPION)
-        except MlflowException:
+        except MlflowException as error:
+            self._require_refusal(error)
             return None
         return self.version(name, int(found.version))
 
@@ -175,6 +182,7 @@ class Registry(PromotionLock):
 
         Raises:
             BadInputError: if the text is not of that form, or nothing is registered there.
+            TrackingError: if the registry does not answer.
         """
         if uri.startswith("runs:/"):
             return self._of_run(uri)
@@ -187,6 +195,7 @@ class Registry(PromotionLock):
             try:
                 found = self.client.get_model_version_by_alias(name, alias)
             except MlflowException as error:
+                self._require_refusal(error)
                 raise BadInputError(
                     f"No alias {alias!r} of model {name!r} in {self.uri}. {self._known_models()}"
                 ) from error
@@ -202,6 +211,7 @@ class Registry(PromotionLock):
             found = self.client.search_model_versions(f"run_id = '{run_id}'", max_results=1)
             tags = self.client.get_run(run_id).data.tags
         except MlflowException as error:
+            self._require_refusal(error)
             raise BadInputError(f"No run {run_id!r} in {self.uri}; expected runs:/ID/model.") from error
         if found:
             return self.version(found[0].name, int(found[0].version))

@@ -21,9 +21,9 @@ from emberline.pipelines.runtime import logs
 from emberline.pipelines.runtime.outcome import note
 from emberline.pipelines.runtime.progress import Progress
 from emberline.pipelines.runtime.secrets_in_uris import without_secrets
-from emberline.pipelines.tracking.delivery import Delivery, Uploaded, upload
+from emberline.pipelines.tracking.delivery import KEEP, STEP, Delivery, Uploaded, upload
 from emberline.pipelines.tracking.run_facts import cluster_facts, code_facts, environment
-from emberline.pipelines.tracking.store import Store, TrackingError, against_others
+from emberline.pipelines.tracking.store import Store, TrackingError, against_others, quoted_text
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -108,6 +108,10 @@ class Run:
             context: What it was for.
         """
         self._put("dataset", name=name, digest=digest, source=source, profile=dict(profile), context=context)
+
+    def settle(self) -> None:
+        """Ends the runs of earlier attempts of this step at this output, which were killed."""
+        self._put("settle")
 
     def end(self, status: Status) -> None:
         """Records how the run ended, as of now; nothing is written after it."""
@@ -195,7 +199,7 @@ class Runs(Store):
         Raises:
             TrackingError: if the store does not answer at the beginning.
         """
-        facts = {"emberline.recipe": recipe, "emberline.step": step} | code_facts() | dict(tags or {})
+        facts = {"emberline.recipe": recipe, STEP: step, KEEP: keep} | code_facts() | dict(tags or {})
         facts |= {"mlflow.source.name": f"emberline {step}", "mlflow.source.type": "JOB"}
         if spark:
             facts |= cluster_facts(spark)
@@ -217,6 +221,7 @@ class Runs(Store):
             yield run
             if spark:
                 run.log_tags(cluster_facts(spark))  # by now all executors have come up
+            run.settle()
         except BaseException as error:
             status = "KILLED" if isinstance(error, StoppedEarlyError | KeyboardInterrupt) else "FAILED"
             run.log_tags({"emberline.failure": without_secrets(f"{type(error).__name__}: {error}")[:1000]})
@@ -270,10 +275,12 @@ class Runs(Store):
 
         Raises:
             BadInputError: if there is none.
+            TrackingError: if the store does not answer.
         """
         try:
             run = self.client.get_run(run_id)
         except MlflowException as error:
+            self._require_refusal(error)
             raise BadInputError(f"No run {run_id!r} in {self.uri}, and no training there.") from error
         data = run.data
         return TrackedRun(run_id, str(run.info.run_name), dict(data.params), dict(data.tags), dict(data.metrics))
@@ -307,8 +314,8 @@ class Runs(Store):
         experiment = self.client.get_experiment_by_name(experiment_name(recipe.name))
         if not experiment:
             return None
-        text = key.replace("'", "\\'")
-        runs = self.client.search_runs([experiment.experiment_id], f"tags.`{KEY}` = '{text}'", max_results=1)
+        wanted = f"tags.`{KEY}` = {quoted_text(key)}"
+        runs = self.client.search_runs([experiment.experiment_id], wanted, max_results=1)
         return str(runs[0].info.run_id) if runs else None
 
     def _create(

@@ -22,6 +22,9 @@ PATIENCE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2", "MLFLOW_HTTP_REQUEST_TIMEOUT
 """Of every later request, unless the environment says otherwise: MLflow's own is minutes, and what can wait is tried
 again by `delivery`."""
 
+PASSING = (408, 429)
+"""Refusals of a client's request that a later try may not meet."""
+
 
 class TrackingError(RuntimeError):
     """MLflow cannot be reached or refused; a later try may succeed."""
@@ -73,6 +76,15 @@ class Store:
             for key, value in before.items():
                 os.environ.pop(key) if value is None else os.environ.__setitem__(key, value)
 
+    def _require_refusal(self, error: MlflowException) -> None:
+        """Checks that a request failed because nothing is there; a server that is away says nothing about that.
+
+        Raises:
+            TrackingError: if it failed for another reason, which may pass.
+        """
+        if not is_refusal(error):
+            raise TrackingError(f"MLflow at {self.uri} does not answer: {str(error).splitlines()[0][:300]}") from error
+
     def _claim(self, name: str) -> bool:
         """True for exactly one of all who ever ask for `name`, in whatever process.
 
@@ -87,6 +99,18 @@ class Store:
             raise
         self.client.delete_experiment(claimed)
         return True
+
+
+def is_refusal(error: Exception) -> bool:
+    """Returns whether the store answered, and will never do what it was asked."""
+    return isinstance(error, MlflowException) and (
+        400 <= error.get_http_status_code() < 500 and error.get_http_status_code() not in PASSING
+    )
+
+
+def quoted_text(text: str) -> str:
+    """Returns a text as MLflow's filters take it: they know no escape, but both kinds of quotes."""
+    return f'"{text}"' if "'" in text else f"'{text}'"
 
 
 def against_others(look_and_make: Callable[[], Made]) -> Made:

@@ -75,6 +75,7 @@ class World:
             "SPARK_LOCAL_DIRS": str(self.folder / "tmp"),
             "SPARK_LOCAL_IP": "127.0.0.1",
             "SPARK_CONF_DIR": str(self.folder / "conf"),
+            "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # eight processes for what no pipeline asks for
             "PYSPARK_PYTHON": sys.executable,
             "PYSPARK_DRIVER_PYTHON": sys.executable,
         }

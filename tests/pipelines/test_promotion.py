@@ -2,6 +2,7 @@
 
 import json
 import os
+import socket
 import subprocess
 import sys
 import textwrap
@@ -9,6 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
+from mlflow.tracking import MlflowClient
 
 from emberline.features.errors import BadInputError
 from emberline.pipelines.tracking import CHALLENGER, CHAMPION, Tracker, TrackingError, promotion_lock
@@ -49,12 +51,12 @@ OPENER = """
     from emberline.pipelines.recipes import load_recipe
     from emberline.pipelines.tracking import Tracker
 
-    uri, ready, go = sys.argv[1:]
+    uri, key, ready, go = sys.argv[1:]
     tracker, recipe = Tracker(uri), load_recipe("iris_dnn")
     Path(ready).touch()
     while not Path(go).exists():
         time.sleep(0.01)
-    with tracker.pipeline_run(recipe, "today") as run:
+    with tracker.pipeline_run(recipe, key) as run:
         print(run)
 """
 
@@ -118,7 +120,7 @@ def test_of_two_promotions_at_once_only_one_wins(store: str, tmp_path: Path, req
 def test_two_jobs_of_one_pipeline_run_meet_in_one_run(tmp_path: Path) -> None:
     uri = f"sqlite:///{tmp_path}/mlflow.db"
     Tracker(uri)
-    said = together(tmp_path, OPENER, [[uri], [uri], [uri]])
+    said = together(tmp_path, OPENER, [[uri, "it's today"]] * 3)
     assert len(set(said)) == 1
     assert len(said[0]) == 32
 
@@ -136,6 +138,26 @@ def test_a_champion_that_was_judged_against_an_earlier_one_is_turned_away(tracke
     assert tracker.promote(third, first)
     assert not tracker.promote(second, first)
     assert tracker.champion(NAME) == third
+
+
+def test_a_server_that_is_away_is_no_absent_model(tracker: Tracker, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else a candidate would be the first champion of its kind, and a job would end with the code of bad input."""
+    assert tracker.champion("nobody") is None
+    with pytest.raises(BadInputError, match="No alias 'champion' of model 'nobody'"):
+        tracker.find("models:/nobody@champion")
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        away = f"http://127.0.0.1:{closed.getsockname()[1]}"
+    tracker.client = MlflowClient(away, away)
+    for ask in (
+        lambda: tracker.champion(NAME),
+        lambda: tracker.version(NAME, 1),
+        lambda: tracker.find(f"models:/{NAME}@champion"),
+        lambda: tracker.find("runs:/0123/model"),
+        lambda: tracker.read_run("0123"),
+    ):
+        with pytest.raises(TrackingError, match="does not answer"):
+            ask()
 
 
 def test_rollback_goes_back_step_by_step(tracker: Tracker) -> None:

@@ -97,6 +97,31 @@ def test_the_next_attempt_delivers_what_the_one_before_could_not(
     assert not Path(kept).exists()
 
 
+def test_a_success_ends_the_runs_of_attempts_that_were_killed(tmp_path: Path) -> None:
+    """Those of the same step and output that began before; what they kept is delivered first."""
+    tracker, kept = Tracker(f"sqlite:///{tmp_path}/mlflow.db"), str(tmp_path / "it's.undelivered")
+
+    attempts = []
+
+    def killed(step: str = "etl", keep: str = kept) -> str:
+        attempts.append(tracker.step("flowers", step, keep=keep))  # never closed
+        return str(attempts[-1].__enter__().id)
+
+    first, told, others = killed(), killed(), [killed("score"), killed(keep=f"{kept}-2")]
+    lines = [{"upload": "?"}, {"run": told, "do": "metrics", "metrics": [["loss", 0.5, 1, 7]]}]
+    Path(kept).mkdir()
+    (Path(kept) / f"_undelivered-{told}.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    with pytest.raises(RuntimeError), tracker.step("flowers", "etl", keep=kept):
+        raise RuntimeError("one that fails settles nothing")
+    assert tracker.client.get_run(first).info.status == "RUNNING"
+    with tracker.step("flowers", "etl", keep=kept) as last:
+        later = killed()
+    states = [tracker.client.get_run(run).info.status for run in (first, told, *others, later, last.id)]
+    assert states == ["KILLED", "KILLED", "RUNNING", "RUNNING", "RUNNING", "FINISHED"]
+    assert steps_of(tracker.client, told) == [7]
+    assert not Path(kept).exists()
+
+
 def test_what_mlflow_refuses_does_not_stop_the_rest(tmp_path: Path, capsys) -> None:
     tracker = Tracker(f"sqlite:///{tmp_path}/mlflow.db")
     with tracker.step("flowers", "train", keep=str(tmp_path)) as run:
