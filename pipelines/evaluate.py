@@ -20,6 +20,7 @@ from emberline.pipelines.evaluation.slices import Slices, with_slices
 from emberline.pipelines.metrics.definitions import left_out
 from emberline.pipelines.metrics.grouped import ALL
 from emberline.pipelines.recipe import Recipe
+from emberline.pipelines.runtime.claim import claim
 from emberline.pipelines.runtime.progress import Progress, StageProgress
 from emberline.pipelines.saved_model.digest import require_unchanged
 from emberline.pipelines.saved_model.executors import ship, spark_columns
@@ -43,6 +44,7 @@ def evaluate(
 
     Raises:
         BadInputError: if the training is not finished, or was evaluated before, or the slices cannot be told.
+        OutputBusyError: if another process evaluates this training.
     """
     progress = Progress("evaluate")
     trained = open_training(training)
@@ -55,7 +57,10 @@ def evaluate(
     task = task_of(version.schema, recipe=recipe)
     scores = storage.join(training, SCORES)
     about = {"emberline.training_run": trained.run_id, "emberline.dataset_digest": version.digest}
-    with tracker.step(recipe.name, "evaluate", spark=spark, keep=training, tags=about) as run:
+    with (
+        claim(storage.join(training, "evaluate")),  # Spark lets two jobs mix their files in one folder
+        tracker.step(recipe.name, "evaluate", spark=spark, keep=training, tags=about) as run,
+    ):
         with StageProgress(spark.sparkContext, progress, "score held-out rows"):
             _score(spark, recipe, version, trained, scores)
         with StageProgress(spark.sparkContext, progress, "measure"):

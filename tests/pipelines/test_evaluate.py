@@ -17,6 +17,7 @@ from emberline.pipelines.compare import compare
 from emberline.pipelines.evaluate import evaluate
 from emberline.pipelines.evaluation.result import EvaluateResult, open_evaluation
 from emberline.pipelines.recipes import load_recipe
+from emberline.pipelines.runtime.claim import OutputBusyError, claim
 from emberline.pipelines.tracking import Tracker
 
 SETTINGS = {"evaluation.slices": "('gender', 'native_country', 'age:30,50')", "evaluation.threshold": "0.4"}
@@ -40,6 +41,12 @@ def sliced(spark: SparkSession, census_run: Any, again: str) -> EvaluateResult:
     """It evaluated with slices, and another threshold."""
     recipe, tracker = load_recipe("census_wide_deep", SETTINGS), Tracker(census_run.tracking_uri)
     return evaluate(spark, recipe, again, tracker, overwrite=True)
+
+
+def test_of_two_evaluations_the_second_ends(spark: SparkSession, census_run: Any, again: str) -> None:
+    recipe, tracker = load_recipe("census_wide_deep"), Tracker(census_run.tracking_uri)
+    with claim(f"{again}/evaluate"), pytest.raises(OutputBusyError, match="Another process writes"):
+        evaluate(spark, recipe, again, tracker, overwrite=True)
 
 
 def test_slices_are_what_scikit_learn_counts(sliced: EvaluateResult) -> None:
