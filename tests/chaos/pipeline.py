@@ -202,7 +202,7 @@ class Pipeline:
         checks: dict[str, Callable[[], list[str]]] = {
             "etl": lambda: checker.check_dataset(dataset, raw),
             "evaluate": lambda: checker.check_evaluation(training, self.rows["eval"]),
-            "register": lambda: checker.check_versions(self._client(), self._model, str(training)),
+            "register": lambda: checker.check_versions(self._client(), self._model, training.as_uri()),
             "score": lambda: checker.check_predictions(self.folder / "predictions", raw),
         }
         found = checker.check_processes(self.world.mark)
