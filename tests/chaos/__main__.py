@@ -2,7 +2,7 @@
 
 It runs no test of its own: whatever happens, every pipeline must succeed in the end, count every row once, and leave
 nothing behind. It prints what it does to stderr, one JSON line to stdout, and ends with code 1 if anything was found.
-The seed decides recipes, data and plan; what a fault meets depends on the machine's speed as well.
+The seed decides recipes, data and plan; what a fault meets depends on the machine's speed too. Ctrl-C ends it early.
 """
 
 import argparse
@@ -45,9 +45,16 @@ def main() -> int:
             if time.monotonic() - began > given.minutes * 60:
                 break
             pipeline = Pipeline(world, faults, random.Random(f"{seed} {number}"), number, say)
-            done += pipeline.run()
+            interrupted = False
+            try:
+                done += pipeline.run()
+            except KeyboardInterrupt:
+                interrupted = True
             restarts += pipeline.restarts
             violations += pipeline.violations
+            if interrupted:
+                say("interrupted; the servers are stopped")
+                break
             say(f"pipeline {number} of {pipeline.recipe} is over, {len(pipeline.violations)} violations")
     violations += [Violation(0, "the end", one, []) for one in checker.check_ports(faults.sockets)]
     result = {

@@ -30,7 +30,7 @@ FAULTY_TRIES = 3
 """After so many tries of a step there are no more faults."""
 CALM_TRIES = 3
 """The first without faults may find that a server has only just come up."""
-TRY_SECONDS = 600
+TRY_SECONDS = 900
 TWICE = 0.25
 """How often a step is submitted twice at once."""
 WITH_SUBMISSION = 0.3
