@@ -10,6 +10,7 @@ A URI without a scheme is a local path. The path part is taken literally, as Had
 import functools
 import hashlib
 import os
+import posixpath
 import re
 import uuid
 from collections.abc import Callable, Iterable
@@ -338,6 +339,7 @@ def is_within(uri: str | os.PathLike[str], folder: str | os.PathLike[str]) -> bo
         filesystem.type_name.startswith(_OBJECT_STORES) or filesystem.equals(other)
     ):
         return False
+    path, above = posixpath.normpath(path), posixpath.normpath(above)  # Hadoop goes up at "..", whatever others do
     return f"{path.strip('/')}/".startswith(f"{above.strip('/')}/".lstrip("/"))
 
 

@@ -29,7 +29,9 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--recipe", default="", metavar="NAME", help="declare a data set and a recipe of this name, too"
     )
-    parser.add_argument("--output", type=arguments.location, metavar="FILE", help="file for the code; default: stderr")
+    parser.add_argument(
+        "--output", type=arguments.location, metavar="FILE", help="new file for the code; default: stderr"
+    )
     arguments.add_table_format(parser)
     arguments.add_master(parser)
     return parser

@@ -18,7 +18,9 @@ def parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--input", required=True, type=arguments.location, metavar="URI", help="text files")
-    parser.add_argument("--output", required=True, type=arguments.location, metavar="FILE", help="replaced if there")
+    parser.add_argument(
+        "--output", required=True, type=arguments.location, metavar="FILE", help="an older list is replaced"
+    )
     parser.add_argument(
         "--by",
         choices=["space", "jieba", "bpe"],

@@ -8,6 +8,7 @@ from emberline.features import storage
 from emberline.features.errors import BadInputError
 from emberline.pipelines.evaluation.page import MetricRow, PageModel, differing, evaluation_html, metric_rows, number
 from emberline.pipelines.evaluation.page_models import distinct, model_of_run
+from emberline.pipelines.runtime.output_folder import require_replaceable_file
 from emberline.pipelines.tracking import Tracker
 
 
@@ -51,7 +52,7 @@ def compare(runs: Sequence[str], tracker: Tracker, output: str | None = None) ->
     settings = differing([model.params for model in models])
     print("\n".join(lines(models, rows, settings)), file=sys.stderr, flush=True)
     if output:
-        _require_page(output)
+        require_replaceable_file(output, "page", lambda head: head[:15].lower() == b"<!doctype html>")
         storage.write_text_atomic(output, evaluation_html("Comparison", models))
     names = [model.name for model in models]
     return CompareResult(
@@ -79,18 +80,3 @@ def lines(models: Sequence[PageModel], rows: Sequence[MetricRow], settings: dict
     if len(digests) > 1:
         found.append("The runs were evaluated on held-out rows of different dataset versions.")
     return found
-
-
-def _require_page(output: str) -> None:
-    """Refuses to replace anything but a page.
-
-    Raises:
-        BadInputError: if something else is there.
-    """
-    if not storage.exists(output):
-        return
-    if not storage.is_folder(output):
-        with storage.open_input(output) as stream:
-            if bytes(stream.read(15)).lower() == b"<!doctype html>":
-                return
-    raise BadInputError(f"The output {output!r} is no page, and only pages are replaced. Choose another.")

@@ -18,6 +18,7 @@ from emberline.pipelines.datasets.readers.tables.table_format import TableFormat
 from emberline.pipelines.datasets.readers.tables.table_reader import open_table
 from emberline.pipelines.datasets.splits import SPLIT, SPLIT_WORDS
 from emberline.pipelines.recipe.first_recipe import first_recipe
+from emberline.pipelines.runtime.output_folder import require_apart, require_replaceable_file
 from emberline.pipelines.runtime.progress import Progress
 
 
@@ -59,11 +60,15 @@ def infer(
         key: The column that identifies a row.
         form: What is known of the table.
         name: Of a data set and a recipe, which are declared too; empty for the schema alone.
-        output: URI of a file for the code, which is printed on stderr otherwise.
+        output: URI of a new file for the code, which is printed on stderr otherwise.
 
     Raises:
-        BadInputError: for a path, a format or a column that does not work.
+        BadInputError: for a path, a format or a column that does not work, or an output that is there already or
+            overlaps with the table.
     """
+    if output:  # people edit such a file: it is never replaced
+        require_apart(output, {"--input": source})
+        require_replaceable_file(output, "new file", lambda _: False)
     form, expected = form or TableFormat(), [label, *([key] if key else [])]
     table = open_table(spark, source, form, expected)
     table.require(expected)

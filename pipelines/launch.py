@@ -13,8 +13,11 @@ from emberline.features.errors import BadInputError
 from emberline.pipelines.cluster.capacity import require_room
 from emberline.pipelines.cluster.gang import DRIVER, train_on_cluster
 from emberline.pipelines.cluster.roles import Gang
+from emberline.pipelines.datasets.raw_source import folders_read
 from emberline.pipelines.program.assignment import Assignment, Script
 from emberline.pipelines.program.rank import settings
+from emberline.pipelines.runtime.claim import claim
+from emberline.pipelines.runtime.output_folder import require_apart, require_folder
 from emberline.pipelines.runtime.progress import Progress
 from emberline.pipelines.runtime.shown import ShownAsTable
 from emberline.pipelines.tracking import Run, Tracker
@@ -80,7 +83,9 @@ def launch(
         stall_seconds: Given up when nothing was printed or logged for so long.
 
     Raises:
-        BadInputError: if the dataset version is not complete, or the program cannot travel.
+        BadInputError: if the dataset version is not complete, the program cannot travel, or the output overlaps with
+            what is read.
+        OutputBusyError: if another process runs a program at this output.
         ClusterSizeError: if the cluster has no room for all ranks at once.
         ClusterError: if a rank fails, with its traceback.
     """
@@ -88,16 +93,18 @@ def launch(
         raise BadInputError(f"Expected 1 worker or more and 0 servers or more, got {workers} and {parameter_servers}.")
     training = replace(settings(workers, parameter_servers), max_restarts=max_restarts, stall_seconds=stall_seconds)
     gang = Gang.of(training)
+    require_apart(output, {"--dataset": dataset})
+    require_folder(output)
     if dataset:
         open_version(dataset)
     require_room(spark, gang)
-    fed = ""
-    if rows is not None:
-        fed = storage.join(output, ROWS)
-        rows.write.mode("overwrite").parquet(fed)
     params = _logged(arguments, program) | {"workers": workers, "parameter_servers": parameter_servers}
     tags = {"emberline.output": output} | ({"emberline.dataset": dataset} if dataset else {})
-    with tracker.step(name, "launch", spark=spark, name=name, keep=output, params=params, tags=tags) as run:
+    with (
+        claim(output),
+        tracker.step(name, "launch", spark=spark, name=name, keep=output, params=params, tags=tags) as run,
+    ):
+        fed = _fed(rows, storage.join(output, ROWS)) if rows is not None else ""
         record = _Record(run, Progress("launch"))
         assignment = Assignment(
             program=program,
@@ -112,6 +119,23 @@ def launch(
         )
         train_on_cluster(spark, assignment, gang=gang, on_event=record)
         return LaunchResult(output, run.id, record.result, record.metrics, record.restarts)
+
+
+def _fed(rows: DataFrame, target: str) -> str:
+    """Writes the DataFrame that a program is fed; returns where.
+
+    Raises:
+        BadInputError: if it is read from there, or something else is there.
+    """
+    require_apart(target, folders_read(rows))
+    foreign = [name for name in storage.list_names(target) if not name.startswith(("part-", "_", "."))]
+    if foreign:
+        raise BadInputError(
+            f"The rows for the program are written to {target!r}, and {foreign[0]!r} there is not ours. Choose another "
+            "output, or move it."
+        )
+    rows.write.mode("overwrite").parquet(target)
+    return target
 
 
 def read_script(path: str, arguments: Sequence[str] = ()) -> Script:

@@ -20,6 +20,8 @@ from emberline.pipelines.reinforcement.assignment import PER_ROUND, Algorithm, A
 from emberline.pipelines.reinforcement.channel import serve
 from emberline.pipelines.reinforcement.policies import Greedy, Sampled
 from emberline.pipelines.reinforcement.rollouts import rollouts
+from emberline.pipelines.runtime.claim import claim
+from emberline.pipelines.runtime.output_folder import require_folder
 from emberline.pipelines.runtime.progress import Progress
 from emberline.pipelines.tracking import Run, Tracker
 
@@ -92,9 +94,11 @@ def train_policy(
 
     Raises:
         BadInputError: if Gymnasium is missing, the environment cannot be played so, or `output` holds a policy.
+        OutputBusyError: if another process learns for this output.
         ClusterSizeError: if learner and players have no room beside each other.
         ClusterError: if the learner fails or is lost.
     """
+    require_folder(output)
     policy = storage.join(output, POLICY)
     if storage.exists(policy) and not overwrite:
         raise BadInputError(f"{policy!r} is there already. Give another --output, or --overwrite.")
@@ -121,7 +125,7 @@ def train_policy(
     settings = {"environment": environment} | {
         name: value for name, value in asdict(assignment).items() if name != "secret"
     }
-    with tracker.step(environment, "play", spark=spark, keep=output, params=settings) as run:
+    with claim(output), tracker.step(environment, "play", spark=spark, keep=output, params=settings) as run:
         players = Players(spark, environment, secret, tasks=slots or 1)
         report = Report(run, progress, players.on_event)
         try:

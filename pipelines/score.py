@@ -3,12 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
 
 from emberline.features import storage
 from emberline.features.errors import BadInputError
-from emberline.pipelines.datasets.raw_source import RawSource
+from emberline.pipelines.datasets.raw_source import RawSource, folders_read
 from emberline.pipelines.datasets.readers.tables.table_format import TableFormat
 from emberline.pipelines.recipe import Recipe
 from emberline.pipelines.runtime.output_folder import require_apart
@@ -58,7 +57,7 @@ def score(
         OutputBusyError: if another process writes the output.
     """
     destination = Destination(spark, output, layout, partition_by, overwrite)
-    require_apart(output, _read_by(source))
+    require_apart(output, {"--input": source} if isinstance(source, str) else folders_read(source))
     destination.require_free()
     if batch_rows is not None and batch_rows < 1:
         raise BadInputError(f"A batch has one row at least, got {batch_rows}.")
@@ -79,17 +78,6 @@ def score(
         result = score_with(spark, recipe, opened, raw, destination, keys=keys, batch_rows=batch_rows, form=form)
         _tell(run, recipe, result, raw)
     return result
-
-
-def _read_by(source: str | DataFrame) -> dict[str, str | None]:
-    """URIs that are read, by what they are called."""
-    if isinstance(source, str):
-        return {"--input": source}
-    try:
-        files = source.inputFiles()
-    except PySparkException:  # not of a stream, nor of every source
-        return {}
-    return {f"the rows' {folder}": folder for folder in {file.rpartition("/")[0] for file in files}}
 
 
 def _tell(run: Run, recipe: Recipe | None, result: ScoreResult, raw: RawSource | DataFrame) -> None:

@@ -16,6 +16,7 @@ from emberline.pipelines.api.dataset import Dataset
 from emberline.pipelines.api.notebook import place_of, readable, recipe_of, session_or, tracker_of
 from emberline.pipelines.artifacts.training_folder import TrainResult
 from emberline.pipelines.datasets import load_dataset
+from emberline.pipelines.datasets.raw_source import folders_read
 from emberline.pipelines.datasets.readers.named_table import NamedTable
 from emberline.pipelines.etl import EtlResult, tracked_etl
 from emberline.pipelines.evaluate import evaluate as run_evaluate
@@ -24,6 +25,7 @@ from emberline.pipelines.recipe import Recipe
 from emberline.pipelines.register import RegisterResult
 from emberline.pipelines.register import register as run_register
 from emberline.pipelines.runtime.arguments import location
+from emberline.pipelines.runtime.output_folder import require_apart
 from emberline.pipelines.score import score as run_score
 from emberline.pipelines.scoring.score_rows import ScoreResult
 from emberline.pipelines.scoring.udf import emberline_udf
@@ -287,6 +289,7 @@ def _kept(rows: DataFrame, recipe: Recipe, target: str) -> str:
             f"The DataFrame has no column {', '.join(map(repr, missing))}, which the schema of {dataset.name!r} names. "
             f"It has {', '.join(rows.columns)}."
         )
+    require_apart(target, folders_read(rows))
     rows.write.mode("overwrite").parquet(target)
     return target
 

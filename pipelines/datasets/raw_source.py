@@ -4,6 +4,9 @@ import hashlib
 import json
 from dataclasses import dataclass
 
+from pyspark.errors import PySparkException
+from pyspark.sql import DataFrame
+
 from emberline.features import storage
 from emberline.pipelines.datasets.readers.raw_table import all_files, data_files
 
@@ -38,3 +41,12 @@ class RawSource:
             BadInputError: if nothing was there, or everything there was empty.
         """
         return data_files(self.uri, self.files)
+
+
+def folders_read(rows: DataFrame) -> dict[str, str | None]:
+    """Returns the URIs of the folders that a DataFrame reads, by what messages call them."""
+    try:
+        files = rows.inputFiles()
+    except PySparkException:  # not of a stream, nor of every source
+        return {}
+    return {f"the rows' {folder}": folder for folder in {file.rpartition("/")[0] for file in files}}

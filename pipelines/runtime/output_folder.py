@@ -4,7 +4,7 @@ import json
 import os
 import re
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -18,6 +18,9 @@ RAW_ROWS = ("rejected", "_rejected", "examples.parquet")
 
 RAW_MODE = "EMBERLINE_RAW_MODE"
 """Variable with another mode for folders of raw rows, such as 750; default 700. Their files get the same without x."""
+
+HEAD_BYTES = 1024
+"""Of a file, by which its kind is known."""
 
 STALE = timedelta(days=1)
 """Staging of an unknown owner that nothing was written to for so long is nobody's."""
@@ -97,6 +100,36 @@ def require_replaceable(output: str, kind: Kind, overwrite: bool) -> None:
             f"The output {output!r} is no {kind.called}: it has no {kind.file} of emberline's. --overwrite replaces "
             "nothing else. Choose another output, or remove that folder yourself."
         )
+
+
+def require_folder(output: str) -> None:
+    """Refuses an output that is a file, where a folder is written into.
+
+    Raises:
+        BadInputError: if it is one.
+    """
+    if storage.exists(output) and not storage.is_folder(output):
+        raise BadInputError(f"The output {output!r} is a file, and a folder is written. Choose another.")
+
+
+def require_replaceable_file(output: str, called: str, is_one: Callable[[bytes], bool]) -> None:
+    """Refuses an output that is there, unless it is a file of its kind.
+
+    Args:
+        output: URI of what will be written.
+        called: The kind, in messages.
+        is_one: Whether the first bytes of a file are those of the kind.
+
+    Raises:
+        BadInputError: if something else is there.
+    """
+    if not storage.exists(output):
+        return
+    if not storage.is_folder(output):
+        with storage.open_input(output) as stream:
+            if is_one(bytes(stream.read(HEAD_BYTES))):
+                return
+    raise BadInputError(f"The output {output!r} is no {called}, and nothing else is replaced. Choose another.")
 
 
 @dataclass(frozen=True)
@@ -183,7 +216,7 @@ def staging_folder(output: str, name: str = "") -> Iterator[str]:
     staging = name or staging_name(output)
     with claim(staging, contested=False):
         if storage.is_local(staging):  # raw rows pass through it
-            os.makedirs(storage.local_path(staging), _raw_mode())
+            os.makedirs(storage.local_path(staging), raw_mode())
         try:
             yield staging
         finally:
@@ -194,7 +227,7 @@ def keep_private(folder: str) -> None:
     """Sets the mode of raw rows in a local folder."""
     if not storage.is_local(folder):
         return
-    mode = _raw_mode()
+    mode = raw_mode()
     for name in RAW_ROWS:
         path = os.path.join(storage.local_path(folder), name)
         if os.path.isdir(path):
@@ -214,8 +247,8 @@ def open_to_readers(folder: str) -> None:
         os.chmod(storage.local_path(folder), 0o777 & ~mask)
 
 
-def _raw_mode() -> int:
-    """Mode of folders of raw rows.
+def raw_mode() -> int:
+    """Returns the mode of folders of raw rows.
 
     Raises:
         BadInputError: if the variable is no mode.

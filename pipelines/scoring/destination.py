@@ -105,6 +105,8 @@ class Destination:
 
     def _is_foreign(self) -> bool:
         """Whether something else than predictions is there. Columns identify those of older versions."""
+        if storage.exists(self.uri) and not storage.is_folder(self.uri):
+            return True
         if not storage.list_names(self.uri) and not storage.exists(self.uri):
             return False
         if PREDICTIONS.is_at(self.uri) or (
@@ -157,13 +159,13 @@ class Destination:
         """
         if held:
             held.require_held()
+        keep_private(self._staged)  # before anybody sees it
         mark = json.dumps({"format": FORMAT, "layout": self.layout, "partition_by": self.partition_by}).encode()
         if self.layout == "delta":
             self._publish_delta()
         elif self.partition_by is None:
             storage.write_bytes_atomic(storage.join(self._staged, PREDICTIONS.file), mark)
             self.require_free()
-            keep_private(self._staged)
             publishing.replace_folder(self._staged, self.uri)
             return
         else:

@@ -5,6 +5,7 @@ is the same graph, and reads nothing but the list.
 """
 
 import os
+import re
 import tempfile
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
@@ -16,7 +17,7 @@ import pyarrow as pa
 
 from emberline.features import storage
 from emberline.features.errors import BadInputError
-from emberline.pipelines.runtime.output_folder import require_apart
+from emberline.pipelines.runtime.output_folder import require_apart, require_replaceable_file
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -25,6 +26,9 @@ By = Literal["space", "jieba", "bpe"]
 
 EXTRAS = {"jieba": ("jieba", "chinese"), "bpe": ("sentencepiece", "subwords")}
 """The library of each way, and the extra that brings it."""
+
+_LISTED = re.compile(rb"[^\t\n]+\t[0-9]+(?:\n|$)")
+"""How a list begins."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +56,7 @@ def learn_words(
     Args:
         spark: The session.
         source: URI of text files.
-        output: URI of the file to write; replaced if there.
+        output: URI of the file to write; an older list is replaced.
         by: `space`: words between blanks; `jieba`: Chinese words; `bpe`: pieces of words between blanks, by byte-pair
             encoding (Sennrich, Haddow, Birch, "Neural Machine Translation of Rare Words with Subword Units").
         size: At most so many words; 0 for all. Of `bpe`, how many pieces are learned.
@@ -60,11 +64,12 @@ def learn_words(
 
     Raises:
         BadInputError: if there is nothing to read or no word in it, the library is missing, `bpe` has no size, or the
-            output lies in what is read.
+            output lies in what is read, or is something else than a list of words.
     """
     from emberline.pipelines.datasets.readers.raw_table import require_input, text_lines
 
     require_apart(output, {"--input": source})
+    require_replaceable_file(output, "list of words", lambda head: bool(_LISTED.match(head)))
     if by == "bpe" and size < 1:
         raise BadInputError("Pieces of words are learned up to a number of them: give --size, such as 8000.")
     if by in EXTRAS:

@@ -190,3 +190,5 @@ def test_what_lies_in_what(tmp_path: Path) -> None:
     assert not within("s3://bucket/ab?region=x", "s3://bucket/a?region=x")
     assert not within("s3://bucket/a", str(tmp_path))  # without asking the bucket
     assert within("memory:/x/y", "memory:/x")
+    assert within("memory:/out/../x", "memory:/x")
+    assert within("s3://bucket/out/../a/b?region=x", "s3://bucket/a?region=x")

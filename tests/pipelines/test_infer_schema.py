@@ -35,6 +35,21 @@ def test_folders_of_other_formats(spark: SparkSession, tmp_path: Path) -> None:
         assert infer(spark, str(tmp_path / kind), "y").rows == 2
 
 
+@pytest.mark.parametrize(
+    ("output", "reason"),
+    [("table/rows.csv", "lies in"), ("table/code.py", "lies in"), ("link/x.py", "lies in"), ("mine.py", "no new file")],
+)
+def test_the_code_replaces_nothing(spark: SparkSession, tmp_path: Path, output: str, reason: str) -> None:
+    (tmp_path / "table").mkdir()
+    (tmp_path / "link").symlink_to("table")
+    (tmp_path / "table" / "rows.csv").write_text("id,y\n1,0\n2,1\n")
+    (tmp_path / "mine.py").write_text("edited = True\n")
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    with pytest.raises(BadInputError, match=reason):
+        infer(spark, f"file://{tmp_path}/table", "y", "id", output=str(tmp_path / output))
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+
+
 def test_files_that_are_no_table(spark: SparkSession, tmp_path: Path) -> None:
     (tmp_path / "rows.xlsx").write_bytes(b"PK")
     with pytest.raises(BadInputError, match=r"no table that is known by its name: 'rows.xlsx'.*--input-format"):

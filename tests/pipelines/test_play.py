@@ -13,11 +13,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from pyspark.sql import SparkSession
 
 from emberline.features.errors import BadInputError
-from emberline.pipelines.play import Players, spaces_of
+from emberline.pipelines.play import Players, spaces_of, train_policy
 from emberline.pipelines.reinforcement import policies
 from emberline.pipelines.reinforcement.rollouts import play
+from emberline.pipelines.runtime.claim import OutputBusyError, claim
 from emberline.pipelines.tracking import Tracker
 
 ROOT = Path(__file__).parents[2]
@@ -40,6 +42,18 @@ def test_what_can_be_played() -> None:
 def test_what_cannot_be_played_is_explained(environment: str, reason: str) -> None:
     with pytest.raises(BadInputError, match=reason):
         spaces_of(environment)
+
+
+def test_an_output_is_a_folder_of_ones_own(spark: SparkSession, tmp_path: Path) -> None:
+    def play(output: Path) -> None:
+        tracker = Tracker(f"sqlite:///{tmp_path}/m.db")
+        train_policy(spark, "CartPole-v1", "dqn", str(output), tracker, target_return=1.0, rounds=1)
+
+    (tmp_path / "diary.txt").write_text("dear")
+    with pytest.raises(BadInputError, match="is a file, and a folder is written"):
+        play(tmp_path / "diary.txt")
+    with claim(str(tmp_path / "policy")), pytest.raises(OutputBusyError, match="Another process writes"):
+        play(tmp_path / "policy")
 
 
 def test_gymnasium_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:

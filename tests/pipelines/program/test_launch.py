@@ -4,6 +4,7 @@ import argparse
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from sklearn.datasets import load_digits
 import emberline as em
 from emberline.pipelines.cluster.gang import ClusterError
 from emberline.pipelines.launch import launch, read_script
+from emberline.pipelines.runtime.claim import OutputBusyError, claim
 from emberline.pipelines.tracking import Tracker
 
 
@@ -130,6 +132,30 @@ def test_a_failing_program_says_why(spark: SparkSession, tmp_path: Path) -> None
         em.distribute(broken, file, workers=1, **where)
     with pytest.raises(em.BadInputError, match=r"No Python file"):
         read_script(str(tmp_path / "nothing.py"))
+
+
+def test_outputs_eat_neither_inputs_nor_foreign_files(spark: SparkSession, flowers: str, tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text("raise SystemExit('it ran')")
+    script, tracker = read_script(str(tmp_path / "mine.py")), Tracker(f"sqlite:///{tmp_path}/m.db")
+
+    def refused(output: Path | str, reason: str, **given: Any) -> None:
+        with pytest.raises(em.BadInputError, match=reason):
+            launch(spark, script, str(output), tracker, name="mine", workers=1, max_restarts=0, **given)
+
+    (tmp_path / "link").symlink_to(flowers.removeprefix("file://"))
+    refused(flowers, "is the same as --dataset", dataset=flowers)
+    refused(tmp_path / "link", "is the same as --dataset", dataset=flowers)
+    refused(f"{flowers}/below", "lies in --dataset", dataset=flowers)
+    refused(tmp_path / "mine.py", "is a file, and a folder is written")
+    rows = tmp_path / "out" / "rows"
+    spark.range(3).write.parquet(str(rows))
+    refused(tmp_path / "out", "which is read", rows=spark.read.parquet(str(rows)))
+    (rows / "diary.txt").write_text("dear")
+    refused(tmp_path / "out", "'diary.txt' there is not ours", rows=spark.range(4))
+    assert (rows / "diary.txt").exists()
+    assert spark.read.parquet(f"{rows}/*.parquet").count() == 3
+    with claim(str(tmp_path / "out")), pytest.raises(OutputBusyError):
+        launch(spark, script, str(tmp_path / "out"), tracker, name="mine", workers=1, max_restarts=0)
 
 
 @pytest.mark.slow

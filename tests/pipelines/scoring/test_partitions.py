@@ -16,6 +16,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 from emberline.features import storage
+from emberline.features.errors import BadInputError
 from emberline.pipelines.score import score
 
 DAYS = ["2026-11-01", "2026-11-02", "2026-11-03"]
@@ -32,6 +33,19 @@ def by_day(spark: SparkSession, out: Path, layout: str = "parquet") -> dict[str,
         assert row["row"] not in scores, "a row was doubled"
         scores[row["row"]] = row["score"]
     return found
+
+
+@pytest.mark.parametrize("how", [{"partition_by": "day"}, {"overwrite": True}, {}])
+def test_a_file_is_no_place_for_predictions(
+    spark: SparkSession, registered, people, tmp_path: Path, how: dict[str, object]
+) -> None:
+    (tmp_path / "diary.txt").write_text("dear")
+    with pytest.raises(BadInputError, match=r"is a file, which is never replaced|already exists"):
+        score(
+            spark, None, registered.uri, spark.createDataFrame(people(3)), str(tmp_path / "diary.txt"),
+            registered.tracker, **how,
+        )  # fmt: skip
+    assert (tmp_path / "diary.txt").read_text() == "dear"
 
 
 @pytest.mark.parametrize("layout", ["parquet", pytest.param("tfrecord", marks=pytest.mark.slow)])

@@ -80,3 +80,15 @@ def test_words_are_counted_in_spark(spark: SparkSession, tmp_path: Path) -> None
         learn_words(spark, str(tmp_path / "raw"), str(output), minimum_count=9)
     with pytest.raises(BadInputError, match="give --size"):
         learn_words(spark, str(tmp_path / "raw"), str(output), by="bpe")
+
+
+def test_only_a_list_of_words_is_replaced(spark: SparkSession, tmp_path: Path) -> None:
+    (tmp_path / "texts").mkdir()
+    (tmp_path / "texts" / "a.txt").write_text("to be or not to be\n")
+    (tmp_path / "diary.txt").write_text("dear diary\t\n")
+    with pytest.raises(BadInputError, match="is no list of words, and nothing else is replaced"):
+        learn_words(spark, str(tmp_path / "texts"), str(tmp_path / "diary.txt"))
+    assert (tmp_path / "diary.txt").read_text() == "dear diary\t\n"
+    for _ in range(2):
+        learn_words(spark, str(tmp_path / "texts"), str(tmp_path / "words.txt"), size=2)
+    assert (tmp_path / "words.txt").read_text() == "be\t2\nto\t2\n"
