@@ -116,9 +116,10 @@ def release(folder: str, packages: Sequence[str] = ()) -> Released:
         packages: Names of projects or of their packages; default: all that are known here.
 
     Raises:
-        BadInputError: for a package that nobody knows, or that cannot travel.
+        BadInputError: for a package that nobody knows, or that cannot travel; if jobs of others would be replaced.
     """
     wanted = [_named(package) for package in packages] or list(projects())
+    ours_to_write = _jobs(Path(folder))
     path = bundle(str(Path(folder) / f"emberline-{VERSION}.zip"))
     ours = Path(shutil.copyfile(path, path.with_name("emberline.zip")))
     code = {str(ours): _said(ours)}
@@ -127,10 +128,29 @@ def release(folder: str, packages: Sequence[str] = ()) -> Released:
         code[str(archive)] = project_code(project)
     jobs = path.with_name("jobs")
     jobs.mkdir(exist_ok=True)
-    for file in (Path(emberline.__file__).parent / "jobs").glob("[a-z]*.py"):
-        if not (jobs / file.name).exists() or not file.samefile(jobs / file.name):  # the output may be a checkout
-            shutil.copyfile(file, jobs / file.name)
+    for file in ours_to_write:
+        shutil.copyfile(file, jobs / file.name)
     return Released(",".join(code), str(jobs), code)
+
+
+def _jobs(folder: Path) -> list[Path]:
+    """The jobs to copy into a folder.
+
+    Raises:
+        BadInputError: if it is no release and has other files of their names, such as a project's own jobs.
+    """
+    found = []
+    for file in sorted((Path(emberline.__file__).parent / "jobs").glob("[a-z]*.py")):
+        there = folder / "jobs" / file.name
+        if there.exists() and file.samefile(there):  # the output is a checkout
+            continue
+        if there.exists() and not (folder / "emberline.zip").exists() and there.read_bytes() != file.read_bytes():
+            raise BadInputError(
+                f"The output has a {str(there)!r} that is not emberline's, and would be replaced. Choose another, such "
+                "as --output dist."
+            )
+        found.append(file)
+    return found
 
 
 def _named(package: str) -> Project:
