@@ -3,12 +3,15 @@
 import re
 
 _LOGIN = re.compile(
-    # Up to the last @ before the query: keys of storage hold slashes. "host:8020/" is a port, and no password.
-    r"(?P<scheme>[A-Za-z][\w+.-]*)://(?P<username>[^/?#@:\s]*):(?!\d{1,5}(?:/|$))(?P<password>[^?#\s]+)@"
+    # Up to the last @ before the query, or the last of all: keys of storage hold slashes, and passwords anything.
+    # "host:8020/" is a port and no password, but stores of objects have no ports.
+    r"(?P<scheme>(?P<store>(?:s3[an]?|gc?s|abfss?|wasbs?)(?=:))|[A-Za-z][\w+.-]*)://(?P<username>[^/?#@:\s]*):"
+    r"(?(store)|(?!\d{1,5}(?:[/?#]|$)))(?P<password>[^?#\s]+|\S+)@",
+    re.IGNORECASE,
 )
-_TOKEN = re.compile(r"(?P<scheme>(?:git\+)?https?)://(?P<username>[^/?#@:\s]+)@", re.IGNORECASE)
+_TOKEN = re.compile(r"(?P<scheme>(?:git\+)?https?)://(?P<username>[^/?#@\s]+)@", re.IGNORECASE)
 _PARAMETER = re.compile(
-    r"[?&;#](?P<name>(?:[\w.%-]*[-_.])?(?:sig|sas|pwd|[a-z]*token)"
+    r"[?&;#](?P<name>(?:[\w.%-]*[-_.])?(?:sig|sas|pwd|pass|auth|authorization|jwt|key|[a-z]*token)"
     r"|[\w.%-]*(?:signature|secret|passw(?:or)?d|passphrase|credential"
     r"|(?:api|access|account|shared_?access|private)[-_.]?key)[\w.-]*)=(?P<value>[^&;#\s]+)",
     re.IGNORECASE,

@@ -75,7 +75,7 @@ class Run:
 
     def log_tags(self, tags: Mapping[str, str]) -> None:
         """Writes tags."""
-        self._put("tags", tags=dict(tags))
+        self._put("tags", tags=_plain(tags))
 
     def log_text(self, text: str, file: str) -> None:
         """Writes an artifact, such as an HTML page."""
@@ -107,6 +107,7 @@ class Run:
             profile: Facts such as the number of rows.
             context: What it was for.
         """
+        source = without_secrets(source)
         self._put("dataset", name=name, digest=digest, source=source, profile=dict(profile), context=context)
 
     def settle(self) -> None:
@@ -119,6 +120,11 @@ class Run:
 
     def _put(self, do: str, **what: Any) -> None:
         self._delivery.put({"run": self.id, "do": do} | what)
+
+
+def _plain(texts: Mapping[str, Any]) -> dict[str, str]:
+    """Settings or facts as texts, without secrets: not all come through arguments that refuse them."""
+    return {name: without_secrets(str(text)) for name, text in texts.items()}
 
 
 @dataclass(frozen=True)
@@ -203,6 +209,7 @@ class Runs(Store):
         facts |= {"mlflow.source.name": f"emberline {step}", "mlflow.source.type": "JOB"}
         if spark:
             facts |= cluster_facts(spark)
+        facts = _plain(facts)
         run_id = resume if resume and self._resume(resume, facts) else None
         if run_id is None:
             run_id = self._create(
@@ -330,7 +337,8 @@ class Runs(Store):
         try:
             experiment_id = against_others(lambda: self._experiment(experiment_name(recipe)))
             run = self.client.create_run(experiment_id, run_name=name, tags=dict(tags) | above)
-            texts = [Param(key, str(value)[:PARAM_LIMIT]) for key, value in flatten(dict(params)).items()]
+            plain = _plain(flatten(dict(params)))
+            texts = [Param(key, value[:PARAM_LIMIT]) for key, value in plain.items()]
             for start in range(0, len(texts), BATCH_LIMIT):
                 self.client.log_batch(run.info.run_id, params=texts[start : start + BATCH_LIMIT])
         except MlflowException as error:

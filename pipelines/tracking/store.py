@@ -12,6 +12,7 @@ import mlflow
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
+from emberline.pipelines.runtime.output_folder import raw_mode
 from emberline.pipelines.runtime.secrets_in_uris import without_secrets
 
 Made = TypeVar("Made")
@@ -52,6 +53,7 @@ class Store:
         if uri.startswith("sqlite:///"):
             folder = Path(uri.removeprefix("sqlite:///")).parent
             folder.mkdir(parents=True, exist_ok=True)
+            _make_private(Path(uri.removeprefix("sqlite:///")), folder / "mlartifacts")
             self._artifacts = (folder / "mlartifacts").as_uri()
         mlflow.set_tracking_uri(uri)
         mlflow.set_registry_uri(uri)
@@ -111,6 +113,17 @@ def is_refusal(error: Exception) -> bool:
 def quoted_text(text: str) -> str:
     """Returns a text as MLflow's filters take it: they know no escape, but both kinds of quotes."""
     return f'"{text}"' if "'" in text else f"'{text}'"
+
+
+def _make_private(database: Path, artifacts: Path) -> None:
+    """Makes a new store for its owner alone, as raw rows are: example rows of every model lie among its artifacts."""
+    mode = raw_mode()
+    if not artifacts.exists():
+        artifacts.mkdir(mode, exist_ok=True)
+        artifacts.chmod(mode)  # whatever the umask
+    if not database.exists():
+        database.touch(mode & 0o666)
+        database.chmod(mode & 0o666)
 
 
 def against_others(look_and_make: Callable[[], Made]) -> Made:

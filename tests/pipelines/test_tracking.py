@@ -80,3 +80,32 @@ def test_a_step_that_ends_badly_says_so(tmp_path: Path, error: type[BaseExceptio
     found = MlflowClient(tracker.uri).get_run(run.id)
     assert (found.info.status, found.data.tags["emberline.failure"]) == (status, f"{error.__name__}: no more")
     assert MlflowClient(tracker.uri).get_run(above).info.status == parent
+
+
+SECRET = "planted-secret-5678"
+
+
+def test_secrets_in_uris_are_not_recorded_whoever_hands_them_over(tmp_path: Path) -> None:
+    """Arguments refuse them; a program's own arguments, and functions called from Python, come past that."""
+    tracker, uri = Tracker(f"sqlite:///{tmp_path}/mlflow.db"), f"s3://key:a/{SECRET}@bucket/x"
+    given = {"params": {"arguments": f"--from {uri}"}, "tags": {"emberline.source": uri}}
+    with tracker.step("iris_dnn", "launch", **given) as run:
+        run.log_dataset("raw", "abc", uri, {})
+        run.log_tags({"later": uri})
+    found = MlflowClient(tracker.uri).get_run(run.id)
+    assert found.data.params["arguments"] == "--from s3://key:***@bucket/x"
+    assert found.data.tags["later"] == found.data.tags["emberline.source"] == "s3://key:***@bucket/x"
+    assert SECRET.encode() not in (tmp_path / "mlflow.db").read_bytes()
+
+
+def test_a_new_store_of_files_is_its_owners(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def modes(name: str) -> list[str]:
+        with Tracker(f"sqlite:///{tmp_path}/{name}/mlflow.db").step("iris_dnn", "etl") as run:
+            run.log_text("a row", "page.html")
+        return [oct((tmp_path / name / file).stat().st_mode & 0o777) for file in ("mlflow.db", "mlartifacts")]
+
+    assert modes("mine") == ["0o600", "0o700"]
+    (tmp_path / "mine" / "mlflow.db").chmod(0o640)
+    assert modes("mine") == ["0o640", "0o700"], "what somebody has set stays"
+    monkeypatch.setenv("EMBERLINE_RAW_MODE", "750")
+    assert modes("teams") == ["0o640", "0o750"]

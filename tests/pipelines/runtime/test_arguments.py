@@ -26,7 +26,12 @@ SECRET = "hunter2"
         ["--input", f"s3://bucket/raw?region=x&access_key={SECRET}"],
         ["--input", f"https://host/raw#access_token={SECRET}"],
         ["--input", f"https://host/raw?token={SECRET}"],
+        ["--input", f"s3://KEY:123/{SECRET}@bucket/raw"],
+        ["--input", f"https://host/raw?key={SECRET}"],
+        ["--input", f"https://host/raw?auth={SECRET}&x=1"],
         ["--tracking-uri", f"postgresql://u:p/{SECRET}@host/db"],
+        ["--tracking-uri", f"postgresql://u:p?{SECRET}@host/db"],
+        ["--tracking-uri", f"postgresql://u:p#{SECRET}@host/db"],
         ["--tracking-uri", f"mysql+pymysql://u:{SECRET}@host:3306/db"],
         ["--tracking-uri", f"postgresql://host/db?password={SECRET}"],
     ],
@@ -47,7 +52,8 @@ def test_a_password_is_refused_and_not_repeated(arguments: list[str], capsys: py
 def test_what_only_looks_like_one_is_taken() -> None:
     for text in ("s3://bucket/a@b:c", "s3://user@bucket/x", "hdfs://host:9000/a@b", "models:/emberline-x@champion",
                  "hdfs://host:9000/a:b@c/d", "abfs://container@account/x?design=1&tokenizer=bpe", "file:///a:b@c/d",
-                 "s3://bucket/a?region=eu-west-1&endpoint_override=host:9000"):  # fmt: skip
+                 "s3://bucket/a?region=eu-west-1&endpoint_override=host:9000", "http://host:9000?to=a@b",
+                 "s3://bucket/a?monkey=1&keys=2&author=3"):  # fmt: skip
         assert location(text) == text
     assert tracking_uri("http://mlflow:5000") == "http://mlflow:5000"
 
@@ -71,6 +77,8 @@ def test_a_login_in_the_environments_uri_goes_where_mlflow_looks_for_it(monkeypa
             "mlflow at https://***@host/x, twice: s3://k:***@b",
         ),
         ("sqlite:///a/b@c.db", "sqlite:///a/b@c.db"),
+        (f"https://{SECRET}:x-oauth-basic@host/x", "https://***@host/x"),
+        (f"postgresql://u:p?{SECRET}@host/db", "postgresql://u:***@host/db"),
     ],
 )
 def test_what_is_printed_has_no_secrets(uri: str, said: str) -> None:
