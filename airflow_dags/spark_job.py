@@ -122,10 +122,11 @@ class SparkJob(SparkSubmitOperator):
             AirflowFailException: if the job ended with `BAD_INPUT`, with its reason, or the day is none.
             AirflowException: if it failed otherwise, which is retried.
         """
-        if not re.fullmatch(r"[0-9]{8}", self.day):
+        if not re.fullmatch(r"[0-9]{8}(?:T[0-9]{2})?", self.day):
             # The parameter has its own pattern; an event's partition key has none, and becomes part of paths.
             raise AirflowFailException(
-                f"{self.day!r} is no day: expected eight digits, such as 20260102. Nothing was run."
+                f"{self.day!r} is no day: expected eight digits, such as 20260102, or with an hour, 20260102T13. "
+                "Nothing was run."
             )
         found = submission_file.read(self.submission)
         if found and found.unseen_success:

@@ -37,7 +37,8 @@ def submit(code: int, written: dict[str, Any] | None, **env: str) -> dict[str, A
     return {"env": {"CODE": str(code), "RECORD": json.dumps(written) if written else None, **env}}
 
 
-NO_DAYS = ("../..", "20260103/../../raw", "2026", "２０２６０１０３", "20260103\n")
+HOUR = "20260103T13"
+NO_DAYS = ("20260103T", "20260103T1/", "../..", "20260103/../../raw", "2026", "２０２６０１０３", "20260103\n")
 
 
 CASES: dict[Any, dict[str, Any]] = {
@@ -60,7 +61,7 @@ CASES: dict[Any, dict[str, Any]] = {
     "wakes, never started": {"look": {"beat": -1, "moved": 5000, "until": 500}},
     "wakes, too long": {"file": record(None, beat=5), "look": {"beat": 4, "moved": 5, "until": -5}},
     "wakes, succeeded": {"file": record(0), "look": {"beat": 4, "moved": 5, "until": 500}},
-    **{("event", key): submit(0, record(0)) | {"partition": key} for key in ("20260103", *NO_DAYS)},
+    **{("event", key): submit(0, record(0)) | {"partition": key} for key in ("20260103", HOUR, *NO_DAYS)},
     **{
         ("conf", text): submit(0, record(0)) | {"conf": {"overrides": [text]}}
         for text in ("name=mine", "gate.metric=auc")
@@ -120,7 +121,8 @@ def test_success_gives_the_jobs_last_line_and_an_event_of_the_day(endings: dict[
 
 def test_an_events_partition_key_is_checked_like_a_parameter(endings: dict[Any, Any]) -> None:
     """It becomes part of the paths that `--overwrite` replaces."""
-    assert endings["event", "20260103"]["events"] == ["20260103"]
+    for key in ("20260103", HOUR):
+        assert endings["event", key]["events"] == [key]
     for key in NO_DAYS:
         ending = endings["event", key]
         assert (ending["kind"], ending["submitted"]) == ("AirflowFailException", [])
