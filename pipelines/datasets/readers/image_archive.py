@@ -13,6 +13,7 @@ import zlib
 from collections.abc import Iterator
 from functools import partial
 from lzma import LZMAError
+from typing import Any
 
 from pyspark.sql import DataFrame, SparkSession
 
@@ -33,6 +34,16 @@ MOST_NAMES = 64
 """Members of one image that are remembered by name."""
 
 MOST_LABEL_BYTES = 1 << 20
+
+MOST_NAME_BYTES = 1 << 20
+"""Of a member's long name and its extended header, which tarfile reads as a whole."""
+
+BROKEN = (tarfile.TarError, EOFError, zlib.error, LZMAError, TypeError, ValueError, OverflowError)
+"""What a damaged archive ends in; the last three where tarfile trusts what it reads."""
+
+HEADERS = (
+    tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK, tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE
+)  # fmt: skip
 
 ARCHIVES = (".tar", ".tar.gz", ".tgz", ".tar.xz", ".tar.bz2")
 
@@ -88,6 +99,17 @@ class ImageArchive:
         return read_facts(uri)
 
 
+class Member(tarfile.TarInfo):
+    """A member whose headers may not be longer than any name: a megabyte of a compressed archive may stand for one of
+    a gigabyte.
+    """
+
+    def _proc_member(self, archive: tarfile.TarFile) -> Any:
+        if self.type in HEADERS and self.size > MOST_NAME_BYTES:
+            raise tarfile.ReadError("A header of the archive is too long.")
+        return super()._proc_member(archive)  # type: ignore[misc]
+
+
 def read_archive(uri: str, split: str | None) -> Iterator[ImageRow]:
     """Yields the images of an archive, in an executor; the place where a damaged one breaks off is a row with a fault.
 
@@ -107,7 +129,7 @@ def read_archive(uri: str, split: str | None) -> Iterator[ImageRow]:
 
     with storage.open_input(uri) as stream:
         try:
-            with tarfile.open(fileobj=stream, mode="r|*") as archive:
+            with tarfile.open(fileobj=stream, mode="r|*", tarinfo=Member) as archive:
                 for member in archive:
                     if not member.isfile():
                         continue
@@ -125,7 +147,7 @@ def read_archive(uri: str, split: str | None) -> Iterator[ImageRow]:
                     elif (opened := archive.extractfile(member)) is not None:
                         waiting[ending] = opened.read()
             yield from row()
-        except (tarfile.TarError, EOFError, zlib.error, LZMAError) as error:
+        except BROKEN as error:
             # What was being read is not whole, and what comes behind it cannot be found.
             yield ImageRow(f"{name}/{stem}…", None, None, uri, f"the archive breaks off: '{type(error).__name__}'")
 

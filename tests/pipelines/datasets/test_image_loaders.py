@@ -6,6 +6,8 @@ import json
 import struct
 import tarfile
 import threading
+import tracemalloc
+import zlib
 from collections import Counter
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -25,7 +27,7 @@ from emberline.features.validation.rows import check_rows
 from emberline.pipelines.datasets.digits import digits, mnist
 from emberline.pipelines.datasets.images import cifar10, shapes, shapes_segmentation
 from emberline.pipelines.datasets.readers.idx import read_idx, write_idx
-from emberline.pipelines.datasets.readers.image_archive import ImageArchive
+from emberline.pipelines.datasets.readers.image_archive import ImageArchive, read_archive
 from emberline.pipelines.datasets.readers.image_folder import ImageFolder
 from emberline.pipelines.datasets.readers.image_table import ImageTable
 from emberline.pipelines.datasets.readers.mask_folder import MaskFolder
@@ -256,6 +258,93 @@ def test_archives(spark: SparkSession, tmp_path: Path) -> None:
     # One archive alone is divided by its keys.
     split = [row["path"] for row in dataset.read(spark, str(tmp_path / "train-0.tar.gz"), "train").collect()]
     assert all(path.startswith("train-0.tar.gz") for path in split)
+
+
+@pytest.mark.parametrize("kind", [tarfile.GNUTYPE_LONGNAME, tarfile.XHDTYPE, tarfile.XGLTYPE])
+def test_a_header_of_an_archive_takes_no_more_than_a_name(kind: bytes, tmp_path: Path) -> None:
+    entry = tarfile.TarInfo("x")
+    entry.type, entry.size = kind, 512 << 20
+    packer = zlib.compressobj(wbits=31)
+    packed = packer.compress(entry.tobuf()) + b"".join(packer.compress(bytes(1 << 20)) for _ in range(512))
+    (tmp_path / "bomb.tar.gz").write_bytes(packed + packer.flush())
+    tracemalloc.start()
+    try:
+        (row,) = read_archive(str(tmp_path / "bomb.tar.gz"), None)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert row.fault == "the archive breaks off: 'ReadError'"
+    assert peak < 64 << 20
+
+
+def test_an_archives_first_bytes_may_end_anywhere(tmp_path: Path) -> None:
+    write_archive(tmp_path / "x.tar.gz", {"a.jpg": photograph()}, "w:gz")
+    whole = bytearray((tmp_path / "x.tar.gz").read_bytes())
+    whole[3] |= 4  # says that more of the header follows
+    for length in range(1, 40):
+        (tmp_path / "x.tar.gz").write_bytes(whole[:length])
+        (row,) = read_archive(str(tmp_path / "x.tar.gz"), None)
+        assert (row.fault or "").startswith("the archive breaks off")
+
+
+MEMBERS = {
+    "a/1.jpg": b"x" * 600,
+    "a/1.cls": b"cat",
+    f"{'b' * 90}/{'n' * 80}ä.json": b'{"cls": "dog"}',
+    "c.png": b"y",
+}
+PLAIN = [("w", form) for form in (tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT)]
+FORMS = [*PLAIN, *((f"w:{codec}", tarfile.GNU_FORMAT) for codec in ("gz", "bz2", "xz"))]
+
+
+def mutated(content: bytes, random: np.random.Generator) -> bytes:
+    """An archive with some bytes changed, cut out or doubled, mostly in the headers of its members."""
+    data = bytearray(content)
+    for _ in range(random.integers(1, 5)):
+        place = 512 * int(random.integers(0, len(data) // 512 + 1)) + int(random.choice([*range(160), 345, 500]))
+        place %= len(data)
+        match random.integers(0, 4):
+            case 0:
+                data[place] = int(random.choice([0, 32, 48, 55, 120, 128, 255, random.integers(0, 256)]))
+            case 1:
+                data[place : place + 12] = random.bytes(12)
+            case 2:
+                del data[place : place + int(random.choice([1, 8, 512]))]
+            case 3:
+                data[place:place] = data[place : place + int(random.choice([1, 8, 512]))]
+        data = data or bytearray(1)
+    if random.integers(0, 2):  # or the checksum would refuse nearly all of them
+        for start in range(0, len(data) - 511, 512):
+            if data[start + 257 : start + 262] == b"ustar":
+                total = sum(data[start : start + 148]) + sum(data[start + 156 : start + 512]) + 8 * 32
+                data[start + 148 : start + 156] = b"%06o\0 " % total
+    return bytes(data)
+
+
+@pytest.mark.parametrize(
+    "rounds", [400, pytest.param(1_000_000, marks=[pytest.mark.slow, pytest.mark.timeout(6 * 3600)])]
+)
+def test_mutated_archives_are_read_or_break_off(rounds: int, tmp_path: Path) -> None:
+    """The seed of each round is its number, so that a round that failed is repeated alone."""
+    seeds = []
+    for form, mode in FORMS:
+        sink = io.BytesIO()
+        with tarfile.open(fileobj=sink, mode=form, format=mode) as archive:
+            for name, content in MEMBERS.items():
+                entry = tarfile.TarInfo(name)
+                entry.size = len(content)
+                archive.addfile(entry, io.BytesIO(content))
+        seeds.append(sink.getvalue()[:8192])
+    file = tmp_path / "mutated.tar"
+    for number in range(rounds):
+        content = mutated(seeds[number % len(seeds)], np.random.default_rng(number))
+        file.write_bytes(content)
+        try:
+            for row in read_archive(str(file), None):
+                row.key.encode()
+                assert row.image is not None or row.fault
+        except Exception as error:
+            raise AssertionError(f"round {number}") from error
 
 
 class _Server(BaseHTTPRequestHandler):
