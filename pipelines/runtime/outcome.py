@@ -9,6 +9,7 @@ import signal
 import sys
 import threading
 import time
+import traceback
 from collections.abc import Callable
 from typing import Any
 
@@ -19,6 +20,11 @@ from emberline.pipelines.runtime.secrets_in_uris import without_secrets
 SUCCESS, FAILURE, BAD_INPUT = 0, 1, 2
 SUBMIT_COPY_SECONDS = 1.0
 
+
+NO_MEMORY = (
+    "Spark's Java process is gone or has no memory left. One row of the input may be larger than it can hold: look for "
+    "very long lines or texts. Else give it more: --conf spark.driver.memory=4g, on a cluster spark.executor.memory."
+)
 
 _TOLD = re.compile(r"^(?:\w+\.)*BadInputError: (.*)$", re.MULTILINE)
 
@@ -97,6 +103,8 @@ def _ended(job: str, work: Callable[[], Any]) -> tuple[int, dict[str, Any]]:
         if told := _told_by_executor(error):
             return _failed(job, BAD_INPUT, told, BadInputError(told))
         logging.getLogger("emberline").debug("failure", exc_info=True)
+        if _is_of_javas_memory(error):
+            return _failed(job, FAILURE, f"{NO_MEMORY} ({str(error).strip()[:300]})", error)
         return _failed(job, FAILURE, f"{str(error).strip() or type(error).__name__}", error)
     plain = dataclasses.asdict(result) if dataclasses.is_dataclass(result) and not isinstance(result, type) else result
     return SUCCESS, {"job": job, "status": "succeeded"} | _noted | plain
@@ -108,6 +116,16 @@ def _told_by_executor(error: Exception) -> str:
         return ""
     found = _TOLD.search(str(error))
     return found[1].strip() if found else ""
+
+
+def _is_of_javas_memory(error: Exception) -> bool:
+    """Whether Java said that its memory is full, or is gone, which hardly has other reasons."""
+    if "OutOfMemoryError" in str(error) or "Java heap space" in str(error):
+        return True
+    if not isinstance(error, OSError) and type(error).__name__ != "Py4JNetworkError":
+        return False
+    frames = traceback.extract_tb(error.__traceback__)
+    return any(f"{os.sep}py4j{os.sep}" in frame.filename for frame in frames)
 
 
 def _failed(job: str, code: int, reason: str, error: Exception | None) -> tuple[int, dict[str, Any]]:

@@ -20,6 +20,8 @@ from emberline.pipelines.runtime.logs import SWITCH
 from emberline.pipelines.runtime.shipping import ship_projects
 
 MINIMUM_JAVA = 17
+JAVA_SECONDS = 60
+"""For its version, on a busy machine."""
 DEFAULT_MASTER = "local-cluster[2,1,2048]"
 
 DEFAULTS = {
@@ -139,7 +141,12 @@ def require_java() -> str:
     if not program or not Path(program).exists():
         where = f"JAVA_HOME={home}" if home else "the PATH"
         raise JavaError(f"Spark needs Java {MINIMUM_JAVA} or newer, and there is none at {where}. {advice}")
-    answer = subprocess.run([program, "-version"], capture_output=True, text=True, check=False)
+    try:
+        answer = subprocess.run(
+            [program, "-version"], capture_output=True, text=True, timeout=JAVA_SECONDS, check=False
+        )
+    except subprocess.TimeoutExpired as error:
+        raise JavaError(f"{program} -version did not answer within {JAVA_SECONDS} s. {advice}") from error
     text = answer.stderr + answer.stdout
     found = re.search(r'version "(?:1\.)?(\d+)[^"]*"', text)
     if not found:

@@ -1,0 +1,36 @@
+"""How a job says what it cannot say itself: that the Java process below it has ended."""
+
+import json
+from collections.abc import Callable
+
+import pytest
+from py4j.java_gateway import GatewayParameters, JavaGateway
+
+from emberline.pipelines.runtime.outcome import conclude
+
+
+def ask_a_java_that_is_gone() -> object:
+    return JavaGateway(gateway_parameters=GatewayParameters(port=9)).jvm.System.exit(0)
+
+
+def fill_its_memory() -> object:
+    raise RuntimeError("[INTERNAL_ERROR] You hit a bug in Spark\njava.lang.OutOfMemoryError: Java heap space")
+
+
+def ask_another_server() -> object:
+    raise ConnectionRefusedError(111, "Connection refused")
+
+
+@pytest.mark.parametrize(
+    ("work", "said"),
+    [
+        (ask_a_java_that_is_gone, "Spark's Java process is gone or has no memory left"),
+        (fill_its_memory, "Spark's Java process is gone or has no memory left"),
+        (ask_another_server, "[Errno 111] Connection refused"),
+    ],
+)
+def test_a_java_without_memory_is_named(
+    work: Callable[[], object], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert conclude("etl", work) == 1
+    assert json.loads(capsys.readouterr().out.splitlines()[-1])["reason"].startswith(said)
