@@ -104,7 +104,7 @@ def _ended(job: str, work: Callable[[], Any]) -> tuple[int, dict[str, Any]]:
             return _failed(job, BAD_INPUT, told, BadInputError(told))
         logging.getLogger("emberline").debug("failure", exc_info=True)
         if _is_of_javas_memory(error):
-            return _failed(job, FAILURE, f"{NO_MEMORY} ({str(error).strip()[:300]})", error)
+            return _failed(job, FAILURE, NO_MEMORY, error)
         return _failed(job, FAILURE, f"{str(error).strip() or type(error).__name__}", error)
     plain = dataclasses.asdict(result) if dataclasses.is_dataclass(result) and not isinstance(result, type) else result
     return SUCCESS, {"job": job, "status": "succeeded"} | _noted | plain
@@ -119,13 +119,26 @@ def _told_by_executor(error: Exception) -> str:
 
 
 def _is_of_javas_memory(error: Exception) -> bool:
-    """Whether Java said that its memory is full, or is gone, which hardly has other reasons."""
-    if "OutOfMemoryError" in str(error) or "Java heap space" in str(error):
-        return True
-    if not isinstance(error, OSError) and type(error).__name__ != "Py4JNetworkError":
-        return False
-    frames = traceback.extract_tb(error.__traceback__)
-    return any(f"{os.sep}py4j{os.sep}" in frame.filename for frame in frames)
+    """Whether Java said that its memory is full, or is gone, which hardly has other reasons.
+
+    What is tried after that, such as ending the session, fails in its own words: the errors before it count too.
+    """
+    seen: BaseException | None = error
+    while seen is not None:
+        name = type(seen).__name__
+        try:
+            text = str(seen)
+        except Exception:  # py4j asks Java for the words of its errors
+            return True
+        if "OutOfMemoryError" in text or "Java heap space" in text:
+            return True
+        if name == "Py4JNetworkError" or (name == "Py4JError" and "does not exist in the JVM" in text):
+            return True
+        frames = traceback.extract_tb(seen.__traceback__)
+        if isinstance(seen, OSError) and any(f"{os.sep}py4j{os.sep}" in frame.filename for frame in frames):
+            return True
+        seen = seen.__cause__ or seen.__context__
+    return False
 
 
 def _failed(job: str, code: int, reason: str, error: Exception | None) -> tuple[int, dict[str, Any]]:

@@ -17,6 +17,22 @@ def fill_its_memory() -> object:
     raise RuntimeError("[INTERNAL_ERROR] You hit a bug in Spark\njava.lang.OutOfMemoryError: Java heap space")
 
 
+class SpeechlessError(Exception):
+    def __str__(self) -> str:
+        return str(ask_a_java_that_is_gone())
+
+
+def ask_for_its_words() -> object:
+    raise SpeechlessError
+
+
+def tidy_up_behind_it() -> object:
+    try:
+        return ask_a_java_that_is_gone()
+    finally:
+        raise RuntimeError("The session cannot be ended.")
+
+
 def ask_another_server() -> object:
     raise ConnectionRefusedError(111, "Connection refused")
 
@@ -26,6 +42,8 @@ def ask_another_server() -> object:
     [
         (ask_a_java_that_is_gone, "Spark's Java process is gone or has no memory left"),
         (fill_its_memory, "Spark's Java process is gone or has no memory left"),
+        (ask_for_its_words, "Spark's Java process is gone or has no memory left"),
+        (tidy_up_behind_it, "Spark's Java process is gone or has no memory left"),
         (ask_another_server, "[Errno 111] Connection refused"),
     ],
 )
