@@ -136,15 +136,15 @@ class KerasMetric:
     """A metric of Keras whose state adds up over rows, as those of means, counts and confusion matrices do.
 
     Args:
-        kind: Class of Keras's `Metric`, or the name of one, such as `CosineSimilarity`.
+        kind: Class of Keras's `Metric`, or the name of one, such as `SensitivityAtSpecificity`.
         settings: Its arguments by name.
         name: See `Metric`.
         smaller_is_better: See `Metric`.
 
     Example:
         >>> from emberline.pipelines.recipe import KerasMetric
-        >>> KerasMetric("CosineSimilarity", {"axis": 0}).name
-        'cosinesimilarity'
+        >>> KerasMetric("SensitivityAtSpecificity", {"specificity": 0.9}).name
+        'sensitivityatspecificity'
     """
 
     kind: str | Callable[..., Any]

@@ -15,6 +15,11 @@ if TYPE_CHECKING:
 OF_LOGITS = ("Hinge", "SquaredHinge", "CategoricalHinge")
 """Losses of classes that take what the network says as it is; the others without `from_logits` take probabilities."""
 
+CATEGORICAL_FOCAL = "CategoricalFocalCrossentropy"
+
+CLIPPED = 1e-7
+"""The share below which Keras lets no probability fall, nor rise above one minus it."""
+
 OF_THE_UNIT = ("MeanAbsolutePercentageError", "MeanSquaredLogarithmicError", "Poisson")
 """Losses of numbers that mean nothing for standard deviations from a mean."""
 
@@ -128,7 +133,27 @@ def _by_keras(
     for name in given:
         if name not in known and "kwargs" not in known:
             raise BadInputError(f"The loss {kind.__name__} takes no {name!r}. {nearest(name, known)}")
+    if kind.__name__ == CATEGORICAL_FOCAL and kind.__module__.startswith("keras."):
+        return _categorical_focal(kind(**given), outputs, truth)
     made = kind(**given, reduction="none")
     # Keras takes the mean over the last axis: of a single number that is the number.
     rows = (truth, outputs) if outputs.shape.rank > 1 else (truth[:, tf.newaxis], outputs[:, tf.newaxis])
     return made(*rows)  # type: ignore[no-any-return]
+
+
+def _categorical_focal(loss: Any, outputs: "tf.Tensor", truth: "tf.Tensor") -> "tf.Tensor":
+    """Returns Keras's focal loss of several classes from the logarithm of the softmax.
+
+    Keras clips the probabilities first. The gradient of a row that the network is wrong about by more than 16 is then
+    zero, and focal loss is chosen to learn most from such rows. Keras's focal loss of two classes has no such limit
+    under TensorFlow, where it finds the logits again.
+    """
+    import tensorflow as tf
+
+    settings = loss.get_config()
+    smoothing = settings["label_smoothing"]
+    truth = truth * (1.0 - smoothing) + smoothing / truth.shape[-1]
+    logarithms = tf.nn.log_softmax(outputs)
+    # Clipped as by Keras: a power below one has no finite gradient where nothing is left to learn.
+    missing = 1.0 - tf.clip_by_value(tf.exp(logarithms), CLIPPED, 1.0 - CLIPPED)
+    return -tf.reduce_sum(settings["alpha"] * missing ** settings["gamma"] * truth * logarithms, axis=-1)

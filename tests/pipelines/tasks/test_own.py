@@ -118,6 +118,30 @@ def test_losses_of_probabilities_margins_and_several_classes() -> None:
     np.testing.assert_allclose(losses(THREE, "focal"), -0.25 * (1 - np.exp(own)) ** 2 * own, rtol=1e-4)
 
 
+def test_focal_losses_learn_from_rows_that_are_very_wrong() -> None:
+    truth = np.array([1.0, 1.0], np.float32)
+    for label, said, weight in (
+        (TWO, np.array([-20.0, -50.0]), 1.0),
+        (THREE, np.array([[0, -20, -99], [0, -50, -99]]), 0.25),
+    ):
+        given = tf.constant(said.astype(np.float32))
+        task = task_of(label, STATISTICS, recipe(label, "focal"))
+        with tf.GradientTape() as tape:
+            tape.watch(given)
+            found = task.losses(given, tf.constant(truth))
+        slope = tape.gradient(found, given).numpy().reshape(2, -1)
+        np.testing.assert_allclose(found, [20.0 * weight, 50.0 * weight], rtol=1e-5)
+        np.testing.assert_allclose(slope[:, 1 if label is THREE else 0], -weight, rtol=1e-5)
+
+
+def test_focal_loss_of_several_classes_is_that_of_keras() -> None:
+    said, truth = drawn(THREE)
+    settings = {"alpha": [0.2, 0.3, 0.5], "gamma": 1.5, "label_smoothing": 0.1}
+    theirs = keras.losses.CategoricalFocalCrossentropy(**settings, from_logits=True, reduction="none")
+    expected = theirs(tf.one_hot(truth.astype(int), 3), tf.constant(said))
+    np.testing.assert_allclose(losses(THREE, Loss("focal", settings)), expected, rtol=1e-4)
+
+
 def softmax(values: np.ndarray) -> np.ndarray:
     raised = np.exp(values.astype(np.float64))
     return raised / raised.sum(axis=1, keepdims=True)
@@ -292,6 +316,12 @@ class Most(keras.metrics.Metric):
         ),
         ((KerasMetric("R2Scor"),), "There is no metric 'R2Scor' in Keras. Did you mean 'R2Score'"),
         ((Most(name="most"),), "The sums of metric 'most' do not add up over rows: .*WholeMetric"),
+        # The mean of the correlations inside batches, which is another number for other batches.
+        (
+            (KerasMetric("PearsonCorrelation", {"axis": 0}),),
+            "The sums of metric 'pearsoncorrelation' do not add up over rows: .*WholeMetric",
+        ),
+        ((KerasMetric("CosineSimilarity", {"axis": 0}),), "'cosinesimilarity' do not add up over rows: .*WholeMetric"),
     ],
 )
 def test_metrics_that_cannot_be_counted(own: tuple[Any, ...], message: str) -> None:
