@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Keras 3.15.1: focal losses with `from_logits=True` stop at 16.118 times their weight and have a gradient of zero beyond:
+# Keras 3.15.1: focal losses with `from_logits=True` stop at 16.118 times their weight, with a gradient of zero beyond:
 # logits become probabilities, which are then clipped at 1e-7. A row that the network is wrong about by more than 16 is
-# never learned from, and focal loss is chosen to learn most from such rows. `BinaryCrossentropy(from_logits=True)` has no
+# never learned from, and focal loss is chosen to learn most from such rows. `BinaryCrossentropy` has no
 # such limit. Seen with JAX; with TensorFlow the binary one is right, since that backend finds the logits again, and the
 # categorical one is not, so that the same training differs by backend.
 #
