@@ -19,7 +19,7 @@ from tests.chaos.marked import listening, processes, send
 from tests.chaos.world import World, give_room, take_room
 
 KILL, TERM, STOP, FULL, LOST = "kill -9", "SIGTERM", "SIGSTOP", "full disk", "lost MLflow"
-KINDS = {KILL: 5, TERM: 2, STOP: 3, FULL: 2, LOST: 2}
+KINDS = {KILL: 5, TERM: 2, STOP: 3, FULL: 2, LOST: 1}
 """How often each is chosen, in proportion."""
 
 VICTIMS = ("driver", "driver's JVM", "executor", "python worker", "rank", "spark worker", "mlflow")
@@ -31,6 +31,8 @@ STOPPED_SECONDS = (1, 45)
 """A rank is given up after 25 s of silence."""
 AWAY_SECONDS = (1, 30)
 LOOK_SECONDS = 0.5
+PATIENCE_SECONDS = 60
+"""How long a fault waits for a process of its role; otherwise servers, which are always there, would meet most."""
 
 
 @dataclass(frozen=True)
@@ -106,53 +108,50 @@ class Faults:
 
     def _run(self, step: str, pauses: list[float], over: threading.Event) -> None:
         due = [time.monotonic() + sum(pauses[: index + 1]) for index in range(len(pauses))]
-        ends: list[tuple[float, Callable[[], None]]] = []
+        ends: list[tuple[float, Callable[[], Any]]] = []
+        planned: tuple[str, str] | None = None
         while not over.wait(LOOK_SECONDS):
-            self.sockets |= listening([process.pid for process in processes(self.world.mark)])
+            there = processes(self.world.mark)
+            self.sockets |= listening([process.pid for process in there])
             now = time.monotonic()
             for moment, end in list(ends):
                 if moment <= now:
                     end()
                     ends.remove((moment, end))
-            if due and due[0] <= now and (made := self._inject(step)):
+            if not due or now < due[0]:
+                continue
+            planned = planned or self._plan()
+            if pids := sorted(process.pid for process in there if process.role == planned[1]):
+                seconds, end = self._inject(*planned, self.chance.choice(pids), step)
+                ends.append((now + seconds, end))
                 due.pop(0)
-                ends += made
+                planned = None
+            elif now > due[0] + PATIENCE_SECONDS:
+                due[0], planned = now, None
 
-    def _inject(self, step: str) -> list[tuple[float, Callable[[], None]]]:
-        """One fault, and what ends it, when; nothing if nobody is there whom it could meet."""
+    def _plan(self) -> tuple[str, str]:
+        """A kind of fault, and whom it will meet."""
         (kind,) = self.chance.choices(list(KINDS), list(KINDS.values()))
-        away = self.chance.uniform(*AWAY_SECONDS)
+        return kind, "mlflow" if kind == LOST else self.chance.choice(WITHOUT_ROOM if kind == FULL else VICTIMS)
+
+    def _inject(self, kind: str, role: str, pid: int, step: str) -> tuple[float, Callable[[], Any]]:
+        """One fault; returns after how many seconds it ends, and what ends it."""
+        seconds = self.chance.uniform(*(STOPPED_SECONDS if kind == STOP else AWAY_SECONDS))
+        self.note(kind, role, step, pid=pid, seconds=0 if kind in (KILL, TERM) else seconds)
         if kind == LOST:
-            self.note(kind, "mlflow", step, seconds=away)
             self.world.lose_mlflow()
-            return [self._after(away, self.world.revive)]
-        roles: dict[str, list[int]] = {}
-        for process in processes(self.world.mark):
-            if process.role in (WITHOUT_ROOM if kind == FULL else VICTIMS):
-                roles.setdefault(process.role, []).append(process.pid)
-        if not roles:
-            return []
-        role = self.chance.choice(sorted(roles))
-        pid = self.chance.choice(sorted(roles[role]))
-        if kind in (KILL, TERM):
-            self.note(kind, role, step, pid=pid)
-            send(pid, signal.SIGKILL if kind == KILL else signal.SIGTERM)
-            return [self._after(away, self.world.revive)]
-        if kind == STOP:
-            seconds = self.chance.uniform(*STOPPED_SECONDS)
-            self.note(kind, role, step, pid=pid, seconds=seconds)
+        elif kind == STOP:
             send(pid, signal.SIGSTOP)
-            return [self._after(seconds, lambda: send(pid, signal.SIGCONT) and None)]
-        self.note(kind, role, step, pid=pid, seconds=away)
-        take_room(pid, self.chance.choice(ROOM))
-        return [self._after(away, self._give_room)]
+            return seconds, lambda: send(pid, signal.SIGCONT)
+        elif kind == FULL:
+            take_room(pid, self.chance.choice(ROOM))
+            return seconds, self._give_room
+        else:
+            send(pid, signal.SIGKILL if kind == KILL else signal.SIGTERM)
+        return seconds, self.world.revive
 
     def _give_room(self) -> None:
         """To all: children have the limits that their parents had."""
         for process in processes(self.world.mark):
             with suppress(OSError):
                 give_room(process.pid)
-
-    @staticmethod
-    def _after(seconds: float, end: Callable[[], Any]) -> tuple[float, Callable[[], None]]:
-        return time.monotonic() + seconds, end
