@@ -1078,6 +1078,64 @@ def _absent(column, row):
 
 
 @njit
+def _read_usual_entry(remembered, columns, row, entry, end):
+    """Reads a map entry of the form that writers give nearly all of them, if its key is the remembered one.
+
+    That is fewer than 128 bytes, first the key, then the value and nothing else; where the column is read, it has one
+    value per row and the feature holds exactly one, of the column's own kind: 0A size 0A key 12 size KIND size 0A value.
+
+    Returns the position behind it; -1 if it has another key or form, and then nothing is written.
+    """
+    key_size = i64(remembered + 8)
+    value = entry + key_size + 4  # where the value's tag is due
+    if value + 2 > end:
+        return np.int64(-1)
+    stop = entry + 2 + u8(entry + 1)
+    if stop > end or u8(entry + 1) > 127 or u8(entry) != 0x0A or u8(entry + 2) != 0x0A or u8(entry + 3) != key_size:
+        return np.int64(-1)
+    if value + 2 > stop or u8(value) != 0x12 or value + 2 + u8(value + 1) != stop:
+        return np.int64(-1)
+    if not same_bytes(i64(remembered), entry + 4, key_size):
+        return np.int64(-1)
+    index = i64(remembered + 16)
+    if index < 0:
+        return stop
+    column = columns + 128 * index
+    payload = value + 6
+    length = stop - payload
+    if length < 0 or i64(column + 8) != 0 or u8(value + 3) != length + 2 or u8(value + 4) != 0x0A:
+        return np.int64(-1)
+    if u8(value + 5) != length:
+        return np.int64(-1)
+    kind, found, values = i64(column), u8(value + 2), i64(column + 16)
+    if kind == 2:
+        offsets = i64(column + 40) + 4 * row
+        used = i32(offsets)
+        if found != 0x0A or used + length > i64(column + 24):
+            return np.int64(-1)
+        copy_bytes(values + used, payload, length)
+        set32(offsets + 4, used + length)
+    elif kind == 1:
+        if found != 0x12 or length != 4:
+            return np.int64(-1)
+        copy4(values + 4 * row, payload)
+    else:
+        number, at = get_varint(payload, stop)
+        if found != 0x1A or at != stop:
+            return np.int64(-1)
+        set64(values + 8 * row, number)
+    set8(i64(column + 32) + row, 1)
+    return stop
+
+
+@njit
+def _remember(slot, key, size, index):
+    set64(slot, key)
+    set64(slot + 8, size)
+    set64(slot + 16, index)
+
+
+@njit
 def decode_rows(
     buffer, starts, lengths, first, count, columns, column_count, table, mask, memory, memory_size, sequence, info
 ):
@@ -1099,6 +1157,7 @@ def decode_rows(
         cursor = np.int64(0)
         ordinal = np.int64(0)
         misses = np.int64(0)
+        straight = True  # so far every entry was the remembered one of its place
         while position < end:
             tag, position = get_varint(position, end)
             if position < 0:
@@ -1117,6 +1176,26 @@ def decode_rows(
                 return MALFORMED
             position = features_end
             while entry < features_end:
+                if cursor < known and not lists:
+                    remembered = memory + 24 * cursor
+                    behind = _read_usual_entry(remembered, columns, row, entry, features_end)
+                    if behind >= 0:
+                        index = i64(remembered + 16)
+                        if not straight and ordinal < memory_size:
+                            _remember(recent + 24 * ordinal, i64(remembered), i64(remembered + 8), index)
+                        if index >= 0:
+                            mark = columns + 128 * index + 80
+                            seen += i64(mark) != row + 1
+                            set64(mark, row + 1)
+                        cursor += 1
+                        ordinal += 1
+                        entry = behind
+                        continue
+                if straight:
+                    for place in range(ordinal):
+                        written = memory + 24 * place
+                        _remember(recent + 24 * place, i64(written), i64(written + 8), i64(written + 16))
+                    straight = False
                 tag, entry = get_varint(entry, features_end)
                 if entry < 0:
                     _report(info, row, -1, 0, 0)
@@ -1167,10 +1246,7 @@ def decode_rows(
                     misses += 1
                     index = _find_column(table, mask, columns, key, key_size)
                 if ordinal < memory_size:
-                    slot = recent + 24 * ordinal
-                    set64(slot, key)
-                    set64(slot + 8, key_size)
-                    set64(slot + 16, index)
+                    _remember(recent + 24 * ordinal, key, key_size, index)
                 ordinal += 1
                 if index < 0:
                     continue
