@@ -58,7 +58,7 @@ def evaluate(
     scores = storage.join(training, SCORES)
     about = {"emberline.training_run": trained.run_id, "emberline.dataset_digest": version.digest}
     with (
-        claim(storage.join(training, "evaluate")),  # Spark lets two jobs mix their files in one folder
+        claim(storage.join(training, "evaluate")),  # Spark does not keep two jobs apart in one folder
         tracker.step(recipe.name, "evaluate", spark=spark, keep=training, tags=about) as run,
     ):
         with StageProgress(spark.sparkContext, progress, "score held-out rows"):

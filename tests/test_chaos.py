@@ -2,9 +2,12 @@
 
 import contextlib
 import os
+import random
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
@@ -12,7 +15,8 @@ import pyarrow.parquet as pq
 import pytest
 from mlflow.tracking import MlflowClient
 
-from tests.chaos import checker
+from tests.airflow_dags.airflow_world import wait_for
+from tests.chaos import checker, faults
 from tests.chaos.marked import MARK, listening, processes, role_of
 from tests.chaos.pipeline import last_line
 from tests.chaos.world import give_room, take_room
@@ -31,10 +35,10 @@ for name in iter(input, ""):
 
 
 @contextlib.contextmanager
-def program(text: str, mark: object) -> Iterator["subprocess.Popen[str]"]:
+def program(text: str, mark: object, *arguments: str) -> Iterator["subprocess.Popen[str]"]:
     """A process of a trial."""
     process = subprocess.Popen(
-        [sys.executable, "-c", text], env=os.environ | {MARK: str(mark)}, text=True,
+        [sys.executable, "-c", text, *arguments], env=os.environ | {MARK: str(mark)}, text=True,
         stdin=subprocess.PIPE, stdout=subprocess.PIPE,
     )  # fmt: skip
     try:
@@ -74,6 +78,45 @@ def test_a_full_disk_is_one_until_there_is_room_again(tmp_path: Path) -> None:
             writer.stdin.write(f"{tmp_path}/file\n")
             writer.stdin.flush()
             assert writer.stdout.readline() == said
+
+
+@dataclass
+class Servers:
+    """Stands for the servers of a trial; nothing of them is needed here."""
+
+    mark: str
+    healed: int = 0
+
+    def heal(self) -> None:
+        self.healed += 1
+
+    def revive(self) -> None:
+        """They all live."""
+
+
+@pytest.mark.parametrize(("kind", "state"), [(faults.KILL, ""), (faults.STOP, "T")])
+def test_a_fault_waits_for_whom_it_is_meant_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, state: str
+) -> None:
+    monkeypatch.setattr(faults, "KINDS", {kind: 1})
+    monkeypatch.setattr(faults, "VICTIMS", ("rank",))
+    monkeypatch.setattr(faults, "STOPPED_SECONDS", (60, 60))
+    servers = Servers(str(tmp_path))
+    made = faults.Faults(servers, random.Random(1))  # type: ignore[arg-type]
+
+    def states() -> dict[str, str]:
+        return {one.role: one.state for one in processes(servers.mark)}
+
+    with program(LISTENER, tmp_path), made.during("train", [0.0]):
+        time.sleep(1.5)
+        assert not made.history, "there is nobody but another process"
+        with program(LISTENER, tmp_path, "emberline.pipelines.training.rank"):
+            wait_for("a fault", lambda: made.history, 20, 0.1)
+            wait_for("its effect", lambda: states().get("rank", "") == state, 20, 0.1)
+    assert [(one.kind, one.role, one.step) for one in made.history] == [(kind, "rank", "train")]
+    assert made.counted() == {kind: {"rank": 1}}
+    assert len(made.sockets) >= 1
+    assert servers.healed == 1
 
 
 @pytest.mark.parametrize(

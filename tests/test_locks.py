@@ -142,7 +142,7 @@ def test_a_file_that_was_changed_is_refused(project: Path) -> None:
     (wheel,) = (project / "files").iterdir()
     with zipfile.ZipFile(wheel, "a") as archive:
         archive.writestr("another.py", "")
-    os.utime(project / "requirements-tools.hashes")
+    os.utime(ready, (0, 0))  # older than the file of hashes, however coarse the clock is
     done = make(project, ".venv-tools/ready-by-hash", "HASHES=1", **local)
     assert done.returncode != 0
     assert "THESE PACKAGES DO NOT MATCH THE HASHES" in done.stderr

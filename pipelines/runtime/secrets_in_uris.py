@@ -3,17 +3,18 @@
 import re
 
 _LOGIN = re.compile(
+    # No scheme is long: without a bound, a long word would be searched once from each of its letters.
     # Up to the last @ before the query, or the last of all: keys of storage hold slashes, and passwords anything.
     # "host:8020/" is a port and no password, but stores of objects have no ports.
-    r"(?P<scheme>(?P<store>(?:s3[an]?|gc?s|abfss?|wasbs?)(?=:))|[A-Za-z][\w+.-]*)://(?P<username>[^/?#@:\s]*):"
-    r"(?(store)|(?!\d{1,5}(?:[/?#]|$)))(?P<password>[^?#\s]+|\S+)@",
+    r"(?P<scheme>(?P<store>(?:s3[an]?|gc?s|abfss?|wasbs?)(?=:))|[A-Za-z][\w+.-]{0,30})://(?P<username>[^/?#@:\s]*):"
+    r"(?(store)|(?!\d{1,5}(?:[/?#]|$)))(?P<password>[^?#\s]{1,4096}|\S{1,4096})@",
     re.IGNORECASE,
 )
 _TOKEN = re.compile(r"(?P<scheme>(?:git\+)?https?)://(?P<username>[^/?#@\s]+)@", re.IGNORECASE)
 _PARAMETER = re.compile(
-    r"[?&;#](?P<name>(?:[\w.%-]*[-_.])?(?:sig|sas|pwd|pass|auth|authorization|jwt|key|[a-z]*token)"
-    r"|[\w.%-]*(?:signature|secret|passw(?:or)?d|passphrase|credential"
-    r"|(?:api|access|account|shared_?access|private)[-_.]?key)[\w.-]*)=(?P<value>[^&;#\s]+)",
+    r"[?&;#](?P<name>(?:[\w.%-]{0,100}[-_.])?(?:sig|sas|pwd|pass|auth|authorization|jwt|key|[a-z]*token)"
+    r"|[\w.%-]{0,100}(?:signature|secret|passw(?:or)?d|passphrase|credential"
+    r"|(?:api|access|account|shared_?access|private)[-_.]?key)[\w.-]{0,100})=(?P<value>[^&;#\s]+)",
     re.IGNORECASE,
 )
 HIDDEN = "***"

@@ -104,7 +104,7 @@ def test_a_success_ends_the_runs_of_attempts_that_were_killed(tmp_path: Path) ->
     attempts = []
 
     def killed(step: str = "etl", keep: str = kept) -> str:
-        attempts.append(tracker.step("flowers", step, keep=keep))  # never closed
+        attempts.append(tracker.step("flowers", step, keep=keep))
         return str(attempts[-1].__enter__().id)
 
     first, told, others = killed(), killed(), [killed("score"), killed(keep=f"{kept}-2")]
@@ -120,6 +120,10 @@ def test_a_success_ends_the_runs_of_attempts_that_were_killed(tmp_path: Path) ->
     assert states == ["KILLED", "KILLED", "RUNNING", "RUNNING", "RUNNING", "FINISHED"]
     assert steps_of(tracker.client, told) == [7]
     assert not Path(kept).exists()
+    attempts[0].__exit__(None, None, None)
+    assert tracker.client.get_run(first).info.status == "FINISHED", "it lived: its own end is the last word"
+    for attempt in attempts[1:]:
+        attempt.__exit__(None, None, None)
 
 
 def test_what_mlflow_refuses_does_not_stop_the_rest(tmp_path: Path, capsys) -> None:

@@ -1081,8 +1081,9 @@ def _absent(column, row):
 def _read_usual_entry(remembered, columns, row, entry, end):
     """Reads a map entry of the form that writers give nearly all of them, if its key is the remembered one.
 
-    That is fewer than 128 bytes, first the key, then the value and nothing else; where the column is read, it has one
-    value per row and the feature holds exactly one, of the column's own kind: 0A size 0A key 12 size KIND size 0A value.
+    That is fewer than 128 bytes, first the key, then the value and nothing else. Where the column is read, it has one
+    value per row, and the feature holds exactly one, of the column's own kind: 0A size 0A key 12 size KIND size 0A
+    size and the value.
 
     Returns the position behind it; -1 if it has another key or form, and then nothing is written.
     """
