@@ -122,7 +122,7 @@ def _parse(present: Any, text: str, key: str) -> Any:
 
 def _is_network(value: Any) -> bool:
     """Whether it says what a network is like: its module builds it."""
-    return dataclasses.is_dataclass(value) and hasattr(sys.modules[type(value).__module__], "build")
+    return dataclasses.is_dataclass(value) and hasattr(sys.modules.get(type(value).__module__), "build")
 
 
 def _network(name: str) -> Any:

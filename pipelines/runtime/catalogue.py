@@ -65,10 +65,8 @@ class Catalogue:
 
     @property
     def plural(self) -> str:
-        """What several are called."""
-        if self.kind.endswith("ns"):
-            return self.kind  # columns
-        return f"{self.kind}es" if self.kind.endswith("s") else f"{self.kind}s"
+        """What several are called, as their entry points are."""
+        return self.group.rpartition(".")[2]
 
     def has(self, name: str) -> bool:
         """Returns whether `name` is of the form `module:NAME`, or that of an entry point or a module of ours."""

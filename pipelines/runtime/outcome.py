@@ -6,6 +6,7 @@ import logging
 import os
 import re
 import signal
+import socket
 import sys
 import threading
 import time
@@ -25,6 +26,9 @@ NO_MEMORY = (
     "Spark's Java process is gone or has no memory left. One row of the input may be larger than it can hold: look for "
     "very long lines or texts. Else give it more: --conf spark.driver.memory=4g, on a cluster spark.executor.memory."
 )
+
+JAVA_SECONDS = 5
+"""For a process on this machine to take a connection."""
 
 _TOLD = re.compile(r"^(?:\w+\.)*BadInputError: (.*)$", re.MULTILINE)
 
@@ -132,13 +136,30 @@ def _is_of_javas_memory(error: Exception) -> bool:
             return True
         if "OutOfMemoryError" in text or "Java heap space" in text:
             return True
-        if name == "Py4JNetworkError" or (name == "Py4JError" and "does not exist in the JVM" in text):
+        # Of a Java that is gone py4j finds no class either; of one that answers, it is another version of Spark.
+        if name == "Py4JNetworkError" or (
+            name == "Py4JError" and "not exist in the JVM" in text and not _java_answers()
+        ):
             return True
         frames = traceback.extract_tb(seen.__traceback__)
         if isinstance(seen, OSError) and any(f"{os.sep}py4j{os.sep}" in frame.filename for frame in frames):
             return True
         seen = seen.__cause__ or seen.__context__
     return False
+
+
+def _java_answers() -> bool:
+    """Whether the process behind the session can be reached."""
+    spark = sys.modules.get("pyspark.core.context")
+    gateway = spark.SparkContext._gateway if spark else None
+    if gateway is None:
+        return False
+    parameters = gateway.gateway_parameters
+    try:
+        socket.create_connection((parameters.address, parameters.port), JAVA_SECONDS).close()
+    except OSError:
+        return False
+    return True
 
 
 def _failed(job: str, code: int, reason: str, error: Exception | None) -> tuple[int, dict[str, Any]]:

@@ -5,6 +5,8 @@ from collections.abc import Callable
 
 import pytest
 from py4j.java_gateway import GatewayParameters, JavaGateway
+from py4j.protocol import Py4JError
+from pyspark import SparkContext
 
 from emberline.pipelines.runtime.outcome import conclude
 
@@ -52,3 +54,19 @@ def test_a_java_without_memory_is_named(
 ) -> None:
     assert conclude("etl", work) == 1
     assert json.loads(capsys.readouterr().out.splitlines()[-1])["reason"].startswith(said)
+
+
+def ask_for_a_class_of_another_spark() -> object:
+    raise Py4JError("org.apache.spark.Nothing does not exist in the JVM")
+
+
+def test_a_class_that_is_not_there_is_of_no_memory_while_java_answers(
+    spark: object, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert conclude("etl", ask_for_a_class_of_another_spark) == 1
+    reason = json.loads(capsys.readouterr().out.splitlines()[-1])["reason"]
+    assert reason == "org.apache.spark.Nothing does not exist in the JVM"
+    monkeypatch.setattr(SparkContext, "_gateway", JavaGateway(gateway_parameters=GatewayParameters(port=9)))
+    assert conclude("etl", ask_for_a_class_of_another_spark) == 1
+    reason = json.loads(capsys.readouterr().out.splitlines()[-1])["reason"]
+    assert reason.startswith("Spark's Java process is gone")

@@ -6,11 +6,15 @@ import io
 import re
 import sys
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from emberline.features.errors import BadInputError
 from emberline.pipelines.datasets.readers.tables.table_format import CsvOptions
+
+if TYPE_CHECKING:
+    from _csv import Reader
 
 SAMPLE_BYTES = 256 << 10
 """So much of a file is looked at."""
@@ -228,17 +232,27 @@ def _leading_comments(text: str, comment: str) -> int:
     return count
 
 
+def fields_of(lines: Iterable[str], sep: str, quote: str) -> "Reader":
+    """Returns an iterator over the fields of each record, however long a field is.
+
+    Args:
+        lines: With their line ends; a record may have several.
+        sep: Between fields.
+        quote: Around fields; empty for none.
+    """
+    csv.field_size_limit(sys.maxsize)
+    if quote:
+        return csv.reader(lines, delimiter=sep, quotechar=quote)
+    return csv.reader(lines, delimiter=sep, quoting=csv.QUOTE_NONE)
+
+
 def _records(text: str, start: int, complete: bool, sep: str, quote: str) -> list[_Record]:
     """The first records, blank lines left out."""
     lines = io.StringIO(text[start:], newline="").readlines()
     ends = [start]
     for line in lines:
         ends.append(ends[-1] + len(line))
-    csv.field_size_limit(sys.maxsize)
-    if quote:
-        reader = csv.reader(lines, delimiter=sep, quotechar=quote)
-    else:
-        reader = csv.reader(lines, delimiter=sep, quoting=csv.QUOTE_NONE)
+    reader = fields_of(lines, sep, quote)
     found: list[_Record] = []
     before = 0
     try:
@@ -264,7 +278,7 @@ def _separator(text: str, complete: bool, given: CsvOptions, called: str, prefer
     """The separator that gives most records the fields of the header."""
     quote = '"' if given.quote is None else given.quote
     best, best_rank = prefer, (0.0, 0, False)
-    several = {}
+    several, short = {}, {}
     for sep in SEPARATORS:
         records = _records(text, 0, complete, sep, quote)
         counts = [len(record.fields) for record in records]
@@ -272,14 +286,23 @@ def _separator(text: str, complete: bool, given: CsvOptions, called: str, prefer
             continue
         header, rows = counts[0], counts[1:] or counts
         usual = _usual(rows)
-        fits = sum(count == usual for count in rows) / len(rows)
+        below = sum(1 < count <= header for count in rows) / len(rows)
+        fits = below if given.fill else sum(count == usual for count in rows) / len(rows)
         if usual > 1:
             several[sep] = (header, usual, fits)
-        if header < 2 or header not in (usual, usual - 1):
+            if header > usual and below > 0.8:
+                short[sep] = header
+        if header < 2 or not (given.fill or header in (usual, usual - 1)):
             continue
         rank = (round(fits, 1), header, sep == prefer)
         if rank > best_rank:
             best, best_rank = sep, rank
+    if not best_rank[1] and short:
+        sep, header = max(short.items(), key=lambda item: item[1])
+        raise BadInputError(
+            f"{called} has {header} names in its header, and most records have fewer fields, separated by {sep!r}. Say "
+            "with --option fill=yes that what they lack at their end is null, or give another --option sep."
+        )
     if not best_rank[1] and several:
         sep, (header, usual, fits) = max(several.items(), key=lambda item: item[1][2])
         if fits > 0.8 and usual > 2:

@@ -1,7 +1,5 @@
 """Parts of CSV files to rows, in executors, by Arrow's reader: text columns, and complaints about what is no record."""
 
-import codecs
-import csv
 import io
 import re
 import sys
@@ -15,12 +13,10 @@ import pyarrow.csv as pc_csv
 from emberline.features import storage
 from emberline.features.errors import BadInputError
 from emberline.features.validation.rows import FAULT, RAW, SOURCE
-from emberline.pipelines.datasets.readers.tables.csv_dialect import Dialect
+from emberline.pipelines.datasets.readers.tables.csv_dialect import Dialect, fields_of
 from emberline.pipelines.datasets.readers.tables.csv_splits import CsvPart, Quotes, never_closed, quotes_of, read_part
 from emberline.pipelines.datasets.readers.tables.table_files import TableFile
-
-BLOCK_BYTES = 8 << 20
-"""Read at a time of a file that is read from its beginning."""
+from emberline.pipelines.datasets.readers.tables.text_stream import BLOCK_BYTES, Uncommented, open_text
 
 BATCH_ROWS = 16 << 10
 RAW_CHARACTERS = 100_000
@@ -117,7 +113,7 @@ class _Parser:
             text.read(self._dialect.start)
             text.watch(self._dialect.sep, self._dialect.quote)
             sure = self._dialect.sure_comments
-            source = _Uncommented(text, self._dialect.comment, self._dialect.quote) if sure else text
+            source = Uncommented(text, self._dialect.comment, self._dialect.quote) if sure else text
             options, conversion = self._options(BLOCK_BYTES), _conversion(self._asked(), pa.binary())
             try:
                 with pc_csv.open_csv(source, **options, convert_options=conversion) as reader:
@@ -194,7 +190,8 @@ class _Parser:
         """The records with too few fields, with nulls for those that they lack."""
         if not self._short:
             return
-        records = [_one_record(text, self._dialect.sep, self._dialect.quote) for text in self._short]
+        sep, quote = self._dialect.sep, self._dialect.quote
+        records = [next(fields_of(io.StringIO(text, newline=""), sep, quote)) for text in self._short]
         self._short = []
         places = {name: place for place, name in enumerate(self._names)}
         columns = {}
@@ -246,15 +243,6 @@ def unclosed(name: str) -> str:
     )
 
 
-def _one_record(text: str, sep: str, quote: str) -> list[str]:
-    """Returns the fields of a single record."""
-    csv.field_size_limit(sys.maxsize)
-    lines = io.StringIO(text, newline="")
-    if quote:
-        return next(csv.reader(lines, delimiter=sep, quotechar=quote))
-    return next(csv.reader(lines, delimiter=sep, quoting=csv.QUOTE_NONE))
-
-
 def _utf8(value: bytes | None) -> str | None:
     try:
         return None if value is None else value.decode()
@@ -276,109 +264,3 @@ def with_points(texts: pa.ChunkedArray, decimal: str, thousands: str) -> pa.Chun
     if decimal == ",":
         texts = pc.replace_substring_regex(texts, r"^(\s*[+-]?\d*),(\d+([eE][+-]?\d+)?\s*)$", r"\1.\2")
     return texts
-
-
-def open_text(file: TableFile, encoding: str) -> "_Utf8":
-    """Opens the uncompressed text of a file as a stream of UTF-8, without a byte order mark."""
-    return _Utf8(open_plain(file), encoding)
-
-
-def open_plain(file: TableFile) -> pa.NativeFile:
-    """Opens the uncompressed bytes of a file.
-
-    Raises:
-        BadInputError: for a compression that no stream can undo.
-    """
-    stream = storage.open_input(file.uri)
-    if not file.compression:
-        return stream
-    kinds = {"gz": "gzip", "bz2": "bz2", "zst": "zstd", "lz4": "lz4"}
-    if file.compression not in kinds:
-        raise BadInputError(f"{file.uri!r} is compressed with {file.compression!r}: write it as {', '.join(kinds)}.")
-    return pa.CompressedInputStream(stream, kinds[file.compression])
-
-
-class _Utf8:
-    """A file-like object for Arrow: bytes of one encoding in, UTF-8 out."""
-
-    closed = False
-
-    def __init__(self, stream: pa.NativeFile, encoding: str) -> None:
-        self._stream = stream
-        self._waiting = bytearray()
-        self._ended = False
-        self._begun = False
-        # Bytes that are no UTF-8 are handed on: Arrow tells the rows that have them.
-        errors = "surrogateescape" if encoding == "utf-8" else "strict"
-        self._decoder = codecs.getincrementaldecoder(encoding)(errors)
-        self._errors = errors
-        self.quotes: list[Quotes] = []
-        self._watched: tuple[str, str, bytes] | None = None
-
-    def watch(self, sep: str, quote: str) -> None:
-        """Counts the quotes of all that is read from here on."""
-        if quote:
-            self._watched = (sep, quote, b"\n")
-
-    def read(self, size: int = -1) -> bytes:
-        while not self._ended and (size < 0 or len(self._waiting) < size):
-            data = bytes(self._stream.read(BLOCK_BYTES))
-            self._ended = not data
-            text = self._decoder.decode(data, self._ended)
-            if not self._begun and text:
-                text = text.removeprefix("\ufeff")
-                self._begun = True
-            self._waiting += text.encode("utf-8", self._errors)
-        size = len(self._waiting) if size < 0 else size
-        found = bytes(self._waiting[:size])
-        del self._waiting[:size]
-        if self._watched and found:
-            sep, quote, before = self._watched
-            self.quotes.append(quotes_of(before + found, sep, quote))
-            self._watched = (sep, quote, found[-1:])
-        return found
-
-    def close(self) -> None:
-        self._stream.close()
-        self.closed = True
-
-    def __enter__(self) -> "_Utf8":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-
-class _Uncommented:
-    """The same without lines that begin with a character, but for those inside quotes."""
-
-    closed = False
-
-    def __init__(self, text: _Utf8, comment: str, quote: str) -> None:
-        self._text = text
-        self._comment = comment.encode()
-        self._quote = quote.encode()
-        self._waiting = bytearray()
-        self._rest = b""
-        self._quoted = False
-        self._ended = False
-
-    def read(self, size: int = -1) -> bytes:
-        while not self._ended and (size < 0 or len(self._waiting) < size):
-            data = self._text.read(BLOCK_BYTES)
-            self._ended = not data
-            *lines, self._rest = (self._rest + data).split(b"\n")
-            if self._ended:
-                lines.append(self._rest)
-            for line in lines:
-                if self._quoted or not line.startswith(self._comment):
-                    self._waiting += line + b"\n"
-                    self._quoted ^= bool(self._quote and line.count(self._quote) % 2)
-        size = len(self._waiting) if size < 0 else size
-        found = bytes(self._waiting[:size])
-        del self._waiting[:size]
-        return found
-
-    def close(self) -> None:
-        self._text.close()
-        self.closed = True

@@ -10,7 +10,7 @@ from emberline.features.names import quoted
 from emberline.features.validation.rows import FAULT
 from emberline.features.validation.schema_inference import MISSING_MARKS
 from emberline.pipelines.datasets.readers.tables.csv_dialect import SAMPLE_BYTES, sniff
-from emberline.pipelines.datasets.readers.tables.csv_rows import CsvFile, CsvRows, open_plain, text_schema, unclosed
+from emberline.pipelines.datasets.readers.tables.csv_rows import CsvFile, CsvRows, text_schema, unclosed
 from emberline.pipelines.datasets.readers.tables.csv_splits import (
     CsvPart,
     Quotes,
@@ -22,6 +22,7 @@ from emberline.pipelines.datasets.readers.tables.csv_splits import (
 )
 from emberline.pipelines.datasets.readers.tables.table import Opening, Table, each, packed, some, tell_once
 from emberline.pipelines.datasets.readers.tables.table_files import TableFile, below
+from emberline.pipelines.datasets.readers.tables.text_stream import open_plain
 
 
 def csv_table(opening: Opening) -> Table:

@@ -3,8 +3,8 @@
 import json
 
 from emberline.features.errors import BadInputError
-from emberline.pipelines.datasets.readers.tables.csv_rows import open_plain
 from emberline.pipelines.datasets.readers.tables.table_files import TableFile
+from emberline.pipelines.datasets.readers.tables.text_stream import open_plain
 
 LINES, DOCUMENT = "lines", "document"
 HEAD_BYTES = 64 << 10

@@ -15,10 +15,11 @@ from hypothesis import strategies as st
 
 from emberline.features.errors import BadInputError
 from emberline.pipelines.datasets.readers.tables.csv_dialect import sniff
-from emberline.pipelines.datasets.readers.tables.csv_rows import CsvFile, CsvRows, open_plain, text_schema
+from emberline.pipelines.datasets.readers.tables.csv_rows import CsvFile, CsvRows, text_schema
 from emberline.pipelines.datasets.readers.tables.csv_splits import CsvPart, chained, count_quotes, cut, never_closed
 from emberline.pipelines.datasets.readers.tables.table_files import TableFile
 from emberline.pipelines.datasets.readers.tables.table_format import TableFormat
+from emberline.pipelines.datasets.readers.tables.text_stream import open_plain
 
 
 def read(path: Path, part_bytes: int = 0, **options: str) -> pa.Table:
@@ -105,6 +106,14 @@ def test_short_records_are_filled_where_asked_as_pandas_fills_them(tmp_path: Pat
     assert rows(found) == [*wanted, [None, None, None]]
     assert found["_fault"].to_pylist() == [None, None, None, "expected 3 fields, got 4"]
     assert read(path)["_fault"].to_pylist().count("expected 3 fields, got 2") == 1
+
+
+def test_a_table_whose_records_mostly_are_short_is_no_table_of_one_column(tmp_path: Path) -> None:
+    path = write(tmp_path / "rows.csv", "a,b,c\n1,2\n3,4\n5,6,7\n8,9\n")
+    with pytest.raises(BadInputError, match=r"has 3 names in its header, .*','. Say with --option fill=yes"):
+        read(path)
+    assert rows(read(path, fill="yes")) == [["5", "6", "7"], ["1", "2", None], ["3", "4", None], ["8", "9", None]]
+    assert rows(read(write(tmp_path / "text.csv", "text\nWell, yes\nno\n"))) == [["Well, yes"], ["no"]]
 
 
 def test_a_row_that_is_no_utf8_is_a_bad_row(tmp_path: Path) -> None:
