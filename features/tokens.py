@@ -103,9 +103,9 @@ class Tokens:
 @lru_cache(maxsize=1)
 def _keep_tensorflow() -> None:
     """Sets TensorFlow up, once per process."""
-    import tensorflow  # noqa: F401
-
+    from emberline.features.light_tensorflow import import_tensorflow
     from emberline.features.python_worker import keep_out_of_collections, keep_to_own_cores
 
+    import_tensorflow()
     keep_to_own_cores()
     keep_out_of_collections()

@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from emberline.features.analysis.partials import PARTIAL, gather, packed, partial, unpacked
 from emberline.features.analysis.sources import Chunk, Rows, run_pass
+from emberline.features.light_tensorflow import import_tensorflow
 from emberline.features.python_worker import keep_out_of_collections, keep_to_own_cores
 from emberline.features.schema import Field
 from emberline.features.sounds.wav import read_header
@@ -85,6 +86,7 @@ def _measured(sound: pa.Buffer) -> np.ndarray:
 @lru_cache(maxsize=8)
 def _decoder(rate: int) -> Callable[[bytes], Any]:
     """Returns the transform graph's own decoding, traced once: Spark's Python workers live on."""
+    import_tensorflow()
     import tensorflow as tf
 
     from emberline.features.sounds.decoding import waveform

@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from emberline.features.errors import BadInputError
 from emberline.features.images.header import ImageError, is_file, read_header
+from emberline.features.light_tensorflow import import_tensorflow
 from emberline.features.python_worker import keep_out_of_collections, keep_to_own_cores
 from emberline.features.schema import Field
 
@@ -109,6 +110,7 @@ def _decoder(shape: tuple[int, int, int], resize: str) -> Callable[[Any], Any]:
     """Returns the transform graph's own decoding, and how images were turned, traced once: Spark's Python workers live
     on.
     """
+    import_tensorflow()
     import tensorflow as tf
 
     from emberline.features.images.decoding import orientations, pixels

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from typing import Any
 
 from emberline.features.errors import BadInputError
+from emberline.features.light_tensorflow import import_tensorflow
 from emberline.pipelines.cluster.usage import Usage
 from emberline.pipelines.cluster.worker import EVENTS_FD, start_stdin_watch
 
@@ -40,7 +41,9 @@ def run_rank(work: Callable[[str, Report], None]) -> None:
     _start_heartbeat(report)
     code = 0
     try:
-        work(sys.stdin.readline(), report)
+        told = sys.stdin.readline()
+        import_tensorflow()
+        work(told, report)
     except Exception as error:
         said = {"traceback": traceback.format_exc(), "transient": _may_pass(error)}
         report({"event": "error"} | said | ({"bad_input": str(error)} if isinstance(error, BadInputError) else {}))

@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from emberline.features.columns import Image, Transformed, check
 from emberline.features.images.reading import bare_pixels
+from emberline.features.light_tensorflow import import_tensorflow
 from emberline.features.python_worker import keep_out_of_collections, keep_to_own_cores
 from emberline.features.schema import Schema
 from emberline.features.statistics import Statistics
@@ -70,6 +71,7 @@ class RowTransform:
         return inputs[column.name]
 
     def _graph(self) -> Callable[[pa.RecordBatch], "Mapping[str, tf.Tensor]"]:
+        import_tensorflow()
         from emberline.features.tensors import raw_tensors
 
         columns = self._computed

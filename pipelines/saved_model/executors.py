@@ -15,6 +15,7 @@ import pyarrow as pa
 from pyspark import SparkFiles, TaskContext
 from pyspark.sql import SparkSession
 
+from emberline.features.light_tensorflow import import_tensorflow
 from emberline.features.python_worker import keep_out_of_collections, take_threads
 from emberline.features.statistics import VOCABULARIES
 from emberline.pipelines.runtime.gpus import visible_gpus
@@ -71,6 +72,7 @@ def load(archive: str, names: tuple[str, ...], threads: int) -> "Signature":
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     os.environ.update(visible_gpus())
+    import_tensorflow()
     import tensorflow as tf
 
     take_threads(threads)

@@ -10,6 +10,7 @@ from pyspark import TaskContext
 from emberline.features import storage
 from emberline.features.analysis.sources import ByteRange, groups_of, parts_of
 from emberline.features.errors import BadInputError
+from emberline.features.light_tensorflow import import_tensorflow
 from emberline.features.parquet import open_parquet
 from emberline.features.schema import Schema
 from emberline.features.validation.rows import SOURCE, reason_of
@@ -125,6 +126,7 @@ def predictor(
     archive: str, schema: Schema, predicted: Sequence[PredictionColumn]
 ) -> Callable[[pa.RecordBatch], list[pa.Array]]:
     """Returns the model as a function from good rows to the columns of their predictions, in an executor."""
+    import_tensorflow()
     from emberline.features.tensors import encoded_tensors, raw_tensors
 
     # Models of earlier versions take whole texts only.
