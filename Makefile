@@ -78,6 +78,7 @@ clean: ## remove environments, builds and caches; keeps emberline-workspace
 	@$(BIN)/python $(PIP) --no-build-isolation --requirement requirements.$(LOCK) --requirement requirements-dev.$(LOCK)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@$(BIN)/python -m emberline.features.tfrecord.codec.compiled >/dev/null
+	@$(BIN)/python -m emberline.pipelines.runtime.class_archive >/dev/null
 	@touch .venv/ready $@
 
 .venv-run/$(READY): requirements.$(LOCK)

@@ -56,8 +56,7 @@ def arrow_rows(version: DatasetVersion, split: str) -> pa.Table:
 def _read_split(spark: SparkSession, version: DatasetVersion, split: str) -> DataFrame:
     shards = version.split(split)
     job = _ShardRows(storage.join(version.uri, split), shards)
-    numbers = spark.createDataFrame([(index,) for index in range(len(shards.shards))], "shard int")
-    numbers = numbers.repartitionByRange(max(len(shards.shards), 1), "shard")
+    numbers = spark.range(0, len(shards.shards), 1, max(len(shards.shards), 1))
     rows = numbers.mapInArrow(job, from_arrow_schema(_as_spark_stores(shards.schema.empty_table()).schema))
     return rows.withColumn(SPLIT, F.lit(split))
 

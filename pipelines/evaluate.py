@@ -107,9 +107,10 @@ def _score(spark: SparkSession, recipe: Recipe, version: DatasetVersion, trained
         require_unchanged(folder, trained.model_digest, f"the training {trained.training!r}")
         archive = ship(spark, folder, f"emberline-{trained.run_id}")
     job = ShardScorer(storage.join(version.uri, "eval"), shards, schema.key, labels, columns, archive)
-    files = spark.createDataFrame([(index,) for index in range(len(shards.shards))], "shard int")
+    # Not a list: its tasks would run in Python workers of their own, and its partitions need a job of their own.
+    files = spark.range(0, len(shards.shards), 1, len(shards.shards))
     truths = ", ".join(f"{quoted(name)} float" for name in labels)
-    scored = files.repartitionByRange(len(shards.shards), "shard").mapInArrow(
+    scored = files.mapInArrow(
         job,
         f"{quoted(schema.key)} string, {truths}, {spark_columns(columns)}",
     )

@@ -61,7 +61,7 @@ def run(
         best = dataset.synthetic(source) or dataset.generate(source, seed=recipe.preparation.seed)
         scores = ", ".join(f"{metric} {value:,.4f}" for metric, value in best.best.items())
         progress.say(f"no --input: synthetic {recipe.dataset_name} data at {source}, best achievable {scores}")
-    with session(f"run {recipe.name}", master) as spark, tracker.pipeline_run(recipe, name):
+    with session(f"run {recipe.name}", master, reads=source) as spark, tracker.pipeline_run(recipe, name):
         with timed(seconds, "etl"):
             prepared = tracked_etl(spark, recipe, source, storage.join(folder, "dataset"), tracker, form=form)
         with timed(seconds, "train"):

@@ -14,6 +14,10 @@ from hypothesis import settings
 
 ROOT = Path(__file__).parents[1]
 
+# Every process of Java that a test starts runs for seconds, and its thorough compiler took half of them. Not by Spark's
+# settings: masters and workers of a cluster, and what `spark-submit` starts, take it from here too.
+os.environ.setdefault("JDK_JAVA_OPTIONS", "-XX:TieredStopAtLevel=1")
+
 # Every run tries the same examples, so that what passed before a change passes after it; others are tried with
 # `pytest --hypothesis-profile=default`.
 settings.register_profile("alike", derandomize=True)
@@ -49,6 +53,7 @@ def spark() -> Iterator[object]:
     from pyspark.sql import SparkSession
 
     from emberline.features.tfrecord.spark.data_source import register
+    from emberline.pipelines.runtime.java_options import java_options
 
     session = (
         SparkSession.builder.master("local[2, 3]")
@@ -57,6 +62,7 @@ def spark() -> Iterator[object]:
         .config("spark.ui.showConsoleProgress", "false")
         .config("spark.sql.shuffle.partitions", "4")
         .config("spark.driver.memory", "2g")
+        .config(map=dict(java_options()))
         .config("spark.sql.session.timeZone", "UTC")
         .config("spark.sql.caseSensitive", "true")
         .getOrCreate()

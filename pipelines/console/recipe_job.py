@@ -50,7 +50,7 @@ def run_recipe_job(name: str, given: argparse.Namespace, step: Callable[[RecipeJ
         recipe = load_recipe(given.pipeline, given.overrides)
         tracker = Tracker(tracking_uri(given.tracking_uri))
         runs = tracker.pipeline_run(recipe, given.pipeline_run)
-        with session(f"{name} {recipe.name}", given.master) as spark, runs:
+        with session(f"{name} {recipe.name}", given.master, reads=getattr(given, "input", None)) as spark, runs:
             return step(RecipeJob(spark, recipe, tracker))
 
     return conclude(name, work, given.submission)

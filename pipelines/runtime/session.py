@@ -16,6 +16,7 @@ from pyspark.sql import SparkSession
 
 from emberline.features.errors import BadInputError
 from emberline.features.tfrecord.spark.data_source import register
+from emberline.pipelines.runtime.java_options import java_options
 from emberline.pipelines.runtime.logs import SWITCH
 from emberline.pipelines.runtime.shipping import ship_projects
 
@@ -53,13 +54,15 @@ class JavaError(BadInputError):
 
 
 @contextmanager
-def session(name: str, master: str | None = None, settings: Mapping[str, str] | None = None) -> Iterator[SparkSession]:
+def session(
+    name: str, master: str | None = None, settings: Mapping[str, str] | None = None, reads: str | None = None
+) -> Iterator[SparkSession]:
     """Opens a session for the block, with `format("tfrecord")`, and stops it at the end; see `open_session`.
 
     Yields:
         The session.
     """
-    spark = open_session(name, master, settings)
+    spark = open_session(name, master, settings, reads)
     application = str(spark.sparkContext.applicationId)
     try:
         yield spark
@@ -67,13 +70,16 @@ def session(name: str, master: str | None = None, settings: Mapping[str, str] | 
         _stop(spark, application)
 
 
-def open_session(name: str, master: str | None = None, settings: Mapping[str, str] | None = None) -> SparkSession:
+def open_session(
+    name: str, master: str | None = None, settings: Mapping[str, str] | None = None, reads: str | None = None
+) -> SparkSession:
     """Opens a session, which the caller stops, or the end of the process.
 
     Args:
         name: What the application does; it is listed as `emberline NAME`.
         master: Spark master; under spark-submit leave it out, submit has set it.
         settings: Further Spark settings.
+        reads: URI of the raw files that it is for, where that is known; see `java_options`.
 
     Raises:
         JavaError: if there is no Java 17 or newer.
@@ -85,9 +91,10 @@ def open_session(name: str, master: str | None = None, settings: Mapping[str, st
     submitted = "SPARK_ENV_LOADED" in os.environ or "PYSPARK_GATEWAY_PORT" in os.environ
     if master or not submitted:
         builder = builder.master(master or DEFAULT_MASTER)
-    for key, value in (DEFAULTS | dict(settings or {})).items():
+    alone = (master or DEFAULT_MASTER).startswith("local") and not submitted
+    for key, value in (DEFAULTS | (java_options(reads) if alone else {}) | dict(settings or {})).items():
         builder = builder.config(key, value)
-    if (master or DEFAULT_MASTER).startswith("local") and not submitted:
+    if alone:
         builder = builder.config("spark.ui.enabled", "false").config("spark.driver.bindAddress", "127.0.0.1")
         builder = builder.config("spark.driver.host", "127.0.0.1").config("spark.sql.shuffle.partitions", "4")
     if os.environ.get(SWITCH):

@@ -1,6 +1,7 @@
 """Where a worker's batches come from: the seam behind which shards, or rows fed by Spark, are the same to the loop."""
 
 from collections.abc import Sequence
+from functools import cached_property
 from math import prod
 from typing import Any, Protocol
 
@@ -141,6 +142,11 @@ class ShardBatches:
 
     def evaluation(self) -> tf.data.Dataset:
         """Returns the evaluation batches; see `Batches`."""
+        return self._held_out
+
+    @cached_property
+    def _held_out(self) -> tf.data.Dataset:
+        """The same in every epoch: of few rows, to build it takes longer than to read it."""
         return self._ready(
             read_epoch(
                 *self._split("eval"),

@@ -1,0 +1,93 @@
+"""The seconds of `make demo`, beside those of an earlier build.
+
+    python -m benchmarks.demo [--quick] [--old CHECKOUT] [--repeats N]
+
+Every turn runs all steps of `census_wide_deep` on its synthetic rows in a process of its own, with a new workspace and
+the default master. The rows are few: most of it is starting things. With `--old`, an earlier checkout does the same in
+turns. Printed are the medians of the seconds of each step and of the whole command, and `demo_vs_today`, the median of
+ratios of the sums of the steps' seconds: above 1, ours is faster. What both made must be the same.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+REPEATS = 3
+OURS = Path(__file__).parents[1]
+ALIKE = ("rows_read", "rows_rejected", "records", "dataset_digest", "steps", "metrics", "rows_scored")
+"""Of the summaries: what must not depend on the build."""
+
+
+def main() -> None:
+    """Runs the pipeline in turns."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="once")
+    parser.add_argument("--old", type=Path, help="checkout of an earlier build")
+    parser.add_argument("--repeats", type=int, default=REPEATS, help="turns whose median is printed")
+    given = parser.parse_args()
+    ours: list[dict[str, Any]] = []
+    theirs: list[dict[str, Any]] = []
+    for turn in range(1 if given.quick else given.repeats):
+        sides = [(OURS, ours), (given.old, theirs)] if given.old else [(OURS, ours)]
+        for checkout, found in sides if turn % 2 else reversed(sides):
+            found.append(_run(checkout))
+            print(f"{checkout.name:<12} {json.dumps(found[-1]['seconds'])}", file=sys.stderr, flush=True)
+        if given.old:
+            _require_alike(ours[-1], theirs[-1])
+    told: dict[str, Any] = {"seconds": _medians(ours)}
+    if given.old:
+        told["seconds_old"] = _medians(theirs)
+        told["demo_vs_today"] = statistics.median(
+            _steps(old) / _steps(new) for old, new in zip(theirs, ours, strict=True)
+        )
+    print(json.dumps(told))
+
+
+def _run(checkout: Path) -> dict[str, Any]:
+    """The summary of a run, with the seconds of the whole command among those of its steps."""
+    with tempfile.TemporaryDirectory() as workspace:
+        command = [sys.executable, "-m", "emberline", "run", "census_wide_deep", "--workspace", workspace]
+        environment = {name: value for name, value in os.environ.items() if name != "MLFLOW_TRACKING_URI"}
+        environment["PYTHONPATH"] = str(checkout)
+        start = time.perf_counter()
+        done = subprocess.run(command, cwd=checkout, env=environment, capture_output=True, text=True, timeout=3600)
+        whole = time.perf_counter() - start
+    if done.returncode:
+        raise RuntimeError(done.stderr[-2000:])
+    summary: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    summary["seconds"] = {name: round(value, 2) for name, value in (summary["seconds"] | {"command": whole}).items()}
+    return summary
+
+
+def _require_alike(ours: dict[str, Any], theirs: dict[str, Any]) -> None:
+    """Raises an error unless both made the same rows, and metrics that differ by no more than two runs of one build."""
+    for name in ALIKE:
+        mine, other = ours[name], theirs[name]
+        if name == "metrics":
+            same = all(abs(mine[metric] - value) < 1e-6 for metric, value in other.items())
+        else:
+            same = mine == other
+        if not same:
+            raise RuntimeError(f"{name}: {mine} with this build, {other} with the other.")
+
+
+def _steps(summary: dict[str, Any]) -> float:
+    return sum(value for name, value in summary["seconds"].items() if name != "command")
+
+
+def _medians(summaries: list[dict[str, Any]]) -> dict[str, float]:
+    names = summaries[0]["seconds"]
+    return {name: statistics.median(summary["seconds"][name] for summary in summaries) for name in names} | {
+        "steps": statistics.median(map(_steps, summaries))
+    }
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,56 @@
+"""Java compiles little where rows are few, patiently elsewhere, and as it was told where somebody told it."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from emberline.pipelines.runtime import java_options as options
+from emberline.pipelines.runtime.java_options import KEYS, PATIENT, QUICK, java_options
+
+
+def _compiled(reads: str | None) -> str:
+    """What driver and executors are told of compilers, beside the archive of classes."""
+    (told,) = {java_options(reads)[key] for key in KEYS}
+    return told.partition(" -XX:SharedArchiveFile=")[0]
+
+
+def test_few_bytes_are_not_worth_thorough_compilation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "raw").mkdir()
+    (tmp_path / "raw" / "rows.csv").write_bytes(b"x" * 1000)
+    assert _compiled(str(tmp_path / "raw")) == QUICK
+    assert _compiled((tmp_path / "raw" / "rows.csv").as_uri()) == QUICK
+    monkeypatch.setattr(options, "LITTLE_BYTES", 999)
+    assert _compiled(str(tmp_path / "raw")) == PATIENT
+
+
+@pytest.mark.parametrize("reads", [None, "s3://bucket/raw", "/nowhere/at/all"])
+def test_of_what_is_not_known_there_may_be_much(reads: str | None) -> None:
+    assert _compiled(reads) == PATIENT
+
+
+def test_an_installation_s_own_defaults_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "spark-defaults.conf").write_text("spark.executor.defaultJavaOptions -Dx=1\n")
+    monkeypatch.setenv("SPARK_CONF_DIR", str(tmp_path))
+    assert java_options() == {}
+
+
+PROGRAM = """
+from emberline.pipelines.runtime.session import session
+with session("test", "local[1]", reads={reads!r}) as spark:
+    beans = spark._jvm.java.lang.management.ManagementFactory
+    print(" ".join(beans.getRuntimeMXBean().getInputArguments()))
+"""
+
+
+def test_java_gets_them_before_what_a_person_says(tmp_path: Path) -> None:
+    (tmp_path / "rows.csv").write_text("a\n")
+    told = "--conf spark.driver.extraJavaOptions=-XX:TieredStopAtLevel=3 pyspark-shell"
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM.format(reads=str(tmp_path / "rows.csv"))],
+        capture_output=True, text=True, timeout=300, check=False, env=os.environ | {"PYSPARK_SUBMIT_ARGS": told},
+    )  # fmt: skip
+    given = done.stdout.split()
+    assert given.index(QUICK) < given.index("-XX:TieredStopAtLevel=3"), done.stderr[-2000:]
