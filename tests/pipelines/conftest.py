@@ -4,11 +4,13 @@ import json
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,37 @@ from tests.pipelines.foreign_project import write_project
 
 ROOT = Path(__file__).parents[2]
 FLOWERS = 12_000
+
+
+@pytest.fixture(scope="session", autouse=True)
+def stores_made_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Fresh stores of this process are copies of the first: MLflow makes one by all migrations since its beginnings.
+
+    Those of commands and servers, processes of their own, are made as MLflow makes them.
+    """
+    from mlflow.store.db import utils
+
+    first = tmp_path_factory.mktemp("store") / "mlflow.db"
+    migrated = utils._initialize_tables
+
+    def initialize(engine: Any) -> None:
+        file = engine.url.database
+        if engine.url.get_backend_name() != "sqlite" or not file:
+            migrated(engine)
+        elif first.exists():
+            _copy(str(first), file)
+        else:
+            migrated(engine)
+            _copy(file, str(first))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(utils, "_initialize_tables", initialize)
+        yield
+
+
+def _copy(source: str, target: str) -> None:
+    with closing(sqlite3.connect(source)) as here, closing(sqlite3.connect(target)) as there:
+        here.backup(there)
 
 
 @pytest.fixture

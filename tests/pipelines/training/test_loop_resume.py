@@ -213,3 +213,12 @@ def test_a_checkpoint_remembers_the_best(tmp_path: Path, recipe: Make, start: St
     position = Position(5, 0, (Leg(1, 5),), Best(3, 0.5, 2))
     uri = checkpoints.save(str(tmp_path / "c"), loop.step.variables, position, keep=1)
     assert checkpoints.restore(uri, loop.step.variables) == position
+
+
+def test_held_out_rows_are_made_ready_once(version: DatasetVersion) -> None:
+    """Every epoch reads them anew, by the same graph."""
+    source = ShardBatches(version, ["row"], global_batch=30, worker=1, workers=2, seed=1)
+    passes = [[int(row) for features, _ in source.evaluation() for row in features["row"]] for _ in range(2)]
+    assert passes[0] == passes[1]
+    assert len(passes[0]) == 50
+    assert source.evaluation() is source.evaluation()
