@@ -12,17 +12,10 @@ import pyspark
 from emberline.features import storage
 from emberline.pipelines.runtime.class_archive import class_archive
 
-LITTLE_BYTES = 32 << 20
+LITTLE_BYTES = 16 << 20
 """Of raw files: Spark is through with them before thorough compilation pays."""
 
-HOT = 10
-"""How many times as often as by default a method runs before the thorough compiler takes it up, where rows are many."""
-
 QUICK = "-XX:TieredStopAtLevel=1"
-PATIENT = " ".join(
-    f"-XX:Tier4{name}Threshold={HOT * default}"
-    for name, default in (("Invocation", 5_000), ("MinInvocation", 600), ("Compile", 15_000), ("BackEdge", 40_000))
-)
 KEYS = ("spark.driver.defaultJavaOptions", "spark.executor.defaultJavaOptions")
 """Spark puts them before `extraJavaOptions`, so whatever a person sets there still counts."""
 
@@ -34,12 +27,13 @@ def java_options(reads: str | None = None) -> dict[str, str]:
         reads: URI of the raw files that the session reads; None if it is not known.
 
     Returns:
-        Nothing where `spark-defaults.conf` sets them; those of `--conf` come after ours.
+        Nothing where there is nothing to say, or `spark-defaults.conf` sets them; those of `--conf` come after ours.
     """
-    if any(key in _defaults() for key in KEYS):
+    compiled = [QUICK] if reads is not None and _is_little(reads) else []
+    options = " ".join([*compiled, *_archived()])
+    if not options or any(key in _defaults() for key in KEYS):
         return {}
-    compiled = QUICK if reads is not None and _is_little(reads) else PATIENT
-    return dict.fromkeys(KEYS, " ".join([compiled, *_archived()]))
+    return dict.fromkeys(KEYS, options)
 
 
 def _archived() -> list[str]:

@@ -1,4 +1,4 @@
-"""Java compiles little where rows are few, patiently elsewhere, and as it was told where somebody told it."""
+"""Java compiles little where rows are few, and as it was told where somebody told it."""
 
 import os
 import subprocess
@@ -8,33 +8,34 @@ from pathlib import Path
 import pytest
 
 from emberline.pipelines.runtime import java_options as options
-from emberline.pipelines.runtime.java_options import KEYS, PATIENT, QUICK, java_options
+from emberline.pipelines.runtime.java_options import KEYS, QUICK, java_options
 
 
-def _compiled(reads: str | None) -> str:
-    """What driver and executors are told of compilers, beside the archive of classes."""
-    (told,) = {java_options(reads)[key] for key in KEYS}
-    return told.partition(" -XX:SharedArchiveFile=")[0]
+@pytest.fixture(autouse=True)
+def no_archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EMBERLINE_CLASS_ARCHIVES", str(tmp_path / "archives"))
 
 
 def test_few_bytes_are_not_worth_thorough_compilation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "raw").mkdir()
     (tmp_path / "raw" / "rows.csv").write_bytes(b"x" * 1000)
-    assert _compiled(str(tmp_path / "raw")) == QUICK
-    assert _compiled((tmp_path / "raw" / "rows.csv").as_uri()) == QUICK
+    assert java_options(str(tmp_path / "raw")) == dict.fromkeys(KEYS, QUICK)
+    assert java_options((tmp_path / "raw" / "rows.csv").as_uri()) == dict.fromkeys(KEYS, QUICK)
     monkeypatch.setattr(options, "LITTLE_BYTES", 999)
-    assert _compiled(str(tmp_path / "raw")) == PATIENT
+    assert java_options(str(tmp_path / "raw")) == {}
 
 
 @pytest.mark.parametrize("reads", [None, "s3://bucket/raw", "/nowhere/at/all"])
 def test_of_what_is_not_known_there_may_be_much(reads: str | None) -> None:
-    assert _compiled(reads) == PATIENT
+    assert java_options(reads) == {}
 
 
 def test_an_installation_s_own_defaults_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "spark-defaults.conf").write_text("spark.executor.defaultJavaOptions -Dx=1\n")
+    (tmp_path / "rows.csv").write_text("a\n")
+    assert java_options(str(tmp_path)) == dict.fromkeys(KEYS, QUICK)
     monkeypatch.setenv("SPARK_CONF_DIR", str(tmp_path))
-    assert java_options() == {}
+    assert java_options(str(tmp_path)) == {}
 
 
 PROGRAM = """
