@@ -1,7 +1,8 @@
 """Files by URI: one place that turns `file: hdfs: s3: gs: memory:` ... into a file system and a path.
 
-`pyarrow.fs` serves what it knows (local, hdfs, s3, gs, abfs); everything else goes through fsspec
-(`memory: http: sftp:` ... and whatever package registers a protocol). No Spark and no TensorFlow in here.
+`hdfs:` and `s3:` are opened by `features/hdfs.py` and `features/s3.py`. `pyarrow.fs` serves what else it knows (local,
+gs, abfs, and hdfs where Hadoop's library is); everything else goes through fsspec (`memory: http: sftp:` ... and
+whatever package registers a protocol). No Spark and no TensorFlow in here.
 
 A URI without a scheme is a local path. The path part is taken literally, as Hadoop does: `%20` stays `%20`
 (Spark writes partition folders such as `at=10%3A30`).
@@ -15,6 +16,7 @@ import re
 import uuid
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from types import ModuleType
@@ -23,12 +25,13 @@ from typing import TypeVar
 import pyarrow as pa
 import pyarrow.fs as pafs
 
+from emberline.features import hdfs, s3
 from emberline.features.errors import BadInputError
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):(.*)", re.DOTALL)  # two letters at least: "c:" is a Windows drive
 _ALIASES = {"s3a": "s3", "s3n": "s3", "gcs": "gs"}
 _OBJECT_STORES = ("s3", "gcs", "abfs")  # folders are only prefixes there
-_COPYING = (*_OBJECT_STORES, "py::")  # what fsspec serves copies and deletes, whatever it calls a move
+_RENAMING = ("local", "hdfs", "py::hdfs")  # what fsspec serves copies and deletes, whatever it calls a move
 _PIECE = 4 << 20
 _AT_ONCE = 32
 """Requests under way of one `each_at_once`."""
@@ -36,8 +39,8 @@ _AT_ONCE = 32
 Item = TypeVar("Item")
 
 
-class StorageError(OSError):
-    """A URI that cannot be served, with what to install or to correct."""
+class StorageError(BadInputError, OSError):
+    """A URI that cannot be served, with what to install or to correct: a second try does not help."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +87,11 @@ def _without_authority(rest: str) -> str:
 def _filesystem(scheme: str, authority: str, options: str) -> tuple[pafs.FileSystem, str]:
     """Returns file system and root path of `scheme://authority/`; one client per place and process."""
     root = f"{scheme}://{authority}/" + (f"?{options}" if options else "")
+    if scheme in hdfs.SCHEMES:
+        return _hdfs(scheme, authority, root), "/"
     try:
+        if scheme == "s3":
+            return s3.open_s3(authority, options), authority
         return pafs.FileSystem.from_uri(root)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError) as error:
         reason = f"pyarrow: {error}"
@@ -97,6 +104,20 @@ def _filesystem(scheme: str, authority: str, options: str) -> tuple[pafs.FileSys
             f"install the fsspec package for {scheme!r} on every node, or copy the data to a known file system."
         ) from error
     return pafs.PyFileSystem(pafs.FSSpecHandler(backend)), path
+
+
+def _hdfs(scheme: str, authority: str, root: str) -> pafs.FileSystem:
+    try:
+        return hdfs.open_hdfs(scheme, authority)
+    except ImportError as error:
+        missing = error
+    try:  # Hadoop's own library, which needs Java and CLASSPATH beside it
+        return pafs.FileSystem.from_uri(root)[0]
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError) as error:
+        raise StorageError(
+            f"Nothing here opens {root}: the package hdfs-native is not installed ({missing}), and pyarrow finds no "
+            f"libhdfs ({str(error).partition(chr(10))[0]}). Install 'emberline[hdfs]' here and on every node."
+        ) from error
 
 
 def is_local(uri: str | os.PathLike[str]) -> bool:
@@ -164,8 +185,12 @@ def open_output(uri: str | os.PathLike[str]) -> pa.NativeFile:
 
 def read_bytes(uri: str | os.PathLike[str]) -> bytes:
     """Returns the whole file."""
-    with open_input(uri) as stream:
-        return bytes(stream.read())
+
+    def read() -> bytes:
+        with open_input(uri) as stream:
+            return bytes(stream.read())
+
+    return s3.patiently(read)
 
 
 def sha256(uri: str | os.PathLike[str]) -> str:
@@ -191,11 +216,18 @@ def read_text(uri: str | os.PathLike[str]) -> str:
 def write_bytes_atomic(uri: str | os.PathLike[str], data: bytes) -> None:
     """Writes a file that appears with all its bytes or not at all, replacing an older one."""
     uri = os.fspath(uri)
+
+    def write(place: str) -> None:
+        with open_output(place) as stream:
+            stream.write(data)
+
+    if resolve(uri)[0].type_name.startswith(_OBJECT_STORES):  # an object appears when it is closed, and is not renamed
+        s3.patiently(lambda: write(uri))
+        return
     head, _, name = uri.rpartition("/")
     temporary = f"{head}/.{name}.{uuid.uuid4().hex}" if head else f".{name}.{uuid.uuid4().hex}"
     try:
-        with open_output(temporary) as stream:
-            stream.write(data)
+        write(temporary)
         move(temporary, uri)
     except BaseException:
         if exists(temporary):
@@ -313,7 +345,7 @@ def move(source: str | os.PathLike[str], target: str | os.PathLike[str]) -> None
     try:
         filesystem.move(source_path, target_path)
     except OSError:
-        # hdfs refuses to rename over an existing file
+        # Hadoop's library refuses to rename over an existing file
         if filesystem.get_file_info(target_path).type is not pafs.FileType.File:
             raise
         filesystem.delete_file(target_path)
@@ -322,11 +354,13 @@ def move(source: str | os.PathLike[str], target: str | os.PathLike[str]) -> None
 
 def renames_folders(uri: str | os.PathLike[str]) -> bool:
     """Returns whether folders are renamed in one step there; object stores, and what fsspec serves, copy and delete."""
-    return not resolve(uri)[0].type_name.startswith(_COPYING)
+    return resolve(uri)[0].type_name in _RENAMING
 
 
 def is_within(uri: str | os.PathLike[str], folder: str | os.PathLike[str]) -> bool:
     """Returns whether `uri` is `folder` or lies in it, under any of the names, links and mounts that lead to both."""
+    if _scheme(uri) in hdfs.FAMILY and _scheme(folder) in hdfs.FAMILY:
+        return _is_within_on_hdfs(os.fspath(uri), os.fspath(folder))
     if _scheme(uri) != _scheme(folder):
         return False
     filesystem, path = resolve(uri)
@@ -339,8 +373,24 @@ def is_within(uri: str | os.PathLike[str], folder: str | os.PathLike[str]) -> bo
         filesystem.type_name.startswith(_OBJECT_STORES) or filesystem.equals(other)
     ):
         return False
+    return _is_below(path, above)
+
+
+def _is_below(path: str, above: str) -> bool:
     path, above = posixpath.normpath(path), posixpath.normpath(above)  # Hadoop goes up at "..", whatever others do
     return f"{path.strip('/')}/".startswith(f"{above.strip('/')}/".lstrip("/"))
+
+
+def _is_within_on_hdfs(uri: str, folder: str) -> bool:
+    """Whether one is in the other under any of the names of a name node; nobody is asked but the name server."""
+    found = []
+    for text in (uri, folder):
+        scheme, rest = text.partition(":")[0].lower(), text.partition(":")[2]
+        authority, _, path = rest[2:].partition("/") if rest.startswith("//") else ("", "", rest.lstrip("/"))
+        found.append(hdfs.places(scheme, authority, posixpath.normpath(f"/{path}")))
+    return any(
+        hdfs.are_one_place(place, above) and _is_below(path, top) for place, path in found[0] for above, top in found[1]
+    )
 
 
 def _scheme(uri: str | os.PathLike[str]) -> str:
@@ -371,10 +421,11 @@ def delete(uri: str | os.PathLike[str]) -> None:
     """Removes a file, or a folder with everything in it; absent is fine."""
     filesystem, path = resolve(uri)
     kind = filesystem.get_file_info(path).type
-    if kind is pafs.FileType.Directory:
-        filesystem.delete_dir(path)
-    elif kind is not pafs.FileType.NotFound:
-        filesystem.delete_file(path)
+    with suppress(FileNotFoundError):  # somebody was quicker; object stores may list a folder whose files have gone
+        if kind is pafs.FileType.Directory:
+            filesystem.delete_dir(path)
+        elif kind is not pafs.FileType.NotFound:
+            filesystem.delete_file(path)
 
 
 def make_dirs(uri: str | os.PathLike[str]) -> None:
@@ -390,7 +441,15 @@ def _make_parent(filesystem: pafs.FileSystem, path: str) -> None:
 
 
 def copy_file(source: str | os.PathLike[str], target: str | os.PathLike[str]) -> None:
-    """Copies one file between any two file systems; a file already there is replaced."""
+    """Copies one file between any two file systems; a file already there is replaced.
+
+    Within one object store its server copies: no byte comes here.
+    """
+    filesystem, path = resolve(source)
+    other, target_path = resolve(target)
+    if filesystem.type_name == "s3" and filesystem.equals(other) and file_size(source) < s3.COPY_BYTES:
+        s3.patiently(lambda: filesystem.copy_file(path, target_path))
+        return
     with open_input(source) as stream, open_output(target) as copy:
         while piece := stream.read(_PIECE):
             copy.write(piece)

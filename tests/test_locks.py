@@ -16,7 +16,7 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).parents[1]
 LOCKS = ("requirements", "requirements-dev", "requirements-airflow", "requirements-tools")
 CONSTRAINT = "--constraint requirements.lock"
-RUNS = "emberline[chinese,connect,play,subwords]"
+RUNS = "emberline[chinese,connect,hdfs,play,subwords]"
 """What the running lock is made of: all extras but those for developers and for the other launcher."""
 
 

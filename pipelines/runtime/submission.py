@@ -27,7 +27,7 @@ SILENT_SECONDS = 60.0
 SETTLE_SECONDS = 2.0
 """After which of two that wrote at the same moment the later one is there for both to see."""
 GAP_SECONDS = 0.5
-"""HDFS replaces a file in two moves; between them it is not there."""
+"""Hadoop's own library replaces a file of HDFS in two moves; between them it is not there."""
 
 Ended = tuple[int, dict[str, Any]]
 """Exit code and last line of a job."""
@@ -104,9 +104,11 @@ def read(uri: str) -> Record | None:
         BadInputError: if it is no submission's file.
     """
     try:
-        return Record(**json.loads(_content(uri)))
+        content = _content(uri)
     except FileNotFoundError:
         return None
+    try:
+        return Record(**json.loads(content))
     except (ValueError, TypeError, RecursionError) as error:
         raise BadInputError(
             f"--submission {uri!r} is not the file of a submission ({error}). Give a path that nothing else uses."

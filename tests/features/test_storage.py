@@ -138,3 +138,28 @@ def test_many_files_are_moved_at_once_and_a_failure_is_heard(base: str) -> None:
     assert not storage.list_files(f"{base}/from")
     with pytest.raises(OSError, match="000"):
         storage.each_at_once(move, names)
+
+
+def test_what_goes_while_it_is_deleted_is_absent(base: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    place = storage.join(base, "folder")
+    storage.write_text_atomic(storage.join(place, "x"), "x")
+    real, found = storage.resolve, []
+
+    class Quicker:
+        """A file system in which another process deletes the folder between two requests."""
+
+        def __init__(self, filesystem: pafs.FileSystem) -> None:
+            self._filesystem = filesystem
+
+        def get_file_info(self, path: str) -> pafs.FileInfo:
+            info = self._filesystem.get_file_info(path)
+            self._filesystem.delete_dir(path)
+            found.append(info.type)
+            return info
+
+        def delete_dir(self, path: str) -> None:
+            self._filesystem.delete_dir(path)
+
+    monkeypatch.setattr(storage, "resolve", lambda uri: (Quicker(real(uri)[0]), real(uri)[1]))
+    storage.delete(place)
+    assert found == [pafs.FileType.Directory]
