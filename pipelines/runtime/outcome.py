@@ -16,6 +16,7 @@ from typing import Any
 
 from emberline.features.errors import BadInputError
 from emberline.pipelines.runtime import logs
+from emberline.pipelines.runtime.refusals import refusal_of
 from emberline.pipelines.runtime.secrets_in_uris import without_secrets
 
 SUCCESS, FAILURE, BAD_INPUT = 0, 1, 2
@@ -107,6 +108,9 @@ def _ended(job: str, work: Callable[[], Any]) -> tuple[int, dict[str, Any]]:
         if told := _told_by_executor(error):
             return _failed(job, BAD_INPUT, told, BadInputError(told))
         logging.getLogger("emberline").debug("failure", exc_info=True)
+        if refusal := refusal_of(error):
+            needs_a_person, said = refusal
+            return _failed(job, BAD_INPUT if needs_a_person else FAILURE, said, error)
         if _is_of_javas_memory(error):
             return _failed(job, FAILURE, NO_MEMORY, error)
         return _failed(job, FAILURE, f"{str(error).strip() or type(error).__name__}", error)

@@ -5,19 +5,21 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import pyspark
 from py4j.protocol import Py4JError
+from pyspark import SparkConf, SparkContext
 from pyspark.sql import SparkSession
 
 from emberline.features.errors import BadInputError
 from emberline.features.tfrecord.spark.data_source import register
 from emberline.pipelines.runtime.java_options import java_options
 from emberline.pipelines.runtime.logs import SWITCH
+from emberline.pipelines.runtime.object_stores import executor_variables, share_with_hadoop
 from emberline.pipelines.runtime.shipping import ship_projects
 
 MINIMUM_JAVA = 17
@@ -99,7 +101,10 @@ def open_session(
         builder = builder.config("spark.driver.host", "127.0.0.1").config("spark.sql.shuffle.partitions", "4")
     if os.environ.get(SWITCH):
         builder = builder.config(f"spark.executorEnv.{SWITCH}", os.environ[SWITCH])
+    for key, value in executor_variables(*_submitted_settings(master, submitted)).items():
+        builder = builder.config(key, value)
     spark = builder.getOrCreate()
+    share_with_hadoop(spark)
     known = spark.sparkContext.getConf()
     for key, value in GIVING_WAY.items():
         if not known.contains(key) and key not in (settings or {}):
@@ -109,6 +114,15 @@ def open_session(
     register(spark)
     ship_projects(spark)
     return spark
+
+
+def _submitted_settings(master: str | None, submitted: bool) -> tuple[str, Callable[[str], bool]]:
+    """The master, and whether spark-submit was given a setting; without it Java has not begun and cannot be asked."""
+    if not submitted or "PYSPARK_GATEWAY_PORT" not in os.environ:
+        return master or "", lambda _: False
+    SparkContext._ensure_initialized()
+    given = SparkConf()
+    return master or given.get("spark.master", "") or "", given.contains
 
 
 def _silence(spark: SparkSession, logger: str) -> None:
