@@ -5,9 +5,12 @@ import shutil
 import socket
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
+from emberline.features import storage
 from emberline.pipelines.console.package_checks import Check
+from emberline.pipelines.console.store_checks import store_check
 from emberline.pipelines.runtime.secrets_in_uris import without_secrets
 
 LEAST_DISK_GIB = 5
@@ -16,16 +19,20 @@ LEAST_DISK_GIB = 5
 SECONDS = 60
 
 
-def machine_checks(workspace: str, tracking_uri: str, master: str | None) -> list[Check]:
+def machine_checks(workspace: str, tracking_uri: str, master: str | None, stores: Sequence[str] = ()) -> list[Check]:
     """Returns all findings, good and bad.
 
     Args:
         workspace: Folder or URI that runs write to.
         tracking_uri: MLflow store or server.
         master: Spark master to ask for its executors; None asks nobody.
+        stores: Folders to try; a workspace on another machine is tried too.
     """
     found = [_disk(workspace), _ports(), _gpus(), _airflow(), _mlflow(tracking_uri)]
-    return [*found, _cluster(master)] if master else found
+    places = list(dict.fromkeys([*([] if storage.is_local(workspace) else [workspace]), *stores]))
+    if not master:
+        return [*found, *map(store_check, places)]
+    return [*found, *_cluster(master, places)]
 
 
 def _disk(workspace: str) -> Check:
@@ -100,7 +107,7 @@ def _mlflow(uri: str) -> Check:
     return Check("mlflow store", True, f"{said} answers")
 
 
-def _cluster(master: str) -> Check:
+def _cluster(master: str, places: Sequence[str]) -> list[Check]:
     from emberline.pipelines.cluster.capacity import MANAGED_SECONDS, STANDALONE_SECONDS, require_room
     from emberline.pipelines.cluster.roles import Gang
     from emberline.pipelines.recipe import Training
@@ -115,8 +122,10 @@ def _cluster(master: str) -> Check:
             require_room(spark, one, first_within=patience)
             spark.range(1000).count()  # a cluster that takes applications need not run them
             facts = cluster_facts(spark)
+            tried = [store_check(place, spark) for place in places]
     except Exception as error:  # whatever the JVM says about a master that it cannot reach
-        return Check("cluster", False, f"{master}: {str(error).splitlines()[0][:300]}", advice)
+        failed = Check("cluster", False, f"{master}: {str(error).splitlines()[0][:300]}", advice)
+        return [*map(store_check, places), failed]
     executors, cores, gpus = (int(facts.get(f"spark.{what}", "0")) for what in ("executors", "cores", "gpus"))
     found = f"{master}: {executors} executors, {cores} cores, {gpus} GPUs"
-    return Check("cluster", cores > 0, found, advice)
+    return [*tried, Check("cluster", cores > 0, found, advice)]

@@ -65,7 +65,7 @@ def show_view(argv: list[str]) -> dict[str, Any]:
 
 
 def doctor_view(argv: list[str]) -> dict[str, Any]:
-    """Returns `emberline doctor`: what this machine, its MLflow store and a cluster have and lack."""
+    """Returns `emberline doctor`: what this machine, its stores and a cluster have and lack."""
     from emberline.pipelines.console.machine_checks import machine_checks
     from emberline.pipelines.console.package_checks import package_checks
     from emberline.pipelines.console.project_checks import project_checks
@@ -75,9 +75,21 @@ def doctor_view(argv: list[str]) -> dict[str, Any]:
     arguments.add_workspace(parser)
     arguments.add_tracking(parser)
     parser.add_argument("--master", metavar="URL", help="Spark master whose executors are counted; default: none")
+    parser.add_argument(
+        "--store",
+        action="append",
+        type=arguments.location,
+        default=[],
+        metavar="URI",
+        help="folder in which to write, read, rename and delete, with --master in executors too; may be repeated",
+    )
     given = parser.parse_args(argv)
     store = arguments.tracking_uri(given.tracking_uri, given.workspace)
-    checks = [*package_checks(), *project_checks(), *machine_checks(given.workspace, store, given.master)]
+    checks = [
+        *package_checks(),
+        *project_checks(),
+        *machine_checks(given.workspace, store, given.master, given.store),
+    ]
     for item in checks:
         print(f"{'ok  ' if item.good else 'FAIL'} {item.name:<18} {item.found}", file=sys.stderr)
         if not item.good:
