@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-airflow demo test test-slow test-chaos lint format bundle environment sbom hashes clean
+.PHONY: help setup setup-airflow demo test test-slow test-chaos test-hdfs test-s3 test-yarn lint format bundle environment sbom hashes clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -33,6 +33,16 @@ test-slow: setup setup-airflow ## run the longer proofs
 
 test-chaos: setup ## run pipelines under random faults for MINUTES=10, with SEED= of an earlier trial
 	@$(BIN)/python -m tests.chaos --minutes $(or $(MINUTES),10) $(if $(SEED),--seed $(SEED))
+
+# Against real servers, which come from packages of Maven's or Go's registry; see tests/real/.
+test-hdfs: setup ## run the tests against a real HDFS: needs Java and Maven's registry
+	@$(BIN)/python -m pytest -m real tests/real/test_hdfs.py
+
+test-s3: setup ## run the tests against a real S3 server: needs Go 1.24, its module proxy and Maven's registry
+	@$(BIN)/python -m pytest -m real tests/real/test_s3.py
+
+test-yarn: setup ## run the commands of docs/cluster.md on a real YARN: needs Java and Maven's registry
+	@$(BIN)/python -m pytest -m real tests/real/test_yarn.py
 
 lint: setup ## ruff, mypy, the layers and the prose
 	@$(BIN)/ruff check .

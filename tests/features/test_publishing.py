@@ -83,16 +83,22 @@ def test_a_copy_that_breaks_off_anywhere_gives_the_old_version_back(
         assert sorted(os.listdir(tmp_path)) == ["made", "out"]
 
 
-@pytest.mark.parametrize("way", ["renames", "copies"])
-def test_killed_at_any_point_one_version_is_whole_after_repair(way: str, tmp_path: Path) -> None:
-    """A process of its own ends by SIGKILL at its n-th change of the storage; for n = 1, 2, ... until it survives."""
-    script = tmp_path / "killed.py"
+def killed_at_every_point(base: str, scripts: Path, way: str = "") -> None:
+    """A process of its own ends by SIGKILL at its n-th change of the storage; for n = 1, 2, ... until it survives.
+
+    Args:
+        base: A folder; each process works in a new one below.
+        scripts: Folder for the program.
+        way: `renames` or `copies`, whatever the storage can do; empty: what it can do.
+    """
+    script = scripts / "killed.py"
     script.write_text(
         "import os, signal, sys\n"
         "from emberline.features import publishing, storage\n"
         "way, made, out, point = sys.argv[1:4] + [int(sys.argv[4])]\n"
-        "publishing._exchange = lambda *_: False\n"
-        "storage.renames_folders = lambda _: way == 'renames'\n"
+        "if way:\n"
+        "    publishing._exchange = lambda *_: False\n"
+        "    storage.renames_folders = lambda _: way == 'renames'\n"
         "storage.each_at_once = lambda action, items: [action(item) for item in items]\n"
         "count = 0\n"
         "def counted(function):\n"
@@ -109,8 +115,8 @@ def test_killed_at_any_point_one_version_is_whole_after_repair(way: str, tmp_pat
     )
     seen = set()
     for point in range(1, 60):
-        place = tmp_path / str(point)
-        out, made = old(str(place / "out")), new(str(place / "made"))
+        place = storage.join(base, str(point))
+        out, made = old(storage.join(place, "out")), new(storage.join(place, "made"))
         command = [sys.executable, str(script), way, made, out, str(point)]
         done = subprocess.run(command, env=os.environ | {"PYTHONPATH": str(ROOT)}, timeout=60)
         if storage.exists(storage.join(out, "_SUCCESS")):  # what looks whole is whole
@@ -118,13 +124,18 @@ def test_killed_at_any_point_one_version_is_whole_after_repair(way: str, tmp_pat
         publishing.repair(out)
         assert content(out) in (OLD, NEW)
         seen.add(content(out)["a"])
-        assert not [name for name in os.listdir(place) if name.startswith(".")]
+        assert not [name for name in storage.list_names(place) if name.startswith(".")]
         if done.returncode == 0:
             break
         assert done.returncode == -signal.SIGKILL
     else:
         raise AssertionError("it never survived")
     assert seen == {"old a", "new a"}
+
+
+@pytest.mark.parametrize("way", ["renames", "copies"])
+def test_killed_at_any_point_one_version_is_whole_after_repair(way: str, tmp_path: Path) -> None:
+    killed_at_every_point(str(tmp_path), tmp_path, way)
 
 
 def test_readers_never_meet_a_gap(tmp_path: Path) -> None:
