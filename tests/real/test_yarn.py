@@ -136,12 +136,15 @@ def test_etl_makes_the_dataset_of_this_machine(version: str, emberline, tmp_path
     assert manifest(version)["digest"] == manifest(str(tmp_path / "v"))["digest"]
 
 
-def test_two_ranks_train_and_are_evaluated_and_score(hadoop: Hadoop, training: str, tracking: str) -> None:
+def test_two_ranks_train_and_are_evaluated_and_score(hadoop: Hadoop, training: str, tracking: str, emberline) -> None:
     state = json.loads(storage.read_bytes(f"{training}/training.json"))
     assert state["finished"]
     submitted(hadoop, adapted(other_job("evaluate", f"--training {training}"), tracking))
     assert storage.exists(f"{training}/evaluation.json")
-    arguments = f"--model {training}/model --input hdfs:///raw/census --output hdfs:///predictions/today"
+    done = emberline("register", "--pipeline", "census_wide_deep", "--training", training, "--tracking-uri", tracking)
+    assert done.code == 0, done.stderr[-3000:]
+    model = f"models:/{done.result['name']}/{done.result['version']}"
+    arguments = f"--model {model} --input hdfs:///raw/census --output hdfs:///predictions/today"
     submitted(hadoop, adapted(other_job("score", arguments), tracking))
     assert storage.exists("hdfs:///predictions/today/_SUCCESS")
 

@@ -62,6 +62,13 @@ def test_what_lies_below_an_error_counts() -> None:
     assert refusal_of(error) == (True, "[Errno 13] no: '/x'")
 
 
+def test_what_was_said_better_is_not_looked_below() -> None:
+    error = OSError(errno.EROFS, "Name node is in safe mode", "/x")
+    error.__context__ = java(f"{HADOOP}.hdfs.server.namenode.SafeModeException: Name node is in safe mode")
+    error.__suppress_context__ = True
+    assert refusal_of(error) is None
+
+
 def test_other_failures_are_none() -> None:
     assert refusal_of(OSError("[Errno 111] Connection refused")) is None
     assert refusal_of(ValueError("AccessControl is a word")) is None
