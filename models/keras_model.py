@@ -63,13 +63,14 @@ def build(config: KerasModel, cardinalities: Mapping[str, int]) -> "keras.Model"
     import keras
     from keras.src.utils.naming import reset_uids
 
+    from emberline.models.embedding_table import EmbeddingTable
     from emberline.models.tabular import feature_layers
 
     name = getattr(config.network, "__name__", type(config.network).__name__)
     # Layers without a name are called by a counter of the process: so they are called the same in every network.
     reset_uids()
     inputs = feature_layers.model_inputs(config.columns)
-    tables: dict[str, keras.layers.Embedding] = {}
+    tables: dict[str, EmbeddingTable] = {}
     features = {
         column.name: feature_layers.dense_features([column], inputs, cardinalities, column.name, tables)
         if isinstance(column, Indicator | Bucketized | Embedding | Numeric) and not _is_list(column)

@@ -24,6 +24,7 @@ from emberline.features.columns import (
 )
 from emberline.features.errors import BadInputError
 from emberline.features.names import safe_names
+from emberline.models.embedding_table import EmbeddingTable
 from emberline.models.tabular.dense_columns import DenseColumn, require_dense
 from emberline.models.tabular.ids import Ids, Tables, combined, counts, vectors
 
@@ -50,7 +51,7 @@ def dense_features(
     inputs: Inputs,
     cardinalities: Mapping[str, int],
     name: str,
-    tables: MutableMapping[str, keras.layers.Embedding] | None = None,
+    tables: MutableMapping[str, EmbeddingTable] | None = None,
 ) -> keras.KerasTensor:
     """Returns numbers, counts of ids and embeddings side by side, in the order declared: `[batch, width]`.
 
@@ -117,7 +118,7 @@ def linear_logit(
         # The bias is one more weight, whose id every row has.
         # Summed, because a block of rows without values has no column to take.
         bias = ops.full_like(ops.sum(blocks[0], axis=1, keepdims=True), total)
-        table = keras.layers.Embedding(total + 1, outputs, embeddings_initializer="zeros", name=f"{name}_weights")
+        table = EmbeddingTable(total + 1, outputs, embeddings_initializer="zeros", name=f"{name}_weights")
         weights = table(ops.concatenate([*blocks, bias], axis=1))
         factors = ops.concatenate([*shares, ops.ones_like(bias, "float32")], axis=1)
         logits.append(ops.sum(weights * ops.expand_dims(factors, -1), axis=1))
@@ -153,7 +154,7 @@ def sequence_features(
     inputs: Inputs,
     cardinalities: Mapping[str, int],
     name: str,
-    tables: MutableMapping[str, keras.layers.Embedding] | None = None,
+    tables: MutableMapping[str, EmbeddingTable] | None = None,
 ) -> tuple[keras.KerasTensor, keras.KerasTensor]:
     """Returns numbers, one-hots and embeddings of each step side by side, in the order declared.
 

@@ -12,6 +12,7 @@ from emberline.features import storage
 from emberline.features.columns import PAD, Categorical, Embedding, Weighted
 from emberline.features.errors import BadInputError
 from emberline.features.names import safe_name
+from emberline.models.embedding_table import EmbeddingTable
 
 
 @dataclass(frozen=True)
@@ -92,11 +93,11 @@ class Tables:
         shared: Those that several columns share, by name.
     """
 
-    def __init__(self, name: str, shared: MutableMapping[str, keras.layers.Embedding] | None) -> None:
+    def __init__(self, name: str, shared: MutableMapping[str, EmbeddingTable] | None) -> None:
         self._name = name
         self._shared = {} if shared is None else shared
 
-    def of(self, column: Embedding, size: int) -> keras.layers.Embedding:
+    def of(self, column: Embedding, size: int) -> EmbeddingTable:
         """Returns the table of a column, made on first use.
 
         Raises:
@@ -114,12 +115,12 @@ class Tables:
             )
         return table
 
-    def _made(self, column: Embedding, size: int, called: str) -> keras.layers.Embedding:
+    def _made(self, column: Embedding, size: int, called: str) -> EmbeddingTable:
         # The initializer of tf.feature_column.embedding_column.
         initializer: keras.initializers.Initializer = keras.initializers.TruncatedNormal(stddev=column.dimension**-0.5)
         if column.initial:
             initializer = keras.initializers.Constant(_initial(column, size))
-        return keras.layers.Embedding(
+        return EmbeddingTable(
             size,
             column.dimension,
             embeddings_initializer=initializer,

@@ -17,6 +17,11 @@ OPTIMIZERS = (
 )  # fmt: skip
 """Keras's optimizers, which a test compares with Keras: a recipe is declared without importing it."""
 
+ROWWISE_ADAGRAD = "rowwise_adagrad"
+"""Ours: Adagrad with one accumulator for each row of a table."""
+
+KINDS = (*OPTIMIZERS, ROWWISE_ADAGRAD)
+
 OWN_OPTIMIZERS = Catalogue("optimizer", "OPTIMIZER", "emberline.optimizers")
 
 TAKEN_BY = {
@@ -41,6 +46,7 @@ DONE_BY_THE_STEP = {
 Mode = Literal["sync", "async", "local"]
 Input = Literal["tensorflow", "spark"]
 Launcher = Literal["barrier", "tensorflowonspark"]
+Tables = Literal["auto", "rows", "dense"]
 
 
 @dataclass(frozen=True)
@@ -48,7 +54,8 @@ class Optimizer:
     """One optimizer and the variables it moves.
 
     Args:
-        kind: Name of a Keras optimizer, in any case, or a function `(learning_rate, **settings)` that makes one, which
+        kind: Name of a Keras optimizer, in any case; `rowwise_adagrad`, which remembers one number for each row of a
+            table; or a function `(learning_rate, **settings)` that makes one, which
             may be named, too: `module:NAME`, or an entry point of the group `emberline.optimizers`.
         learning_rate: Step size at the start.
         scope: Moves the variables whose name starts with this; the empty scope takes all that are left.
@@ -101,12 +108,12 @@ class Optimizer:
             )
 
     def _check_kind(self) -> None:
-        if isinstance(self.kind, str) and self.kind.lower() not in OPTIMIZERS and OWN_OPTIMIZERS.has(self.kind):
+        if isinstance(self.kind, str) and self.kind.lower() not in KINDS and OWN_OPTIMIZERS.has(self.kind):
             object.__setattr__(self, "kind", OWN_OPTIMIZERS.named(self.kind))
         if isinstance(self.kind, str):
-            if self.kind.lower() not in OPTIMIZERS:
+            if self.kind.lower() not in KINDS:
                 raise BadInputError(
-                    f"Unknown optimizer {self.kind!r}. {nearest(self.kind.lower(), OPTIMIZERS)} Or give a function of "
+                    f"Unknown optimizer {self.kind!r}. {nearest(self.kind.lower(), KINDS)} Or give a function of "
                     "the learning rate that makes one."
                 )
             object.__setattr__(self, "kind", self.kind.lower())
@@ -173,6 +180,10 @@ class Training:
         bucket_boundaries: Of `bucket_by`, instead: the longest row of each bucket but the last.
         precision: `float32`, or half precision for layers and gradients over variables of float32; `mixed_float16`
             scales the loss.
+        tables: `auto`: embedding tables that have many times the rows of a batch are updated by rows, those of the
+            batch alone, and a step costs the same whatever their size. `rows`: all tables; `dense`: none. With
+            `adagrad`, `rowwise_adagrad`, `sgd` and `ftrl` it is the same update; with `adam` and others that remember
+            gradients, rows that a batch does not have rest, where a dense update would let them run on.
         jit_compile: Compile the network and its gradients with XLA.
         steps_per_call: Steps inside one graph call; more is faster, progress is seen less often.
         checkpoint_every: What lies between two checkpoints: `1 epoch`, `500 steps`, `600 seconds`. The end of the
@@ -222,6 +233,7 @@ class Training:
     bucket_boundaries: tuple[int, ...] = ()
     precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"
     jit_compile: bool = False
+    tables: Tables = "auto"
     steps_per_call: int = 50
     checkpoint_every: str = "1 epoch"
     keep_checkpoints: int = 3

@@ -121,6 +121,8 @@ class Loop:
         if existing := checkpoints.complete(self._checkpoints):
             position = checkpoints.restore(existing[-1], self.step.variables)
         self.report({"event": "start", "step": position.step, "epoch": position.epoch, "steps": self.total_steps})
+        if text := self.step.about_tables():
+            self.report({"event": "note", "text": text})
         if self._weights and not existing:
             self.report({"event": "warm start", "metrics": self._evaluate()})
         writer = checkpoints.Writer(
@@ -279,7 +281,7 @@ class Loop:
             total += self.strategy.experimental_local_results(losses)[0]
             done += 1
             # The loss is known long before the last weight has moved.
-            with tf.control_dependencies([total, *map(tf.convert_to_tensor, self.step.weights)]):
+            with tf.control_dependencies([total, *self.step.glimpse()]):
                 ended = tf.timestamp()
         return total, done, waited, places
 

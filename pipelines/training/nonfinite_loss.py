@@ -72,8 +72,9 @@ def first_fault(
     return f"Repeating the steps {start.step + 1:,} to {last:,} gave finite values only."
 
 
-def _all_finite(value: tf.Tensor) -> tf.Tensor:
-    return tf.reduce_all(tf.math.is_finite(value))
+def _all_finite(value: tf.Tensor | tf.IndexedSlices) -> tf.Tensor:
+    numbers = value.values if isinstance(value, tf.IndexedSlices) else value
+    return tf.reduce_all(tf.math.is_finite(numbers))
 
 
 def _listed(what: str, names: list[str], fine: Any) -> str:

@@ -1,6 +1,6 @@
 """The parts of a network: each optimizer of a recipe with the weights it moves, by which loss, and in which steps."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -10,8 +10,20 @@ import tensorflow as tf
 from emberline.features.errors import BadInputError
 from emberline.pipelines.recipe import Optimizer, Training
 from emberline.pipelines.training.step import optimizers
+from emberline.pipelines.training.step.table_rows import (
+    Gradients,
+    as_rows,
+    embedding_tables,
+    exchanged,
+    is_same_update,
+    move_rows,
+    moves_by_rows,
+    no_rows,
+    summed,
+)
 
-Gradients = list[tf.Tensor]
+NAMED = 3
+"""Tables that a message names."""
 
 ALL = "*"
 """Stands for the scopes of all optimizers, where there is one loss."""
@@ -45,6 +57,7 @@ class OptimizerGroups:
 
     Attributes:
         optimizers: In the order of the recipe.
+        by_rows: Positions of the tables that are updated by rows.
     """
 
     def __init__(self, training: Training, model: keras.Model, steps: tf.Variable, total_steps: int) -> None:
@@ -60,6 +73,36 @@ class OptimizerGroups:
             optimizer.build([model.trainable_variables[index] for index in group])
         self.optimizers: list[keras.optimizers.Optimizer] = made
         self._groups = [OptimizerGroup(*one) for one in zip(training.optimizers, made, groups, strict=True)]
+        self.by_rows = self._chosen_tables(training)
+
+    def _chosen_tables(self, training: Training) -> frozenset[int]:
+        tables = embedding_tables(self._model)
+        chosen: set[int] = set()
+        for group in self._groups:
+            mine = {
+                place
+                for place in tables
+                if place in group.weights and moves_by_rows(training, group.declared, self._weights[place].shape[0])
+            }
+            # The scale of an optimizer follows its other gradients: one that has none keeps its tables whole.
+            if not (self._scaled and len(mine) == len(group.weights)):
+                chosen |= mine
+        return frozenset(chosen)
+
+    def about_rows(self) -> str:
+        """Returns a sentence about the tables that are updated by rows; empty if none is."""
+        said = []
+        for group in self._groups:
+            mine = [
+                self._model.trainable_variables[place] for place in sorted(self.by_rows.intersection(group.weights))
+            ]
+            if mine:
+                rows = sum(table.shape[0] for table in mine)
+                named = ", ".join(table.path.rpartition("/")[0] for table in mine[:NAMED])
+                more = f" and {len(mine) - NAMED} more" if len(mine) > NAMED else ""
+                rest = "" if is_same_update(group.declared) else "; rows that a batch does not have rest"
+                said.append(f"{group.declared.name} moves {named}{more} ({rows:,} rows) by the rows of a batch{rest}")
+        return "; ".join(said)
 
     def gradients(self, losses: Mapping[str, tf.Tensor], tape: tf.GradientTape) -> Gradients:
         """Returns the gradient of each weight, from the loss that its optimizer minimises.
@@ -86,16 +129,49 @@ class OptimizerGroups:
         weights = [self._weights[index] for index in positions]
 
         def computed() -> Gradients:
-            # Summing sparse gradients over workers sends ids and rows apart; small tables are cheaper whole.
             found = tape.gradient(loss, weights, unconnected_gradients=tf.UnconnectedGradients.ZERO)
-            return [tf.convert_to_tensor(gradient) for gradient in found]
+            return [
+                as_rows(gradient) if place in self.by_rows else tf.convert_to_tensor(gradient)
+                for place, gradient in zip(positions, found, strict=True)
+            ]
 
         if all(group.declared.every > 1 for group in moved) and moved:
             due = tf.reduce_any([self._is_due(group) for group in moved])
-            found = tf.cond(due, computed, lambda: [tf.zeros(one.shape, one.dtype) for one in weights])
+            found = tf.cond(due, computed, lambda: [self._zeros(place) for place in positions])
         else:
             found = computed()
         return dict(zip(positions, found, strict=True))
+
+    def summed_over_replicas(self, loss: tf.Tensor, gradients: Gradients) -> tuple[tf.Tensor, Gradients]:
+        """Returns loss and gradients of all replicas together, the rows of tables each once; called inside a replica.
+
+        Args:
+            loss: This replica's share.
+            gradients: Its own, in the order of the weights.
+        """
+        context = tf.distribute.get_replica_context()
+        tables = sorted(self.by_rows)
+        total = list(gradients)
+        rows = [summed(gradients[place]) for place in tables]
+        if context.num_replicas_in_sync > 1:
+            dense = [place for place in range(len(gradients)) if place not in self.by_rows]
+            # The loss travels with the gradients: a sum of its own would cost as long as a small network's step.
+            sums = context.all_reduce(tf.distribute.ReduceOp.SUM, [loss, *(gradients[place] for place in dense)])
+            loss = sums[0]
+            rows = exchanged(rows, [self._weights[place].shape[0] for place in tables])
+            for place, gradient in zip(dense, sums[1:], strict=True):
+                total[place] = gradient
+        for place, gradient in zip(tables, rows, strict=True):
+            total[place] = gradient
+        return loss, total
+
+    def zeros(self) -> Gradients:
+        """Returns gradients of nothing, in the order of the weights."""
+        return [self._zeros(place) for place in range(len(self._weights))]
+
+    def _zeros(self, place: int) -> tf.Tensor | tf.IndexedSlices:
+        weight = self._weights[place]
+        return no_rows(weight) if place in self.by_rows else tf.zeros(weight.shape, weight.dtype)
 
     def _is_due(self, group: OptimizerGroup) -> tf.Tensor:
         """Returns whether it moves in the step under way; steps are counted from 1."""
@@ -125,21 +201,55 @@ class OptimizerGroups:
         Args:
             gradients: In the order of the weights, summed over the replicas.
         """
-        replica = tf.distribute.get_replica_context()
         for group in self._groups:
-            mine = [gradients[index] for index in group.weights]
-            if self._scaled:
-                mine = [gradient * group.optimizer.dynamic_scale.value for gradient in mine]  # it divides by its own
-            if group.declared.every == 1:
-                group.optimizer.apply(mine)
-            else:
-                replica.merge_call(partial(self._move_if_due, group), args=(mine,))
+            self._move_group(group, gradients)
 
-    def _move_if_due(self, group: OptimizerGroup, strategy: tf.distribute.Strategy, gradients: Any) -> None:
+    def _move_group(self, group: OptimizerGroup, gradients: Gradients) -> None:
+        weights = self._model.trainable_variables
+        tables = [place for place in group.weights if place in self.by_rows]
+        dense = [place for place in group.weights if place not in self.by_rows]
+        rule = group.optimizer.inner_optimizer if self._scaled else group.optimizer
+        before = tf.identity(rule.iterations.value)
+        mine = [gradients[place] for place in dense]
+        moves = tf.constant(True) if group.declared.every == 1 else self._is_due(group)
+        if self._scaled:
+            # An optimizer that scales leaves a step out, and lowers its scale, if a gradient of its own is not finite.
+            finite = _all_finite([gradients[place].values for place in tables])
+            moves &= finite & _all_finite(mine)
+            scale = group.optimizer.dynamic_scale.value  # by which it divides
+            mine = [tf.where(finite, gradient * scale, float("nan")) for gradient in mine]
+
+        def move_tables() -> tf.Tensor:
+            for place in tables:
+                move_rows(rule, weights[place], gradients[place], before)
+            if not dense:
+                rule.iterations.assign_add(1)  # which `apply` does otherwise
+            return tf.constant(True)
+
+        if tables and (self._scaled or group.declared.every > 1):
+            tf.cond(moves, move_tables, lambda: tf.constant(False))
+        elif tables:
+            move_tables()
+        if not dense:
+            return
+        apply = partial(group.optimizer.apply, trainable_variables=[weights[place] for place in dense])
+        if group.declared.every == 1:
+            apply(mine)
+        else:
+            replica = tf.distribute.get_replica_context()
+            replica.merge_call(partial(self._apply_if_due, group, apply), args=(mine,))
+
+    def _apply_if_due(
+        self, group: OptimizerGroup, apply: Callable[..., None], strategy: tf.distribute.Strategy, gradients: Any
+    ) -> None:
         """Updates all replicas at once: they meet in Keras's `apply`, which separate conditions would prevent."""
 
         def move() -> tf.Tensor:
-            strategy.extended.call_for_each_replica(group.optimizer.apply, args=(gradients,))
+            strategy.extended.call_for_each_replica(apply, args=(gradients,))
             return tf.constant(True)
 
         tf.cond(self._is_due(group), move, lambda: tf.constant(False))
+
+
+def _all_finite(values: Sequence[tf.Tensor]) -> tf.Tensor:
+    return tf.reduce_all([tf.reduce_all(tf.math.is_finite(one)) for one in values])

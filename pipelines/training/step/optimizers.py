@@ -9,8 +9,9 @@ import tensorflow as tf
 
 from emberline.features.errors import BadInputError, nearest
 from emberline.pipelines.recipe import Optimizer
-from emberline.pipelines.recipe.training import TAKEN_BY
+from emberline.pipelines.recipe.training import ROWWISE_ADAGRAD, TAKEN_BY
 from emberline.pipelines.training.step.learning_rate import factor
+from emberline.pipelines.training.step.rowwise_adagrad import RowwiseAdagrad
 
 
 def make(declared: Optimizer, steps: tf.Variable, total_steps: int, epochs: int = 1) -> keras.optimizers.Optimizer:
@@ -50,6 +51,7 @@ def _keras(declared: Optimizer, rate: Any) -> keras.optimizers.Optimizer:
     if declared.kind == "adamw" or declared.weight_decay:
         arguments["weight_decay"] = declared.weight_decay
     by_name = {name.lower(): item for name, item in vars(keras.optimizers).items() if isinstance(item, type)}
+    by_name |= {ROWWISE_ADAGRAD: RowwiseAdagrad}
     if declared.kind not in by_name:
         raise BadInputError(f"Keras {keras.__version__} has no optimizer {declared.kind!r}.")
     kind = by_name[declared.kind]

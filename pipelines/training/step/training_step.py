@@ -13,8 +13,10 @@ from emberline.pipelines.recipe import Recipe
 from emberline.pipelines.tasks import task_of
 from emberline.pipelines.tasks.task import Losses, Outputs, Sums, main_output, side_outputs
 from emberline.pipelines.training.step.mixup import Mixture, require_numbers
-from emberline.pipelines.training.step.optimizer_groups import ALL, Gradients, OptimizerGroups
+from emberline.pipelines.training.step.moving_averages import MovingAverages
+from emberline.pipelines.training.step.optimizer_groups import ALL, OptimizerGroups
 from emberline.pipelines.training.step.recurrent_state import CarriedState
+from emberline.pipelines.training.step.table_rows import Gradients, any_rows, changed, plus
 
 Features = Mapping[str, tf.Tensor]
 
@@ -49,10 +51,8 @@ class TrainingStep:
         self.steps = tf.Variable(0, trainable=False, dtype=tf.int64, name="steps")
         self._groups = OptimizerGroups(training, self.model, self.steps, total_steps)
         self.optimizers = self._groups.optimizers
-        self._averages = [
-            tf.Variable(weight.read_value(), trainable=False, name="average")
-            for weight in (self.weights if training.average_decay else ())
-        ]
+        paths = [weight.path for weight in self.model.trainable_variables]
+        self.averages = MovingAverages(training.average_decay, self.weights, paths, self._groups.by_rows)
         self._carried = CarriedState(recipe, self.model) if training.unroll else None
         if training.mix_up:
             require_numbers(recipe, version.schema.label)
@@ -83,17 +83,14 @@ class TrainingStep:
     ) -> tuple[tf.Tensor, Gradients]:
         """Returns `replica_step` that also gives the gradients, summed over the replicas, in the order of `weights`."""
         loss, gradients = self._compute(features, label, weight)
-        context = tf.distribute.get_replica_context()
-        if context.num_replicas_in_sync > 1:
-            # The loss travels with the gradients: a sum of its own would cost as long as a small network's step.
-            loss, *gradients = context.all_reduce(tf.distribute.ReduceOp.SUM, [loss, *gradients])
+        loss, gradients = self._groups.summed_over_replicas(loss, gradients)
         scale = self._groups.loss_scale()
         if scale is not None:
-            gradients = [gradient / scale for gradient in gradients]
+            gradients = changed(gradients, lambda values: values / scale)
+        resting = self.averages.resting(gradients)
         self._groups.move(self._clipped(gradients))
         steps = self.steps.assign_add(1)
-        if self._averages:
-            self._average(tf.cast(steps, tf.float32))
+        self.averages.move(tf.cast(steps, tf.float32), gradients, resting)
         return loss, gradients
 
     def _gradients(self, features: Features, label: tf.Tensor, weight: tf.Tensor | None) -> tuple[tf.Tensor, Gradients]:
@@ -107,12 +104,17 @@ class TrainingStep:
             rows = slice(index * size, (index + 1) * size)
             part = {name: value[rows] for name, value in features.items()}
             more, gradients = self._slice(part, label[rows], None if weight is None else weight[rows])
-            return index + 1, loss + more, [total + gradient for total, gradient in zip(sums, gradients, strict=True)]
+            return index + 1, loss + more, [plus(*both) for both in zip(sums, gradients, strict=True)]
 
-        zeros = [tf.zeros(value.shape, value.dtype) for value in self.weights]
-        start = (tf.constant(0), tf.zeros([]), zeros)
+        start = (tf.constant(0), tf.zeros([]), self._groups.zeros())
         # One slice after the other: side by side they would need the memory that accumulating saves.
-        _, loss, sums = tf.while_loop(lambda index, *_: index < parts, add, start, parallel_iterations=1)
+        _, loss, sums = tf.while_loop(
+            lambda index, *_: index < parts,
+            add,
+            start,
+            shape_invariants=tf.nest.map_structure(any_rows, start),
+            parallel_iterations=1,
+        )
         return loss, sums
 
     def _slice(self, features: Features, label: tf.Tensor, weight: tf.Tensor | None) -> tuple[tf.Tensor, Gradients]:
@@ -155,19 +157,18 @@ class TrainingStep:
         training = self._training
         if training.clip_value:
             limit = training.clip_value
-            gradients = [tf.clip_by_value(gradient, -limit, limit) for gradient in gradients]
+            gradients = changed(gradients, lambda values: tf.clip_by_value(values, -limit, limit))
         if training.clip_norm:
             gradients, _ = tf.clip_by_global_norm(gradients, training.clip_norm)
         return gradients
 
-    def _average(self, steps: tf.Tensor) -> None:
-        """Moves the averages towards the weights by 1 - min(decay, (1 + n) / (10 + n)) after n steps.
-
-        The rule of `tf.train.ExponentialMovingAverage` with `num_updates`: early averages forget the start sooner.
-        """
-        decay = tf.minimum(self._training.average_decay, (1 + steps) / (10 + steps))
-        for average, weight in zip(self._averages, self.weights, strict=True):
-            average.assign_sub((1 - decay) * (average - weight))
+    def glimpse(self) -> list[tf.Tensor]:
+        """Returns a little of every weight, which is there only once the step before it has moved them all."""
+        # A table is read by rows alone: read whole, it would be copied.
+        return [
+            tf.gather(weight, 0) if place in self._groups.by_rows else tf.convert_to_tensor(weight)
+            for place, weight in enumerate(self.weights)
+        ]
 
     def tally(self, features: Features, label: tf.Tensor) -> Sums:
         """Returns the sums over the rows of one batch, from which `task.held_out` makes metrics."""
@@ -178,6 +179,15 @@ class TrainingStep:
         return np.zeros(self.task.tally_length)
 
     @property
+    def tables_by_rows(self) -> list[str]:
+        """Names of the tables of which a step moves the rows of its batch alone."""
+        return [self.model.trainable_variables[place].path for place in sorted(self._groups.by_rows)]
+
+    def about_tables(self) -> str:
+        """Returns a sentence about them; empty if there are none."""
+        return self._groups.about_rows()
+
+    @property
     def held_out_metrics(self) -> tuple[str, ...]:
         """Names of the metrics that `task.held_out` gives."""
         return tuple(self.task.held_out(np.ones(self.task.tally_length)))
@@ -185,14 +195,15 @@ class TrainingStep:
     @contextmanager
     def averaged(self) -> Iterator[None]:
         """Replaces the weights by their moving averages inside the block, if the recipe asks for averages."""
-        held = [np.array(tf.convert_to_tensor(weight)) for weight in self.weights] if self._averages else []
+        held = [np.array(tf.convert_to_tensor(weight)) for weight in self.weights] if self.averages.averages else []
         self.finish()
         yield
         _assign(self.weights, held)
 
     def finish(self) -> None:
         """Replaces the weights by their moving averages permanently, if the recipe asks for averages."""
-        _assign(self.weights, self._averages)
+        self.averages.catch_up()
+        _assign(self.weights, self.averages.averages)
 
     def _predict(self, features: Features) -> dict[str, tf.Tensor]:
         return self.task.predict(main_output(self._outputs(features, training=False)))
@@ -212,10 +223,8 @@ class TrainingStep:
             paths = [item.path if named else f"{place}-{item.name}" for place, item in enumerate(optimizer.variables)]
             values = [item.value for item in optimizer.variables]
             found |= {f"optimizer-{index}/{path}": value for path, value in zip(paths, values, strict=True)}
-        paths = [weight.path for weight in self.model.trainable_variables]
         found |= self._carried.variables if self._carried else {}
-        found |= {f"average/{path}": average for path, average in zip(paths, self._averages, strict=False)}
-        return found | {"steps": self.steps}
+        return found | self.averages.variables() | {"steps": self.steps}
 
 
 def named_variables(model: keras.Model) -> dict[str, tf.Variable]:

@@ -1,0 +1,177 @@
+"""Embedding tables of any size: a step by rows against the same step with whole tables, PyTorch, and two workers.
+
+`python -m benchmarks.tables [--quick] [--only KEY …]`. 26 tables of width 16, dense 64-32, batches of 1,024, Adagrad.
+Both sides stay alive in a process each and take steps in turns; the numbers are medians of the ratios of neighbouring
+turns. `step_vs_torch` needs a Python with PyTorch, whose path the variable EMBERLINE_TORCH holds.
+"""
+
+import argparse
+import json
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from benchmarks.ratios import Comparison, print_json, print_table
+from benchmarks.tables_process import WIDTH
+
+ROOT = Path(__file__).parents[1]
+TORCH = "EMBERLINE_TORCH"
+KEYS = ("step_2m6_vs_dense", "step_26m_vs_dense", "speed_26m_vs_26k", "step_vs_torch", "workers_2")
+SMALL, MIDDLE, LARGE = 26_000, 2_600_000, 26_000_000
+"""Rows of all tables together."""
+
+BATCH = 1024
+
+
+class Side:
+    """Processes that train one network together.
+
+    Args:
+        rows: Of all tables.
+        tables: `training.tables`.
+        workers: How many processes.
+        batch: Rows of a step, over all of them.
+        one_core: Whether each has a core of its own, or all have all.
+        opponent: "torch", or empty for us.
+    """
+
+    def __init__(
+        self,
+        rows: int,
+        tables: str = "rows",
+        workers: int = 1,
+        batch: int = BATCH,
+        *,
+        one_core: bool = False,
+        opponent: str = "",
+    ) -> None:
+        self._batch = batch
+        self.peak = 0.0
+        ports = [_free_port() for _ in range(workers)]
+        self._ranks = []
+        for rank in range(workers):
+            given = {
+                "rows": rows, "tables": tables, "workers": workers, "rank": rank, "batch": batch,
+                "optimizer": "adagrad", "opponent": opponent, "cores": [rank] if one_core else [],
+            }  # fmt: skip
+            cluster = {"cluster": {"worker": [f"127.0.0.1:{port}" for port in ports]}}
+            config = {"TF_CONFIG": json.dumps(cluster | {"task": {"type": "worker", "index": rank}})}
+            python = os.environ[TORCH] if opponent == "torch" else sys.executable
+            self._ranks.append(
+                subprocess.Popen(
+                    [python, "-m", "benchmarks.tables_process", json.dumps(given)],
+                    env=os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"} | (config if workers > 1 else {}),
+                    stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT,
+                )
+            )  # fmt: skip
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for rank in self._ranks:
+            if rank.stdin:
+                rank.stdin.close()
+        for rank in self._ranks:
+            rank.wait(60)
+
+    def steps(self, count: int) -> float:
+        """Returns rows per second of so many steps."""
+        for rank in self._ranks:
+            print(count, file=rank.stdin, flush=True)
+        said = []
+        for rank in self._ranks:
+            line = rank.stdout.readline() if rank.stdout else ""
+            if not line:
+                raise RuntimeError(f"A process of the benchmark ended with exit code {rank.wait(60)}.")
+            said.append(json.loads(line))
+        self.peak = max(one["peak"] for one in said)
+        return count * self._batch / max(one["seconds"] for one in said)
+
+
+def _free_port() -> int:
+    with socket.socket() as door:
+        door.bind(("127.0.0.1", 0))
+        return int(door.getsockname()[1])
+
+
+def turns(ours: Side, theirs: Side, count: int, mine: int, other: int) -> Comparison:
+    """Both sides in turns, after one that does not count; each with its own number of steps a turn."""
+    found = Comparison("rows/s")
+    for turn in range(count + 1):
+        pair = ours.steps(mine), theirs.steps(other)
+        if turn:
+            found.ours.append(pair[0])
+            found.theirs.append(pair[1])
+    return found
+
+
+def against_dense(rows: int, quick: bool, steps: int) -> tuple[Comparison, str]:
+    with Side(rows) as ours, Side(rows, "dense") as theirs:
+        found = turns(ours, theirs, 3 if quick else 7, 50, steps)
+        allowed = 1.3 * 2 * rows * WIDTH * 4 + 2**30
+        return found, (
+            f"peak memory by rows {ours.peak / 1e9:.2f} GB ({ours.peak / allowed:.2f} of 1.3 x weights and slots + 1 "
+            f"GiB), whole {theirs.peak / 1e9:.2f} GB\n"
+        )
+
+
+def step_2m6_vs_dense(quick: bool) -> tuple[Comparison, str]:
+    return against_dense(MIDDLE, quick, 10)
+
+
+def step_26m_vs_dense(quick: bool) -> tuple[Comparison, str]:
+    return against_dense(LARGE, quick, 2)
+
+
+def speed_26m_vs_26k(quick: bool) -> tuple[Comparison, str]:
+    """The same step over a thousand times the rows; small tables as they are by default, whole."""
+    with Side(LARGE) as ours, Side(SMALL, "auto") as theirs:
+        return turns(ours, theirs, 3 if quick else 7, 50, 50), ""
+
+
+def step_vs_torch(quick: bool) -> tuple[Comparison, str]:
+    with Side(MIDDLE) as ours, Side(MIDDLE, opponent="torch") as theirs:
+        return turns(ours, theirs, 3 if quick else 7, 50, 50), ""
+
+
+def workers_2(quick: bool) -> tuple[Comparison, str]:
+    """Two workers of a core each against one of a core, with the same global batch, four times that of the others."""
+    batch = 4 * BATCH
+    with (
+        Side(MIDDLE, workers=2, batch=batch, one_core=True) as ours,
+        Side(MIDDLE, batch=batch, one_core=True) as theirs,
+    ):
+        return turns(ours, theirs, 3 if quick else 7, 20, 20), ""
+
+
+def main() -> None:
+    """Prints the table and one JSON line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--quick", action="store_true", help="fewer turns")
+    parser.add_argument("--only", nargs="+", choices=KEYS, default=KEYS, metavar="KEY", help=", ".join(KEYS))
+    given = parser.parse_args()
+    ratios: dict[str, Any] = {}
+    for key in given.only:
+        if key == "step_vs_torch" and not os.environ.get(TORCH):
+            print(f"{key}: not measured, {TORCH} is not set")
+            continue
+        measure: Callable[[bool], tuple[Comparison, str]] = globals()[key]
+        found, text = measure(given.quick)
+        print_table({key: found})
+        print(text, end="", flush=True)
+        ratios[key] = found.ratios
+    print_json("tables", ratios)
+
+
+if __name__ == "__main__":
+    main()
