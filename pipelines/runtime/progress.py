@@ -1,5 +1,6 @@
 """What people read while a job runs: lines on stderr. Standard output carries only the final JSON line."""
 
+import functools
 import importlib
 import sys
 import threading
@@ -92,6 +93,12 @@ class Progress:
         if self._open:
             print("\r\x1b[K", end="", file=sys.stderr)
             self._open = False
+
+
+@functools.lru_cache(1024)
+def tell_once(step: str, text: str) -> None:
+    """Prints a line that stays, once in a process."""
+    Progress(step).say(text)
 
 
 class StageProgress:

@@ -5,21 +5,22 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import pyspark
 from py4j.protocol import Py4JError
-from pyspark import SparkConf, SparkContext
 from pyspark.sql import SparkSession
 
 from emberline.features.errors import BadInputError
 from emberline.features.tfrecord.spark.data_source import register
+from emberline.pipelines.runtime.java import start_java
 from emberline.pipelines.runtime.java_options import java_options
 from emberline.pipelines.runtime.logs import SWITCH
 from emberline.pipelines.runtime.object_stores import executor_variables, share_with_hadoop
+from emberline.pipelines.runtime.progress import tell_once
 from emberline.pipelines.runtime.shipping import ship_projects
 
 MINIMUM_JAVA = 17
@@ -27,28 +28,36 @@ JAVA_SECONDS = 60
 """For its version, on a busy machine."""
 DEFAULT_MASTER = "local-cluster[2,1,2048]"
 
+REQUIRED = {
+    # The day and the hour of a timestamp would depend on who runs the job, and with them rows, digests and scores.
+    "spark.sql.session.timeZone": "UTC",
+    # Two columns of a table may differ in nothing else; without it Spark would read one of them for the other, or fail.
+    "spark.sql.caseSensitive": "true",
+}
+"""Set whatever anybody else says: with other values results would be wrong, or differ between clusters."""
+
 DEFAULTS = {
     "spark.sql.execution.arrow.pyspark.enabled": "true",
-    "spark.sql.session.timeZone": "UTC",
-    # Two columns of a table may differ in nothing else.
-    "spark.sql.caseSensitive": "true",
     # A row may be a photograph: ten thousand of them at once would fill a worker's memory.
     "spark.sql.execution.arrow.maxBytesPerBatch": "64MB",
-    # TensorFlow lives beside the JVM, not inside it: the driver needs little heap.
-    "spark.driver.memory": "1g",
     "spark.ui.showConsoleProgress": "false",
     # Good and bad rows go to a folder each: two open files per task cost less than sorting all rows.
     "spark.sql.maxConcurrentOutputFileWriters": "2",
+    # Of small files Spark's own 4 MB makes a task for every thirty; here it is one for some hundreds.
+    "spark.sql.files.openCostInBytes": "256KB",
     # Executors may still be registering when a training starts; Spark looks again after 15 seconds, 40 times.
     "spark.scheduler.barrier.maxConcurrentTasksCheck.interval": "1s",
     "spark.scheduler.barrier.maxConcurrentTasksCheck.maxFailures": "600",
 }
+"""Set where nobody else has: neither the caller's settings nor `--conf`, `spark-defaults.conf` or a session's own."""
 
-GIVING_WAY = {
-    # Of small files Spark's own 4 MB makes a task for every thirty; here it is one for some hundreds.
-    "spark.sql.files.openCostInBytes": "256KB",
+ON_THIS_MACHINE = {
+    "spark.ui.enabled": "false",
+    "spark.driver.bindAddress": "127.0.0.1",
+    "spark.driver.host": "127.0.0.1",
+    "spark.sql.shuffle.partitions": "4",
 }
-"""Set where nobody else has: neither the caller's settings nor `--conf` nor `spark-defaults.conf`."""
+"""Like `DEFAULTS`, for masters `local…`."""
 
 
 class JavaError(BadInputError):
@@ -89,26 +98,28 @@ def open_session(
     require_java()
     # Executors on this machine must run this interpreter, not the first python3 on the PATH.
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
-    builder = SparkSession.builder.appName(f"emberline {name}")
     submitted = "SPARK_ENV_LOADED" in os.environ or "PYSPARK_GATEWAY_PORT" in os.environ
-    if master or not submitted:
-        builder = builder.master(master or DEFAULT_MASTER)
-    alone = (master or DEFAULT_MASTER).startswith("local") and not submitted
-    for key, value in (DEFAULTS | (java_options(reads) if alone else {}) | dict(settings or {})).items():
+    given = dict(settings or {}) | ({"spark.master": master} if master else {})
+    if not submitted and (master or DEFAULT_MASTER).startswith("local"):
+        given = java_options(reads) | given
+    said = start_java(given)
+    if active := SparkSession.getActiveSession():
+        said = said | active.conf.getAll | given
+    unset = dict(DEFAULTS)
+    if not submitted:
+        unset |= {"spark.master": DEFAULT_MASTER}
+        if said.get("spark.master", DEFAULT_MASTER).startswith("local"):
+            unset |= ON_THIS_MACHINE
+    builder = SparkSession.builder.appName(f"emberline {name}")
+    for key, value in (given | {key: unset[key] for key in unset.keys() - said.keys()} | REQUIRED).items():
         builder = builder.config(key, value)
-    if alone:
-        builder = builder.config("spark.ui.enabled", "false").config("spark.driver.bindAddress", "127.0.0.1")
-        builder = builder.config("spark.driver.host", "127.0.0.1").config("spark.sql.shuffle.partitions", "4")
+    _tell_differences(unset, said)
     if os.environ.get(SWITCH):
         builder = builder.config(f"spark.executorEnv.{SWITCH}", os.environ[SWITCH])
-    for key, value in executor_variables(*_submitted_settings(master, submitted)).items():
+    for key, value in executor_variables(said.get("spark.master", ""), said.__contains__).items():
         builder = builder.config(key, value)
     spark = builder.getOrCreate()
     share_with_hadoop(spark)
-    known = spark.sparkContext.getConf()
-    for key, value in GIVING_WAY.items():
-        if not known.contains(key) and key not in (settings or {}):
-            spark.conf.set(key, value)
     spark.sparkContext.setLogLevel("ERROR")
     _silence(spark, "org.apache.spark.sql.catalyst.expressions.codegen.CodeGenerator")
     register(spark)
@@ -116,13 +127,18 @@ def open_session(
     return spark
 
 
-def _submitted_settings(master: str | None, submitted: bool) -> tuple[str, Callable[[str], bool]]:
-    """The master, and whether spark-submit was given a setting; without it Java has not begun and cannot be asked."""
-    if not submitted or "PYSPARK_GATEWAY_PORT" not in os.environ:
-        return master or "", lambda _: False
-    SparkContext._ensure_initialized()
-    given = SparkConf()
-    return master or given.get("spark.master", "") or "", given.contains
+def _tell_differences(unset: Mapping[str, str], said: Mapping[str, str]) -> None:
+    """Says once which settings are not those of emberline, and which of somebody else's give way."""
+    theirs = [
+        f"{key}={said[key]} (not {unset[key]})"
+        for key in sorted(unset.keys() - {"spark.master"})
+        if said.get(key, unset[key]) != unset[key]
+    ]
+    if theirs:
+        tell_once("spark", f"your settings stand instead of emberline's: {', '.join(theirs)}")
+    for key, value in REQUIRED.items():
+        if said.get(key, value) != value:
+            tell_once("spark", f"warning: {key} is {value}, not {said[key]}: results would depend on it")
 
 
 def _silence(spark: SparkSession, logger: str) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from emberline.pipelines.runtime.java import is_start_noise
 from emberline.pipelines.runtime.session import JavaError, require_java
 
 
@@ -66,16 +67,75 @@ def test_a_session_knows_the_tfrecord_format_and_reads_small_files_together(tmp_
     assert done.stdout.split() == ["5", "256KB", "OFF"], done.stderr[-2000:]
 
 
-def test_the_cost_of_a_file_gives_way_to_what_others_say(tmp_path: Path) -> None:
-    (tmp_path / "spark-defaults.conf").write_text("spark.sql.files.openCostInBytes 1MB\n")
-    code = (
-        "from emberline.pipelines.runtime.session import session\n"
-        "for settings in ({}, {'spark.sql.files.openCostInBytes': '2MB'}):\n"
-        "    with session('test', 'local[1]', settings) as spark:\n"
-        "        print(spark.conf.get('spark.sql.files.openCostInBytes'))\n"
-    )
+SETTINGS = """
+import sys
+from emberline.pipelines.runtime.session import session
+names = (
+    "sql.files.openCostInBytes", "sql.session.timeZone", "sql.shuffle.partitions", "ui.showConsoleProgress", "master",
+)
+for given in ({"spark.sql.files.openCostInBytes": "2MB"}, {}):
+    with session("test", "local[1]" if given else None, given) as spark:
+        print(*(spark.conf.get(f"spark.{name}", None) for name in names))
+"""
+
+
+def sessions(folder: Path, defaults: str, arguments: str = "pyspark-shell") -> tuple[list[list[str]], list[str]]:
+    """What two sessions of one process have set, and the lines on stderr."""
+    (folder / "spark-defaults.conf").write_text(defaults)
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, timeout=300, check=False,
-        env=os.environ | {"SPARK_CONF_DIR": str(tmp_path)},
+        [sys.executable, "-c", SETTINGS], capture_output=True, text=True, timeout=300, check=False,
+        env=os.environ | {"SPARK_CONF_DIR": str(folder), "PYSPARK_SUBMIT_ARGS": arguments},
     )  # fmt: skip
-    assert done.stdout.split() == ["1MB", "2MB"], done.stderr[-2000:]
+    assert done.returncode == 0, done.stderr[-2000:]
+    return [line.split() for line in done.stdout.splitlines()], done.stderr.splitlines()
+
+
+def test_what_somebody_set_stands_instead_of_our_own_and_is_told_once(tmp_path: Path) -> None:
+    """Of a file of settings, of arguments, and of the caller; what results depend on is ours all the same."""
+    defaults = (
+        "spark.sql.files.openCostInBytes 1MB\nspark.sql.session.timeZone Asia/Tokyo\n"
+        "spark.sql.shuffle.partitions 7\nspark.master local[2]\n"
+    )
+    found, lines = sessions(tmp_path, defaults, "--conf spark.sql.shuffle.partitions=9 pyspark-shell")
+    assert found[0] == ["2MB", "UTC", "9", "false", "local[1]"]
+    assert found[1][1:4] == ["UTC", "9", "false"]
+    told = [line for line in lines if line.startswith("spark")]
+    assert told[0].endswith(
+        "your settings stand instead of emberline's: spark.sql.files.openCostInBytes=2MB (not 256KB), "
+        "spark.sql.shuffle.partitions=9 (not 4)"
+    )
+    assert told[1].endswith("warning: spark.sql.session.timeZone is UTC, not Asia/Tokyo: results would depend on it")
+    assert sum("timeZone" in line for line in told) == 1
+    assert lines == told  # and nothing of the start of Java and Spark
+
+
+def test_what_one_session_was_given_the_next_one_has_not(tmp_path: Path) -> None:
+    found, lines = sessions(tmp_path, "")
+    assert found == [
+        ["2MB", "UTC", "4", "false", "local[1]"],
+        ["256KB", "UTC", "4", "false", "local-cluster[2,1,2048]"],
+    ]
+    assert [line for line in lines if line.startswith("spark")] == lines[:1]
+    assert lines[0].endswith("spark.sql.files.openCostInBytes=2MB (not 256KB)")
+
+
+def test_lines_of_a_start_are_known_from_others() -> None:
+    start = """WARNING: Using incubator modules: jdk.incubator.vector
+Using Spark's default log4j profile: org/apache/spark/log4j2-defaults.properties
+26/11/30 18:21:35 WARN Utils: Your hostname, vm, resolves to a loopback address: 127.0.0.1; using 192.0.2.2 instead
+26/11/30 18:21:35 WARN Utils: Set SPARK_LOCAL_IP if you need to bind to another address
+Setting default log level to "WARN".
+To adjust logging level use sc.setLogLevel(newLevel). For SparkR, use setLogLevel(newLevel).
+26/11/30 18:21:39 WARN NativeCodeLoader: Unable to load native-hadoop library for your platform...
+WARNING: All log messages before absl::InitializeLog() is called are written to STDERR
+I0000 00:00:1796062968.347091   18910 cudart_stub.cc:31] Could not find cuda drivers on your machine
+2026-11-30 18:21:39.123456: I tensorflow/core/platform/cpu_feature_guard.cc:210] This binary is optimized
+"""
+    others = """26/11/30 18:21:39 ERROR Executor: Exception in task 0.0 in stage 1.0 (TID 1)
+26/11/30 18:21:39 WARN TaskSetManager: Lost task 0.0
+Exception in thread "main" java.lang.OutOfMemoryError: Java heap space
+E0000 00:00:1796062968.347091   18910 cuda_dnn.cc:31] Loaded runtime CuDNN library: 8 but source was compiled with 9
+WARNING: An illegal reflective access operation has occurred
+"""
+    assert all(is_start_noise(line.encode()) for line in start.splitlines())
+    assert not any(is_start_noise(line.encode()) for line in others.splitlines())
