@@ -19,7 +19,7 @@ def parser() -> argparse.ArgumentParser:
         metavar="URI",
         help="models:/NAME@alias, models:/NAME/VERSION, runs:/ID/model or a training",
     )
-    parser.add_argument("--input", required=True, type=arguments.location, metavar="URI", help="raw rows")
+    arguments.add_input(parser, "raw rows")
     arguments.add_table_format(parser)
     arguments.add_pipeline_run(parser)
     arguments.add_master(parser)

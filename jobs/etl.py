@@ -12,7 +12,7 @@ def parser() -> argparse.ArgumentParser:
     from emberline.pipelines.runtime import arguments
 
     parser = arguments.job_parser("etl", __doc__)
-    parser.add_argument("--input", required=True, type=arguments.location, metavar="URI", help="raw files")
+    arguments.add_input(parser, "raw files")
     parser.add_argument("--output", required=True, type=arguments.location, metavar="URI", help="new dataset version")
     parser.add_argument(
         "--previous",

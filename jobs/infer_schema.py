@@ -17,13 +17,7 @@ def parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument(
-        "--input",
-        required=True,
-        type=arguments.location,
-        metavar="URI",
-        help="a table: Parquet, ORC, JSON, CSV or TSV, TFRecord",
-    )
+    arguments.add_input(parser, "a table: Parquet, ORC, JSON, CSV or TSV, TFRecord")
     parser.add_argument("--label", required=True, metavar="NAME", help="the column to predict")
     parser.add_argument("--key", metavar="NAME", help="the column that identifies a row")
     parser.add_argument(

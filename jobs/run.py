@@ -14,7 +14,7 @@ def parser() -> argparse.ArgumentParser:
         prog="run", description=__doc__, allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("pipeline", metavar="NAME", help="recipe to run; `emberline list` shows all")
-    parser.add_argument("--input", type=arguments.location, metavar="URI", help="raw files; default: synthetic data")
+    arguments.add_input(parser, "raw files; default: synthetic data", required=False)
     arguments.add_workspace(parser)
     arguments.add_table_format(parser)
     arguments.add_overrides(parser)

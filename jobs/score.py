@@ -14,11 +14,10 @@ def parser() -> argparse.ArgumentParser:
     parser = arguments.job_parser("score", __doc__)
     add = parser.add_argument
     add("--model", required=True, metavar="URI", help="models:/NAME@alias, models:/NAME/VERSION or runs:/ID/model")
-    rows = parser.add_mutually_exclusive_group(required=True)
-    rows.add_argument("--input", type=arguments.location, metavar="URI", help="raw rows")
-    rows.add_argument("--table", metavar="NAME", help="raw rows in a table of Spark's catalogue")
+    arguments.add_input(parser, "raw rows")
     add("--output", required=True, type=arguments.location, metavar="URI", help="predictions")
     add("--layout", default="parquet", help="of the predictions: parquet, tfrecord or delta")
+    add("--output-table", default="", metavar="NAME", help="table of the session's catalogs for the predictions, too")
     add("--partition-by", metavar="COLUMN", help="divide predictions by it; those of values that come are replaced")
     add("--keys", type=lambda text: tuple(text.split(",")), default=(), help="columns that stay; default: the key")
     add("--batch-rows", type=int, metavar="N", help="rows that the model takes at a time; default: by their width")
@@ -42,13 +41,14 @@ def main(argv: list[str] | None = None) -> int:
             job.spark,
             job.recipe,
             given.model,
-            job.spark.table(given.table) if given.table else given.input,
+            given.input,
             given.output,
             job.tracker,
             overwrite=given.overwrite,
             layout=given.layout,
             keys=given.keys,
             partition_by=given.partition_by,
+            output_table=given.output_table,
             batch_rows=given.batch_rows,
             form=table_format(given.input_format, given.options),
         )

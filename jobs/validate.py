@@ -12,7 +12,7 @@ def parser() -> argparse.ArgumentParser:
     from emberline.pipelines.runtime import arguments
 
     parser = arguments.job_parser("validate", __doc__)
-    parser.add_argument("--input", required=True, type=arguments.location, metavar="URI", help="raw files")
+    arguments.add_input(parser, "raw files")
     parser.add_argument("--output", required=True, type=arguments.location, metavar="URI", help="folder of the report")
     parser.add_argument(
         "--previous", type=arguments.location, metavar="URI", help="dataset version to compare the data with"

@@ -21,6 +21,7 @@ from emberline.pipelines.artifacts.model_files import model_files
 from emberline.pipelines.datasets import load_dataset
 from emberline.pipelines.datasets.raw_source import RawSource
 from emberline.pipelines.datasets.readers.tables.table_format import TableFormat
+from emberline.pipelines.datasets.readers.tables.versioned.version import pinned
 from emberline.pipelines.recipe import Recipe
 from emberline.pipelines.runtime.progress import Progress, StageProgress
 from emberline.pipelines.scoring.batch_size import sample_rows_for
@@ -85,14 +86,14 @@ def measure_drift(
         spark: The session.
         recipe: Names the data set, whose reader the rows go through, and the limits.
         model: `models:/NAME@alias`, `models:/NAME/VERSION`, `runs:/ID/model`, or the URI of a training.
-        source: URI of raw rows: Parquet, or files of the data set's own format.
+        source: URI of raw rows: Parquet, or files of the data set's own format; or the address of a table.
         tracker: The registry; a run of its own tells what was found.
         form: How the raw files are written, where the data set does not say it.
 
     Raises:
         BadInputError: if there is no such model, it does not fit the rows, or no row is good.
     """
-    progress = Progress("drift")
+    progress, source = Progress("drift"), pinned(spark, source)
     with model_files(tracker, model) as files:
         name, training, schema = files.name, files.statistics, Schema.from_json(files.features["schema"])
     about = {"emberline.source": source, "emberline.model": name.removeprefix("models:/")}

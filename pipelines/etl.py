@@ -31,6 +31,7 @@ from emberline.features.validation.checks import Anomaly
 from emberline.pipelines.artifacts.reused_statistics import ReusedStatistics, open_reused_statistics
 from emberline.pipelines.datasets.raw_source import RawSource
 from emberline.pipelines.datasets.readers.tables.table_format import TableFormat
+from emberline.pipelines.datasets.readers.tables.versioned.version import pinned, places
 from emberline.pipelines.preparation.checked_data import CHECKED, CheckedData, check_data
 from emberline.pipelines.preparation.profile import earlier_version, profile_page
 from emberline.pipelines.preparation.row_transform import RowTransform
@@ -92,7 +93,8 @@ def etl(
     Args:
         spark: The session.
         recipe: Dataset, columns and preparation.
-        source: URI of the raw files.
+        source: URI of the raw files, or the address of a table; of one with versions, the newest is read unless the
+            address says which, and the manifest names it.
         output: URI of the new dataset version.
         overwrite: Replace a version that is already there; it stays readable until the new one is complete.
         previous: URI of the version to compare with; default: the one that is replaced.
@@ -106,7 +108,8 @@ def etl(
         OutputBusyError: if another process writes the output.
     """
     progress = Progress("etl")
-    reads = {"--input": source, "--statistics-of": reused.uri if reused else None}
+    source = pinned(spark, source)
+    reads = {**places(spark, source), "--statistics-of": reused.uri if reused else None}
     with new_folder(output, DATASET_VERSION, overwrite=overwrite, reads=reads, replaces=previous) as made:
         staging, earlier = made.staging, earlier_version(previous, output)
         checked = check_data(spark, recipe, source, staging, progress, form)
@@ -275,6 +278,7 @@ def tracked_etl(
         statistics_of: URI of a model, a training or a dataset version whose statistics are taken over.
         form: As of `etl`.
     """
+    source = pinned(spark, source)
     raw = RawSource.at(source)
     given = {"emberline.source": source, "emberline.dataset": output}
     params = {"source": source, "output": output, "overwrite": overwrite, "previous": previous or ""}

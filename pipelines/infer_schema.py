@@ -16,6 +16,7 @@ from emberline.features.validation.schema_declaration import declaration
 from emberline.features.validation.schema_inference import infer_schema
 from emberline.pipelines.datasets.readers.tables.table_format import TableFormat
 from emberline.pipelines.datasets.readers.tables.table_reader import open_table
+from emberline.pipelines.datasets.readers.tables.versioned.version import pinned, places
 from emberline.pipelines.datasets.splits import SPLIT, SPLIT_WORDS
 from emberline.pipelines.recipe.first_recipe import first_recipe
 from emberline.pipelines.runtime.output_folder import require_apart, require_replaceable_file
@@ -55,7 +56,7 @@ def infer(
 
     Args:
         spark: The session.
-        source: URI of a file or folder: Parquet, ORC, JSON, CSV or TSV, or TFRecord.
+        source: URI of a file or folder: Parquet, ORC, JSON, CSV or TSV, or TFRecord; or the address of a table.
         label: The column that is the label.
         key: The column that identifies a row.
         form: What is known of the table.
@@ -66,8 +67,9 @@ def infer(
         BadInputError: for a path, a format or a column that does not work, or an output that is there already or
             overlaps with the table.
     """
+    source = pinned(spark, source)
     if output:  # people edit such a file: it is never replaced
-        require_apart(output, {"--input": source})
+        require_apart(output, places(spark, source))
         require_replaceable_file(output, "new file", lambda _: False)
     form, expected = form or TableFormat(), [label, *([key] if key else [])]
     table = open_table(spark, source, form, expected)

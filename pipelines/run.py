@@ -9,6 +9,7 @@ from emberline.features import storage
 from emberline.pipelines.cluster.launchers import require_launcher
 from emberline.pipelines.datasets import load_dataset
 from emberline.pipelines.datasets.readers.tables.table_format import TableFormat
+from emberline.pipelines.datasets.readers.tables.versioned.version import pinned
 from emberline.pipelines.etl import tracked_etl
 from emberline.pipelines.evaluate import evaluate
 from emberline.pipelines.evaluation.slices import require_sliceable
@@ -39,7 +40,7 @@ def run(
         workspace: Folder or URI that takes the run's dataset version, training and predictions, each run under
             a name of its own: nothing of an earlier run is touched.
         tracking_uri: MLflow store.
-        source: URI of the raw files; without it, synthetic ones are generated.
+        source: URI of the raw files, or the address of a table; without it, synthetic ones are generated.
         form: How they are written, where the data set does not say it.
         master: Spark master; the default is a local cluster of two executors.
 
@@ -62,6 +63,7 @@ def run(
         scores = ", ".join(f"{metric} {value:,.4f}" for metric, value in best.best.items())
         progress.say(f"no --input: synthetic {recipe.dataset_name} data at {source}, best achievable {scores}")
     with session(f"run {recipe.name}", master, reads=source) as spark, tracker.pipeline_run(recipe, name):
+        source = pinned(spark, source)
         with timed(seconds, "etl"):
             prepared = tracked_etl(spark, recipe, source, storage.join(folder, "dataset"), tracker, form=form)
         with timed(seconds, "train"):

@@ -13,6 +13,7 @@ from emberline.features.profile.page import PROFILE
 from emberline.features.validation.anomalies import AnomalyError
 from emberline.features.validation.checks import Anomaly
 from emberline.pipelines.datasets.readers.tables.table_format import TableFormat
+from emberline.pipelines.datasets.readers.tables.versioned.version import pinned, places
 from emberline.pipelines.preparation.checked_data import CHECKED, CheckedData, check_data
 from emberline.pipelines.preparation.profile import earlier_version, profile_page
 from emberline.pipelines.recipe import Recipe
@@ -60,7 +61,7 @@ def validate_data(
     Args:
         spark: The session.
         recipe: Dataset, columns and expectations.
-        source: URI of the raw files.
+        source: URI of the raw files, or the address of a table.
         output: URI of the report's folder.
         tracker: Where the run is recorded.
         overwrite: Replace a report that is already there.
@@ -71,8 +72,9 @@ def validate_data(
         AnomalyError: if the data as a whole is not what the recipe expects, in one line.
         BadInputError: if there is nothing to read, or every row of a split is rejected.
     """
+    source = pinned(spark, source)
     progress, params = Progress("validate"), {"source": source, "output": output, "previous": previous or ""}
-    reads = {"--input": source, "--previous": previous}
+    reads = {**places(spark, source), "--previous": previous}
     keep = f"{output.rstrip('/')}.undelivered"
     about = {"emberline.source": source}
     with tracker.step(recipe.name, "validate", spark=spark, keep=keep, params=params, tags=about) as run:

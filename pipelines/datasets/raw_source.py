@@ -9,6 +9,7 @@ from pyspark.sql import DataFrame
 
 from emberline.features import storage
 from emberline.pipelines.datasets.readers.raw_table import all_files, data_files
+from emberline.pipelines.runtime.table_address import TableAddress
 
 
 @dataclass(frozen=True)
@@ -28,8 +29,11 @@ class RawSource:
 
     @classmethod
     def at(cls, uri: str) -> "RawSource":
-        """Lists the files at `uri`; an empty list is no error, because Spark may know how to read it."""
-        files = all_files(uri)
+        """Lists the files at `uri`; an empty list is no error, because Spark may know how to read it.
+
+        Of a table it is the address, with the version, that tells it apart.
+        """
+        files = [] if TableAddress.parse(uri) else all_files(uri)
         below = [file for file in files if file.uri != uri]
         listed = sorted((file.uri.removeprefix(uri), file.size) for file in below)
         return cls(uri, tuple(files), hashlib.sha256(json.dumps([uri, listed]).encode()).hexdigest())

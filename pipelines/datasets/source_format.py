@@ -1,4 +1,4 @@
-"""How the files of a source are written, where a run says so: what is declared of a table gives way."""
+"""How a source is read: the format of its files, where a run says so, or the table that it is."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -8,6 +8,7 @@ from pyspark.sql import DataFrame, SparkSession
 from emberline.features.errors import BadInputError
 from emberline.pipelines.datasets.readers.named_table import NamedTable
 from emberline.pipelines.datasets.readers.tables.table_format import FORMATS, TableFormat
+from emberline.pipelines.runtime.table_address import TableAddress
 
 if TYPE_CHECKING:
     from emberline.pipelines.datasets.readers.raw_table import Dataset
@@ -22,16 +23,20 @@ def table_format(form: str, options: Mapping[str, str]) -> str | TableFormat:
     return form if form and form not in FORMATS and not options else TableFormat(form, options)
 
 
-def of_format(dataset: "Dataset", form: TableFormat | None) -> "Dataset":
-    """Returns the data set, reading files of this format.
+def of_source(dataset: "Dataset", source: str, form: TableFormat | None) -> "Dataset":
+    """Returns the data set, reading this source: of a table, the columns that are called as its fields are.
 
     Args:
         dataset: A data set.
+        source: URI of files, or the address of a table.
         form: What a run says; None or empty for nothing.
 
     Raises:
         BadInputError: if something is said about a data set that reads a format of its own.
     """
+    if TableAddress.parse(source):
+        table = NamedTable(dataset.name, dataset.schema)
+        return table if form is None else table.of_format(form)
     if form is None or form == TableFormat():
         return dataset
     if not isinstance(dataset, NamedTable):
@@ -53,4 +58,4 @@ def read_source(
         split: As of `Dataset.read`.
     """
     form = TableFormat(**source["format"]) if source.get("format") else None
-    return of_format(dataset, form).read(spark, source["uri"], split)
+    return of_source(dataset, source["uri"], form).read(spark, source["uri"], split)

@@ -23,7 +23,7 @@ from emberline.features.validation.checks import Anomaly, SplitFacts
 from emberline.features.validation.rows import RAW, REASON, SOURCE, check_rows, fault_counts, reason_of
 from emberline.pipelines.datasets import load_dataset
 from emberline.pipelines.datasets.readers.tables.table_format import TableFormat
-from emberline.pipelines.datasets.source_format import of_format
+from emberline.pipelines.datasets.source_format import of_source
 from emberline.pipelines.preparation.checked_rows import CheckedRows
 from emberline.pipelines.recipe import Recipe
 from emberline.pipelines.runtime.progress import Progress, StageProgress
@@ -125,7 +125,7 @@ def check_data(
     Args:
         spark: The session.
         recipe: Dataset and columns.
-        source: URI of the raw files.
+        source: URI of the raw files, or the address of a table.
         staging: URI of a folder for passing files.
         progress: Where it is reported.
         form: How the raw files are written, where the data set does not say it.
@@ -133,7 +133,7 @@ def check_data(
     Raises:
         BadInputError: if there is nothing to read, or the recipe's columns do not fit the data set.
     """
-    dataset = of_format(load_dataset(recipe.dataset), form)
+    dataset = of_source(load_dataset(recipe.dataset), source, form)
     ship_projects(spark, *recipe.modules)
     columns = recipe.stored_columns
     schema = sized(columns, dataset.schema.subset({field for column in columns for field in column.fields}))

@@ -6,6 +6,7 @@ import urllib.parse
 from pathlib import Path
 
 from emberline.pipelines.runtime.secrets_in_uris import ADVICE, holds_secret, login_of
+from emberline.pipelines.runtime.table_address import DELTA, TABLE
 
 WORKSPACE = "emberline-workspace"
 
@@ -50,6 +51,21 @@ def add_table_format(parser: argparse.ArgumentParser) -> None:
         metavar="NAME=VALUE",
         help="of CSV files: sep, quote, decimal, thousands, encoding, header, names, comment, skip, skip_rows; "
         "may be repeated; default: what the files look like",
+    )
+
+
+def add_input(parser: argparse.ArgumentParser, what: str, *, required: bool = True) -> None:
+    """Adds `--input` and `--table`, one of which says where raw rows are; both become `input`."""
+    rows = parser.add_mutually_exclusive_group(required=required)
+    rows.add_argument(
+        "--input", type=location, metavar="URI", help=f"{what}; delta:URI and iceberg:NAME are tables, @vN a version"
+    )
+    rows.add_argument(
+        "--table",
+        dest="input",
+        type=_table,
+        metavar="NAME",
+        help="instead of --input: a table of the session's catalogs, CATALOG.DATABASE.TABLE; @vN is a version of it",
     )
 
 
@@ -119,6 +135,8 @@ def location(text: str) -> str:
     if holds_secret(text):
         raise argparse.ArgumentTypeError(ADVICE)
     scheme, colon, rest = text.partition(":")
+    if colon and scheme == DELTA:
+        return f"{DELTA}:{location(rest)}"
     if colon and len(scheme) > 1 and "/" not in scheme and scheme != "file":
         return text
     path = rest if scheme == "file" and colon else text
@@ -140,6 +158,12 @@ def tracking_uri(given: str | None, workspace: str = WORKSPACE) -> str:
             os.environ.setdefault(f"MLFLOW_TRACKING_{name}", urllib.parse.unquote(value))
         uri = os.environ["MLFLOW_TRACKING_URI"] = login[2]
     return uri
+
+
+def _table(text: str) -> str:
+    if not text.strip():
+        raise argparse.ArgumentTypeError("an empty name was given")
+    return f"{TABLE}:{text.removeprefix(f'{TABLE}:')}"
 
 
 def _server(text: str) -> str:

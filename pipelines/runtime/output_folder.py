@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from emberline.features import publishing, storage
 from emberline.features.errors import BadInputError
 from emberline.pipelines.runtime.claim import Claim, claim, is_abandoned
+from emberline.pipelines.runtime.table_address import TableAddress
 
 RAW_ROWS = ("rejected", "_rejected", "examples.parquet")
 """What holds rows as they came: for their owner alone, on file systems that know owners."""
@@ -65,13 +66,16 @@ def require_apart(output: str, reads: Mapping[str, str | None], allow_same: bool
 
     Args:
         output: URI of what will be written.
-        reads: URIs by what they are called, such as `--input`; registered models and None are passed over.
+        reads: URIs by what they are called, such as `--input`; registered models, tables without a folder and None
+            are passed over.
         allow_same: Whether the output may be what is read, as a whole.
 
     Raises:
         BadInputError: if they overlap.
     """
     for called, uri in reads.items():
+        if uri and (address := TableAddress.parse(uri)):
+            uri = address.folder
         if not uri or uri.startswith(("models:/", "runs:/")):
             continue
         inside, around = storage.is_within(output, uri), storage.is_within(uri, output)

@@ -21,7 +21,8 @@ from emberline.pipelines.datasets.readers.raw_table import keyed_rows, named_row
 from emberline.pipelines.datasets.readers.tables.table import Table
 from emberline.pipelines.datasets.readers.tables.table_format import FORMATS, TableFormat
 from emberline.pipelines.datasets.readers.tables.table_reader import open_table
-from emberline.pipelines.datasets.source_format import of_format
+from emberline.pipelines.datasets.source_format import of_source
+from emberline.pipelines.runtime.table_address import TableAddress
 from emberline.pipelines.scoring.arrow_checks import fits
 
 if TYPE_CHECKING:
@@ -63,8 +64,8 @@ def read_rows(
 
     Args:
         spark: The session.
-        source: A DataFrame, or files: a table whose columns are called as the fields are, or the data set's official
-            format.
+        source: A DataFrame, the address of a table, or files: a table whose columns are called as the fields are, or
+            the data set's official format.
         schema: Fields that a model asks for, and the key; rows without a key of their own get a hash of the row.
         carried: Columns to keep, the key first.
         dataset: Reads its official format.
@@ -78,16 +79,20 @@ def read_rows(
     if isinstance(form, str) and form not in FORMATS:
         return _table(spark.read.format(form).load(source.uri), schema, carried, F.lit(source.uri))
     said = TableFormat(form) if isinstance(form, str) else form or TableFormat()
-    if isinstance(dataset, NamedTable):
+    table_address = TableAddress.parse(source.uri)
+    if table_address:
+        dataset = None
+    elif isinstance(dataset, NamedTable):
         said = dataset.form.overridden(said)
     elif dataset is not None and not said.format and not _all_parquet(source):
-        frame = of_format(dataset, said).read(spark, source.uri)
+        frame = of_source(dataset, source.uri, said).read(spark, source.uri)
         _require(carried, frame)
         public = [name for name in frame.columns if name not in (RAW, SOURCE, FAULT)]
         return RawRows(frame, tuple(public), typed=False)
     fields = [field.name for field in schema.fields]
     numbers = [field.name for field in schema.fields if field.kind in ("integer", "float")]
-    table = open_table(spark, source.uri, said, [*fields, *carried], numbers, source.data_files())
+    entries = None if table_address else source.data_files()
+    table = open_table(spark, source.uri, said, [*fields, *carried], numbers, entries)
     table.require([*fields, *carried])
     frame = keyed_rows(table.rows_with_origin, schema)
     _require(carried, frame)

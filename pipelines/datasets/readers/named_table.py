@@ -18,6 +18,7 @@ from emberline.pipelines.datasets.readers.tables.table_format import TableFormat
 from emberline.pipelines.datasets.readers.tables.table_reader import open_table
 from emberline.pipelines.datasets.splits import SPLIT, rows_of
 from emberline.pipelines.datasets.synthetic import Synthetic, read_facts
+from emberline.pipelines.runtime.table_address import TableAddress
 
 
 class NamedTable:
@@ -62,7 +63,7 @@ class NamedTable:
 
         Args:
             spark: The session.
-            uri: The table.
+            uri: Its files, or the address of a table.
             split: `train` or `eval`: what a column `split` says, in the words of `splits.NAMES`, if there is one that
                 is no field, else a tenth of the rows is held out, by a hash of their keys.
 
@@ -88,4 +89,4 @@ class NamedTable:
 
     def synthetic(self, uri: str) -> Synthetic | None:
         """Returns facts about generated data, None for real data."""
-        return read_facts(uri)
+        return None if TableAddress.parse(uri) else read_facts(uri)

@@ -1,5 +1,6 @@
 """Raw tables: what every dataset hands to validation, and the reader of tables that carry column names."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
@@ -130,16 +131,40 @@ def data_files(uri: str, files: Sequence[storage.FileEntry]) -> list[storage.Fil
     """Returns the files under `uri` that Spark reads and that are not empty.
 
     Raises:
-        BadInputError: if there is none.
+        BadInputError: if there is none, or they are a table of Delta Lake, Iceberg or Hudi.
     """
     if not files and not storage.exists(uri):
         raise BadInputError(f"No input at {uri!r}: the path does not exist. Give a folder or a file that does.")
     folder = storage.join(uri, "").rstrip("/") + "/"
+    _require_plain(folder, files)
     below = {file.uri: file.uri.removeprefix(folder) for file in files}
     found = [file for file in files if file.size > 0 and (file.uri == uri or not hidden(below[file.uri]))]
     if not found:
         raise BadInputError(f"No input at {uri!r}: it holds no file with anything in it.")
     return found
+
+
+def _require_plain(folder: str, files: Sequence[storage.FileEntry]) -> None:
+    """Refuses the files of a table that says in other files which of them count, and which of their rows."""
+    for file in files:
+        path = file.uri.removeprefix(folder)
+        if found := re.match(r"(|.*/)_delta_log/", path):
+            where = (folder + found[1]).rstrip("/")
+            raise BadInputError(
+                f"{where!r} is a table of Delta Lake: read as plain files, rows that were deleted or replaced would be "
+                f"among its rows. Give --input delta:{where}, or --table with its name in a catalog."
+            )
+        if found := re.match(r"(|.*/)metadata/[^/]+\.metadata\.json$", path):
+            raise BadInputError(
+                f"{(folder + found[1]).rstrip('/')!r} is a table of Iceberg: read as plain files, rows that were "
+                "deleted or replaced would be among its rows. Give --input iceberg:CATALOG.NAMESPACE.TABLE, or --table "
+                "with its name in a catalog."
+            )
+        if found := re.match(r"(|.*/)\.hoodie/", path):
+            raise BadInputError(
+                f"{(folder + found[1]).rstrip('/')!r} is a table of Hudi: read as plain files, rows that were replaced "
+                "would be among its rows. Give --table with its name in a catalog of a session that has Hudi."
+            )
 
 
 def file_entry(uri: str) -> storage.FileEntry:

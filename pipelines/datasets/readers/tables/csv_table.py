@@ -20,9 +20,10 @@ from emberline.pipelines.datasets.readers.tables.csv_splits import (
     never_closed,
     part_bytes,
 )
-from emberline.pipelines.datasets.readers.tables.table import Opening, Table, each, packed, some, tell_once
+from emberline.pipelines.datasets.readers.tables.table import Opening, Table, each, packed, some
 from emberline.pipelines.datasets.readers.tables.table_files import TableFile, below
 from emberline.pipelines.datasets.readers.tables.text_stream import open_plain
+from emberline.pipelines.runtime.progress import tell_once
 
 
 def csv_table(opening: Opening) -> Table:
@@ -47,7 +48,9 @@ def csv_table(opening: Opening) -> Table:
         )
     for evidence in dict.fromkeys(said for file in files for said in file.dialect.evidence):
         named = [file.name for file in files if evidence in file.dialect.evidence]
-        tell_once(f"{source}: {evidence} ({some(named)})" if len(named) < len(files) else f"{source}: {evidence}")
+        tell_once(
+            "read", f"{source}: {evidence} ({some(named)})" if len(named) < len(files) else f"{source}: {evidence}"
+        )
     own = [[*(name for name in file.dialect.names if name), *file.file.values] for file in files]
     columns = tuple(dict.fromkeys(name for names in own for name in names))
     opening.tell_lacking(

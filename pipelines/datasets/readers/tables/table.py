@@ -1,6 +1,5 @@
 """A table that was found, and what the readers of all formats share."""
 
-import functools
 import re
 import urllib.parse
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -18,7 +17,7 @@ from emberline.features.names import quoted
 from emberline.features.validation.rows import FAULT, RAW, SOURCE
 from emberline.pipelines.datasets.readers.tables.table_files import NO_VALUE, TableFile, TableFiles
 from emberline.pipelines.datasets.readers.tables.table_format import TableFormat
-from emberline.pipelines.runtime.progress import Progress
+from emberline.pipelines.runtime.progress import tell_once
 
 AT_ONCE = 32
 """Files whose beginnings are read at a time."""
@@ -98,18 +97,12 @@ class Opening:
         if lacking:
             listed = "; ".join(f"{name!r} ({file})" for name, file in list(lacking.items())[:TOLD])
             more = f" and {len(lacking) - TOLD:,} more" if len(lacking) > TOLD else ""
-            tell_once(f"{self.source}: columns that some files lack are null there: {listed}{more}")
+            tell_once("read", f"{self.source}: columns that some files lack are null there: {listed}{more}")
 
 
 def literal(uri: str) -> str:
     """Returns a path that Spark's readers take as it is, whatever characters of patterns are in it."""
     return "".join(f"\\{mark}" if mark in "[]{}*?\\" else mark for mark in uri)
-
-
-@functools.lru_cache(1024)
-def tell_once(text: str) -> None:
-    """Says it once, however often the table is opened."""
-    Progress("read").say(text)
 
 
 def some(names: Sequence[str]) -> str:

@@ -15,10 +15,13 @@ from emberline.features.validation.rows import FAULT, OTHER_REASON, RAW, SOURCE
 from emberline.pipelines.datasets.readers.tables.arrow_table import arrow_table
 from emberline.pipelines.datasets.readers.tables.csv_table import csv_table
 from emberline.pipelines.datasets.readers.tables.json_table import json_table
-from emberline.pipelines.datasets.readers.tables.table import TOLD, Opening, Table, some, tell_once
+from emberline.pipelines.datasets.readers.tables.table import TOLD, Opening, Table, some
 from emberline.pipelines.datasets.readers.tables.table_files import table_files
 from emberline.pipelines.datasets.readers.tables.table_format import TableFormat
 from emberline.pipelines.datasets.readers.tables.tfrecord_table import tfrecord_table
+from emberline.pipelines.datasets.readers.tables.versioned.version import read_version
+from emberline.pipelines.runtime.progress import tell_once
+from emberline.pipelines.runtime.table_address import TableAddress
 
 UNKNOWN = TableFormat()
 """Nothing is said about the table: its files tell."""
@@ -52,7 +55,7 @@ def open_table(
 
     Args:
         spark: The session.
-        source: A file or a folder; the path is taken literally.
+        source: A file or a folder, whose path is taken literally; or the address of a table.
         form: What is known of it.
         expected: Columns that it should have: in a CSV file, they tell a header from a row.
         numbers: Columns that hold numbers, whose decimal commas become points; None: those whose values all are.
@@ -61,12 +64,7 @@ def open_table(
     Raises:
         BadInputError: if there is no table, or it cannot be read as one.
     """
-    found = table_files(source, form.format, entries)
-    if form.options and found.format != "csv":
-        raise BadInputError(f"{source!r} is {found.format}, and --option is for CSV. Give --input-format csv, or none.")
-    if found.others:
-        tell_once(f"{source}: {len(found.others):,} files are not of the table: {some(found.others)}")
-    table = READERS[found.format](Opening(spark, source, found, form, expected, numbers))
+    table = _opened(spark, source, form, expected, numbers, entries)
     reserved = {
         name: "the name is one that raw rows need: call it otherwise" for name in table.columns if name in RESERVED
     }
@@ -74,5 +72,23 @@ def open_table(
     if left_out:
         told = [f"{name!r}: {reason}" for name, reason in left_out.items() if name not in expected]
         if told:
-            tell_once(f"{source}: columns left out: {'; '.join(told[:TOLD])}")
+            tell_once("read", f"{source}: columns left out: {'; '.join(told[:TOLD])}")
     return replace(table, left_out=left_out, columns=tuple(name for name in table.columns if name not in reserved))
+
+
+def _opened(
+    spark: SparkSession,
+    source: str,
+    form: TableFormat,
+    expected: Collection[str],
+    numbers: Collection[str] | None,
+    entries: Sequence[FileEntry] | None,
+) -> Table:
+    if address := TableAddress.parse(source):
+        return read_version(spark, address, form)
+    found = table_files(source, form.format, entries)
+    if form.options and found.format != "csv":
+        raise BadInputError(f"{source!r} is {found.format}, and --option is for CSV. Give --input-format csv, or none.")
+    if found.others:
+        tell_once("read", f"{source}: {len(found.others):,} files are not of the table: {some(found.others)}")
+    return READERS[found.format](Opening(spark, source, found, form, expected, numbers))
