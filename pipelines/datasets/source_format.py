@@ -8,7 +8,7 @@ from pyspark.sql import DataFrame, SparkSession
 from emberline.features.errors import BadInputError
 from emberline.pipelines.datasets.readers.named_table import NamedTable
 from emberline.pipelines.datasets.readers.tables.table_format import FORMATS, TableFormat
-from emberline.pipelines.runtime.table_address import TableAddress
+from emberline.pipelines.runtime.table_address import DELTA, ICEBERG, TableAddress
 
 if TYPE_CHECKING:
     from emberline.pipelines.datasets.readers.raw_table import Dataset
@@ -18,8 +18,13 @@ def table_format(form: str, options: Mapping[str, str]) -> str | TableFormat:
     """Returns the format of rows to score: one of our formats with its options, or the name of one of Spark's.
 
     Raises:
-        BadInputError: for options of another format.
+        BadInputError: for options of another format, or a table that has an address of its own.
     """
+    if form.lower() in (DELTA, ICEBERG):
+        raise BadInputError(
+            f"--input-format {form} does not say which version of the table is read. Give --input delta:URI, "
+            "--input iceberg:CATALOG.NAMESPACE.TABLE, or --table NAME."
+        )
     return form if form and form not in FORMATS and not options else TableFormat(form, options)
 
 

@@ -11,6 +11,7 @@ from pyspark.sql import DataFrame, SparkSession
 
 from emberline.features import publishing, storage
 from emberline.features.errors import BadInputError
+from emberline.pipelines.datasets.readers.tables.versioned.packages import delta_advice, has_delta
 from emberline.pipelines.runtime.claim import Claim
 from emberline.pipelines.runtime.output_folder import (
     PREDICTIONS,
@@ -56,10 +57,9 @@ class Destination:
     def __post_init__(self) -> None:
         if self.layout not in LAYOUTS:
             raise BadInputError(f"No layout {self.layout!r} of predictions. Expected one of {', '.join(LAYOUTS)}.")
-        if self.layout == "delta" and "delta" not in str(self.spark.conf.get("spark.sql.extensions", "")).lower():
+        if self.layout == "delta" and not has_delta(self.spark):
             raise BadInputError(
-                "This session has no Delta Lake. Start it with Delta's package and spark.sql.extensions="
-                "io.delta.sql.DeltaSparkSessionExtension, or write parquet or tfrecord."
+                f"This session has no Delta Lake: write parquet or tfrecord. {delta_advice(self.spark)}"
             )
 
     @cached_property

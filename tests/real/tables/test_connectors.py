@@ -18,7 +18,7 @@ from emberline.pipelines.datasets.readers.tables.versioned.packages import (
 )
 from tests.real.tables.conftest import Job, run
 
-SPARK = "4.1.4"
+SPARK = "4.1.1"
 CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "emberline-tests" / f"pyspark-{SPARK}"
 
 SQL = """

@@ -72,9 +72,16 @@ def frame(spark: SparkSession, address: TableAddress) -> DataFrame:
                 f"The table {address.name} has no versions, got @v{address.version}: tables of Delta Lake and Iceberg "
                 f"have some. Give --table {address.name}, which reads it as it is."
             )
-        return spark.sql(f"SELECT * FROM {in_sql(address.name)}{at}")
+        return proved(spark.sql(f"SELECT * FROM {in_sql(address.name)}{at}"), address)
     except (PySparkException, Py4JJavaError) as error:
         raise explained(spark, address, error) from None
+
+
+def proved(rows: DataFrame, address: TableAddress) -> DataFrame:
+    """Returns rows of one version, of which one was read: a connector for another Spark fails only then."""
+    if address.version is not None:
+        rows.limit(1).collect()
+    return rows
 
 
 def provider_of(spark: SparkSession, name: str) -> str:

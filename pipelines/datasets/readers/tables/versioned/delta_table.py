@@ -17,7 +17,7 @@ from emberline.features import storage
 from emberline.features.errors import BadInputError
 from emberline.pipelines.datasets.readers.tables.table import Table
 from emberline.pipelines.datasets.readers.tables.versioned.arrow_stream import stream_table
-from emberline.pipelines.datasets.readers.tables.versioned.catalog_table import explained
+from emberline.pipelines.datasets.readers.tables.versioned.catalog_table import explained, proved
 from emberline.pipelines.datasets.readers.tables.versioned.frame_table import frame_table
 from emberline.pipelines.datasets.readers.tables.versioned.packages import delta_advice, has_delta
 from emberline.pipelines.runtime.table_address import TableAddress
@@ -47,7 +47,7 @@ def read(spark: SparkSession, address: TableAddress) -> Table:
     if has_delta(spark):
         try:
             rows = spark.read.format("delta").option("versionAsOf", str(address.version)).load(address.name)
-            return frame_table(rows, str(address))
+            return frame_table(proved(rows, address), str(address))
         except (PySparkException, Py4JJavaError) as error:
             raise explained(spark, address, error) from None
     schema = pa.schema(_opened(spark, address).schema().to_arrow())

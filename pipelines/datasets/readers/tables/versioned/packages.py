@@ -43,7 +43,7 @@ def iceberg_advice(spark: SparkSession) -> str:
 
 def has_delta(spark: SparkSession) -> bool:
     """Returns whether the session's own Delta Lake reads tables."""
-    return DELTA_EXTENSION in str(spark.conf.get("spark.sql.extensions", ""))
+    return "delta" in str(spark.conf.get("spark.sql.extensions", "")).lower()  # platforms have one of another name
 
 
 def _advice(spark: SparkSession, what: str, packages: dict[str, str], settings: str, without: str) -> str:
