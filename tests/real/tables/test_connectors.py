@@ -63,7 +63,7 @@ def older() -> dict[str, str]:
 @pytest.fixture(scope="module")
 def made(settings: Path, older: dict[str, str], parquet: Path) -> Path:
     """Tables of both, whose first version has the flowers; later ones have other rows and columns."""
-    delta, columns = f"delta.`{settings}/flowers`", OWN.replace("row,", "")
+    delta, columns = f"delta.`{settings}/flowers`", OWN.replace("row,", "").replace("sepal_width", "width")
     done = run(
         [
             "-c", SQL,

@@ -99,9 +99,11 @@ def test_a_feature_that_nobody_knows_is_refused(spark: SparkSession, delta: str)
 @pytest.fixture
 def catalog(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[object]:
     from pyiceberg.catalog import load_catalog
+    from pyiceberg.utils.config import Config
 
     monkeypatch.setenv("PYICEBERG_CATALOG__LAKE__URI", f"sqlite:///{tmp_path}/catalog.db")
     monkeypatch.setenv("PYICEBERG_CATALOG__LAKE__WAREHOUSE", f"file://{tmp_path}/warehouse")
+    monkeypatch.setattr("pyiceberg.catalog._ENV_CONFIG", Config())  # it looks at variables once, when it is imported
     made = load_catalog(
         "lake", type="sql", uri=f"sqlite:///{tmp_path}/catalog.db", warehouse=f"file://{tmp_path}/warehouse"
     )
