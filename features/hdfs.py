@@ -56,10 +56,11 @@ class HdfsHandler(pafs.FileSystemHandler):
     """
 
     def __init__(self, client: "Client", place: frozenset[str], umask: int) -> None:
-        self._client, self._place, self._umask = client, place, umask
+        self.place = place
+        self._client, self._umask = client, umask
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, HdfsHandler) and not self._place.isdisjoint(other._place)
+        return isinstance(other, HdfsHandler) and not self.place.isdisjoint(other.place)
 
     __hash__ = None  # type: ignore[assignment]
 

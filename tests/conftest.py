@@ -16,7 +16,8 @@ ROOT = Path(__file__).parents[1]
 
 # Every process of Java that a test starts runs for seconds, and its thorough compiler took half of them. Not by Spark's
 # settings: masters and workers of a cluster, and what `spark-submit` starts, take it from here too.
-os.environ.setdefault("JDK_JAVA_OPTIONS", "-XX:TieredStopAtLevel=1")
+for launcher in ("SPARK_SUBMIT_OPTS", "SPARK_DAEMON_JAVA_OPTS"):
+    os.environ.setdefault(launcher, "-XX:TieredStopAtLevel=1")
 
 # Every run tries the same examples, so that what passed before a change passes after it; others are tried with
 # `pytest --hypothesis-profile=default`.

@@ -78,8 +78,11 @@ def test_declarations_import_neither_spark_nor_tensorflow() -> None:
 LIBRARIES = {
     "_all_reduce_sum_gradients",
     "_exit",
+    "_ensure_initialized",
     "_final_module",
+    "_flatten_layers",
     "_gateway",
+    "_get_variable_index",
     "_jdf",
     "_jsc",
     "_jsparkSession",
@@ -106,6 +109,8 @@ def test_a_test_lies_where_its_module_does() -> None:
     for test in sorted((ROOT / "tests").glob("*/**/test_*.py")):
         folder = ROOT / test.parent.relative_to(ROOT / "tests")
         name = test.stem.removeprefix("test_")
+        if "real" in folder.parts:  # against servers, across modules
+            continue
         if not folder.is_dir():
             odd.append(f"{test}: there is no {folder}")
         elif not any((folder / one).exists() for one in (name, f"{name}.py")):

@@ -206,7 +206,7 @@ def test_training_goes_on_without_a_data_node(hadoop: Hadoop, version: str, tmp_
     try:
         deadline = time.monotonic() + 600
         while not [uri for uri in listing(output) if uri.endswith("position.json")]:
-            assert process.poll() is None, process.communicate()[1][-3000:]
+            assert process.poll() is None, process.communicate(timeout=60)[1][-3000:]
             assert time.monotonic() < deadline, "no checkpoint"
             time.sleep(0.5)
         hadoop.kill("data node 1")

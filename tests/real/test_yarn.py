@@ -156,7 +156,9 @@ def test_training_goes_on_without_a_node_manager(hadoop: Hadoop, version: str, t
     try:
         deadline = time.monotonic() + 600
         while not [uri for uri in listing(output) if uri.endswith("position.json")]:
-            assert process.poll() is None, (process.communicate()[0] or "")[-2000:] + hadoop.container_logs()[-8000:]
+            if process.poll() is not None:
+                said, _ = process.communicate(timeout=60)
+                pytest.fail((said or "")[-2000:] + hadoop.container_logs()[-8000:])
             assert time.monotonic() < deadline, "no checkpoint"
             time.sleep(0.5)
         driver = [index for index in (0, 1) if list((hadoop.folder / f"node-{index}").glob("log/*/*_000001"))]

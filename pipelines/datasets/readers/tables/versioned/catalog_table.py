@@ -22,6 +22,9 @@ from emberline.pipelines.runtime.table_address import TableAddress
 
 PART = re.compile(r"`((?:[^`]|``)+)`|([^.`\s]+)")
 
+UNKNOWN = ("table_or_view_not_found", "schema_not_found", "catalog_not_found", "requires_single_part_namespace")
+"""Words of Spark's errors about a name; the last is for a first part that is no catalog."""
+
 UNFIT = (
     "classnotfound", "cannot find catalog plugin", "data_source_not_found", "incompatibleclasschange", "nosuchmethod",
     "noclassdeffound", "abstractmethod",
@@ -130,7 +133,7 @@ def explained(spark: SparkSession, address: TableAddress, error: Exception) -> B
         reason = f"the session has no Delta Lake that fits. {delta_advice(spark)}"
     elif "no suitable driver" in lower or ("classnotfound" in lower and "driver" in lower):
         reason = f"the session has no driver of its database. PostgreSQL's comes by --packages {POSTGRESQL_PACKAGE}."
-    elif "table_or_view_not_found" in lower or "schema_not_found" in lower or "catalog_not_found" in lower:
+    elif any(mark in lower for mark in UNKNOWN):
         known = ", ".join(sorted(row.name for row in spark.catalog.listCatalogs()))
         reason = f"no catalog of the session knows it, of {known}. Another is set by spark.sql.catalog.NAME."
     else:
