@@ -1,4 +1,4 @@
-"""Embedding tables of any size: a step by rows against the same step with whole tables, PyTorch, and two workers.
+"""Embedding tables of any size: a step by rows against the same step with whole tables, and PyTorch.
 
 `python -m benchmarks.tables [--quick] [--only KEY …]`. 26 tables of width 16, dense 64-32, batches of 1,024, Adagrad.
 Both sides stay alive in a process each and take steps in turns; the numbers are medians of the ratios of neighbouring
@@ -21,7 +21,7 @@ from benchmarks.tables_process import WIDTH
 
 ROOT = Path(__file__).parents[1]
 TORCH = "EMBERLINE_TORCH"
-KEYS = ("step_2m6_vs_dense", "step_26m_vs_dense", "speed_26m_vs_26k", "step_vs_torch", "workers_2")
+KEYS = ("step_2m6_vs_dense", "step_26m_vs_dense", "speed_26m_vs_26k", "step_vs_torch")
 SMALL, MIDDLE, LARGE = 26_000, 2_600_000, 26_000_000
 """Rows of all tables together."""
 
@@ -140,16 +140,6 @@ def speed_26m_vs_26k(quick: bool) -> tuple[Comparison, str]:
 def step_vs_torch(quick: bool) -> tuple[Comparison, str]:
     with Side(MIDDLE) as ours, Side(MIDDLE, opponent="torch") as theirs:
         return turns(ours, theirs, 3 if quick else 7, 50, 50), ""
-
-
-def workers_2(quick: bool) -> tuple[Comparison, str]:
-    """Two workers of a core each against one of a core, with the same global batch, four times that of the others."""
-    batch = 4 * BATCH
-    with (
-        Side(MIDDLE, workers=2, batch=batch, one_core=True) as ours,
-        Side(MIDDLE, batch=batch, one_core=True) as theirs,
-    ):
-        return turns(ours, theirs, 3 if quick else 7, 20, 20), ""
 
 
 def main() -> None:

@@ -14,7 +14,6 @@ from emberline.pipelines.training.step.table_rows import (
     Gradients,
     as_rows,
     embedding_tables,
-    exchanged,
     is_same_update,
     move_rows,
     moves_by_rows,
@@ -76,7 +75,9 @@ class OptimizerGroups:
         self.by_rows = self._chosen_tables(training)
 
     def _chosen_tables(self, training: Training) -> frozenset[int]:
-        tables = embedding_tables(self._model)
+        # TensorFlow's collectives want the same shape in every turn of a loop, and a batch has any number of rows.
+        alone = tf.distribute.get_strategy().num_replicas_in_sync == 1
+        tables = embedding_tables(self._model) if alone else []
         chosen: set[int] = set()
         for group in self._groups:
             mine = {
@@ -150,20 +151,10 @@ class OptimizerGroups:
             gradients: Its own, in the order of the weights.
         """
         context = tf.distribute.get_replica_context()
-        tables = sorted(self.by_rows)
-        total = list(gradients)
-        rows = [summed(gradients[place]) for place in tables]
         if context.num_replicas_in_sync > 1:
-            dense = [place for place in range(len(gradients)) if place not in self.by_rows]
             # The loss travels with the gradients: a sum of its own would cost as long as a small network's step.
-            sums = context.all_reduce(tf.distribute.ReduceOp.SUM, [loss, *(gradients[place] for place in dense)])
-            loss = sums[0]
-            rows = exchanged(rows, [self._weights[place].shape[0] for place in tables])
-            for place, gradient in zip(dense, sums[1:], strict=True):
-                total[place] = gradient
-        for place, gradient in zip(tables, rows, strict=True):
-            total[place] = gradient
-        return loss, total
+            loss, *gradients = context.all_reduce(tf.distribute.ReduceOp.SUM, [loss, *gradients])
+        return loss, [summed(one) if place in self.by_rows else one for place, one in enumerate(gradients)]
 
     def zeros(self) -> Gradients:
         """Returns gradients of nothing, in the order of the weights."""

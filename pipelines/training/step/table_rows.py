@@ -5,11 +5,10 @@ summed first, because Keras's optimizers square and clip each of several slices 
 moves these rows, and what it remembers of them.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from emberline.models.embedding_table import EmbeddingTable
@@ -109,36 +108,6 @@ def summed(gradient: tf.IndexedSlices) -> tf.IndexedSlices:
     ids, places = tf.unique(gradient.indices)
     rows = tf.math.unsorted_segment_sum(gradient.values, places, tf.size(ids))
     return tf.IndexedSlices(rows, ids, gradient.dense_shape)
-
-
-def exchanged(gradients: Sequence[tf.IndexedSlices], sizes: Sequence[int]) -> list[tf.IndexedSlices]:
-    """Returns the sums over all replicas, which call it together; of each table only rows that a replica has travel.
-
-    Rows of all tables of one width travel at once: a message for each would take longer than what is in it.
-
-    Args:
-        gradients: Of tables, each id once.
-        sizes: Number of ids of each.
-    """
-    context = tf.distribute.get_replica_context()
-    alike: dict[Any, list[int]] = {}
-    for place, gradient in enumerate(gradients):
-        alike.setdefault((tuple(gradient.values.shape[1:]), gradient.dtype), []).append(place)
-    found = list(gradients)
-    for places in alike.values():
-        some = [gradients[place] for place in places]
-        # Tables one behind the other, so that ids of two are never the same.
-        ends = np.cumsum([sizes[place] for place in places])
-        starts = [0, *ends[:-1]]
-        ids = tf.concat([one.indices + start for one, start in zip(some, starts, strict=True)], 0)
-        ids = context.all_gather(ids, axis=0)
-        rows = context.all_gather(tf.concat([one.values for one in some], 0), axis=0)
-        table = tf.searchsorted(tf.constant(ends, tf.int64), ids, side="right")
-        for number, (place, start) in enumerate(zip(places, starts, strict=True)):
-            chosen = tf.where(table == number)[:, 0]
-            mine = tf.IndexedSlices(tf.gather(rows, chosen), tf.gather(ids, chosen) - start, some[number].dense_shape)
-            found[place] = summed(mine)
-    return found
 
 
 def move_rows(

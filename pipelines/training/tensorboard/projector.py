@@ -101,7 +101,8 @@ def write(folder: str, model: keras.Model, words: Words, placed: Placed | None =
     for layer in model.layers:
         if not isinstance(layer, keras.layers.Embedding) or layer.output_dim < 2:
             continue  # the weights of a linear tower are no vectors
-        rows = tf.convert_to_tensor(layer.embeddings.value)[:ROWS].numpy()
+        # Read whole, a large table would be copied.
+        rows = tf.gather(layer.embeddings.value, tf.range(min(ROWS, layer.input_dim))).numpy()
         named = [name for name in words if layer.name.endswith(safe_name(name))]
         known = list(words[max(named, key=len)]) if named else []
         unseen = [f"unseen {number}" for number in range(len(rows) - len(known))]

@@ -1,4 +1,4 @@
-"""Tables by rows in two processes: only rows travel, and both hold what one process would hold."""
+"""Tables by rows on a parameter server; of workers in step, which keep them whole, both hold what one would."""
 
 import json
 import subprocess
@@ -37,7 +37,7 @@ half = slice(rank * 12, rank * 12 + 12)
 losses = [float(run({k: tf.constant(v[half]) for k, v in x.items()}, tf.constant(y[half]))) for x, y in batches()]
 with step.averaged():
     averages = [one.numpy().tolist() for one in step.weights]
-print(json.dumps([losses, values_of(step), averages]), flush=True)
+print(json.dumps([losses, values_of(step), averages, step.tables_by_rows]), flush=True)
 sys.stdin.read()
 os._exit(0)
 """
@@ -82,6 +82,7 @@ def test_two_workers_hold_what_one_would(tmp_path: Path, settings: dict[str, Any
     given = settings | {"tables": "rows"}
     one, other = run_two_ranks(RANK, [json.dumps([rank, given]) for rank in (0, 1)], tmp_path / "words")
     assert one == other, "bit for bit"
+    assert one[3] == []
     step = step_of(1, tables="dense", **settings)
     run = tf.function(step.replica_step)
     losses = [float(run({k: tf.constant(v) for k, v in x.items()}, tf.constant(y))) for x, y in batches()]
@@ -95,7 +96,7 @@ def test_two_workers_hold_what_one_would(tmp_path: Path, settings: dict[str, Any
 
 
 SERVED = """
-import json, sys
+import json
 import tensorflow as tf
 from emberline.pipelines.cluster.door import reserved_port
 from tests.pipelines.training.test_tables_two_workers import ROWS, batches, step_of, values_of
@@ -108,7 +109,7 @@ for job, port in held.items():
 resolver = tf.distribute.cluster_resolver.SimpleClusterResolver(spec, rpc_layer="grpc")
 strategy = tf.distribute.ParameterServerStrategy(resolver)
 with strategy.scope():
-    step = step_of(1, mode="async", **json.loads(sys.argv[1]))
+    step = step_of(1, mode="async", tables="rows")
 coordinator = tf.distribute.coordinator.ClusterCoordinator(strategy)
 @tf.function
 def run(features, label):
@@ -124,15 +125,19 @@ print(json.dumps([losses, values_of(step), places]), flush=True)
 """
 
 
-def test_rows_move_on_a_parameter_server(tmp_path: Path) -> None:
-    words = tmp_path / "words"
+def said(script: str, words: Path) -> list[Any]:
+    """What a process prints as its last line."""
     with words.open("w") as errors:
         ended = subprocess.run(
-            [sys.executable, "-c", SERVED, json.dumps({"tables": "rows"})],
-            stdout=subprocess.PIPE, stderr=errors, text=True, cwd=ROOT, timeout=240,
-        )  # fmt: skip
+            [sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=errors, text=True, cwd=ROOT, timeout=240
+        )
     assert ended.returncode == 0, words.read_text()[-3000:]
-    losses, values, places = json.loads(ended.stdout)
+    found: list[Any] = json.loads(ended.stdout.splitlines()[-1])
+    return found
+
+
+def test_rows_move_on_a_parameter_server_as_whole_tables_do_here(tmp_path: Path) -> None:
+    losses, values, places = said(SERVED, tmp_path / "words")
     assert places == ["ps"]
     step = step_of(1, tables="dense")
     run = tf.function(step.replica_step)
