@@ -25,7 +25,6 @@ def test_what_spark_and_notebooks_leave_is_skipped_at_every_depth(tmp_path: Path
         tmp_path,
         "a.csv",
         "_spark_metadata/0",
-        "_delta_log/0.json",
         "_temporary/0/b.csv",
         "2020/.crc/c.csv",
         ".ipynb_checkpoints/a-checkpoint.csv",
