@@ -51,7 +51,6 @@ class Job:
         self._spark = spark
         self._schema = kind.schema
         self._folder = folder
-        self._out = str(folder / "out")
         self._all = str(folder / "all")
         self._few = str(folder / "few")
         self._fields = [field.name for field in kind.schema.fields]
@@ -65,8 +64,9 @@ class Job:
 
     def ours(self) -> float:
         """Rows per second."""
+        out = str(self._folder / "ours")
         return self._speed(
-            self._all, lambda: score(self._spark, None, self._uri, self._all, self._out, self._tracker, overwrite=True)
+            self._all, out, lambda: score(self._spark, None, self._uri, self._all, out, self._tracker, overwrite=True)
         )
 
     def spark_udf(self) -> Callable[[], float]:
@@ -120,11 +120,12 @@ class Job:
     def _written(self, rows: str, prediction: Any) -> float:
         given = self._spark.read.parquet(rows)
         scored = given.select("row", prediction.alias("p")).select("row", "p.*", F.lit(1).alias("model"))
-        return self._speed(rows, lambda: scored.write.mode("overwrite").parquet(self._out))
+        out = str(self._folder / "theirs")  # what is no folder of predictions is not replaced by ours
+        return self._speed(rows, out, lambda: scored.write.mode("overwrite").parquet(out))
 
-    def _speed(self, rows: str, action: Callable[[], object]) -> float:
+    def _speed(self, rows: str, out: str, action: Callable[[], object]) -> float:
         took = seconds(action)
-        given, found = (self._spark.read.parquet(uri).count() for uri in (rows, self._out))
+        given, found = (self._spark.read.parquet(uri).count() for uri in (rows, out))
         if found != given:
             raise RuntimeError(f"{found} of {given} rows were scored.")
         return found / took
