@@ -8,7 +8,6 @@ turns. `step_vs_torch` needs a Python with PyTorch, whose path the variable EMBE
 import argparse
 import json
 import os
-import socket
 import subprocess
 import sys
 from collections.abc import Callable
@@ -29,46 +28,26 @@ BATCH = 1024
 
 
 class Side:
-    """Processes that train one network together.
+    """A process that trains one network.
 
     Args:
         rows: Of all tables.
         tables: `training.tables`.
-        workers: How many processes.
-        batch: Rows of a step, over all of them.
-        one_core: Whether each has a core of its own, or all have all.
         opponent: "torch", or empty for us.
     """
 
-    def __init__(
-        self,
-        rows: int,
-        tables: str = "rows",
-        workers: int = 1,
-        batch: int = BATCH,
-        *,
-        one_core: bool = False,
-        opponent: str = "",
-    ) -> None:
-        self._batch = batch
+    def __init__(self, rows: int, tables: str = "rows", *, opponent: str = "") -> None:
+        given = {"rows": rows, "tables": tables, "batch": BATCH, "optimizer": "adagrad", "opponent": opponent}
+        python = os.environ[TORCH] if opponent == "torch" else sys.executable
         self.peak = 0.0
-        ports = [_free_port() for _ in range(workers)]
-        self._ranks = []
-        for rank in range(workers):
-            given = {
-                "rows": rows, "tables": tables, "workers": workers, "rank": rank, "batch": batch,
-                "optimizer": "adagrad", "opponent": opponent, "cores": [rank] if one_core else [],
-            }  # fmt: skip
-            cluster = {"cluster": {"worker": [f"127.0.0.1:{port}" for port in ports]}}
-            config = {"TF_CONFIG": json.dumps(cluster | {"task": {"type": "worker", "index": rank}})}
-            python = os.environ[TORCH] if opponent == "torch" else sys.executable
-            self._ranks.append(
-                subprocess.Popen(
-                    [python, "-m", "benchmarks.tables_process", json.dumps(given)],
-                    env=os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"} | (config if workers > 1 else {}),
-                    stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT,
-                )
-            )  # fmt: skip
+        self._process = subprocess.Popen(
+            [python, "-m", "benchmarks.tables_process", json.dumps(given)],
+            env=os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            cwd=ROOT,
+        )
 
     def __enter__(self) -> Self:
         return self
@@ -76,30 +55,19 @@ class Side:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for rank in self._ranks:
-            if rank.stdin:
-                rank.stdin.close()
-        for rank in self._ranks:
-            rank.wait(60)
+        if self._process.stdin:
+            self._process.stdin.close()
+        self._process.wait(60)
 
     def steps(self, count: int) -> float:
         """Returns rows per second of so many steps."""
-        for rank in self._ranks:
-            print(count, file=rank.stdin, flush=True)
-        said = []
-        for rank in self._ranks:
-            line = rank.stdout.readline() if rank.stdout else ""
-            if not line:
-                raise RuntimeError(f"A process of the benchmark ended with exit code {rank.wait(60)}.")
-            said.append(json.loads(line))
-        self.peak = max(one["peak"] for one in said)
-        return count * self._batch / max(one["seconds"] for one in said)
-
-
-def _free_port() -> int:
-    with socket.socket() as door:
-        door.bind(("127.0.0.1", 0))
-        return int(door.getsockname()[1])
+        print(count, file=self._process.stdin, flush=True)
+        line = self._process.stdout.readline() if self._process.stdout else ""
+        if not line:
+            raise RuntimeError(f"A process of the benchmark ended with exit code {self._process.wait(60)}.")
+        said = json.loads(line)
+        self.peak = said["peak"]
+        return float(count * BATCH / said["seconds"])
 
 
 def turns(ours: Side, theirs: Side, count: int, mine: int, other: int) -> Comparison:

@@ -33,8 +33,10 @@ def refusal_of(error: BaseException) -> tuple[bool, str] | None:
         except Exception:  # py4j asks Java for the words of its errors
             continue
         for mark, needs_a_person, advice in _REFUSALS:
-            if match := re.search(rf"[^\n]*?(?:{mark})\)?(?:: ?(?P<said>[^\n]+))?[^\n]*", text):
-                return needs_a_person, f"{(match['said'] or match[0]).strip().rstrip('.')}. {advice}"
+            # The mark alone is searched for: a message may be a row of millions of letters in one line.
+            if match := re.search(rf"(?:{mark})\)?(?:: ?(?P<said>[^\n]+))?", text):
+                line = text[text.rfind("\n", 0, match.start()) + 1 :].partition("\n")[0]
+                return needs_a_person, f"{(match['said'] or line).strip().rstrip('.')}. {advice}"
     return None
 
 

@@ -121,6 +121,7 @@ class CoordinatedLoop(Loop):
         return self._copy
 
     def _update_copy(self) -> None:
+        self.step.averages.catch_up()
         for mine, theirs in zip(self._copy.variables.values(), self.step.variables.values(), strict=True):
             mine.assign(theirs)
 

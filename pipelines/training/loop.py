@@ -219,6 +219,7 @@ class Loop:
             self._view.call(position.step, shown)
             at_end = position.steps_into_epoch == self.steps_per_epoch
             if self.worker == 0 and not at_end and writer.is_due(position):
+                self.step.averages.catch_up()
                 writer.save(position)
         seconds = time.perf_counter() - began
         metrics = {

@@ -13,6 +13,7 @@ class MovingAverages:
     The rule of `tf.train.ExponentialMovingAverage` with `num_updates`: early averages forget the start sooner. Of a
     table by rows a step moves the averages of its batch's rows alone. While a row rests, its weights are the same, and
     its average nears them by the product of all decays: computed when the row comes again, or its average is needed.
+    A checkpoint is taken after `catch_up`, and holds averages alone: whoever continues may have its tables whole.
 
     Made inside the scope of a strategy.
 
@@ -42,9 +43,7 @@ class MovingAverages:
 
     def variables(self) -> dict[str, tf.Variable]:
         """Returns what a checkpoint holds of them, by name."""
-        found = {f"average/{path}": one for path, one in zip(self._paths, self.averages, strict=False)}
-        found |= {f"average-seen/{self._paths[place]}": one for place, one in self._seen.items()}
-        return found | ({"average-total": self._total} if self._total is not None else {})
+        return {f"average/{path}": one for path, one in zip(self._paths, self.averages, strict=False)}
 
     def resting(self, gradients: Gradients) -> list[tf.Tensor]:
         """Returns the averages of the rows that are about to move, as of now: of each table `[rows, width]`."""
@@ -74,11 +73,14 @@ class MovingAverages:
             put_rows(self._seen[place], ids, tf.fill(tf.shape(ids), tf.cast(total, tf.float64)))
 
     def catch_up(self) -> None:
-        """Makes the averages of all rows what they are by now; called outside of replicas."""
+        """Makes the averages of all rows what they are by now; called outside of replicas, when no worker trains."""
+        if self._total is None:
+            return
         for place in self._tables:
             weight, average = (tf.convert_to_tensor(one[place]) for one in (self._weights, self.averages))
             self.averages[place].assign(self._after_rest(weight, average, tf.convert_to_tensor(self._seen[place])))
-            self._seen[place].assign(tf.fill(weight.shape[:1], tf.convert_to_tensor(self._total)))
+            self._seen[place].assign(tf.zeros_like(self._seen[place]))
+        self._total.assign(0.0)
 
     def _caught_up(self, place: int, ids: tf.Tensor) -> tf.Tensor:
         weight, average, seen = (rows_of(one[place], ids) for one in (self._weights, self.averages, self._seen))

@@ -72,3 +72,9 @@ def test_what_was_said_better_is_not_looked_below() -> None:
 def test_other_failures_are_none() -> None:
     assert refusal_of(OSError("[Errno 111] Connection refused")) is None
     assert refusal_of(ValueError("AccessControl is a word")) is None
+
+
+def test_a_message_of_millions_of_letters_is_read_once() -> None:
+    """Of one line: it would otherwise be read from each of its letters on, which takes hours."""
+    assert refusal_of(OSError("x" * 3_000_000)) is None
+    assert refusal_of(OSError("AWS Error " * 300_000)) is None
