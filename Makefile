@@ -27,7 +27,7 @@ demo: setup ## run the whole census pipeline: synthetic data, or the official fi
 	@$(BIN)/emberline run census_wide_deep $(if $(DATA),--input $(DATA))
 
 test: setup setup-airflow ## run the tests (under 25 minutes on two cores)
-	@$(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder
+	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 test-slow: setup setup-airflow ## run the longer proofs
 	@$(BIN)/python -m pytest -m slow

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -26,15 +27,32 @@ settings.load_profile("alike")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Where tests run in two processes, those of a file stay together, and all files of `census_run` too.
-
-    So what a fixture took a minute to make is made once.
-    """
-    shared = {item.path for item in items if "census_run" in getattr(item, "fixturenames", ())}
+    """Slow tests have an hour, unless they say otherwise."""
     for item in items:
         if item.get_closest_marker("slow") and not item.get_closest_marker("timeout"):
             item.add_marker(pytest.mark.timeout(3600))
-        item.add_marker(pytest.mark.xdist_group("census_run" if item.path in shared else str(item.path)))
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Where tests run in two processes, those of a file stay together, and all files of `census_run` too.
+
+    So what a fixture took a minute to make is made once. Marks of groups would do, but pytest 9.2 does not let xdist
+    3.8 write them into the names of tests, and nothing says so (pytest-xdist, issue 1386).
+    """
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByFile(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = nodeid.partition("::")[0]
+            return "census_run" if uses_census_run(file) else file
+
+    return ByFile(config, log)
+
+
+@cache
+def uses_census_run(file: str) -> bool:
+    """Whether a file of tests, relative to the repository, takes the fixture that all share."""
+    return "census_run" in (ROOT / file).read_text()
 
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
