@@ -17,6 +17,7 @@ from emberline.pipelines.scoring.model import open_model
 from emberline.pipelines.scoring.output_table import require_writable, write_table
 from emberline.pipelines.scoring.score_rows import ScoreResult, score_with
 from emberline.pipelines.tracking import Run, Tracker
+from emberline.pipelines.tracking.delivery import SHARED
 
 
 def score(
@@ -78,6 +79,8 @@ def score(
         "emberline.training_run": opened.version.run_id,
         "emberline.predictions": output,
     }
+    if partition_by:
+        tags[SHARED] = "true"
     # What MLflow does not take is kept beside the predictions: a folder of theirs may be replaced.
     keep = f"{output.rstrip('/')}.undelivered"
     raw = RawSource.at(source) if isinstance(source, str) else source

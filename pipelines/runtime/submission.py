@@ -160,7 +160,9 @@ class Heart(threading.Thread):
                 held = read(self._uri)
                 if held is None or held.holder != self._record.holder:
                     self._taken = True
-                    os.kill(os.getpid(), signal.SIGINT)
+                    # What a script started in the background ignores Ctrl-C; `conclude` listens to both.
+                    ignored = signal.getsignal(signal.SIGINT) == signal.SIG_IGN
+                    os.kill(os.getpid(), signal.SIGTERM if ignored else signal.SIGINT)
                     return
                 self._record = replace(self._record, beat=self._record.beat + 1)
                 write(self._uri, self._record)

@@ -30,6 +30,8 @@ KEPT = "_undelivered-"
 """Beginning of the name of a file with entries; Spark's readers skip names that begin so."""
 
 STEP, KEEP = "emberline.step", "emberline.keep"
+SHARED, SOURCE = "emberline.shares_output", "emberline.source"
+"""A step that says `true` may write its output side by side with others, which read another source."""
 """Tags by which the attempts of one step at one output know each other."""
 
 PAUSES = (1, 2, 4, 8, 15, 30, 60)
@@ -193,17 +195,20 @@ def _settle(client: MlflowClient, run: str) -> None:
     """Ends the runs that earlier attempts of a step have left, once one has succeeded; delivers what they kept first.
 
     An attempt that was killed says nothing more, and its run would count as running for ever. Another that still works
-    has at most the same output, which it was refused; whatever it does, its own end is the last word.
+    has at most the same output, which it was refused; whatever it does, its own end is the last word. Where steps share
+    an output, as scorings do that write partitions of their own, only one of the same source is an attempt.
     """
     own = client.get_run(run)
     step, keep = own.data.tags.get(STEP, ""), own.data.tags.get(KEEP, "")
     if not keep:
         return
-    left = client.search_runs(
-        [own.info.experiment_id],
+    asked = (
         f"attributes.status = 'RUNNING' AND attributes.start_time < {own.info.start_time} AND tags.`{STEP}` = '{step}' "
-        f"AND tags.`{KEEP}` = {quoted_text(keep)}",
+        f"AND tags.`{KEEP}` = {quoted_text(keep)}"
     )
+    if own.data.tags.get(SHARED):
+        asked += f" AND tags.`{SOURCE}` = {quoted_text(own.data.tags.get(SOURCE, ''))}"
+    left = client.search_runs([own.info.experiment_id], asked)
     for one in left:
         file = storage.join(keep, f"{KEPT}{one.info.run_id}.jsonl")
         if storage.exists(file):

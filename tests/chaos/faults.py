@@ -1,8 +1,10 @@
 """What goes wrong in a trial, at random: processes that are killed, stopped or without room, and a lost MLflow.
 
-Left out: a jump of the clock, which needs a library between the programs and the system (libfaketime) or root's rights,
-and would move the trial's own clock too; a full disk as such, which needs a file system of its own: instead no file
-of a process may grow (`RLIMIT_FSIZE`), which the process meets as the error EFBIG in place of ENOSPC.
+Left out: a jump of the clock, which needs a library between the programs and the system or root's rights, and would
+move the trial's own clock too (libfaketime 0.9.10 was tried: with deadlines left alone, Python's `sleep` raises under
+it, and Java, which asks for the time all the while, does nothing else); a full disk as such, which needs a file system
+of its own: instead no file of a process may grow (`RLIMIT_FSIZE`), which the process meets as the error EFBIG in place
+of ENOSPC.
 """
 
 import random

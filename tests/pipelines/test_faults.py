@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
+import psutil
 import pytest
 
 TWO, FOUR = "local-cluster[2,1,1024]", "local-cluster[4,1,1024]"
@@ -106,6 +107,25 @@ def test_a_rank_that_dies_before_the_others_have_joined_ends_them_all(train_job)
     job.finish(120)
     assert job.process.returncode == 1, job.stderr[-3000:]
     assert "was killed by SIGKILL" in job.stderr
+    assert not job.leftovers()
+
+
+@pytest.mark.slow
+def test_an_executor_that_is_told_to_end_takes_its_rank_along(train_job) -> None:
+    """As a cluster's manager does that wants a machine back."""
+    job = train_job(TWO, *SYNC)
+    job.wait_for_checkpoint()
+    victim = job.ranks()[1]
+    (executor,) = (process for process in psutil.Process(victim.pid).parents() if process.name() == "java")
+    assert any("CoarseGrainedExecutorBackend" in argument for argument in executor.cmdline())
+    executor.terminate()
+    job.wait_for(lambda: not psutil.pid_exists(victim.pid), 60)
+    assert job.process.poll() is None
+    result = job.finish()
+    assert job.process.returncode == 0, job.stderr[-3000:]
+    assert "Starting all workers again (1)" in job.stderr
+    assert result["steps"] == STEPS
+    assert result["resumed_from"] >= STEPS // 4
     assert not job.leftovers()
 
 

@@ -3,13 +3,14 @@
 import json
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
 from mlflow.tracking import MlflowClient
 
 from emberline.features.errors import BadInputError
-from emberline.pipelines.tracking import Tracker, delivery
+from emberline.pipelines.tracking import Run, Tracker, delivery
 
 
 def until(condition: Callable[[], object], seconds: float = 60) -> None:
@@ -95,6 +96,24 @@ def test_the_next_attempt_delivers_what_the_one_before_could_not(
     assert second.id == first.id
     assert tracker.client.get_run(first.id).info.status == "FINISHED"
     assert not Path(kept).exists()
+
+
+def test_of_steps_that_share_an_output_only_those_of_the_same_source_are_attempts(tmp_path: Path) -> None:
+    """Two days are scored side by side into one folder: the first to end is not the end of the other."""
+    tracker, kept = Tracker(f"sqlite:///{tmp_path}/mlflow.db"), str(tmp_path / "predictions.undelivered")
+
+    def begun(source: str) -> AbstractContextManager[Run]:
+        tags = {"emberline.source": source, "emberline.shares_output": "true"}
+        return tracker.step("flowers", "score", keep=kept, tags=tags)
+
+    monday, tuesday = begun("raw/it's monday"), begun("raw/tuesday")
+    killed, other = monday.__enter__(), tuesday.__enter__()
+    with begun("raw/it's monday"):
+        pass
+    states = [tracker.client.get_run(run.id).info.status for run in (killed, other)]
+    assert states == ["KILLED", "RUNNING"]
+    for attempt in (monday, tuesday):
+        attempt.__exit__(None, None, None)
 
 
 def test_a_success_ends_the_runs_of_attempts_that_were_killed(tmp_path: Path) -> None:

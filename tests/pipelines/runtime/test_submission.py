@@ -121,12 +121,17 @@ def test_a_file_of_something_else_is_refused(tmp_path: Path) -> None:
     assert other.read_text() == '{"format": 1}'
 
 
+@pytest.mark.parametrize("background", [False, True], ids=["in front", "in the background"])
 @pytest.mark.parametrize("left", [Record("another"), None], ids=["taken over", "forgotten"])
-def test_one_that_lost_its_file_ends_itself_and_says_nothing_more(file: str, left: Record | None) -> None:
+def test_one_that_lost_its_file_ends_itself_and_says_nothing_more(
+    file: str, left: Record | None, background: bool
+) -> None:
     script = (
-        "import sys, time\n"
+        "import signal, sys, time\n"
         "from emberline.pipelines.runtime import submission\n"
         "from emberline.pipelines.runtime.outcome import conclude\n"
+        # as a shell does to `job &` in a script
+        f"{'signal.signal(signal.SIGINT, signal.SIG_IGN)' if background else ''}\n"
         "submission.BEAT_SECONDS, submission.SETTLE_SECONDS = 0.1, 0.1\n"
         "sys.exit(conclude('etl', lambda: time.sleep(60), sys.argv[1]))\n"
     )
