@@ -116,8 +116,8 @@ def test_an_executor_that_is_told_to_end_takes_its_rank_along(train_job) -> None
     job = train_job(TWO, *SYNC)
     job.wait_for_checkpoint()
     victim = job.ranks()[1]
-    (executor,) = (process for process in psutil.Process(victim.pid).parents() if process.name() == "java")
-    assert any("CoarseGrainedExecutorBackend" in argument for argument in executor.cmdline())
+    above = psutil.Process(victim.pid).parents()
+    (executor,) = (one for one in above if any("CoarseGrainedExecutorBackend" in word for word in one.cmdline()))
     executor.terminate()
     job.wait_for(lambda: not psutil.pid_exists(victim.pid), 60)
     assert job.process.poll() is None

@@ -15,12 +15,13 @@ from tests.pipelines.conftest import processes_marked
 
 ROOT = Path(__file__).parents[2]
 
+MODEL = "models:/emberline-iris_dnn-synthetic@champion"
 STEPS = {
     "validate": ["--input", "{raw}", "--output", "{work}/out/report"],
     "evaluate": ["--training", "{work}/training"],
-    "register": ["--training", "{work}/training"],
-    "export": ["--model", "models:/emberline-iris_dnn@champion", "--output", "{work}/out/export"],
-    "score": ["--model", "models:/emberline-iris_dnn@champion", "--input", "{raw}", "--output", "{work}/out/scores"],
+    "register": ["--training", "{work}/second"],
+    "export": ["--model", MODEL, "--output", "{work}/out/export"],
+    "score": ["--model", MODEL, "--input", "{raw}", "--output", "{work}/out/scores"],
     "tune": [
         "--dataset", "{work}/dataset", "--output", "{work}/out/tuning", "--trials", "3", "--parallel", "1",
         "--space", "training.epochs=2|3|4",
@@ -66,8 +67,9 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
     load_dataset("iris").generate(str(world.folder / "raw"), seed=1)
     world.do("etl", ["--input", "{raw}", "--output", "{work}/dataset"])
     quick = ["--set", "training.epochs=2", "--set", "training.mode=local"]
-    world.do("train", ["--dataset", "{work}/dataset", "--output", "{work}/training", *quick])
-    world.do("evaluate", ["--training", "{work}/training"])
+    for training in ("training", "second"):
+        world.do("train", ["--dataset", "{work}/dataset", "--output", f"{{work}}/{training}", *quick])
+        world.do("evaluate", ["--training", f"{{work}}/{training}"])
     world.do("register", ["--training", "{work}/training"])
     return world
 
@@ -76,7 +78,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
 @pytest.mark.parametrize("step", STEPS)
 def test_a_step_that_is_told_to_end_leaves_nothing(world: World, step: str) -> None:
     before = set(world.runs())
-    versions = world.client.search_model_versions("name='emberline-iris_dnn'")
+    versions = world.client.search_model_versions("name='emberline-iris_dnn-synthetic'")
     again = ["--overwrite"] if step == "evaluate" else []
     evaluated = (world.folder / "training" / "evaluation.json").read_bytes()
     job = world.start(step, [*STEPS[step], *again])
@@ -98,7 +100,7 @@ def test_a_step_that_is_told_to_end_leaves_nothing(world: World, step: str) -> N
     assert not list(world.folder.glob("out/*")), "nothing half done is there"
     assert not list(world.folder.glob("*staging*"))
     assert (world.folder / "training" / "evaluation.json").read_bytes() == evaluated
-    assert world.client.search_model_versions("name='emberline-iris_dnn'") == versions
+    assert world.client.search_model_versions("name='emberline-iris_dnn-synthetic'") == versions
     deadline = time.monotonic() + 30
     while processes_marked(world.marker) and time.monotonic() < deadline:
         time.sleep(0.5)

@@ -13,6 +13,7 @@ from emberline.features.errors import BadInputError
 from emberline.features.names import quoted
 from emberline.features.schema import Schema
 from emberline.features.validation.rows import FAULT, RAW, SOURCE
+from emberline.pipelines.datasets.readers.long_lines import LONGEST_ROW, long_lines, rejected_lines, short_lines
 from emberline.pipelines.datasets.synthetic import Synthetic
 
 PARTS = "_parts"
@@ -60,12 +61,35 @@ def read_split(
         BadInputError: if the path does not exist or holds nothing.
     """
     path = storage.join(uri, files[split]) if split else uri
-    found = require_input(path)
-    if any(file.endswith(".parquet") for file in found):
+    found = input_files(path)
+    if any(file.uri.endswith(".parquet") for file in found):
         return read_named(spark, path, schema)
-    if not split and any(file_name(file) in files.values() for file in found):
-        found = [file for file in found if file_name(file) in files.values()]
-    return parse(text_lines(spark, found))
+    if not split and any(file_name(file.uri) in files.values() for file in found):
+        found = [file for file in found if file_name(file.uri) in files.values()]
+    return text_rows(spark, found, schema.key, parse)
+
+
+def text_rows(
+    spark: SparkSession, files: Sequence[storage.FileEntry], key: str, parse: Callable[[DataFrame], DataFrame]
+) -> DataFrame:
+    """Returns the raw rows of text files, compressed or not; lines that are too long for one are rows with a fault.
+
+    Args:
+        spark: The session.
+        files: The files.
+        key: Column of the key.
+        parse: Lines (`_raw` and `_source`) to raw rows.
+    """
+    found = long_lines(spark, files, LONGEST_ROW)
+    having = {line.uri for line in found}
+    if not having:
+        return parse(text_lines(spark, [file.uri for file in files]))
+    name = F.element_at(F.split(SOURCE, "/"), -1)
+    lines = short_lines(spark, sorted(having), LONGEST_ROW).withColumn(SOURCE, name)
+    if others := [file.uri for file in files if file.uri not in having]:
+        lines = lines.unionByName(text_lines(spark, others))
+    rejected = rejected_lines(spark, found).withColumn(key, row_key(F.col(RAW)))
+    return parse(lines).unionByName(rejected, allowMissingColumns=True)
 
 
 def text_lines(spark: SparkSession, files: list[str]) -> DataFrame:

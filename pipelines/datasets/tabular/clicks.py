@@ -19,10 +19,10 @@ from emberline.pipelines.datasets.generators import clicks as clicks_generator
 from emberline.pipelines.datasets.readers.raw_table import (
     PARTS,
     file_name,
+    input_files,
     read_named,
-    require_input,
     row_key,
-    text_lines,
+    text_rows,
 )
 from emberline.pipelines.datasets.splits import rows_of
 from emberline.pipelines.datasets.synthetic import Synthetic, read_facts
@@ -60,20 +60,21 @@ class Clicks:
         Raises:
             BadInputError: if the path does not exist or holds nothing.
         """
-        files = require_input(uri)
-        if any(file.endswith(".parquet") for file in files):
+        files = input_files(uri)
+        if any(file.uri.endswith(".parquet") for file in files):
             return _share(read_named(spark, uri, SCHEMA), split)
         if len(files) > 1:
-            files = [file for file in files if file_name(file).startswith(NAMES)]
+            files = [file for file in files if file_name(file.uri).startswith(NAMES)]
         if split is None and files:
-            return parse(text_lines(spark, files))
-        labelled = [file for file in files if not file_name(file).startswith("test")]
+            return text_rows(spark, files, SCHEMA.key, parse)
+        labelled = [file for file in files if not file_name(file.uri).startswith("test")]
         if not labelled:
             raise BadInputError(f"{uri!r} holds no rows with labels. Expected train.txt, or day_0, day_1, …")
-        days = sorted((file for file in labelled if file_name(file).startswith("day_")), key=_day)
+        days = [file for file in labelled if file_name(file.uri).startswith("day_")]
+        days.sort(key=lambda file: _day(file.uri))
         if len(days) > 1:
-            return parse(text_lines(spark, days[:-1] if split == "train" else days[-1:]))
-        return _share(parse(text_lines(spark, labelled)), split)
+            return text_rows(spark, days[:-1] if split == "train" else days[-1:], SCHEMA.key, parse)
+        return _share(text_rows(spark, labelled, SCHEMA.key, parse), split)
 
     def generate(self, directory: str, *, seed: int) -> Synthetic:
         """Writes `train.txt` and `test.txt` with synthetic rows; see `clicks_generator`."""

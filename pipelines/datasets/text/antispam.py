@@ -18,7 +18,13 @@ from emberline.features.schema import Field, Label, Schema
 from emberline.features.tokens import Tokens
 from emberline.features.validation.rows import FAULT, RAW, SOURCE
 from emberline.pipelines.datasets.generators.sentiment_texts import opinionated_texts
-from emberline.pipelines.datasets.readers.raw_table import file_name, read_named, require_input, row_key, text_lines
+from emberline.pipelines.datasets.readers.raw_table import (
+    file_name,
+    input_files,
+    read_named,
+    row_key,
+    text_rows,
+)
 from emberline.pipelines.datasets.synthetic import Synthetic, read_facts, write_facts, write_lines
 
 SCHEMA = Schema(
@@ -53,17 +59,17 @@ class Antispam:
         Raises:
             BadInputError: if the path does not exist or holds nothing, or one of the two files is missing.
         """
-        found = require_input(uri)
-        if any(file.endswith(".parquet") for file in found):
+        found = input_files(uri)
+        if any(file.uri.endswith(".parquet") for file in found):
             rows = read_named(spark, uri, SCHEMA)
         else:
-            official = [file for file in found if file_name(file) in FILES.values()]
+            official = [file for file in found if file_name(file.uri) in FILES.values()]
             if split and len(official) < len(FILES):
+                names = [file_name(file.uri) for file in official]
                 raise BadInputError(
-                    f"{uri!r} holds {[file_name(file) for file in official]}; the file name has the verdict: expected "
-                    f"{list(FILES.values())}."
+                    f"{uri!r} holds {names}; the file name has the verdict: expected {list(FILES.values())}."
                 )
-            rows = parse(text_lines(spark, official or found))
+            rows = text_rows(spark, official or found, SCHEMA.key, parse)
         if not split:
             return rows
         side = F.conv(F.substring(row_key(F.trim(F.col("message"))), 1, 8), 16, 10).cast("bigint") % HELD_OUT

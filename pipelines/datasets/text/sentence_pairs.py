@@ -15,7 +15,7 @@ from pyspark.sql import functions as F
 from emberline.features.schema import Field, Label, Schema
 from emberline.features.tokens import Tokens
 from emberline.features.validation.rows import FAULT, RAW, SOURCE
-from emberline.pipelines.datasets.readers.raw_table import read_named, require_input, row_key, text_lines
+from emberline.pipelines.datasets.readers.raw_table import input_files, read_named, row_key, text_rows
 from emberline.pipelines.datasets.splits import held_out
 from emberline.pipelines.datasets.synthetic import Synthetic, read_facts, write_facts, write_lines
 
@@ -49,11 +49,12 @@ class SentencePairs:
         Raises:
             BadInputError: if the path does not exist or holds nothing.
         """
-        found = require_input(uri)
-        if any(file.endswith(".parquet") for file in found):
+        found = input_files(uri)
+        if any(file.uri.endswith(".parquet") for file in found):
             rows = read_named(spark, uri, SCHEMA)
         else:
-            rows = parse(text_lines(spark, [file for file in found if not file.endswith(".json")]))
+            texts = [file for file in found if not file.uri.endswith(".json")]
+            rows = text_rows(spark, texts, SCHEMA.key, parse)
         if not split:
             return rows
         held = held_out(F.col("source"))

@@ -13,14 +13,18 @@ import pyarrow.csv as pc_csv
 from emberline.features import storage
 from emberline.features.errors import BadInputError
 from emberline.features.validation.rows import FAULT, RAW, SOURCE
+from emberline.pipelines.datasets.readers.long_lines import LONGEST
 from emberline.pipelines.datasets.readers.tables.csv_dialect import Dialect, fields_of
 from emberline.pipelines.datasets.readers.tables.csv_splits import CsvPart, Quotes, never_closed, quotes_of, read_part
 from emberline.pipelines.datasets.readers.tables.table_files import TableFile
-from emberline.pipelines.datasets.readers.tables.text_stream import BLOCK_BYTES, Uncommented, open_text
+from emberline.pipelines.datasets.readers.tables.text_stream import Uncommented, open_text
 
-BATCH_ROWS = 16 << 10
+BATCH_ROWS, BATCH_BYTES = 16 << 10, 8 << 20
 RAW_CHARACTERS = 100_000
 """Of what is no record; an open quote makes one of all lines behind it."""
+
+STREAMED_BYTES = 16 << 20
+"""Read at a time of a file that cannot be divided, so the most that one of its records may have."""
 
 DROPPED = "\0dropped"
 
@@ -61,7 +65,7 @@ class CsvRows:
             for task in batch.column(0).to_pylist():
                 for part in self.tasks[task]:
                     for table in self._tables(part):
-                        yield from table.to_batches(max_chunksize=BATCH_ROWS)
+                        yield from table.to_batches(max_chunksize=_rows_at_once(table))
 
     def _tables(self, part: CsvPart) -> Iterator[pa.Table]:
         found = self.files[part.file]
@@ -114,7 +118,7 @@ class _Parser:
             text.watch(self._dialect.sep, self._dialect.quote)
             sure = self._dialect.sure_comments
             source = Uncommented(text, self._dialect.comment, self._dialect.quote) if sure else text
-            options, conversion = self._options(BLOCK_BYTES), _conversion(self._asked(), pa.binary())
+            options, conversion = self._options(STREAMED_BYTES), _conversion(self._asked(), pa.binary())
             try:
                 with pc_csv.open_csv(source, **options, convert_options=conversion) as reader:
                     for batch in reader:
@@ -180,8 +184,26 @@ class _Parser:
                 columns.append(table.column(name))
         raw = pa.nulls(rows, pa.string())
         faults = raw if faults is None else faults
+        if table.nbytes > LONGEST:
+            columns, faults = self._without_long(columns, faults)
         columns += [raw, pa.repeat(pa.scalar(self._name), rows), faults]
         return pa.table(columns, schema=text_schema(self._columns))
+
+    def _without_long(self, columns: list[pa.Array], faults: pa.Array) -> tuple[list[pa.Array], pa.Array]:
+        """The columns without texts that Java has no room for; their rows get a complaint."""
+        short = []
+        for name, column in zip(self._columns, columns, strict=True):
+            sizes = pc.binary_length(column)
+            long = pc.fill_null(pc.greater(sizes, LONGEST), False)
+            if pc.any(long).as_py():
+                mebibytes = pc.cast(pc.divide(sizes, 1 << 20), pa.string())
+                said = pc.binary_join_element_wise(
+                    f"{name} has", mebibytes, f"MiB, and may have {LONGEST >> 20}", pa.scalar(" ")
+                )
+                faults = pc.if_else(pc.and_(long, pc.is_null(faults)), said, faults)
+                column = pc.if_else(long, None, column)
+            short.append(column)
+        return short, faults
 
     def _with_points(self, texts: pa.ChunkedArray) -> pa.ChunkedArray:
         return with_points(texts, self._dialect.decimal, self._dialect.thousands)
@@ -218,9 +240,19 @@ class _Parser:
             raise BadInputError(unclosed(self._name))
 
     def _refused(self, error: Exception) -> BadInputError:
+        if "straddl" in str(error):
+            return BadInputError(
+                f"{self._name}: a record has more than {STREAMED_BYTES >> 20} MiB (is a quote never closed?). Where "
+                "records are so large, write the file as UTF-8 without compression and comments, or as Parquet."
+            )
         return BadInputError(
             f"{self._name} cannot be read as CSV (is a quote never closed?): {str(error).splitlines()[0]}"
         )
+
+
+def _rows_at_once(table: pa.Table) -> int:
+    """How many rows go to Java at a time."""
+    return max(1, min(BATCH_ROWS, table.num_rows * BATCH_BYTES // max(1, table.nbytes)))
 
 
 def _conversion(columns: tuple[str, ...], kind: pa.DataType | None = None) -> pc_csv.ConvertOptions:

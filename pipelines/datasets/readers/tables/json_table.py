@@ -4,9 +4,11 @@ from pyspark.sql import Column
 from pyspark.sql import functions as F
 from pyspark.sql.types import ArrayType, DataType, MapType, StructType
 
+from emberline.features import storage
 from emberline.features.errors import BadInputError
 from emberline.features.names import quoted
 from emberline.features.validation.rows import FAULT, RAW, SOURCE
+from emberline.pipelines.datasets.readers.long_lines import LongLine, long_lines, rejected_lines, short_lines
 from emberline.pipelines.datasets.readers.tables.json_documents import DOCUMENT, LINES, json_kind
 from emberline.pipelines.datasets.readers.tables.table import Opening, Table, each, folder_value, literal
 from emberline.pipelines.datasets.readers.tables.table_files import below
@@ -24,12 +26,22 @@ def json_table(opening: Opening) -> Table:
     corrupt = "_corrupt_record"
     reader = spark.read.option("multiLine", str(kinds[0] == DOCUMENT).lower())
     reader = reader.option("columnNameOfCorruptRecord", corrupt)
-    table = reader.json([literal(file.uri) for file in found.files])
-    path = F.col("_metadata.file_path")
+    too_long: list[LongLine] = []
+    if kinds[0] == LINES:
+        too_long = long_lines(spark, [storage.FileEntry(file.uri, file.size) for file in found.files])
+    if too_long:
+        lines = short_lines(spark, [file.uri for file in found.files])
+        shape = reader.json(lines.select(RAW)).schema
+        row = F.from_json(RAW, shape, {"columnNameOfCorruptRecord": corrupt})
+        table = lines.where(F.trim(RAW) != "").select(row.alias("_row"), SOURCE).select("_row.*", SOURCE)
+        path = F.col(SOURCE)
+    else:
+        table = reader.json([literal(file.uri) for file in found.files])
+        path = F.col("_metadata.file_path")
     values = {name: folder_value(path, name) for name in found.value_names}
     columns, left_out = {}, {}
     for name, column, kind in _spark_leaves(table.schema):
-        if name == corrupt or name in values:
+        if name in (corrupt, SOURCE) or name in values:
             continue
         if name in columns:
             left_out[name] = "a structure has a field of the same name: call one otherwise"
@@ -49,6 +61,8 @@ def json_table(opening: Opening) -> Table:
         path.alias(SOURCE),
         fault.alias(FAULT),
     )
+    if too_long:
+        frame = frame.unionByName(rejected_lines(spark, too_long), allowMissingColumns=True)
     return Table(frame, tuple(columns), left_out)
 
 

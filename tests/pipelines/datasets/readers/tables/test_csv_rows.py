@@ -152,3 +152,29 @@ def test_comments(tmp_path: Path) -> None:
 def test_commas_become_points_in_numbers_alone(tmp_path: Path) -> None:
     path = write(tmp_path / "rows.csv", "id;x;y\n1;0,5;1.234,5\n2;7;x,5\n3;-,25;12.000\n")
     assert rows(read(path, thousands=".")) == [["1", "0.5", "1234.5"], ["2", "7", "x,5"], ["3", "-.25", "12000"]]
+
+
+@pytest.mark.parametrize("ending", ["", ".gz"])
+def test_what_java_has_no_room_for(tmp_path: Path, ending: str) -> None:
+    """A field of 70 MiB is no row; of a stream, of which Arrow holds two blocks at most, one of 40 is told."""
+    size = (40 if ending else 70) << 20
+    text = b'a,b\n1,2\n3,"' + b"x" * size + b'"\n5,6\n'
+    path = write(tmp_path / f"rows.csv{ending}", gzip.compress(text, 1) if ending else text)
+    if ending:
+        with pytest.raises(BadInputError, match="more than 16 MiB"):
+            read(path)
+        return
+    found = read(path)
+    assert rows(found) == [["1", "2"], ["3", None], ["5", "6"]]
+    assert found["_fault"].to_pylist() == [None, "b has 70 MiB, and may have 64", None]
+
+
+def test_few_large_rows_go_to_java_at_a_time(tmp_path: Path) -> None:
+    path = write(tmp_path / "rows.csv", b"a\n" + (b"x" * (3 << 20) + b"\n") * 10)
+    file = TableFile(str(path), path.stat().st_size, {})
+    with open_plain(file) as stream:
+        dialect = sniff(bytes(stream.read()), True, TableFormat("csv", {}).csv, (), path.name)
+    job = CsvRows([CsvFile(file, path.name, dialect)], [[CsvPart(0, dialect.start, file.size)]], ("a",), frozenset())
+    batches = list(job(iter([pa.RecordBatch.from_pydict({"task": [0]})])))
+    assert sum(batch.num_rows for batch in batches) == 10
+    assert max(batch.num_rows for batch in batches) <= 3
