@@ -1,17 +1,15 @@
-"""The spam filters on the corpus's own messages, several seeds: `python -m benchmarks.antispam DATA`.
+"""The spam filters on the corpus's own messages, several seeds: `python -m benchmarks.antispam [DATA]`.
 
 A fifth of the messages is held out by a hash of their text, so no message is on both sides. Reference: scikit-learn's
 linear support vector machine over tf-idf weights of the same words, on the same rows; and the "more than 0.97" that the
-book reports for each of its three networks (0.93 for its SVM).
+book reports for each of its three networks (0.93 for its SVM). Without DATA the messages are synthetic.
 
 With `--vectors`, vectors of words are learned of the same messages first (`antispam_word2vec`), and each filter is
 trained three times: with vectors of its own, with those, and with those left as they are.
 """
 
-import argparse
 import hashlib
 import itertools
-import json
 import statistics
 import sys
 import tempfile
@@ -22,7 +20,8 @@ import pyarrow.parquet as pq
 from numpy.typing import ArrayLike
 from pyspark.sql import SparkSession
 
-from benchmarks.ratios import summary
+from benchmarks.ratios import print_json
+from benchmarks.sizes import Size, data_of, sized_parser
 from emberline.features.dataset_version import open_version
 from emberline.pipelines.datasets.text.antispam import FILES, HELD_OUT, SCHEMA
 from emberline.pipelines.etl import etl
@@ -38,30 +37,30 @@ METRICS = ("accuracy", "auc", "recall_at_1_percent")
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("data", help="folder with msgpass.log.seg and msgspam.log.seg")
+    parser = sized_parser(__doc__, "one seed")
+    parser.add_argument("data", nargs="?", help="folder with msgpass.log.seg and msgspam.log.seg")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--recipes", nargs="+", default=RECIPES)
     parser.add_argument("--vectors", action="store_true", help="also from vectors learned beforehand")
-    parser.add_argument("--quick", action="store_true", help="one seed")
     given = parser.parse_args()
-    data = str(Path(given.data).resolve())
-    found = {"scikit-learn SVM": [reference(data)]}
-    with tempfile.TemporaryDirectory() as folder:
+    size: Size = given.size
+    recipes = size.of(given.recipes, given.recipes, given.recipes[:1])
+    with data_of("antispam", given.data) as data, tempfile.TemporaryDirectory() as folder:
+        found = {"scikit-learn SVM": [reference(data)]}
         tracker = Tracker(f"sqlite:///{folder}/mlflow.db")
         with session("benchmark antispam", "local[2]") as spark:
-            etl(spark, load_recipe(given.recipes[0]), data, f"{folder}/dataset")  # all read the same column
+            etl(spark, load_recipe(recipes[0]), data, f"{folder}/dataset")  # all read the same column
             kinds: dict[str, dict[str, str]] = {"": {}}
             if given.vectors:
                 uri = vectors(spark, data, folder, tracker)
                 kinds |= {" (given)": {"initial": uri}, " (frozen)": {"initial": uri, "trainable": "false"}}
-            for recipe_name, (kind, chosen) in itertools.product(given.recipes, kinds.items()):
+            for recipe_name, (kind, chosen) in itertools.product(recipes, kinds.items()):
                 name = recipe_name + kind
                 found[name] = []
-                for seed in range(1, (1 if given.quick else given.seeds) + 1):
+                for seed in range(1, size.of(given.seeds, 1, 1) + 1):
                     where = "model.deep.0" if recipe_name == "antispam_nbow" else "model.words"
                     overrides = {f"{where}.{key}": value for key, value in chosen.items()}
-                    overrides |= {"training.seed": str(seed)}
+                    overrides |= {"training.seed": str(seed)} | size.of({}, {}, {"training.epochs": "1"})
                     training = f"{folder}/{name.replace(' ', '-')}-{seed}"
                     recipe = load_recipe(recipe_name, overrides)
                     train(spark, recipe, f"{folder}/dataset", training, tracker)
@@ -72,9 +71,9 @@ def main() -> None:
     for name, runs in found.items():
         means = "".join(f"{statistics.mean(run[metric] for run in runs):>22.4f}" for metric in METRICS)
         print(f"{name:<24}{means}   " + "  ".join(f"{run['accuracy']:.4f}" for run in runs), file=sys.stderr)
-    best = max((runs for name, runs in found.items() if name.split()[0] in given.recipes), key=_accuracy)
+    best = max((runs for name, runs in found.items() if name.split()[0] in recipes), key=_accuracy)
     ratios = {"accuracy_vs_svm": [run["accuracy"] / found["scikit-learn SVM"][0]["accuracy"] for run in best]}
-    print(json.dumps({"benchmark": "antispam", "ratios": summary(ratios), "runs": found}))
+    print_json("antispam", ratios, size, runs=found)
 
 
 def vectors(spark: SparkSession, data: str, folder: str, tracker: Tracker) -> str:

@@ -5,13 +5,12 @@ What `emberline play` does: executors play, a learner on one of them learns, unt
 measure of a solved task.
 """
 
-import argparse
-import json
 import sys
 import tempfile
 import time
 
-from benchmarks.ratios import summary
+from benchmarks.ratios import print_json
+from benchmarks.sizes import Size, sized_parser
 from emberline.pipelines.play import train_policy
 from emberline.pipelines.reinforcement.assignment import ALGORITHMS
 from emberline.pipelines.runtime.session import session
@@ -21,17 +20,18 @@ CART, TARGET_RETURN = "CartPole-v1", 475.0
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = sized_parser(__doc__, "one seed, five rounds")
     parser.add_argument("--algorithms", nargs="+", choices=ALGORITHMS, default=ALGORITHMS)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--master", default="local[2]", metavar="URL")
-    parser.add_argument("--quick", action="store_true", help="one seed, five rounds")
     given = parser.parse_args()
-    found: dict[str, list[dict[str, float]]] = {algorithm: [] for algorithm in given.algorithms}
+    size: Size = given.size
+    algorithms = size.of(given.algorithms, given.algorithms, given.algorithms[:1])
+    found: dict[str, list[dict[str, float]]] = {algorithm: [] for algorithm in algorithms}
     with tempfile.TemporaryDirectory() as folder, session("benchmark cartpole", given.master) as spark:
         tracker = Tracker(f"sqlite:///{folder}/mlflow.db")
         for algorithm, runs in found.items():
-            for seed in range(1, 2 if given.quick else given.seeds + 1):
+            for seed in range(1, size.of(given.seeds, 1, 1) + 1):
                 began = time.perf_counter()
                 reached = train_policy(
                     spark,
@@ -40,7 +40,7 @@ def main() -> None:
                     f"file://{folder}/{algorithm}-{seed}",
                     tracker,
                     target_return=TARGET_RETURN,
-                    rounds=5 if given.quick else 150,
+                    rounds=size.of(150, 5, 1),
                     seed=seed,
                 )
                 runs.append(
@@ -61,7 +61,7 @@ def main() -> None:
     ratios = {
         f"{algorithm}_vs_solved": [run["mean"] / TARGET_RETURN for run in runs] for algorithm, runs in found.items()
     }
-    print(json.dumps({"benchmark": "cartpole", "ratios": summary(ratios), "runs": found}))
+    print_json("cartpole", ratios, size, runs=found)
 
 
 if __name__ == "__main__":

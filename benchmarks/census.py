@@ -1,16 +1,16 @@
-"""The three census recipes on the official UCI Adult split, three seeds each: `python -m benchmarks.census DATA`.
+"""The three census recipes on the official UCI Adult split, three seeds each: `python -m benchmarks.census [DATA]`.
 
-Reference: scikit-learn's logistic regression and gradient-boosted trees on the same rows, in the same run.
+Reference: scikit-learn's gradient-boosted trees on the same rows, in the same run. Without DATA the people are
+synthetic.
 """
 
-import argparse
-import json
 import statistics
 import sys
 import tempfile
-from pathlib import Path
 from typing import Any
 
+from benchmarks.ratios import print_json
+from benchmarks.sizes import Size, data_of, sized_parser
 from emberline.pipelines.etl import etl
 from emberline.pipelines.evaluate import evaluate
 from emberline.pipelines.recipes import load_recipe
@@ -19,25 +19,27 @@ from emberline.pipelines.tracking import Tracker
 from emberline.pipelines.train import train
 
 RECIPES = ("census_linear", "census_wide_deep", "census_best")
+TREES = "scikit-learn trees"
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("data", help="folder with adult.data and adult.test")
+    parser = sized_parser(__doc__, "one seed, one epoch")
+    parser.add_argument("data", nargs="?", help="folder with adult.data and adult.test")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--recipes", nargs="+", default=RECIPES)
     given = parser.parse_args()
-    data = str(Path(given.data).resolve())
-    found: dict[str, Any] = {"scikit-learn trees": [reference(data)]}
-    with tempfile.TemporaryDirectory() as folder:
+    size: Size = given.size
+    recipes = size.of(given.recipes, given.recipes, given.recipes[:1])
+    with data_of("census", given.data) as data, tempfile.TemporaryDirectory() as folder:
+        found: dict[str, Any] = {TREES: [reference(data)]}
         tracker = Tracker(f"sqlite:///{folder}/mlflow.db")
         with session("benchmark census") as spark:
-            for name in given.recipes:
+            for name in recipes:
                 dataset = f"{folder}/{name}"
                 etl(spark, load_recipe(name), data, dataset)
                 found[name] = []
-                for seed in range(1, given.seeds + 1):
-                    overrides = {"training.seed": str(seed)}
+                for seed in range(1, size.of(given.seeds, 1, 1) + 1):
+                    overrides = {"training.seed": str(seed)} | size.of({}, *2 * ({"training.epochs": "1"},))
                     training = f"{folder}/{name}-{seed}"
                     recipe = load_recipe(name, overrides)
                     train(spark, recipe, dataset, training, tracker)
@@ -47,7 +49,9 @@ def main() -> None:
         means = [statistics.mean(run[metric] for run in runs) for metric in ("accuracy", "auc", "pr_auc", "log_loss")]
         seeds = "  ".join(f"{run['accuracy']:.4f} {run['auc']:.4f}" for run in runs)
         print(f"{name:<20}" + "".join(f"{mean:>10.4f}" for mean in means) + f"   {seeds}", file=sys.stderr)
-    print(json.dumps({"benchmark": "census", "runs": found}))
+    trees = found[TREES][0]["auc"]
+    ratios = {f"{name}_auc_vs_trees": [run["auc"] / trees for run in found[name]] for name in recipes}
+    print_json("census", ratios, size, runs=found)
 
 
 def reference(data: str) -> dict[str, float]:

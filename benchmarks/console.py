@@ -1,11 +1,10 @@
-"""How long the console takes to answer, against an older build: `python -m benchmarks.console --old FOLDER`.
+"""How long the console takes to answer, against an older build: `python -m benchmarks.console [--old FOLDER]`.
 
-`FOLDER` is a checkout of a version whose command is `python -m jobs` (0.1) or `python -m emberline`. Each turn runs
-both `list`s and ours of `--version` one after the other, each in a process of its own. Printed are
-medians of the ratios.
+Without an older build there are seconds and no ratio. `FOLDER` is a checkout of a version whose command is
+`python -m jobs` (0.1) or `python -m emberline`. Each turn runs both `list`s and ours of `--version` one after the
+other, each in a process of its own. Printed are medians of the ratios: above 1, ours is faster.
 """
 
-import argparse
 import os
 import statistics
 import subprocess
@@ -14,6 +13,7 @@ import time
 from pathlib import Path
 
 from benchmarks.ratios import print_json
+from benchmarks.sizes import Size, sized_parser
 
 ROOT = Path(__file__).parents[1]
 TURNS = 5
@@ -22,25 +22,23 @@ TIMEOUT_SECONDS = 300
 
 def main() -> None:
     """Print the seconds and one JSON line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--old", required=True, type=Path, metavar="FOLDER", help="checkout to compare with")
-    parser.add_argument("--quick", action="store_true", help="two turns instead of five")
+    parser = sized_parser(__doc__, "two turns instead of five")
+    parser.add_argument("--old", type=Path, metavar="FOLDER", help="checkout to compare with")
     given = parser.parse_args()
-    old = "emberline" if (given.old / "emberline").is_dir() else "jobs"
-    seconds: dict[str, list[float]] = {"old list": [], "list": [], "version": []}
-    for _ in range(2 if given.quick else TURNS):
-        seconds["old list"].append(answered(given.old, old, "list"))
+    size: Size = given.size
+    seconds: dict[str, list[float]] = {"list": [], "version": []} | ({"old list": []} if given.old else {})
+    for _ in range(size.of(TURNS, 2, 1)):
+        if given.old:
+            old = "emberline" if (given.old / "emberline").is_dir() else "jobs"
+            seconds["old list"].append(answered(given.old, old, "list"))
         seconds["list"].append(answered(ROOT, "emberline", "list"))
         seconds["version"].append(answered(ROOT, "emberline", "--version"))
     for name, found in seconds.items():
         print(f"{name:<10} {statistics.median(found):6.2f} s", file=sys.stderr)
-    ratios = {
-        f"{name} / old list": [mine / other for mine, other in zip(seconds[name], seconds["old list"], strict=True)]
-        for name in ("list", "version")
-    }
-    print_json("console", ratios)
+    medians = {name: statistics.median(found) for name, found in seconds.items()}
+    theirs = seconds.pop("old list", [])
+    ratios = {f"{name}_vs_old": [b / a for a, b in zip(mine, theirs, strict=True)] for name, mine in seconds.items()}
+    print_json("console", ratios if theirs else {}, size, seconds=medians)
 
 
 def answered(root: Path, module: str, command: str) -> float:

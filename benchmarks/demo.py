@@ -8,7 +8,6 @@ turns. Printed are the medians of the seconds of each step and of the whole comm
 ratios of the sums of the steps' seconds: above 1, ours is faster. What both made must be the same.
 """
 
-import argparse
 import json
 import os
 import statistics
@@ -16,8 +15,12 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+from benchmarks.ratios import print_json
+from benchmarks.sizes import Size, sized_parser
 
 REPEATS = 3
 OURS = Path(__file__).parents[1]
@@ -27,33 +30,32 @@ ALIKE = ("rows_read", "rows_rejected", "records", "dataset_digest", "steps", "me
 
 def main() -> None:
     """Runs the pipeline in turns."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="once")
+    parser = sized_parser(__doc__, "once")
     parser.add_argument("--old", type=Path, help="checkout of an earlier build")
     parser.add_argument("--repeats", type=int, default=REPEATS, help="turns whose median is printed")
     given = parser.parse_args()
+    size: Size = given.size
+    settings = size.of((), (), ("--set", "training.epochs=1"))
     ours: list[dict[str, Any]] = []
     theirs: list[dict[str, Any]] = []
-    for turn in range(1 if given.quick else given.repeats):
+    for turn in range(size.of(given.repeats, 1, 1)):
         sides = [(OURS, ours), (given.old, theirs)] if given.old else [(OURS, ours)]
         for checkout, found in sides if turn % 2 else reversed(sides):
-            found.append(_run(checkout))
+            found.append(_run(checkout, settings))
             print(f"{checkout.name:<12} {json.dumps(found[-1]['seconds'])}", file=sys.stderr, flush=True)
         if given.old:
             _require_alike(ours[-1], theirs[-1])
-    told: dict[str, Any] = {"seconds": _medians(ours)}
+    told, ratios = {"seconds": _medians(ours)}, {}
     if given.old:
         told["seconds_old"] = _medians(theirs)
-        told["demo_vs_today"] = statistics.median(
-            _steps(old) / _steps(new) for old, new in zip(theirs, ours, strict=True)
-        )
-    print(json.dumps(told))
+        ratios["demo_vs_today"] = [_steps(old) / _steps(new) for old, new in zip(theirs, ours, strict=True)]
+    print_json("demo", ratios, size, **told)
 
 
-def _run(checkout: Path) -> dict[str, Any]:
+def _run(checkout: Path, settings: Sequence[str]) -> dict[str, Any]:
     """The summary of a run, with the seconds of the whole command among those of its steps."""
     with tempfile.TemporaryDirectory() as workspace:
-        command = [sys.executable, "-m", "emberline", "run", "census_wide_deep", "--workspace", workspace]
+        command = [sys.executable, "-m", "emberline", "run", "census_wide_deep", "--workspace", workspace, *settings]
         environment = {name: value for name, value in os.environ.items() if name != "MLFLOW_TRACKING_URI"}
         environment["PYTHONPATH"] = str(checkout)
         start = time.perf_counter()

@@ -1,19 +1,17 @@
-"""The digits recipes on MNIST, three seeds each: `python -m benchmarks.digits DATA`.
+"""The digits recipes on MNIST, three seeds each: `python -m benchmarks.digits [DATA]`.
 
-DATA is a folder of the official files; with `t10k` alone every fifth of its digits is held out, 8,000 against 2,000.
-Every recipe goes through the pipeline: one dataset version for all, a training on one worker, an evaluation in Spark.
-Beside each result stands what its source reports for the whole of MNIST.
+DATA is a folder of the official files, synthetic digits without it; with `t10k` alone every fifth of its digits is held
+out, 8,000 against 2,000. Every recipe goes through the pipeline: one dataset version for all, a training on one worker,
+an evaluation in Spark. Beside each result stands what its source reports for the whole of MNIST.
 """
 
-import argparse
-import json
 import statistics
 import sys
 import tempfile
-from pathlib import Path
 from typing import Any
 
-from benchmarks.ratios import summary
+from benchmarks.ratios import print_json
+from benchmarks.sizes import Size, data_of, sized_parser
 from emberline.pipelines.console.views import parameters
 from emberline.pipelines.etl import etl
 from emberline.pipelines.evaluate import evaluate
@@ -49,21 +47,21 @@ CHANGED = {
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("data", help="folder of MNIST's files")
+    parser = sized_parser(__doc__, "one seed, one epoch")
+    parser.add_argument("data", nargs="?", help="folder of MNIST's files")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--recipes", nargs="+", default=[*REPORTED, *CHANGED])
-    parser.add_argument("--quick", action="store_true", help="one seed, one epoch")
     given = parser.parse_args()
+    size: Size = given.size
     found: dict[str, list[dict[str, float]]] = {}
-    with tempfile.TemporaryDirectory() as folder:
+    with data_of("mnist", given.data) as data, tempfile.TemporaryDirectory() as folder:
         tracker = Tracker(f"sqlite:///{folder}/mlflow.db")
         with session("benchmark digits", "local[2]") as spark:
-            etl(spark, load_recipe("mnist_softmax"), str(Path(given.data).resolve()), f"{folder}/dataset")
-            for seed in range(1, 2 if given.quick else given.seeds + 1):
-                for name in given.recipes:
+            etl(spark, load_recipe("mnist_softmax"), data, f"{folder}/dataset")
+            for seed in range(1, size.of(given.seeds, 1, 1) + 1):
+                for name in size.of(given.recipes, given.recipes, given.recipes[:1]):
                     overrides = {"training.seed": str(seed), "training.workers": "1"} | CHANGED.get(name, {})
-                    if given.quick:
+                    if size is not Size.WHOLE:
                         overrides["training.epochs"] = "1"
                     recipe = load_recipe(name.partition(" ")[0], overrides)
                     training = f"{folder}/{name.replace(' ', '-')}-{seed}"
@@ -72,7 +70,7 @@ def main() -> None:
                     found.setdefault(name, []).append({key: metrics[key] for key in ("accuracy", "log_loss")})
                     print(f"{name}, seed {seed}: {metrics['accuracy']:.4f}", file=sys.stderr, flush=True)
     show(found)
-    print(json.dumps({"benchmark": "digits", "ratios": summary(ratios(found)), "runs": found}))
+    print_json("digits", ratios(found), size, runs=found)
 
 
 def show(found: dict[str, list[dict[str, float]]]) -> None:

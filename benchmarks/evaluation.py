@@ -8,7 +8,6 @@ areas under the ROC and the precision-recall curve. `alone` measures ours on `--
 8 MB, of all tasks of a job together, would end it: no list of scores reaches the driver.
 """
 
-import argparse
 import os
 import resource
 import sys
@@ -21,6 +20,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from benchmarks.ratios import Comparison, compare, print_json, print_table, seconds
+from benchmarks.sizes import Size, sized_parser
 from emberline.pipelines.metrics.binary import binary_metrics
 from emberline.pipelines.metrics.grouped import ALL
 
@@ -48,14 +48,16 @@ def megabytes() -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = sized_parser(__doc__, "fewer rows, one turn")
     parser.add_argument("--rows", type=int, default=5_000_000)
     parser.add_argument("--alone", type=int, default=50_000_000)
     parser.add_argument("--repeats", type=int, default=3, help="turns of the comparison; 0 for none")
-    parser.add_argument("--quick", action="store_true", help="fewer rows, one turn")
     given = parser.parse_args()
     os.environ["PYSPARK_PYTHON"] = sys.executable
-    rows, alone, repeats = (500_000, 2_000_000, 1) if given.quick else (given.rows, given.alone, given.repeats)
+    size: Size = given.size
+    rows, alone, repeats = size.of(
+        (given.rows, given.alone, given.repeats), (500_000, 2_000_000, 1), (500, 1_000, 1)
+    )
     spark = (
         SparkSession.builder.master("local[2]")
         .config("spark.ui.enabled", "false")
@@ -91,6 +93,7 @@ def main() -> None:
     print_json(
         "evaluation",
         {key: found.ratios for key, found in comparisons.items()},
+        size,
         alone={"rows": alone, "seconds": round(took, 1)},
     )
 

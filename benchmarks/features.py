@@ -12,7 +12,6 @@ it. Its speed is that of the rows by which a slice is longer than a tenth of it;
 alternate after a turn that does not count; the numbers are medians of the ratios of neighbouring runs.
 """
 
-import argparse
 import os
 import shutil
 import sys
@@ -23,6 +22,7 @@ from functools import partial
 from typing import Any
 
 from benchmarks.ratios import Comparison, compare, print_json, print_table, seconds
+from benchmarks.sizes import Size, sized_parser
 from benchmarks.tfrecord_spark import session
 from emberline.features.analysis.analyze import analyze
 from emberline.features.analysis.sources import StoredRows
@@ -158,12 +158,12 @@ def time_in_graph(path: str, statistics: Statistics, folder: str, rows: int) -> 
     return spent
 
 
-def measure(quick: bool) -> dict[str, Comparison]:
+def measure(size: Size) -> dict[str, Comparison]:
     """Compares both pairs and prints where the transform's time goes."""
     import tensorflow  # noqa: F401 - its import is not part of any measurement
     from pyspark.sql import functions as F
 
-    rows, slice_rows, repeats = (QUICK_ROWS, QUICK_SLICE_ROWS, 2) if quick else (ROWS, SLICE_ROWS, 3)
+    rows, slice_rows, repeats = size.of((ROWS, SLICE_ROWS, 3), (QUICK_ROWS, QUICK_SLICE_ROWS, 2), (2_000, 1_000, 1))
     work = tempfile.mkdtemp(prefix="emberline-benchmark-")
     spark = session()
     try:
@@ -225,10 +225,10 @@ def measure(quick: bool) -> dict[str, Comparison]:
 
 def main() -> None:
     """Print the table and one JSON line."""
-    parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
-    parser.add_argument("--quick", action="store_true", help=f"{QUICK_ROWS} rows instead of {ROWS}")
-    found = measure(parser.parse_args().quick)
-    print_json("features", {key: comparison.ratios for key, comparison in found.items()})
+    parser = sized_parser(__doc__, f"{QUICK_ROWS} rows instead of {ROWS}")
+    size: Size = parser.parse_args().size
+    found = measure(size)
+    print_json("features", {key: comparison.ratios for key, comparison in found.items()}, size)
 
 
 if __name__ == "__main__":

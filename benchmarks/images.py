@@ -12,7 +12,6 @@ so is the whole step `etl` (`whole_etl_vs_pillow`), and so is `tf.data` without 
 writing the same examples as theirs.
 """
 
-import argparse
 import io
 import os
 import shutil
@@ -22,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.ratios import Comparison, compare, print_json, print_table, seconds
+from benchmarks.sizes import Size, sized_parser
 from emberline.pipelines.datasets.images.imagenet import CLASSES
 from emberline.pipelines.runtime.session import session
 
@@ -152,11 +152,11 @@ def by_tf_data(folder: str, target: str) -> None:
             writer.write(_example(path.decode(), pixels))
 
 
-def measure(quick: bool = False) -> dict[str, Comparison]:
+def measure(size: Size) -> dict[str, Comparison]:
     """Images per second of both sides."""
-    repeats = 2 if quick else 3
+    files, repeats = size.of((FILES, 3), (QUICK_FILES, 2), (8, 1))
     with tempfile.TemporaryDirectory() as work, session("images", "local[2]") as spark:
-        made = write_photographs(f"{work}/files", QUICK_FILES if quick else FILES)
+        made = write_photographs(f"{work}/files", files)
         found: dict[str, Comparison] = {}
 
         def rate(count: int, write: Callable[[str], None]) -> float:
@@ -191,16 +191,16 @@ def measure(quick: bool = False) -> dict[str, Comparison]:
 
 def main() -> None:
     """Prints the table and one JSON line."""
-    parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
-    parser.add_argument("--quick", action="store_true", help=f"{QUICK_FILES} files instead of {FILES}")
-    found = measure(parser.parse_args().quick)
+    parser = sized_parser(__doc__, f"{QUICK_FILES} files instead of {FILES}")
+    size: Size = parser.parse_args().size
+    found = measure(size)
     print_table(found)
     ratios = {
         "etl_vs_pillow": found[f"Pillow in rdd.map, {MIXTURE}"].ratios,
         "whole_etl_vs_pillow": found[f"{WHOLE}, {MIXTURE}"].ratios,
         "etl_vs_tf_data": found[f"tf.data alone, {MIXTURE}"].ratios,
     }
-    print_json("images", ratios)
+    print_json("images", ratios, size)
 
 
 if __name__ == "__main__":

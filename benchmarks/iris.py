@@ -6,8 +6,6 @@ regression and network of the same layers on the same split, and the 0.967 that 
 on its own 30 flowers.
 """
 
-import argparse
-import json
 import statistics
 import sys
 import tempfile
@@ -16,7 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.ratios import summary
+from benchmarks.ratios import print_json
+from benchmarks.sizes import Size, sized_parser
 from emberline.pipelines.datasets.tabular.iris import write_table
 from emberline.pipelines.etl import etl
 from emberline.pipelines.evaluate import evaluate
@@ -32,11 +31,11 @@ Tables = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64], NDAr
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = sized_parser(__doc__, "two seeds")
     parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--quick", action="store_true", help="two seeds")
     given = parser.parse_args()
-    seeds = 2 if given.quick else given.seeds
+    size: Size = given.size
+    seeds = size.of(given.seeds, 2, 1)
     tables = split()
     ours: list[dict[str, float]] = []
     with tempfile.TemporaryDirectory() as folder:
@@ -46,6 +45,7 @@ def main() -> None:
             etl(spark, load_recipe("iris_dnn"), f"{folder}/raw", f"{folder}/dataset")
             for seed in range(1, seeds + 1):
                 overrides = {"training.seed": str(seed), "training.workers": "1"}
+                overrides |= size.of({}, {}, {"training.epochs": "1"})
                 training = f"{folder}/training-{seed}"
                 recipe = load_recipe("iris_dnn", overrides)
                 train(spark, recipe, f"{folder}/dataset", training, tracker)
@@ -57,7 +57,7 @@ def main() -> None:
         listed = "  ".join(f"{run['accuracy']:.4f}" for run in runs)
         print(f"{name:<34}" + "".join(f"{mean:>10.4f}" for mean in means) + f"   {listed}", file=sys.stderr)
     ratios = {"accuracy_vs_reported": [run["accuracy"] / REPORTED for run in ours]}
-    print(json.dumps({"benchmark": "iris", "ratios": summary(ratios), "runs": found}))
+    print_json("iris", ratios, size, runs=found)
 
 
 def split() -> Tables:

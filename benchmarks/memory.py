@@ -9,7 +9,6 @@ JSON line are (MiB beyond idle per column at 10 columns) / (the same at the widt
 rows get wide.
 """
 
-import argparse
 import os
 import sys
 import tempfile
@@ -24,6 +23,7 @@ from typing import Any
 import pyarrow as pa
 
 from benchmarks.ratios import print_json
+from benchmarks.sizes import Size, sized_parser
 from emberline.features import storage
 from emberline.features.analysis.analyze import analyze
 from emberline.features.columns import Numeric, Transformed, Vocabulary, arrow_schema, needs
@@ -142,14 +142,14 @@ def _import(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
 
 def main() -> None:
     """Print the table and one JSON line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="a fifth of the rows")
+    parser = sized_parser(__doc__, "a fifth of the rows")
     os.environ.update([MARKER.split("=")])
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    rows = QUICK_ROWS if parser.parse_args().quick else ROWS
+    size: Size = parser.parse_args().size
+    rows, widths = size.of((ROWS, WIDTHS), (QUICK_ROWS, WIDTHS), (1_000, WIDTHS[:2]))
     found = []
     print(f"{'columns':>8} {'raw B':>7} {'stored B':>9} {'rows/s':>9} {'idle MiB':>9} {'peak MiB':>9}", file=sys.stderr)
-    for columns in WIDTHS:
+    for columns in widths:
         with tempfile.TemporaryDirectory() as folder:
             one = measure(columns, rows, folder)
         found.append(one)
@@ -164,7 +164,7 @@ def main() -> None:
         f"memory_follows_width_{one.columns}": [per_column[0] / mine]
         for one, mine in zip(found, per_column, strict=True)
     }
-    print_json("memory", ratios, widths=[asdict(one) for one in found])
+    print_json("memory", ratios, size, widths=[asdict(one) for one in found])
 
 
 if __name__ == "__main__":

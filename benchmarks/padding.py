@@ -7,7 +7,6 @@ the share of an epoch's time for which steps waited for their batch. The ratios 
 and of words per second, sorted over plain.
 """
 
-import argparse
 import statistics
 import sys
 import tempfile
@@ -20,6 +19,7 @@ import numpy as np
 import pyarrow as pa
 
 from benchmarks.ratios import one_core, print_json
+from benchmarks.sizes import Size, sized_parser
 from emberline.features.columns import describe, stored
 from emberline.features.dataset_version import DatasetVersion
 from emberline.features.tfrecord.layouts import write_shard
@@ -79,19 +79,20 @@ def epoch_of(recipe: Recipe, version: DatasetVersion, words: int) -> dict[str, f
 
 def main() -> None:
     """Print the table and one JSON line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = sized_parser(__doc__, f"{QUICK_ROWS} rows instead of {ROWS}, one turn")
     parser.add_argument("data", nargs="?", help="folder with msgpass.log.seg and msgspam.log.seg")
-    parser.add_argument("--quick", action="store_true", help=f"{QUICK_ROWS} rows instead of {ROWS}, one turn")
     given = parser.parse_args()
+    size: Size = given.size
+    rows, turns = size.of((ROWS, 3), (QUICK_ROWS, 1), (400, 1))
     recipe = load_recipe("antispam_rnn")
     settings = {"epochs": 2, "workers": 1, "tensorboard": False, "checkpoint_every": "9 epochs", "bucket_by": ""}
     training = replace(recipe.training, **settings)
     kinds = {"as they come": training, "similarly long": replace(training, bucket_by="message")}
     found: dict[str, list[dict[str, float]]] = {name: [] for name in kinds}
-    lengths = lengths_at(given.data, QUICK_ROWS if given.quick else ROWS)
+    lengths = lengths_at(given.data, rows)
     with one_core(), tempfile.TemporaryDirectory() as folder:
         version = write(folder, lengths, recipe)
-        for _ in range(1 if given.quick else 3):
+        for _ in range(turns):
             for name, kind in kinds.items():
                 found[name].append(epoch_of(replace(recipe, training=kind), version, int(lengths.sum())))
     print(f"{'batches of rows':20}{'padding':>10}{'words/s':>12}{'input wait':>12}")
@@ -105,7 +106,7 @@ def main() -> None:
             b["words_per_second"] / a["words_per_second"] for a, b in zip(plain, by_length, strict=True)
         ],
     }
-    print_json("padding", ratios, runs=found)
+    print_json("padding", ratios, size, runs=found)
 
 
 if __name__ == "__main__":

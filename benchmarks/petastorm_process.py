@@ -23,15 +23,20 @@ class OpponentError(RuntimeError):
     """Petastorm could not be installed or did not answer; the message holds what it said."""
 
 
-def environment() -> Path:
-    """The Python of the opponent's environment, installed when it is missing.
+def environment(install: bool) -> Path:
+    """The Python of the opponent's environment.
+
+    Args:
+        install: Whether to make it when it is missing.
 
     Raises:
-        OpponentError: with the end of pip's output.
+        OpponentError: with the end of pip's output, or if it is missing and may not be made.
     """
     python = _FOLDER / "bin" / "python"
     if (_FOLDER / "installed").exists():
         return python
+    if not install:
+        raise OpponentError(f"Its environment {_FOLDER.name} is missing, and a tiny run makes none.")
     from importlib.metadata import version
 
     venv.create(_FOLDER, with_pip=True, clear=True)
@@ -48,10 +53,10 @@ def environment() -> Path:
 class Petastorm:
     """The opponent's process: `read` returns the seconds of one epoch."""
 
-    def __init__(self) -> None:
+    def __init__(self, install: bool = True) -> None:
         environment_variables = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
         self._process = subprocess.Popen(
-            [environment(), "-W", "ignore", __file__],
+            [environment(install), "-W", "ignore", __file__],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

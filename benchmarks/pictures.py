@@ -1,7 +1,7 @@
-"""Networks that make pictures, against the simplest that could be done instead: `python -m benchmarks.pictures DATA`.
+"""Networks that make pictures, against the simplest that could be done instead: `python -m benchmarks.pictures [DATA]`.
 
-DATA is a folder of MNIST's official files. Each recipe goes through the pipeline, a training for each seed; its
-held-out pictures are then compared with a baseline's, in numpy:
+DATA is a folder of MNIST's official files, synthetic digits without it. Each recipe goes through the pipeline, a
+training for each seed; its held-out pictures are then compared with a baseline's, in numpy:
 
 - `mnist_autoencoder`: squared error, against drawing the mean digit every time, and against 32 principal components.
 - `mnist_dcgan`: Fréchet distance between what was generated and what was held out, in the space of 32 principal
@@ -9,17 +9,15 @@ held-out pictures are then compared with a baseline's, in numpy:
 - `shapes_super_resolution`: peak signal-to-noise ratio, against bicubic interpolation.
 """
 
-import argparse
-import json
 import sys
 import tempfile
-from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from benchmarks.ratios import summary
+from benchmarks.ratios import print_json
+from benchmarks.sizes import Size, data_of, sized_parser
 from emberline.features import storage
 from emberline.features.dataset_version import DatasetVersion, open_version
 from emberline.features.tfrecord.layouts import read_shard
@@ -35,18 +33,19 @@ COMPONENTS = 32
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("data", help="folder of MNIST's files")
+    parser = sized_parser(__doc__, "one seed, two epochs")
+    parser.add_argument("data", nargs="?", help="folder of MNIST's files")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--recipes", nargs="+", default=list(AGAINST))
-    parser.add_argument("--quick", action="store_true", help="one seed, two epochs")
     given = parser.parse_args()
-    found: dict[str, list[dict[str, float]]] = {name: [] for name in given.recipes}
-    with tempfile.TemporaryDirectory() as folder:
+    size: Size = given.size
+    recipes = size.of(given.recipes, given.recipes, given.recipes[:1])
+    found: dict[str, list[dict[str, float]]] = {name: [] for name in recipes}
+    with data_of("mnist", given.data) as data, tempfile.TemporaryDirectory() as folder:
         tracker = Tracker(f"sqlite:///{folder}/mlflow.db")
         with session("benchmark pictures", "local[2]") as spark:
-            for name in given.recipes:
-                raw = str(Path(given.data).resolve())
+            for name in recipes:
+                raw = data
                 if load_recipe(name).dataset.startswith("shapes"):
                     from emberline.pipelines.datasets.images.shapes_reconstruction import DATASET
 
@@ -54,9 +53,9 @@ def main() -> None:
                     DATASET.generate(raw, seed=1)
                 etl(spark, load_recipe(name), raw, f"{folder}/{name}")
                 version = open_version(f"{folder}/{name}")
-                for seed in range(1, 2 if given.quick else given.seeds + 1):
+                for seed in range(1, size.of(given.seeds, 1, 1) + 1):
                     overrides = {"training.workers": "1", "training.seed": str(seed)}
-                    overrides |= {"training.epochs": "2"} if given.quick else {}
+                    overrides |= size.of({}, {"training.epochs": "2"}, {"training.epochs": "1"})
                     recipe, training = load_recipe(name, overrides), f"{folder}/training-{name}-{seed}"
                     train(spark, recipe, f"{folder}/{name}", training, tracker)
                     found[name].append(AGAINST[name](version, evaluate(spark, recipe, training, tracker).scores))
@@ -68,7 +67,7 @@ def main() -> None:
         for what in runs[0]
         if what.endswith("ratio")
     }
-    print(json.dumps({"benchmark": "pictures", "ratios": summary(ratios), "found": found}))
+    print_json("pictures", ratios, size, found=found)
 
 
 def stored(version: DatasetVersion, split: str) -> Pictures:

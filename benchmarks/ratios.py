@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from benchmarks.sizes import Size
+
 
 @dataclass
 class Comparison:
@@ -68,10 +70,15 @@ def one_core() -> Iterator[None]:
 
 
 def summary(ratios: Mapping[str, Sequence[float]]) -> dict[str, dict[str, float]]:
-    """Median, smallest and largest ratio by key."""
+    """Median, smallest and largest ratio by key, and how many turns there were."""
     return {
-        key: {"median": round(statistics.median(r), 3), "min": round(min(r), 3), "max": round(max(r), 3)}
-        for key, r in ratios.items()
+        key: {
+            "median": round(statistics.median(found), 3),
+            "min": round(min(found), 3),
+            "max": round(max(found), 3),
+            "turns": len(found),
+        }
+        for key, found in ratios.items()
     }
 
 
@@ -87,6 +94,6 @@ def print_table(comparisons: Mapping[str, Comparison]) -> None:
         )
 
 
-def print_json(benchmark: str, ratios: Mapping[str, Sequence[float]], **more: object) -> None:
+def print_json(benchmark: str, ratios: Mapping[str, Sequence[float]], size: Size = Size.WHOLE, **more: object) -> None:
     """The last line of every benchmark."""
-    print(json.dumps({"benchmark": benchmark, "ratios": summary(ratios), **more}))
+    print(json.dumps({"benchmark": benchmark, "size": size, "ratios": summary(ratios), **more}))

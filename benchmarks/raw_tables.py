@@ -8,9 +8,7 @@ click rows in Criteo's format, and of quoted texts that hold separators. Printed
 faster.
 """
 
-import argparse
 import csv
-import json
 import os
 import statistics
 import subprocess
@@ -23,6 +21,8 @@ from pathlib import Path
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
+from benchmarks.ratios import print_json
+from benchmarks.sizes import Size, sized_parser
 from emberline.pipelines.datasets.readers.tables.table_reader import read_table
 from emberline.pipelines.runtime.session import session
 
@@ -33,30 +33,31 @@ REPEATS, WARM_UP = 5, 2
 
 def main() -> None:
     """Makes the tables, and measures in turns."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="few rows, once")
+    parser = sized_parser(__doc__, "few rows, once")
     parser.add_argument("--old", type=Path, help="checkout of an earlier build")
     parser.add_argument("--repeats", type=int, default=REPEATS, help="turns whose median is printed")
     given = parser.parse_args()
-    repeats = 1 if given.quick else given.repeats
+    size: Size = given.size
+    repeats = size.of(given.repeats, 1, 1)
+    rows, click_rows = size.of((ROWS, CLICKS), (QUICK_ROWS, QUICK_CLICKS), (2_000, QUICK_CLICKS))
     with tempfile.TemporaryDirectory() as scratch:
         quoted = Path(scratch) / "quoted" / "rows.csv"
-        write_quoted(quoted, QUICK_ROWS if given.quick else ROWS)
-        found = {key: _told(key, ratio) for key, ratio in _reading(quoted, repeats).items()}
+        write_quoted(quoted, rows)
+        found = {key: _told(key, ratios) for key, ratios in _reading(quoted, repeats).items()}
         if given.old:
             clicks = Path(scratch) / "clicks"
-            write_clicks(clicks, QUICK_CLICKS if given.quick else CLICKS)
+            write_clicks(clicks, click_rows)
             plain = Path(scratch) / "plain" / "rows.csv"
-            write_quoted(plain, QUICK_ROWS if given.quick else ROWS, separators_alone=True)
+            write_quoted(plain, rows, separators_alone=True)
             for name, source in (("clicks_wide_deep", clicks), ("quoted", plain.parent)):
-                key = f"etl_{name}_of_old"
+                key = f"etl_{name}_vs_old"
                 found[key] = _told(key, _etl(name, source, given.old, Path(scratch), repeats))
-    print(json.dumps(found))
+    print_json("raw_tables", found, size)
 
 
-def _told(name: str, ratio: float) -> float:
-    print(f"{name:<28} {ratio:.2f}", file=sys.stderr, flush=True)
-    return ratio
+def _told(name: str, ratios: list[float]) -> list[float]:
+    print(f"{name:<28} {statistics.median(ratios):.2f}", file=sys.stderr, flush=True)
+    return ratios
 
 
 def write_quoted(path: Path, rows: int, separators_alone: bool = False) -> None:
@@ -92,7 +93,7 @@ def write_clicks(folder: Path, rows: int) -> None:
             file.write(lines)
 
 
-def _reading(path: Path, repeats: int) -> dict[str, float]:
+def _reading(path: Path, repeats: int) -> dict[str, list[float]]:
     """How many times as long Spark's reader takes for the rows of the opened table, and with the opening."""
     rows, whole = [], []
     with session("tables", "local[2]") as spark:
@@ -102,7 +103,7 @@ def _reading(path: Path, repeats: int) -> dict[str, float]:
             if turn >= WARM_UP:
                 rows.append(theirs[1] / ours[1])
                 whole.append(sum(theirs) / sum(ours))
-    return {"read_quoted_of_spark": statistics.median(rows), "open_quoted_of_spark": statistics.median(whole)}
+    return {"read_quoted_vs_spark": rows, "open_quoted_vs_spark": whole}
 
 
 def _of_spark(spark: SparkSession, path: Path) -> DataFrame:
@@ -118,7 +119,7 @@ def _seconds(opened: Callable[[], DataFrame]) -> tuple[float, float]:
     return middle - start, time.perf_counter() - middle
 
 
-def _etl(name: str, source: Path, old: Path, scratch: Path, repeats: int) -> float:
+def _etl(name: str, source: Path, old: Path, scratch: Path, repeats: int) -> list[float]:
     ratios = []
     for turn in range(repeats):
         seconds = [
@@ -126,7 +127,7 @@ def _etl(name: str, source: Path, old: Path, scratch: Path, repeats: int) -> flo
             for place, checkout in enumerate((Path(__file__).parents[1], old))
         ]
         ratios.append(seconds[1] / seconds[0])
-    return statistics.median(ratios)
+    return ratios
 
 
 def _job(checkout: Path, name: str, source: Path, output: Path) -> float:

@@ -6,7 +6,6 @@ the smallest and the largest: 1 is linear, 2 quadratic.
 The ratios in the JSON line are (seconds per item at a quarter) / (seconds per item at the whole), 1 for linear work.
 """
 
-import argparse
 import gc
 import json
 import math
@@ -27,6 +26,7 @@ import pyarrow as pa
 from pyspark import TaskContext
 
 from benchmarks.ratios import print_json, seconds
+from benchmarks.sizes import Size, sized_parser
 from emberline.features import storage
 from emberline.features.analysis.sources import file_splits
 from emberline.features.columns import Numeric
@@ -280,10 +280,9 @@ def show(name: str, found: list[GroupMetrics]) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="a tenth of everything")
-    given = parser.parse_args()
-    part = 10 if given.quick else 1
+    parser = sized_parser(__doc__, "a tenth of everything")
+    size: Size = parser.parse_args().size
+    part = size.of(1, 10, 250)
     print(f"{'':<28} {'items':>8} {'seconds':>9} {'peak MiB':>9}  growth", file=sys.stderr)
     measured: dict[str, list[GroupMetrics]] = {}
     for piece in PIECES:
@@ -307,7 +306,7 @@ def main() -> None:
     }
     for name, value in constants.items():
         print(f"{name:<28} {value:>8,}", file=sys.stderr)
-    print_json("scale", ratios, pieces=pieces, constants=constants)
+    print_json("scale", ratios, size, pieces=pieces, constants=constants)
 
 
 if __name__ == "__main__":

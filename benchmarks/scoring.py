@@ -9,7 +9,6 @@ SavedModel does with tensors that are ready, in one process on all cores, with t
 of a few batch sizes.
 """
 
-import argparse
 import inspect
 import os
 import shutil
@@ -27,6 +26,7 @@ from pyspark.sql import functions as F
 from benchmarks import scoring_models
 from benchmarks.ratios import compare, print_json, print_table, seconds
 from benchmarks.scoring_models import Kind
+from benchmarks.sizes import Size, sized_parser
 from emberline.features.schema import Field, Schema
 from emberline.pipelines.runtime.session import session
 from emberline.pipelines.score import score
@@ -44,17 +44,17 @@ class Job:
         spark: The session.
         folder: Takes rows, model and predictions.
         kind: The network, and its rows.
-        quick: Whether to take fewer rows.
+        size: How many rows it takes.
     """
 
-    def __init__(self, spark: SparkSession, folder: Path, kind: Kind, quick: bool) -> None:
+    def __init__(self, spark: SparkSession, folder: Path, kind: Kind, size: Size) -> None:
         self._spark = spark
         self._schema = kind.schema
         self._folder = folder
         self._all = str(folder / "all")
         self._few = str(folder / "few")
         self._fields = [field.name for field in kind.schema.fields]
-        rows = kind.rows[quick]
+        rows = size.of(*kind.rows)
         kind.write(folder / "all", rows)
         kind.write(folder / "few", min(rows, TRIED_ROWS))
         self._tracker = Tracker(f"sqlite:///{folder}/mlflow.db")
@@ -169,18 +169,18 @@ def _make_predict(model: str, schema: Schema) -> Callable[[], Callable[..., dict
     return make
 
 
-def measure(quick: bool, only: str) -> None:
+def measure(size: Size, only: str) -> None:
     """Measures, and prints the table and the JSON line."""
-    repeats = 3
+    repeats, kinds = size.of(3, 3, 1), scoring_models.kinds()
     work = Path(tempfile.mkdtemp(prefix="emberline-benchmark-"))
     found, bounds = {}, {}
     try:
         with session("benchmark scoring", "local[2]", {"spark.driver.memory": "4g"}) as spark:
-            for kind in scoring_models.kinds():
+            for kind in size.of(kinds, kinds, kinds[:2]):
                 tabular = kind.name == "tabular"
                 if only and tabular != (only == "tabular"):
                     continue
-                job = Job(spark, work / kind.name, kind, quick)
+                job = Job(spark, work / kind.name, kind, size)
                 bounds[kind.name] = job.bound()
                 if tabular:
                     found[f"{kind.name}_vs_predict_batch_udf"] = compare(
@@ -199,17 +199,16 @@ def measure(quick: bool, only: str) -> None:
             f"{speed / theirs:.1f} times spark_udf; ours is {mine / speed:.0%} of it"
         )
     rounded = {name: round(speed) for name, speed in bounds.items()}
-    print_json("scoring", {key: comparison.ratios for key, comparison in found.items()}, bounds=rounded)
+    print_json("scoring", {key: comparison.ratios for key, comparison in found.items()}, size, bounds=rounded)
 
 
 def main() -> None:
     """Print the table and one JSON line."""
-    parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
-    parser.add_argument("--quick", action="store_true", help="fewer rows")
+    parser = sized_parser(__doc__, "fewer rows")
     parser.add_argument("--only", choices=("", "tabular", "pictures"), default="", help="some of the models")
     given = parser.parse_args()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    measure(given.quick, given.only)
+    measure(given.size, given.only)
 
 
 if __name__ == "__main__":

@@ -1,11 +1,10 @@
-"""How long a message waits for its verdict over HTTP: `python -m benchmarks.serving DATA`.
+"""How long a message waits for its verdict over HTTP: `python -m benchmarks.serving [DATA]`.
 
 Trains a spam filter on the messages at DATA, registers it, starts `mlflow models serve` on it, and sends one raw
 message per call over a connection that stays open. Beside it, in turns: a model that answers without looking, which is
 what MLflow's server takes for itself; and the exported graph in this process, without HTTP.
 """
 
-import argparse
 import http.client
 import json
 import os
@@ -23,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.ratios import print_json
+from benchmarks.sizes import Size, data_of, sized_parser
 from emberline.pipelines.datasets.text.antispam import FILES
 from emberline.pipelines.recipes import load_recipe
 from emberline.pipelines.run import run
@@ -131,18 +131,20 @@ def milliseconds(call: Callable[[str], Any], messages: list[str]) -> list[float]
 
 def main() -> None:
     """Print the table and one JSON line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("data", help="folder with msgpass.log.seg and msgspam.log.seg")
+    parser = sized_parser(__doc__, "fewer calls, one turn")
+    parser.add_argument("data", nargs="?", help="folder with msgpass.log.seg and msgspam.log.seg")
     parser.add_argument("--recipe", default="antispam_cnn")
     given = parser.parse_args()
-    data = str(Path(given.data).resolve())
+    size: Size = given.size
+    turns, count, warm = size.of((TURNS, CALLS, WARM), (1, CALLS, WARM), (1, 10, 2))
+    recipe = load_recipe(given.recipe, size.of({}, {}, {"training.epochs": "1"}))
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    # As people type them: without the blanks between words.
-    lines = Path(data, FILES["spam"]).read_text().split("\n")[: WARM + CALLS]
-    messages = ["".join(line.split()) for line in lines]
-    with tempfile.TemporaryDirectory() as folder:
+    with data_of("antispam", given.data) as data, tempfile.TemporaryDirectory() as folder:
+        # As people type them: without the blanks between words.
+        lines = Path(data, FILES["spam"]).read_text().split("\n")[: warm + count]
+        messages = ["".join(line.split()) for line in lines]
         store = f"sqlite:///{folder}/mlflow.db"
-        done = run(load_recipe(given.recipe), folder, store, source=data, master="local[2]")
+        done = run(recipe, folder, store, source=data, master="local[2]")
         model = f"models:/{done['model']['name']}/{done['model']['version']}"
         saved = f"{done['training'].removeprefix('file://')}/model"
         with served(model, store) as ours, served(careless(store), store) as floor:
@@ -155,10 +157,10 @@ def main() -> None:
             if abs(said - known) > 1e-4:
                 raise RuntimeError(f"Over HTTP the score is {said}, in this process {known}.")
             found: dict[str, list[list[float]]] = {name: [] for name in sides}
-            for _ in range(TURNS):
+            for _ in range(turns):
                 for name, call in sides.items():
-                    milliseconds(call, messages[:WARM])
-                    found[name].append(milliseconds(call, messages[WARM:]))
+                    milliseconds(call, messages[:warm])
+                    found[name].append(milliseconds(call, messages[warm:]))
     print(f"{'one message, ms':24}{'median':>10}{'95 %':>10}{'99 %':>10}")
     for name, turns in found.items():
         every = statistics.quantiles([value for turn in turns for value in turn], n=100)
@@ -169,7 +171,7 @@ def main() -> None:
         "server_alone_vs_ours": [b / a for a, b in zip(ours_ms, alone, strict=True)],
         "graph_vs_ours": [b / a for a, b in zip(ours_ms, graph, strict=True)],
     }
-    print_json("serving", ratios, milliseconds=medians)
+    print_json("serving", ratios, size, milliseconds=medians)
 
 
 if __name__ == "__main__":

@@ -4,14 +4,13 @@ Trains the recipe on a folder in the layout of Speech Commands (synthetic words 
 model listen to minutes of held-out words over background noise, a window every 30 ms, and counts what it spots.
 """
 
-import argparse
-import json
 import sys
 import tempfile
 from dataclasses import asdict
 from pathlib import Path
 
-from benchmarks.ratios import summary
+from benchmarks.ratios import print_json
+from benchmarks.sizes import Size, sized_parser
 from emberline.pipelines.datasets.audio.speech_commands import RATE, SAMPLES, SCHEMA, streamed
 from emberline.pipelines.evaluation.keyword_spotting import listen
 from emberline.pipelines.metrics.keyword_spotting import Spotting, spot, streaming_counts
@@ -22,16 +21,16 @@ STRIDE = RATE * 30 // 1000
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = sized_parser(__doc__, "one epoch, half a minute")
     parser.add_argument("--recipe", default="speech_commands_low_latency")
     parser.add_argument("--input", help="folder in the official layout")
     parser.add_argument("--minutes", type=float, default=5)
     parser.add_argument("--epochs", type=int, help="default: the recipe's")
-    parser.add_argument("--quick", action="store_true", help="one epoch, half a minute")
     given = parser.parse_args()
-    epochs = 1 if given.quick else given.epochs
+    size: Size = given.size
+    epochs = size.of(given.epochs, 1, 1)
     overrides = {"training.epochs": str(epochs), "gate.limit": "0"} if epochs else {}
-    seconds = 30 if given.quick else int(60 * given.minutes)
+    seconds = size.of(int(60 * given.minutes), 30, 10)
     with tempfile.TemporaryDirectory() as folder:
         source = str(Path(given.input).resolve()) if given.input else None
         recipe = load_recipe(given.recipe, overrides)
@@ -51,7 +50,7 @@ def main() -> None:
             file=sys.stderr,
         )
     ratios = {"correct_vs_said": [runs[0.7]["correct"] / runs[0.7]["said"]]}
-    print(json.dumps({"benchmark": "speech", "ratios": summary(ratios), "metrics": done["metrics"], "stream": runs}))
+    print_json("speech", ratios, size, metrics=done["metrics"], stream=runs)
 
 
 if __name__ == "__main__":

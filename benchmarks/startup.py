@@ -6,7 +6,6 @@ iris network under MultiWorkerMirroredStrategy, read their first batch from the 
 the main function of TensorFlowOnSpark's guide: TensorFlow runs in the executor's Python worker, unwatched.
 """
 
-import argparse
 import json
 import os
 import statistics
@@ -18,6 +17,7 @@ from typing import Any
 from pyspark.sql import SparkSession
 
 from benchmarks.ratios import Comparison, print_json
+from benchmarks.sizes import Size, sized_parser
 from emberline.pipelines.cluster.gang import train_on_cluster
 from emberline.pipelines.cluster.roles import Gang
 from emberline.pipelines.datasets import load_dataset
@@ -41,11 +41,9 @@ Timeline = dict[str, float]
 
 def main() -> None:
     """Print the timelines and one JSON line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--quick", action="store_true", help="two turns instead of five")
-    turns = 2 if parser.parse_args().quick else 5
+    parser = sized_parser(__doc__, "two turns instead of five")
+    size: Size = parser.parse_args().size
+    turns = size.of(5, 2, 1)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ["PYTHONPATH"] = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
     with tempfile.TemporaryDirectory() as folder:
@@ -60,7 +58,7 @@ def main() -> None:
     for side, title in (("ours", "emberline train"), ("theirs", "TFCluster.run")):
         print_timeline(title, found[side])
     speeds = Comparison("starts/s", *([1 / run["first step"] for run in found[side]] for side in ("ours", "theirs")))
-    print_json("startup", {"startup_vs_tfcluster": speeds.ratios})
+    print_json("startup", {"startup_vs_tfcluster": speeds.ratios}, size)
 
 
 def print_timeline(title: str, runs: list[Timeline]) -> None:

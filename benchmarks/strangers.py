@@ -1,17 +1,16 @@
 """Tables that strangers have, through every step from infer-schema to score, held against what pandas reads.
 
-    python -m benchmarks.strangers FOLDER [--quick]
+    python -m benchmarks.strangers [FOLDER] [--quick]
 
-Every file of FOLDER is a table, and so is every folder in it. Of each: `infer-schema --recipe`, then etl, one epoch,
-evaluate and score with what it printed. Counted as differences are: another number of rows, a column with another sum,
-other distinct values or other gaps than pandas finds, and rows that were rejected or not scored.
+Every file of FOLDER is a table, and so is every folder in it; without FOLDER there is scikit-learn's iris alone. Of
+each: `infer-schema --recipe`, then etl, one epoch, evaluate and score with what it printed. Counted as differences are:
+another number of rows, a column with another sum, other distinct values or other gaps than pandas finds, and rows that
+were rejected or not scored.
 `--quick` ends with etl.
 
 The last line is JSON: `tables`, `differences` and `refused`.
 """
 
-import argparse
-import json
 import math
 import runpy
 import sys
@@ -24,6 +23,8 @@ import pandas as pd
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
+from benchmarks.ratios import print_json
+from benchmarks.sizes import Size, sized_parser
 from emberline.features.errors import BadInputError
 from emberline.features.names import quoted
 from emberline.features.schema import Schema
@@ -57,21 +58,30 @@ class Verdict:
 
 def main() -> None:
     """Takes every table through, and prints what differs."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("--quick", action="store_true", help="end with etl")
+    parser = sized_parser(__doc__, "end with etl")
+    parser.add_argument("folder", nargs="?", type=Path)
     given = parser.parse_args()
-    places = sorted(place for place in given.folder.iterdir() if place.suffix not in NO_TABLES)
+    size: Size = given.size
     verdicts = []
     with tempfile.TemporaryDirectory() as scratch, session("strangers", "local[2]") as spark:
-        for place in places:
-            verdict = _judge(spark, place, Path(scratch) / place.name, quick=given.quick)
+        folder = given.folder or _iris(Path(scratch) / "tables")
+        for place in sorted(place for place in folder.iterdir() if place.suffix not in NO_TABLES):
+            verdict = _judge(spark, place, Path(scratch) / place.name, quick=size is not Size.WHOLE)
             verdicts.append(verdict)
             said = verdict.refused or "; ".join(verdict.differences) or "no difference"
             print(f"{verdict.table:<28} {verdict.rows:>8,} rows  {said}", file=sys.stderr, flush=True)
     refused = {one.table: one.refused for one in verdicts if one.refused}
     differences = {one.table: one.differences for one in verdicts if one.differences}
-    print(json.dumps({"tables": len(verdicts), "differences": differences, "refused": refused}))
+    print_json("strangers", {}, size, tables=len(verdicts), differences=differences, refused=refused)
+
+
+def _iris(folder: Path) -> Path:
+    """The folder, with one table in it."""
+    from sklearn.datasets import load_iris
+
+    folder.mkdir()
+    load_iris(as_frame=True).frame.to_csv(folder / "iris.csv", index=False)
+    return folder
 
 
 def _judge(spark: SparkSession, place: Path, scratch: Path, *, quick: bool) -> Verdict:

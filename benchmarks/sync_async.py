@@ -8,17 +8,15 @@ The asynchronous run has two further processes, the chief and the parameter serv
 processors with the workers, which a real cluster would not ask of them.
 """
 
-import argparse
-import json
 import sys
 import tempfile
 import time
-from pathlib import Path
 from typing import Any
 
+from benchmarks.ratios import print_json
+from benchmarks.sizes import Size, data_of, sized_parser
 from emberline.pipelines.cluster.gang import train_on_cluster
 from emberline.pipelines.cluster.roles import Gang
-from emberline.pipelines.datasets import load_dataset
 from emberline.pipelines.etl import etl
 from emberline.pipelines.recipes import load_recipe
 from emberline.pipelines.runtime.session import session
@@ -50,18 +48,16 @@ def curve(mode: str, dataset: str, output: str, epochs: int) -> list[dict[str, f
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = sized_parser(__doc__, "two epochs")
     parser.add_argument("data", nargs="?", help="folder with adult.data and adult.test; default: synthetic rows")
     parser.add_argument("--epochs", type=int, default=6)
     given = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        recipe = load_recipe(RECIPE)
-        source = str(Path(given.data).resolve()) if given.data else f"{folder}/raw"
-        if not given.data:
-            load_dataset(recipe.dataset).generate(source, seed=1)
+    size: Size = given.size
+    epochs, recipe = size.of(given.epochs, 2, 1), load_recipe(RECIPE)
+    with data_of("census", given.data) as source, tempfile.TemporaryDirectory() as folder:
         with session("benchmark data", "local[2]") as spark:
             etl(spark, recipe, source, f"{folder}/dataset")
-        curves = {mode: curve(mode, f"{folder}/dataset", f"{folder}/{mode}", given.epochs) for mode in MASTERS}
+        curves = {mode: curve(mode, f"{folder}/dataset", f"{folder}/{mode}", epochs) for mode in MASTERS}
     print(f"{'mode':<7}{'epoch':>6}{'seconds':>9}{'steps':>8}{'loss':>9}{'eval loss':>11}{'eval AUC':>10}")
     for mode, points in curves.items():
         for epoch, point in enumerate(points, 1):
@@ -69,7 +65,11 @@ def main() -> None:
                 f"{mode:<7}{epoch:>6}{point['seconds']:>9.1f}{point['steps']:>8.0f}{point['loss']:>9.4f}"
                 f"{point['eval_loss']:>11.4f}{point['eval_auc']:>10.4f}"
             )
-    print(json.dumps({"benchmark": "sync_async", "curves": curves}))
+    seconds = [[point["seconds"] for point in points] for points in curves.values()]
+    # Of each epoch but the first, in which both trace.
+    sync, other = ([b - a for a, b in zip([0.0, *one], one, strict=False)] for one in seconds)
+    ratios = [a / b for a, b in zip(sync, other, strict=True)]
+    print_json("sync_async", {"epoch_async_vs_sync": ratios[1:] or ratios}, size, curves=curves)
 
 
 if __name__ == "__main__":

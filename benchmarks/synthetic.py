@@ -5,15 +5,14 @@ Of such data it is known how good a reader of the rules can be: that stands besi
 worker for each seed, an evaluation in Spark. What counts is the metric of the recipe's gate.
 """
 
-import argparse
-import json
 import os
 import statistics
 import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks.ratios import summary
+from benchmarks.ratios import print_json
+from benchmarks.sizes import Size, sized_parser
 from emberline.pipelines.console.views import parameters
 from emberline.pipelines.datasets import load_dataset
 from emberline.pipelines.etl import etl
@@ -37,16 +36,16 @@ CHANGED: dict[str, dict[str, str]] = {
 
 def main() -> None:
     """Print the table and one JSON line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = sized_parser(__doc__, "one seed, one epoch")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--recipes", nargs="+", choices=list(CHANGED), default=list(CHANGED), metavar="NAME")
-    parser.add_argument("--quick", action="store_true", help="one seed, one epoch")
     given = parser.parse_args()
+    size: Size = given.size
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     rows, ratios = [], {}
     with tempfile.TemporaryDirectory() as folder:
         tracker = Tracker(f"sqlite:///{folder}/mlflow.db")
-        for name in given.recipes:
+        for name in size.of(given.recipes, given.recipes, given.recipes[1:2]):
             base = load_recipe(name.partition(" ")[0], CHANGED[name])
             gate = gate_of(base, load_dataset(base.dataset).schema)
             metric = gate.metric
@@ -55,9 +54,9 @@ def main() -> None:
             with session(f"benchmark {name}", "local[2]") as spark:
                 dataset = f"{folder}/{name.replace(' ', '-')}"
                 etl(spark, base, source, dataset)
-                for seed in range(1, 2 if given.quick else given.seeds + 1):
+                for seed in range(1, size.of(given.seeds, 1, 1) + 1):
                     overrides = CHANGED[name] | {"training.seed": str(seed), "training.workers": "1"}
-                    overrides |= {"training.epochs": "1"} if given.quick else {}
+                    overrides |= size.of({}, *2 * ({"training.epochs": "1"},))
                     recipe = load_recipe(base.name, overrides)
                     train(spark, recipe, dataset, f"{dataset}-{seed}", tracker)
                     reached.append(evaluate(spark, recipe, f"{dataset}-{seed}", tracker).metrics[metric])
@@ -70,7 +69,7 @@ def main() -> None:
     for row in rows:
         print(line(*row), file=sys.stderr)
     found = {name: {"metric": metric, "best": best, "reached": reached} for name, _, metric, best, reached in rows}
-    print(json.dumps({"benchmark": "made_up", "ratios": summary(ratios), "found": found}))
+    print_json("synthetic", ratios, size, found=found)
 
 
 def raw(name: str, folder: str, metric: str) -> tuple[str, float | None]:

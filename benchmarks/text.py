@@ -7,7 +7,6 @@ sentence by it. Ours: `analyze`, then block TFRecords of ids in the order of the
 The two sides alternate after a turn that does not count; the numbers are medians of the ratios of neighbouring runs.
 """
 
-import argparse
 import os
 import shutil
 import sys
@@ -15,6 +14,7 @@ import tempfile
 from typing import Any
 
 from benchmarks.ratios import Comparison, compare, print_json, print_table, seconds
+from benchmarks.sizes import Size, sized_parser
 from benchmarks.tfrecord_spark import session
 from emberline.features.analysis.analyze import analyze
 from emberline.features.analysis.sources import StoredRows
@@ -72,11 +72,11 @@ def theirs(spark: Any, path: str, folder: str) -> None:
     model.transform(frame).select("counts", "label", "key").write.mode("overwrite").parquet(folder)
 
 
-def measure(quick: bool) -> dict[str, Comparison]:
+def measure(size: Size) -> dict[str, Comparison]:
     """Compares the two."""
     import tensorflow  # noqa: F401 - its import is not part of any measurement
 
-    rows, repeats = (QUICK_ROWS, 2) if quick else (ROWS, 3)
+    rows, repeats = size.of((ROWS, 3), (QUICK_ROWS, 2), (2_000, 1))
     work = tempfile.mkdtemp(prefix="emberline-benchmark-")
     spark = session()
     try:
@@ -96,10 +96,10 @@ def measure(quick: bool) -> dict[str, Comparison]:
 
 def main() -> None:
     """Print the table and one JSON line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help=f"{QUICK_ROWS} rows instead of {ROWS}")
-    found = measure(parser.parse_args().quick)
-    print_json("text", {key: comparison.ratios for key, comparison in found.items()})
+    parser = sized_parser(__doc__, f"{QUICK_ROWS} rows instead of {ROWS}")
+    size: Size = parser.parse_args().size
+    found = measure(size)
+    print_json("text", {key: comparison.ratios for key, comparison in found.items()}, size)
 
 
 if __name__ == "__main__":

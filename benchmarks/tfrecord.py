@@ -7,7 +7,6 @@ protobuf, frames and checksums, tfx-bsl (in its own environment, see `benchmarks
 `tf.io.parse_example`, both shuffled and batched to 1,024, the 26 strings as integer ids.
 """
 
-import argparse
 import json
 import os
 import statistics
@@ -20,6 +19,7 @@ import numpy as np
 import pyarrow as pa
 
 from benchmarks.ratios import Comparison, compare, one_core, print_json, print_table, seconds
+from benchmarks.sizes import Size, sized_parser
 from benchmarks.tfx_bsl_process import OpponentError, TfxBsl
 
 _BATCH = 4096
@@ -161,14 +161,14 @@ def encode_vs_python(data: pa.RecordBatch, ours: Callable[[], float], repeats: i
     return compare(ours, lambda: len(rows) / seconds(run), repeats=repeats)
 
 
-def measure_codec(quick: bool) -> dict[str, Comparison]:
+def measure_codec(size: Size) -> dict[str, Comparison]:
     """All comparisons of the codec, on one core."""
-    rows, repeats = (40_000, 5) if quick else (200_000, 9)
+    rows, repeats = size.of((200_000, 9), (40_000, 5), (2_000, 1))
     found: dict[str, Comparison] = {}
     with one_core(), tempfile.TemporaryDirectory() as folder:
         data = rows_of_design(rows)
         try:
-            with TfxBsl() as opponent:
+            with TfxBsl(install=size is not Size.TINY) as opponent:
                 codec = Codec(data, opponent, folder, "design")
                 found["encode_vs_tfx_bsl"] = compare(codec.encode, codec.their_encode, repeats=repeats)
                 found["decode_vs_tfx_bsl"] = compare(codec.decode, codec.their_decode, repeats=repeats)
@@ -205,7 +205,7 @@ def _encode_speed(data: pa.RecordBatch, size: int) -> float:
     return sum(batch.num_rows for batch in batches) / statistics.median(times)
 
 
-def measure_input(quick: bool) -> dict[str, Comparison]:
+def measure_input(size: Size) -> dict[str, Comparison]:
     """The reader of each layout against tf.data's usual pipeline, on all cores."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     import tensorflow as tf
@@ -215,7 +215,7 @@ def measure_input(quick: bool) -> dict[str, Comparison]:
     from emberline.features.tfrecord.manifest import LAYOUTS, ShardSet
 
     # setting up an epoch takes some 0.3 s on every side: enough rows that it hardly counts
-    rows, files, repeats = (600_000, 4, 3) if quick else (3_000_000, 4, 7)
+    rows, files, repeats = size.of((3_000_000, 4, 7), (600_000, 4, 3), (40_000, 4, 1))
     everything = rows_of_design(rows, ids=True)
     with tempfile.TemporaryDirectory() as folder:
         sets = {}
@@ -267,28 +267,28 @@ def _speed(read: Callable[[], int]) -> float:
     return rows[0] / taken
 
 
-def measure_spark(quick: bool) -> dict[str, list[float]]:
+def measure_spark(size: Size) -> dict[str, list[float]]:
     """The ratios of `benchmarks.tfrecord_spark`."""
     from benchmarks.tfrecord_spark import measure
 
-    return dict(measure(quick))
+    return dict(measure(size))
 
 
 def main() -> None:
     """Print tables and one JSON line."""
-    parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
-    parser.add_argument("--quick", action="store_true", help="less data, fewer turns")
+    parser = sized_parser(__doc__, "less data, fewer turns")
     parser.add_argument("--only", choices=("codec", "input", "spark"), help="one part instead of all")
     options = parser.parse_args()
+    size: Size = options.size
     ratios: dict[str, list[float]] = {}
     for part, measure in (("codec", measure_codec), ("input", measure_input)):
         if options.only in (None, part):
-            found = measure(options.quick)
+            found = measure(size)
             print_table(found)
             ratios |= {key: item.ratios for key, item in found.items() if not key.startswith("(")}
     if options.only in (None, "spark"):
-        ratios |= measure_spark(options.quick)
-    print_json("tfrecord", ratios)
+        ratios |= measure_spark(size)
+    print_json("tfrecord", ratios, size)
 
 
 if __name__ == "__main__":

@@ -1,14 +1,12 @@
 """`format("tfrecord")` against the row-by-row Python path and against Parquet, on Spark `local[2]`.
 
-`python -m benchmarks.tfrecord_spark [--quick]`. The frame is the 40-column row of the TFRecord benchmarks (1 int64, 13
+A part of `python -m benchmarks.tfrecord`. The frame is the 40-column row of the TFRecord benchmarks (1 int64, 13
 float32, 26 strings of 8 bytes), cached in memory, so that every writer pays the same to get at the rows. Reads end in
 Spark's `noop` sink, which takes every row and keeps none. The row-by-row path works on a slice of the frame (it
 would take minutes) and is compared by rows per second. Opponent and we alternate; the numbers are medians of the
 ratios of neighbouring runs.
 """
 
-import argparse
-import json
 import os
 import shutil
 import statistics
@@ -17,6 +15,8 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
+
+from benchmarks.sizes import Size
 
 ROWS, QUICK_ROWS = 2_000_000, 200_000
 _STRINGS, _FLOATS = 26, 13
@@ -118,10 +118,9 @@ def _read_rows(path: str) -> Iterator[tuple[Any, ...]]:
         yield tuple(values)
 
 
-def measure(quick: bool = False) -> dict[str, list[float]]:
+def measure(size: Size) -> dict[str, list[float]]:
     """Ratios by key; prints a table of rows per second."""
-    rows, repeats = (QUICK_ROWS, 3) if quick else (ROWS, 5)
-    slice_rows = 10_000 if quick else 50_000
+    rows, slice_rows, repeats = size.of((ROWS, 50_000, 5), (QUICK_ROWS, 10_000, 3), (2_000, 500, 1))
     work = tempfile.mkdtemp(prefix="emberline-benchmark-")
     spark = session()
     try:
@@ -162,23 +161,3 @@ def measure(quick: bool = False) -> dict[str, list[float]]:
         ratio = statistics.median(a / b for a, b in pairs)
         print(f"{key:24}{ours_rate:16,.0f}{their_rate:16,.0f}{ratio:8.2f}")
     return {key: [a / b for a, b in pairs] for key, pairs in found.items()}
-
-
-def summary(ratios: dict[str, list[float]]) -> dict[str, dict[str, float]]:
-    """Median, smallest and largest ratio by key."""
-    return {
-        key: {"median": round(statistics.median(values), 3), "min": round(min(values), 3), "max": round(max(values), 3)}
-        for key, values in ratios.items()
-    }
-
-
-def main() -> None:
-    """Print the table and one JSON line."""
-    parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
-    parser.add_argument("--quick", action="store_true", help=f"{QUICK_ROWS} rows instead of {ROWS}")
-    ratios = summary(measure(parser.parse_args().quick))
-    print(json.dumps({"benchmark": "tfrecord_spark", "ratios": ratios}))
-
-
-if __name__ == "__main__":
-    main()

@@ -24,15 +24,20 @@ class OpponentError(RuntimeError):
     """tfx-bsl could not be installed or did not answer; the message holds what it said."""
 
 
-def environment() -> Path:
-    """The Python of the opponent's environment, installed when it is missing.
+def environment(install: bool) -> Path:
+    """The Python of the opponent's environment.
+
+    Args:
+        install: Whether to make it when it is missing.
 
     Raises:
-        OpponentError: with the end of pip's output.
+        OpponentError: with the end of pip's output, or if it is missing and may not be made.
     """
     python = _FOLDER / "bin" / "python"
     if (_FOLDER / "installed").exists():
         return python
+    if not install:
+        raise OpponentError(f"Its environment {_FOLDER.name} is missing, and a tiny run makes none.")
     import pyarrow
 
     venv.create(_FOLDER, with_pip=True, clear=True)
@@ -49,9 +54,9 @@ def environment() -> Path:
 class TfxBsl:
     """The opponent's process: `encode` and `decode` return the seconds that its C++ code took."""
 
-    def __init__(self) -> None:
+    def __init__(self, install: bool = True) -> None:
         self._process = subprocess.Popen(
-            [environment(), __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            [environment(install), __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
 
     def _ask(self, **command: Any) -> float:

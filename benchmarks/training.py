@@ -4,15 +4,17 @@
 medians of the ratios of neighbouring runs. What each comparison is, and what it leaves out, stands in its module.
 """
 
-import argparse
 import multiprocessing
 import os
+import sys
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from benchmarks.petastorm_process import OpponentError
 from benchmarks.ratios import Comparison, print_json, print_table
+from benchmarks.sizes import Size, sized_parser
 
 ROOT = Path(__file__).parents[1]
 KEYS = ("scaling_2", "loop_vs_fit", "loop_vs_fit_tabular", "feed_vs_tfos", "input_vs_petastorm")
@@ -21,35 +23,35 @@ Found = tuple[dict[str, Comparison], str]
 """Comparisons by name, the one that counts under its key, and text for people."""
 
 
-def scaling_2(quick: bool) -> Found:
+def scaling_2(size: Size) -> Found:
     from benchmarks.training_scaling import compare_workers
 
-    found, model = compare_workers(quick)
+    found, model = compare_workers(size)
     return {"scaling_2": found}, model
 
 
-def loop_vs_fit(quick: bool) -> Found:
+def loop_vs_fit(size: Size) -> Found:
     from benchmarks.training_fit import compare_cnn
 
-    return _named("loop_vs_fit", compare_cnn(quick)), ""
+    return _named("loop_vs_fit", compare_cnn(size)), ""
 
 
-def loop_vs_fit_tabular(quick: bool) -> Found:
+def loop_vs_fit_tabular(size: Size) -> Found:
     from benchmarks.training_fit import compare_tabular
 
-    return _named("loop_vs_fit_tabular", compare_tabular(quick)), ""
+    return _named("loop_vs_fit_tabular", compare_tabular(size)), ""
 
 
-def feed_vs_tfos(quick: bool) -> Found:
+def feed_vs_tfos(size: Size) -> Found:
     from benchmarks.training_feed import compare_feeds
 
-    return {"feed_vs_tfos": compare_feeds(quick)}, ""
+    return {"feed_vs_tfos": compare_feeds(size)}, ""
 
 
-def input_vs_petastorm(quick: bool) -> Found:
+def input_vs_petastorm(size: Size) -> Found:
     from benchmarks.training_input import compare_readers
 
-    return {"input_vs_petastorm": compare_readers(quick)}, ""
+    return {"input_vs_petastorm": compare_readers(size)}, ""
 
 
 def _named(key: str, by_way: dict[str, Comparison]) -> dict[str, Comparison]:
@@ -58,23 +60,20 @@ def _named(key: str, by_way: dict[str, Comparison]) -> dict[str, Comparison]:
     return {key: by_way[first]} | {f"  fit with {other}": by_way[other] for other in others}
 
 
-def measure(key: str, quick: bool) -> Found:
+def measure(key: str, size: Size) -> Found:
     """One comparison in a process of its own: TensorFlow and Spark start afresh, and give everything back."""
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
-        return pool.submit(_measure, key, quick).result()
+        return pool.submit(_measure, key, size).result()
 
 
-def _measure(key: str, quick: bool) -> Found:
-    function: Callable[[bool], Found] = globals()[key]
-    return function(quick)
+def _measure(key: str, size: Size) -> Found:
+    function: Callable[[Size], Found] = globals()[key]
+    return function(size)
 
 
 def main() -> None:
     """Print the tables and one JSON line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--quick", action="store_true", help="fewer rows and turns; minutes instead of half an hour")
+    parser = sized_parser(__doc__, "fewer rows and turns; minutes instead of half an hour")
     parser.add_argument("--only", nargs="+", choices=KEYS, default=KEYS, metavar="KEY", help=", ".join(KEYS))
     given = parser.parse_args()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -82,11 +81,15 @@ def main() -> None:
     os.environ["PYTHONPATH"] = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
     ratios: dict[str, Any] = {}
     for key in given.only:
-        found, text = measure(key, given.quick)
+        try:
+            found, text = measure(key, given.size)
+        except OpponentError as error:
+            print(f"{key} is not measured: {error}", file=sys.stderr)
+            continue
         print_table(found)
         print(text, end="\n" if text else "", flush=True)
         ratios[key] = found[key].ratios
-    print_json("training", ratios)
+    print_json("training", ratios, given.size)
 
 
 if __name__ == "__main__":

@@ -10,13 +10,16 @@ import multiprocessing
 import time
 from typing import Any, Self
 
+import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from benchmarks.ratios import Comparison, compare, print_table, seconds
+from benchmarks.sizes import Size
 from emberline.features.columns import Embedding, HashBucket, Numeric
 from emberline.features.dataset_version import DatasetVersion
 from emberline.features.schema import Field, Label, Schema
+from emberline.features.tfrecord.manifest import Shard, ShardSet
 from emberline.models.tabular import dnn
 from emberline.pipelines.recipe import Optimizer, Recipe, Training
 from emberline.pipelines.runtime.session import session
@@ -36,13 +39,11 @@ FEATURES = {
     "cardinalities": dict.fromkeys(TEXTS, 1000),
     "statistics": {"rows": 1, "classes": [], "fields": {}},
 }
-SHARDS = {  # held-out rows, which nobody reads here
-    "layout": "block",
-    "codec": "none",
-    "rows_per_block": BATCH,
-    "schema": [],
-    "shards": [{"path": "", "rows": BATCH, "records": 1, "bytes": 0, "crc32c": 0, "blocks": [[1, 0]]}],
-}
+HELD_OUT = ShardSet(
+    pa.schema([]), "block", None, BATCH, (Shard("nowhere.tfrecord", BATCH, 1, 0, 0, ((1, 0),)),)
+).to_json()
+"""The manifest of held-out rows, which nobody reads here."""
+
 COLUMNS = (
     *(Numeric(name, default=0.0) for name in NUMBERS),
     *(Embedding(HashBucket(name, 1000), 4) for name in TEXTS),
@@ -56,9 +57,9 @@ RECIPE = Recipe(
 )
 
 
-def compare_feeds(quick: bool) -> Comparison:
+def compare_feeds(size: Size) -> Comparison:
     """Measures both sides in turns."""
-    ours, theirs, repeats = (200_000, 10_000, 3) if quick else (1_000_000, 20_000, 5)
+    ours, theirs, repeats = size.of((1_000_000, 20_000, 5), (200_000, 10_000, 3), (5_000, 500, 1))
     with session("benchmark feed", "local-cluster[1,2,2048]") as spark, Consumer() as consumer:
         many, few = frame(spark, ours), frame(spark, theirs)
         tuples = few.rdd.map(tuple)  # cheaper to pickle than Spark's rows, which carry their names
@@ -133,7 +134,7 @@ def _consume(pipe: Any) -> None:
             total += tf.reduce_sum(next(batches)[1])
         return total
 
-    version = DatasetVersion("file:///nowhere", {"splits": {"train": SHARDS, "eval": SHARDS}}, FEATURES)
+    version = DatasetVersion("file:///nowhere", {"splits": {"train": HELD_OUT, "eval": HELD_OUT}}, FEATURES)
     pipe.send("ready")
     while secret := pipe.recv():
         batches = FedBatches(
@@ -175,4 +176,4 @@ def _take_rows(_: Any, context: Any) -> None:
 
 
 if __name__ == "__main__":
-    print_table({"feed_vs_tfos": compare_feeds(quick=True)})
+    print_table({"feed_vs_tfos": compare_feeds(Size.QUICK)})

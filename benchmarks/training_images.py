@@ -6,13 +6,13 @@ asks most of its input. Reported are the last epoch's images per second and the 
 ratios are speeds of files over those of pixels.
 """
 
-import argparse
 import os
 import statistics
 import sys
 import tempfile
 
 from benchmarks.ratios import print_json
+from benchmarks.sizes import Size, sized_parser
 from emberline.pipelines.datasets import load_dataset
 from emberline.pipelines.etl import etl
 from emberline.pipelines.recipes import load_recipe
@@ -28,23 +28,22 @@ TURNS = 3
 
 def main() -> None:
     """Print the table and one JSON line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="the thin network, one turn")
-    given = parser.parse_args()
+    parser = sized_parser(__doc__, "the thin network, one turn")
+    size: Size = parser.parse_args().size
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    names = list(WIDTHS)[:1] if given.quick else list(WIDTHS)
+    names, turns, side = size.of((list(WIDTHS), TURNS, SIDE), (list(WIDTHS)[:1], 1, SIDE), (list(WIDTHS)[:1], 1, 32))
     found: dict[tuple[str, str], list[dict[str, float]]] = {}
     with tempfile.TemporaryDirectory() as folder, session("benchmark training images", "local[2]") as spark:
         tracker = Tracker(f"sqlite:///{folder}/mlflow.db")
         load_dataset(load_recipe(RECIPE).dataset).generate(f"{folder}/raw", seed=1)
-        size = {"model.image.height": str(SIDE), "model.image.width": str(SIDE)}
+        extent = {"model.image.height": str(side), "model.image.width": str(side)}
         for form in FORMS:
-            overrides = size | {"model.image.stored_as": form}
+            overrides = extent | {"model.image.stored_as": form}
             etl(spark, load_recipe(RECIPE, overrides), f"{folder}/raw", f"{folder}/{form}")
-        for turn in range(1 if given.quick else TURNS):
+        for turn in range(turns):
             for name in names:
                 for form in FORMS:
-                    overrides = size | {
+                    overrides = extent | {
                         "model.image.stored_as": form,
                         "model.width": WIDTHS[name],
                         "training.workers": "1",
@@ -68,7 +67,7 @@ def main() -> None:
         for form in FORMS[1:]
     }
     waits = {f"{name}, {form}": [run["input_wait"] for run in runs] for (name, form), runs in found.items()}
-    print_json("training_images", ratios, input_wait=waits)
+    print_json("training_images", ratios, size, input_wait=waits)
 
 
 if __name__ == "__main__":

@@ -15,16 +15,17 @@ import pyarrow.parquet as pq
 
 from benchmarks.petastorm_process import OpponentError, Petastorm
 from benchmarks.ratios import Comparison, compare
+from benchmarks.sizes import Size
 from emberline.features.tfrecord.manifest import ShardSet
 
 BATCH, GROUP, BLOCK = 1024, 20_000, 1_250
 """Rows of a batch, of a row group of Parquet, and of a block; 16 blocks are shuffled together, like one row group."""
 
 
-def compare_readers(quick: bool) -> Comparison:
+def compare_readers(size: Size) -> Comparison:
     """Measures both sides in turns."""
-    rows, repeats = (2_000_000, 3) if quick else (3_000_000, 5)
-    with tempfile.TemporaryDirectory() as folder, Petastorm() as petastorm:
+    rows, repeats = size.of((3_000_000, 5), (2_000_000, 3), (40_000, 1))
+    with tempfile.TemporaryDirectory() as folder, Petastorm(install=size is not Size.TINY) as petastorm:
         shards = _write(folder, rows)
 
         def ours() -> float:

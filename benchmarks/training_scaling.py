@@ -19,14 +19,15 @@ from types import TracebackType
 from typing import Any, Self
 
 from benchmarks.ratios import Comparison
+from benchmarks.sizes import Size
 
 BATCH = 512
 STEPS = 3
 
 
-def compare_workers(quick: bool) -> tuple[Comparison, str]:
+def compare_workers(size: Size) -> tuple[Comparison, str]:
     """Both numbers of workers in turns, and the model of more as lines of text."""
-    turns = 8 if quick else 24
+    turns = size.of(24, 8, 2)
     found, eighth = Comparison("rows/s"), []
     with Gang(1, BATCH, turns) as one, Gang(2, BATCH, turns) as two, Gang(1, BATCH // 8, turns) as small:
         for gang in (one, two, small):

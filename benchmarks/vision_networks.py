@@ -4,8 +4,6 @@ A step is that of the training loop, in one process, on random pixels that lie i
 Keras on a model of the same layers, in turns. Sizes are the published ones; `--quick` takes the two lightest networks.
 """
 
-import argparse
-import json
 import sys
 from collections.abc import Callable
 from functools import partial
@@ -13,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.ratios import compare, seconds, summary
+from benchmarks.ratios import compare, print_json, seconds
+from benchmarks.sizes import Size, sized_parser
 from emberline.features.columns import Image, describe, sized
 from emberline.features.dataset_version import DatasetVersion
 from emberline.features.schema import Field, Label, Schema
@@ -46,24 +45,21 @@ def networks(batch: int) -> dict[str, Recipe]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = sized_parser(__doc__, "the two lightest networks, one turn")
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--networks", nargs="+", default=None)
-    parser.add_argument("--quick", action="store_true", help="the two lightest networks, one turn")
     given = parser.parse_args()
-    recipes = networks(given.batch)
-    wanted = given.networks or list(recipes)[: 2 if given.quick else None]
+    size: Size = given.size
+    batch, repeats = size.of((given.batch, given.repeats), (given.batch, 1), (2, 1))
+    recipes = networks(batch)
+    wanted = given.networks or list(recipes)[: size.of(None, 2, 1)]
     ratios, speeds = {}, {}
     print(f"{'':<22}{'weights':>13}{'scored/s':>10}{'trained/s':>11}{'Keras/s':>9}{'ratio':>7}", file=sys.stderr)
     for name in wanted:
-        scoring, training, keras_training, weights = actions(recipes[name], given.batch)
-
-        repeats = 1 if given.quick else given.repeats
-        found = compare(
-            partial(speed, training, given.batch), partial(speed, keras_training, given.batch), repeats=repeats
-        )
-        scored = max(speed(scoring, given.batch) for _ in range(2))
+        scoring, training, keras_training, weights = actions(recipes[name], batch)
+        found = compare(partial(speed, training, batch), partial(speed, keras_training, batch), repeats=repeats)
+        scored = max(speed(scoring, batch) for _ in range(2))
         ratios[f"{name}_step_vs_train_on_batch"] = found.ratios
         ours, theirs = (float(np.median(side)) for side in (found.ours, found.theirs))
         speeds[name] = {"scored": scored, "trained": ours}
@@ -71,7 +67,7 @@ def main() -> None:
             f"{name:<22}{weights:>13,}{scored:>10.1f}{ours:>11.1f}{theirs:>9.1f}{np.median(found.ratios):>7.2f}",
             file=sys.stderr,
         )
-    print(json.dumps({"benchmark": "vision_networks", "ratios": summary(ratios), "images_per_second": speeds}))
+    print_json("vision_networks", ratios, size, images_per_second=speeds)
 
 
 def speed(action: Callable[[], object], batch: int) -> float:

@@ -12,7 +12,6 @@ executor of one core per worker; what counts is its second epoch. Opponents pass
 All take turns. Speed is all that is compared here: what the vectors know depends on how long one trains.
 """
 
-import argparse
 import os
 import statistics
 import sys
@@ -25,6 +24,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.ratios import print_json
+from benchmarks.sizes import Size, sized_parser
 from emberline.pipelines.cluster.gang import train_on_cluster
 from emberline.pipelines.cluster.roles import Gang
 from emberline.pipelines.etl import etl
@@ -106,10 +106,9 @@ def spark_ml(spark: Any, frame: Any, words: int, workers: int) -> float:
 
 def main() -> None:
     """Print the table and one JSON line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help=f"{QUICK_WORDS:,} words instead of {WORDS:,}, one turn")
-    given = parser.parse_args()
-    words = QUICK_WORDS if given.quick else WORDS
+    parser = sized_parser(__doc__, f"{QUICK_WORDS:,} words instead of {WORDS:,}, one turn")
+    size: Size = parser.parse_args().size
+    words, turns = size.of((WORDS, 3), (QUICK_WORDS, 1), (20_000, 1))
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     found: dict[str, list[float]] = {}
     with tempfile.TemporaryDirectory() as folder, session("benchmark word vectors", MASTER) as spark:
@@ -123,7 +122,7 @@ def main() -> None:
             "gensim": partial(gensim, lines),
             "Spark ML": partial(spark_ml, spark, frame, words),
         }
-        for _ in range(1 if given.quick else 3):
+        for _ in range(turns):
             for workers in (1, 2):
                 for name, side in sides.items():
                     speed = side(workers)
@@ -141,7 +140,7 @@ def main() -> None:
         if name != "ours"
     }
     ratios["two_vs_one"] = [a / b for a, b in zip(found["ours, 2"], found["ours, 1"], strict=True)]
-    print_json("word_vectors", ratios)
+    print_json("word_vectors", ratios, size)
 
 
 if __name__ == "__main__":
