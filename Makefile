@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-airflow demo test test-slow test-chaos test-hdfs test-s3 test-yarn test-tables lint format bundle environment \
+.PHONY: help setup setup-airflow demo test test-slow test-chaos test-hdfs test-s3 test-yarn test-tables figures lint format bundle environment \
 	sbom hashes clean
 
 PYTHON ?= python3
@@ -47,6 +47,9 @@ test-yarn: setup ## run the commands of docs/cluster.md on a real YARN: needs Ja
 
 test-tables: setup ## run the tests of real tables: Hive, PostgreSQL, Delta and Iceberg; needs Maven's registry and PostgreSQL
 	@$(BIN)/python -m pytest -m real tests/real/tables
+
+figures: setup ## measure with benchmarks/ and write docs/figures.md; ONLY="scoring text", SIZE=whole, OLD=checkout
+	@$(BIN)/python -m benchmarks.figures $(ONLY) $(if $(SIZE),--size $(SIZE)) $(if $(OLD),--old $(OLD))
 
 lint: setup ## ruff, mypy, the layers and the prose
 	@$(BIN)/ruff check .

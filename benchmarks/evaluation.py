@@ -55,9 +55,7 @@ def main() -> None:
     given = parser.parse_args()
     os.environ["PYSPARK_PYTHON"] = sys.executable
     size: Size = given.size
-    rows, alone, repeats = size.of(
-        (given.rows, given.alone, given.repeats), (500_000, 2_000_000, 1), (500, 1_000, 1)
-    )
+    rows, alone, repeats = size.of((given.rows, given.alone, given.repeats), (500_000, 2_000_000, 1), (500, 1_000, 1))
     spark = (
         SparkSession.builder.master("local[2]")
         .config("spark.ui.enabled", "false")
