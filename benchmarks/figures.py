@@ -46,6 +46,7 @@ class Figure:
         machine: Processor, cores and memory.
         commit: What was checked out.
         date: Of the measurement, with the time in UTC.
+        load: Processes that wanted a processor in the minute before: how busy others kept the machine; None if unknown.
     """
 
     benchmark: str
@@ -59,6 +60,7 @@ class Figure:
     machine: str
     commit: str
     date: str
+    load: float | None = None
 
 
 def main() -> None:
@@ -103,6 +105,7 @@ def measured(name: str, size: Size, old: Path | None = None) -> list[Figure]:
         )
     command = [sys.executable, "-m", f"benchmarks.{name}", *([] if size is Size.WHOLE else [f"--{size}"])]
     command += ["--old", str(old)] if old else []
+    load = round(os.getloadavg()[0], 1)
     here = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))}
     done = subprocess.run(command, cwd=ROOT, env=here, stdout=subprocess.PIPE, text=True, check=False)
     print(done.stdout, file=sys.stderr, flush=True)
@@ -110,11 +113,15 @@ def measured(name: str, size: Size, old: Path | None = None) -> list[Figure]:
         raise RuntimeError(f"It ended with exit code {done.returncode}; its own words are above.")
     told = json.loads(done.stdout.strip().splitlines()[-1])
     return figures_of(
-        told, machine=machine(), commit=_git("rev-parse", "HEAD"), date=f"{datetime.now(UTC):%Y-%m-%dT%H:%MZ}"
+        told,
+        machine=machine(),
+        commit=_git("rev-parse", "HEAD"),
+        date=f"{datetime.now(UTC):%Y-%m-%dT%H:%MZ}",
+        load=load,
     )
 
 
-def figures_of(told: dict[str, Any], *, machine: str, commit: str, date: str) -> list[Figure]:
+def figures_of(told: dict[str, Any], *, machine: str, commit: str, date: str, load: float | None) -> list[Figure]:
     """Returns the figures of a benchmark's last line.
 
     Raises:
@@ -134,6 +141,7 @@ def figures_of(told: dict[str, Any], *, machine: str, commit: str, date: str) ->
             machine,
             commit,
             date,
+            load,
         )
         for key, found in told["ratios"].items()
     ]
@@ -171,11 +179,12 @@ def page(figures: Sequence[Figure]) -> str:
             continue
         paths = ", ".join(f"`{path}`" for path in benchmark.measures)
         text += ["", f"## Figures of `{name}`", "", f"`python -m benchmarks.{name}`, about the code of {paths}.", ""]
-        text += ["| figure | median | smallest to largest | turns | over | size | machine | commit | date |"]
-        text += ["|---|---|---|---|---|---|---|---|---|"]
+        text += ["| figure | median | smallest to largest | turns | over | size | machine | load | commit | date |"]
+        text += ["|---|---|---|---|---|---|---|---|---|---|"]
         text += [
             f"| `{one.figure}` | {one.median:.2f} | {one.smallest:.2f} to {one.largest:.2f} | {one.turns} | "
-            f"{one.opponent} | {one.size} | {machines.index(one.machine) + 1} | {one.commit[:9]} | {one.date[:10]} |"
+            f"{one.opponent} | {one.size} | {machines.index(one.machine) + 1} | "
+            f"{'–' if one.load is None else one.load} | {one.commit[:9]} | {one.date[:10]} |"
             for one in found
         ]
     lacking = [f"`{name}`" for name in CATALOGUE if all(one.benchmark != name for one in figures)]
@@ -188,8 +197,10 @@ INTRODUCTION = f"""# Figures
 
 Ratios that the benchmarks measured, each over what is named beside it: above 1, emberline is ahead. `make figures`
 runs the benchmarks and writes this page; `make figures ONLY="scoring text"` measures some of them again and keeps the
-other lines. A line stands only for its own size, machine and commit, and sizes named `quick` have few rows and turns. A
-test fails when more than {OLDEST} commits have changed the measured code since a line's commit."""
+other lines. A line stands only for its own size, machine and commit, and sizes named `quick` have few rows and turns.
+The load is the number of processes that wanted a processor in the minute before: far above zero, others kept the
+machine busy, and the ratio is a rough one. A test fails when more than {OLDEST} commits have changed the measured code
+since a line's commit."""
 
 
 def age(figure: Figure, root: Path = ROOT) -> int | None:

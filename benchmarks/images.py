@@ -154,7 +154,7 @@ def by_tf_data(folder: str, target: str) -> None:
 
 def measure(size: Size) -> dict[str, Comparison]:
     """Images per second of both sides."""
-    files, repeats = size.of((FILES, 3), (QUICK_FILES, 2), (8, 1))
+    files, repeats = size.of((FILES, 3), (QUICK_FILES, 2), (24, 1))
     with tempfile.TemporaryDirectory() as work, session("images", "local[2]") as spark:
         made = write_photographs(f"{work}/files", files)
         found: dict[str, Comparison] = {}

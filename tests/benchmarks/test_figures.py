@@ -10,7 +10,7 @@ from benchmarks.catalogue import CATALOGUE
 from benchmarks.figures import LINES, OLDEST, PAGE, Figure, age, figures_of, machine, merged, page, read
 
 FIGURE = Figure(
-    "text", "etl_vs_spark_ml", 2.0, 1.5, 2.5, 3, "Spark ML", "quick", "a machine", "0" * 40, "2026-01-01T00:00Z"
+    "text", "etl_vs_spark_ml", 2.0, 1.5, 2.5, 3, "Spark ML", "quick", "a machine", "0" * 40, "2026-01-01T00:00Z", 0.5
 )
 
 
@@ -29,7 +29,7 @@ def test_a_line_is_what_a_benchmark_has_printed() -> None:
         "size": "quick",
         "ratios": {"etl_vs_spark_ml": {"median": 2.0, "min": 1.5, "max": 2.5, "turns": 3}},
     }
-    (found,) = figures_of(told, machine="a machine", commit="0" * 40, date="2026-01-01T00:00Z")
+    (found,) = figures_of(told, machine="a machine", commit="0" * 40, date="2026-01-01T00:00Z", load=0.5)
     assert found.opponent.startswith("Spark ML (pyspark 4")
     assert dataclasses.replace(found, opponent=FIGURE.opponent) == FIGURE
 
