@@ -24,12 +24,23 @@ SUBMIT_COPY_SECONDS = 1.0
 
 
 NO_MEMORY = (
-    "Spark's Java process is gone or has no memory left. One row of the input may be larger than it can hold: look for "
-    "very long lines or texts. Else give it more: --conf spark.driver.memory=4g, on a cluster spark.executor.memory."
+    "Spark's Java process has no memory left. One row of the input may be larger than it can hold: look for very long "
+    "lines or texts. Else give it more: --conf spark.driver.memory=4g, on a cluster spark.executor.memory."
+)
+GONE = (
+    "Spark's Java process is gone. Its own last lines above say why, if it could write any; else its memory was full: "
+    "look for very long lines or texts in the input, or give it more: --conf spark.driver.memory=4g."
+)
+GIVEN_UP = (
+    "The cluster ended Spark's application{name} while the job was at work. It does so when executors fail again and "
+    "again, when its queue or a person ends it. The executors' logs say which{where}; correct that, and run it again."
 )
 
 JAVA_SECONDS = 5
 """For a process on this machine to take a connection."""
+
+_ENDED_FROM_OUTSIDE = ("SparkContext was shut down", "on a stopped SparkContext", "SparkContext has been shutdown")
+"""What Spark says in a driver whose cluster has ended its application."""
 
 _TOLD = re.compile(r"^(?:\w+\.)*BadInputError: (.*)$", re.MULTILINE)
 
@@ -111,8 +122,8 @@ def _ended(job: str, work: Callable[[], Any]) -> tuple[int, dict[str, Any]]:
         if refusal := refusal_of(error):
             needs_a_person, said = refusal
             return _failed(job, BAD_INPUT if needs_a_person else FAILURE, said, error)
-        if _is_of_javas_memory(error):
-            return _failed(job, FAILURE, NO_MEMORY, error)
+        if said := _of_java(error):
+            return _failed(job, FAILURE, said, error)
         return _failed(job, FAILURE, f"{str(error).strip() or type(error).__name__}", error)
     plain = dataclasses.asdict(result) if dataclasses.is_dataclass(result) and not isinstance(result, type) else result
     return SUCCESS, {"job": job, "status": "succeeded"} | _noted | plain
@@ -126,30 +137,40 @@ def _told_by_executor(error: Exception) -> str:
     return found[1].strip() if found else ""
 
 
-def _is_of_javas_memory(error: Exception) -> bool:
-    """Whether Java said that its memory is full, or is gone, which hardly has other reasons.
+def _of_java(error: Exception) -> str:
+    """What to say of a Java process that is full, gone, or whose application was ended; empty for other failures.
 
     What is tried after that, such as ending the session, fails in its own words: the errors before it count too.
     """
+    gone = False
     seen: BaseException | None = error
     while seen is not None:
         name = type(seen).__name__
         try:
             text = str(seen)
         except Exception:  # py4j asks Java for the words of its errors
-            return True
+            gone, text = True, ""
         if "OutOfMemoryError" in text or "Java heap space" in text:
-            return True
+            return NO_MEMORY
+        if any(words in text for words in _ENDED_FROM_OUTSIDE):
+            return _given_up()
         # Of a Java that is gone py4j finds no class either; of one that answers, it is another version of Spark.
-        if name == "Py4JNetworkError" or (
+        gone |= name == "Py4JNetworkError" or (
             name == "Py4JError" and "not exist in the JVM" in text and not _java_answers()
-        ):
-            return True
+        )
         frames = traceback.extract_tb(seen.__traceback__)
-        if isinstance(seen, OSError) and any(f"{os.sep}py4j{os.sep}" in frame.filename for frame in frames):
-            return True
+        gone |= isinstance(seen, OSError) and any(f"{os.sep}py4j{os.sep}" in frame.filename for frame in frames)
         seen = seen.__cause__ or seen.__context__
-    return False
+    # A container of YARN whose memory is full ends with this process in it: Java alone ends when YARN wants it to.
+    return "" if not gone else _given_up() if "CONTAINER_ID" in os.environ else GONE
+
+
+def _given_up() -> str:
+    found = re.fullmatch(r"container_(?:e\d+_)?(\d+_\d+)_\d+_\d+", os.environ.get("CONTAINER_ID", ""))
+    if not found:
+        return GIVEN_UP.format(name="", where="")
+    application = f"application_{found[1]}"
+    return GIVEN_UP.format(name=f" {application}", where=f" (yarn logs -applicationId {application})")
 
 
 def _java_answers() -> bool:

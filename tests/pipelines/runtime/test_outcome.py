@@ -1,4 +1,4 @@
-"""How a job says what it cannot say itself: that the Java process below it has ended."""
+"""How a job says what it cannot say itself: that the Java process below it, or its application, has ended."""
 
 import json
 from collections.abc import Callable
@@ -35,6 +35,14 @@ def tidy_up_behind_it() -> object:
         raise RuntimeError("The session cannot be ended.")
 
 
+def lose_the_application() -> object:
+    """As a driver outside of the cluster sees it."""
+    try:
+        raise RuntimeError("Job 0 cancelled because SparkContext was shut down")
+    finally:
+        ask_a_java_that_is_gone()
+
+
 def ask_another_server() -> object:
     raise ConnectionRefusedError(111, "Connection refused")
 
@@ -42,10 +50,11 @@ def ask_another_server() -> object:
 @pytest.mark.parametrize(
     ("work", "said"),
     [
-        (ask_a_java_that_is_gone, "Spark's Java process is gone or has no memory left"),
-        (fill_its_memory, "Spark's Java process is gone or has no memory left"),
-        (ask_for_its_words, "Spark's Java process is gone or has no memory left"),
-        (tidy_up_behind_it, "Spark's Java process is gone or has no memory left"),
+        (ask_a_java_that_is_gone, "Spark's Java process is gone."),
+        (fill_its_memory, "Spark's Java process has no memory left."),
+        (ask_for_its_words, "Spark's Java process is gone."),
+        (tidy_up_behind_it, "Spark's Java process is gone."),
+        (lose_the_application, "The cluster ended Spark's application while the job was at work."),
         (ask_another_server, "[Errno 111] Connection refused"),
     ],
 )
@@ -54,6 +63,19 @@ def test_a_java_without_memory_is_named(
 ) -> None:
     assert conclude("etl", work) == 1
     assert json.loads(capsys.readouterr().out.splitlines()[-1])["reason"].startswith(said)
+
+
+def test_of_a_driver_in_a_container_the_cluster_is_named(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CONTAINER_ID", "container_e17_1410901177871_0042_01_000001")
+    for work in (ask_a_java_that_is_gone, lose_the_application):
+        assert conclude("etl", work) == 1
+        reason = json.loads(capsys.readouterr().out.splitlines()[-1])["reason"]
+        assert reason.startswith("The cluster ended Spark's application application_1410901177871_0042 while")
+        assert "yarn logs -applicationId application_1410901177871_0042" in reason
+    assert conclude("etl", fill_its_memory) == 1
+    assert "has no memory left" in json.loads(capsys.readouterr().out.splitlines()[-1])["reason"]
 
 
 def ask_for_a_class_of_another_spark() -> object:
