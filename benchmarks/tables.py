@@ -1,4 +1,4 @@
-"""Embedding tables of any size: a step by rows against the same step with whole tables, and PyTorch.
+"""Embedding tables of any size: a step by rows against the same step with whole tables, PyTorch, and two workers.
 
 `python -m benchmarks.tables [--quick] [--only KEY …]`. 26 tables of width 16, dense 64-32, batches of 1,024, Adagrad.
 Both sides stay alive in a process each and take steps in turns; the numbers are medians of the ratios of neighbouring
@@ -8,6 +8,7 @@ turns. `step_vs_torch` needs a Python with PyTorch, whose path the variable EMBE
 import argparse
 import json
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import Callable
@@ -20,7 +21,14 @@ from benchmarks.tables_process import WIDTH
 
 ROOT = Path(__file__).parents[1]
 TORCH = "EMBERLINE_TORCH"
-KEYS = ("step_2m6_vs_dense", "step_26m_vs_dense", "speed_26m_vs_26k", "step_vs_torch")
+KEYS = (
+    "step_2m6_vs_dense",
+    "step_26m_vs_dense",
+    "speed_26m_vs_26k",
+    "step_vs_torch",
+    "workers_2",
+    "workers_2_vs_dense",
+)
 SMALL, MIDDLE, LARGE = 26_000, 2_600_000, 26_000_000
 """Rows of all tables together."""
 
@@ -28,26 +36,46 @@ BATCH = 1024
 
 
 class Side:
-    """A process that trains one network.
+    """Processes that train one network together.
 
     Args:
         rows: Of all tables.
         tables: `training.tables`.
+        workers: How many processes.
+        batch: Rows of a step, over all of them.
+        one_core: Whether each has a core of its own, or all have all.
         opponent: "torch", or empty for us.
     """
 
-    def __init__(self, rows: int, tables: str = "rows", *, opponent: str = "") -> None:
-        given = {"rows": rows, "tables": tables, "batch": BATCH, "optimizer": "adagrad", "opponent": opponent}
-        python = os.environ[TORCH] if opponent == "torch" else sys.executable
+    def __init__(
+        self,
+        rows: int,
+        tables: str = "rows",
+        workers: int = 1,
+        batch: int = BATCH,
+        *,
+        one_core: bool = False,
+        opponent: str = "",
+    ) -> None:
+        self._batch = batch
         self.peak = 0.0
-        self._process = subprocess.Popen(
-            [python, "-m", "benchmarks.tables_process", json.dumps(given)],
-            env=os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            cwd=ROOT,
-        )
+        ports = [_free_port() for _ in range(workers)]
+        self._ranks = []
+        for rank in range(workers):
+            given = {
+                "rows": rows, "tables": tables, "workers": workers, "rank": rank, "batch": batch,
+                "optimizer": "adagrad", "opponent": opponent, "cores": [rank] if one_core else [],
+            }  # fmt: skip
+            cluster = {"cluster": {"worker": [f"127.0.0.1:{port}" for port in ports]}}
+            config = {"TF_CONFIG": json.dumps(cluster | {"task": {"type": "worker", "index": rank}})}
+            python = os.environ[TORCH] if opponent == "torch" else sys.executable
+            self._ranks.append(
+                subprocess.Popen(
+                    [python, "-m", "benchmarks.tables_process", json.dumps(given)],
+                    env=os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"} | (config if workers > 1 else {}),
+                    stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT,
+                )
+            )  # fmt: skip
 
     def __enter__(self) -> Self:
         return self
@@ -55,19 +83,30 @@ class Side:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._process.stdin:
-            self._process.stdin.close()
-        self._process.wait(60)
+        for rank in self._ranks:
+            if rank.stdin:
+                rank.stdin.close()
+        for rank in self._ranks:
+            rank.wait(60)
 
     def steps(self, count: int) -> float:
         """Returns rows per second of so many steps."""
-        print(count, file=self._process.stdin, flush=True)
-        line = self._process.stdout.readline() if self._process.stdout else ""
-        if not line:
-            raise RuntimeError(f"A process of the benchmark ended with exit code {self._process.wait(60)}.")
-        said = json.loads(line)
-        self.peak = said["peak"]
-        return float(count * BATCH / said["seconds"])
+        for rank in self._ranks:
+            print(count, file=rank.stdin, flush=True)
+        said = []
+        for rank in self._ranks:
+            line = rank.stdout.readline() if rank.stdout else ""
+            if not line:
+                raise RuntimeError(f"A process of the benchmark ended with exit code {rank.wait(60)}.")
+            said.append(json.loads(line))
+        self.peak = max(one["peak"] for one in said)
+        return count * self._batch / max(one["seconds"] for one in said)
+
+
+def _free_port() -> int:
+    with socket.socket() as door:
+        door.bind(("127.0.0.1", 0))
+        return int(door.getsockname()[1])
 
 
 def turns(ours: Side, theirs: Side, count: int, mine: int, other: int) -> Comparison:
@@ -108,6 +147,24 @@ def speed_26m_vs_26k(quick: bool) -> tuple[Comparison, str]:
 def step_vs_torch(quick: bool) -> tuple[Comparison, str]:
     with Side(MIDDLE) as ours, Side(MIDDLE, opponent="torch") as theirs:
         return turns(ours, theirs, 3 if quick else 7, 50, 50), ""
+
+
+def workers_2(quick: bool) -> tuple[Comparison, str]:
+    """Two workers of a core each against one of a core, with the same global batch, four times that of the others."""
+    with (
+        Side(MIDDLE, workers=2, batch=4 * BATCH, one_core=True) as ours,
+        Side(MIDDLE, batch=4 * BATCH, one_core=True) as theirs,
+    ):
+        return turns(ours, theirs, 3 if quick else 7, 20, 20), ""
+
+
+def workers_2_vs_dense(quick: bool) -> tuple[Comparison, str]:
+    """The same two workers against two that sum whole tables."""
+    with (
+        Side(MIDDLE, workers=2, batch=4 * BATCH, one_core=True) as ours,
+        Side(MIDDLE, "dense", workers=2, batch=4 * BATCH, one_core=True) as theirs,
+    ):
+        return turns(ours, theirs, 3 if quick else 7, 20, 4), ""
 
 
 def main() -> None:

@@ -1,7 +1,7 @@
 """One process of `benchmarks.tables`: a network over 26 embedding tables, which takes steps on request.
 
 It reads a JSON object from its command line and then numbers of steps, a line each; for every line it prints seconds
-and its peak of resident memory so far. `opponent` is "torch" where
+and its peak of resident memory so far. With `TF_CONFIG` it is one worker of several. `opponent` is "torch" where
 PyTorch is to do the same; that side needs PyTorch and NumPy alone.
 """
 
@@ -27,7 +27,7 @@ def drawn(rows: int, batch: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def by_emberline(given: dict[str, Any]) -> Callable[[int], float]:
-    """Our step; `given` has `rows` (of all tables), `tables`, `batch` and `optimizer`."""
+    """Our step; `given` has `rows` (of all tables), `tables`, `batch` (global), `workers`, `rank` and `optimizer`."""
     import tensorflow as tf
 
     from emberline.features.columns import Embedding, Identity, describe
@@ -37,6 +37,7 @@ def by_emberline(given: dict[str, Any]) -> Callable[[int], float]:
     from emberline.models.tabular import dnn
     from emberline.pipelines.recipe import Optimizer, Recipe, Training
     from emberline.pipelines.training.step.training_step import TrainingStep
+    from emberline.pipelines.training.strategy import make_strategy, prepare_devices
 
     size = given["rows"] // COLUMNS
     columns = [Identity(f"c{number}", size) for number in range(COLUMNS)]
@@ -49,10 +50,15 @@ def by_emberline(given: dict[str, Any]) -> Callable[[int], float]:
     }
     model = dnn.Config(tuple(Embedding(one, WIDTH) for one in columns), HIDDEN)
     optimizer = Optimizer(given["optimizer"], RATE)
-    training = Training((optimizer,), epochs=1, global_batch=given["batch"], workers=1, tables=given["tables"])
-    recipe = Recipe("any", "nowhere", "none", model, training)
-    step = TrainingStep(recipe, DatasetVersion("nowhere", {"splits": {}}, features), 1_000_000)
-    ids, labels = drawn(given["rows"], given["batch"])
+    workers, rank = given["workers"], given["rank"]
+    training = Training((optimizer,), epochs=1, global_batch=given["batch"], workers=workers, tables=given["tables"])
+    prepare_devices(training, len(os.sched_getaffinity(0)))
+    strategy = make_strategy(training)
+    with strategy.scope():
+        recipe = Recipe("any", "nowhere", "none", model, training)
+        step = TrainingStep(recipe, DatasetVersion("nowhere", {"splits": {}}, features), 1_000_000)
+    share = given["batch"] // workers
+    ids, labels = (part[:, rank * share : (rank + 1) * share] for part in drawn(given["rows"], given["batch"]))
     named = {one.name: ids[:, :, number] for number, one in enumerate(columns)}
     rows = iter(tf.data.Dataset.from_tensor_slices((named, labels)).repeat())
 
@@ -60,7 +66,8 @@ def by_emberline(given: dict[str, Any]) -> Callable[[int], float]:
     def steps(count: tf.Tensor) -> tf.Tensor:
         total = tf.constant(0.0)
         for _ in tf.range(count):
-            total += step.replica_step(*next(rows))
+            losses = strategy.run(step.replica_step, args=next(rows))
+            total += strategy.experimental_local_results(losses)[0]
         return total
 
     return lambda count: float(steps(tf.constant(count))) / count
@@ -106,6 +113,8 @@ def by_torch(given: dict[str, Any]) -> Callable[[int], float]:
 def main() -> None:
     """Takes steps until standard input ends."""
     given = json.loads(sys.argv[1])
+    if given["cores"]:
+        os.sched_setaffinity(0, given["cores"])
     steps = (by_torch if given["opponent"] == "torch" else by_emberline)(given)
     for line in sys.stdin:
         began = time.perf_counter()
@@ -113,6 +122,7 @@ def main() -> None:
         seconds = time.perf_counter() - began
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
         print(json.dumps({"seconds": seconds, "peak": peak, "loss": loss}), flush=True)
+    os._exit(0)  # a worker that left in peace would wait for the others
 
 
 if __name__ == "__main__":

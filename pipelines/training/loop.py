@@ -218,8 +218,11 @@ class Loop:
             shown = {"loss": loss, "examples_per_second": speed, "input_wait": float(waiting) / seconds}
             self._view.call(position.step, shown)
             at_end = position.steps_into_epoch == self.steps_per_epoch
-            if self.worker == 0 and not at_end and writer.is_due(position):
+            due = self.worker == 0 and not at_end and writer.is_due(position)
+            # Caught up by one worker alone, averages would be others than those of the rest in their last digits.
+            if self.step.averages.rest and self._agreed(due):
                 self.step.averages.catch_up()
+            if due:
                 writer.save(position)
         seconds = time.perf_counter() - began
         metrics = {

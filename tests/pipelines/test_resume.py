@@ -106,7 +106,9 @@ FAULTS = {
 @pytest.mark.parametrize("fault", FAULTS)
 def test_all_workers_start_again_after_a_fault(launcher: str, fault: str, census_run, tmp_path: Path) -> None:
     output, store = tmp_path / "training", census_run.tracking_uri
-    settings = ["--set", f"training.launcher={launcher}", "--dataset", census_run.summary["dataset"]]
+    tables = "rows" if launcher == "barrier" else "dense"
+    settings = ["--set", f"training.launcher={launcher}", "--set", f"training.tables={tables}",
+                "--dataset", census_run.summary["dataset"]]  # fmt: skip
     driver = subprocess.Popen(
         [sys.executable, "-m", "emberline", *TRAIN, *settings, "--output", str(output), "--tracking-uri", store,
          *MASTER],
@@ -132,10 +134,12 @@ def test_all_workers_start_again_after_a_fault(launcher: str, fault: str, census
 
 @pytest.mark.slow
 def test_another_number_of_workers_goes_on_in_mid_epoch(census_run, tmp_path: Path, emberline) -> None:
-    """Two workers are killed behind a checkpoint of a step; one worker does the rest, on averages and all."""
+    """Two workers that exchange rows of tables are killed behind a checkpoint of a step; one worker does the rest, on
+    averages and all.
+    """
     output, store = tmp_path / "training", census_run.tracking_uri
     settings = ["checkpoint_every=7 steps", "steps_per_call=5", "average_decay=0.99", "clip_norm=1.0", "accumulate=2",
-                "max_restarts=0", "best_metric=eval_auc"]  # fmt: skip
+                "max_restarts=0", "best_metric=eval_auc", "tables=rows"]  # fmt: skip
     arguments = [
         *TRAIN, *[text for setting in settings for text in ("--set", f"training.{setting}")],
         "--dataset", census_run.summary["dataset"], "--output", str(output), "--tracking-uri", store, *MASTER,
@@ -157,5 +161,6 @@ def test_another_number_of_workers_goes_on_in_mid_epoch(census_run, tmp_path: Pa
     assert finished.code == 0, finished.stderr[-3000:]
     assert finished.result["resumed_from"] % 7 == 0 or finished.result["resumed_from"] % 46 == 0
     assert finished.result["steps"] == 6 * (5998 // 128)
+    assert "kB a step, instead of" in stderr
     assert finished.result["metrics"]["eval_auc"] > 0.85
     assert list((output / "tensorboard").glob("events.out.tfevents.*"))

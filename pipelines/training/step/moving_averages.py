@@ -41,6 +41,11 @@ class MovingAverages:
             place: _beside(tf.zeros(weights[place].shape[:1], tf.float64), "average_seen") for place in self._tables
         }
 
+    @property
+    def rest(self) -> bool:
+        """Whether averages of rows rest, and `catch_up` changes them."""
+        return self._total is not None
+
     def variables(self) -> dict[str, tf.Variable]:
         """Returns what a checkpoint holds of them, by name."""
         return {f"average/{path}": one for path, one in zip(self._paths, self.averages, strict=False)}

@@ -10,9 +10,11 @@ import tensorflow as tf
 from emberline.features.errors import BadInputError
 from emberline.pipelines.recipe import Optimizer, Training
 from emberline.pipelines.training.step import optimizers
+from emberline.pipelines.training.step.row_exchange import RowExchange, can_exchange
 from emberline.pipelines.training.step.table_rows import (
     Gradients,
     as_rows,
+    count_one,
     embedding_tables,
     is_same_update,
     move_rows,
@@ -73,11 +75,13 @@ class OptimizerGroups:
         self.optimizers: list[keras.optimizers.Optimizer] = made
         self._groups = [OptimizerGroup(*one) for one in zip(training.optimizers, made, groups, strict=True)]
         self.by_rows = self._chosen_tables(training)
+        mine = training.global_batch // tf.distribute.get_strategy().num_replicas_in_sync
+        self._exchange = RowExchange({place: self._weights[place] for place in sorted(self.by_rows)}, mine)
 
     def _chosen_tables(self, training: Training) -> frozenset[int]:
-        # TensorFlow's collectives want the same shape in every turn of a loop, and a batch has any number of rows.
-        alone = tf.distribute.get_strategy().num_replicas_in_sync == 1
-        tables = embedding_tables(self._model) if alone else []
+        tables = embedding_tables(self._model)
+        if tf.distribute.get_strategy().num_replicas_in_sync > 1:
+            tables = [place for place in tables if can_exchange(self._weights[place])]
         chosen: set[int] = set()
         for group in self._groups:
             mine = {
@@ -103,6 +107,8 @@ class OptimizerGroups:
                 more = f" and {len(mine) - NAMED} more" if len(mine) > NAMED else ""
                 rest = "" if is_same_update(group.declared) else "; rows that a batch does not have rest"
                 said.append(f"{group.declared.name} moves {named}{more} ({rows:,} rows) by the rows of a batch{rest}")
+        if self._exchange.is_needed:
+            said.append(self._exchange.about_bytes())
         return "; ".join(said)
 
     def gradients(self, losses: Mapping[str, tf.Tensor], tape: tf.GradientTape) -> Gradients:
@@ -151,10 +157,18 @@ class OptimizerGroups:
             gradients: Its own, in the order of the weights.
         """
         context = tf.distribute.get_replica_context()
+        rows = {place: summed(gradients[place]) for place in sorted(self.by_rows)}
+        dense = {place: one for place, one in enumerate(gradients) if place not in rows}
         if context.num_replicas_in_sync > 1:
-            # The loss travels with the gradients: a sum of its own would cost as long as a small network's step.
-            loss, *gradients = context.all_reduce(tf.distribute.ReduceOp.SUM, [loss, *gradients])
-        return loss, [summed(one) if place in self.by_rows else one for place, one in enumerate(gradients)]
+            # The loss and counts of rows travel with the gradients: sums of their own would each cost as long as a
+            # small network's step.
+            counts = [self._exchange.counts(rows)] if self._exchange.is_needed else []
+            loss, *sums = context.all_reduce(tf.distribute.ReduceOp.SUM, [loss, *counts, *dense.values()])
+            if counts:
+                rows = self._exchange(rows, sums.pop(0))
+            dense = dict(zip(dense, sums, strict=True))
+        total = dense | rows
+        return loss, [total[place] for place in range(len(gradients))]
 
     def zeros(self) -> Gradients:
         """Returns gradients of nothing, in the order of the weights."""
@@ -213,8 +227,8 @@ class OptimizerGroups:
         def move_tables() -> tf.Tensor:
             for place in tables:
                 move_rows(rule, weights[place], gradients[place], before)
-            if not dense:
-                rule.iterations.assign_add(1)  # which `apply` does otherwise
+            if not dense:  # `apply` counts otherwise
+                count_one(rule.iterations.value)
             return tf.constant(True)
 
         if tables and (self._scaled or group.declared.every > 1):

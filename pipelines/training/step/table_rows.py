@@ -186,3 +186,8 @@ def rows_of(table: tf.Variable, ids: tf.Tensor) -> tf.Tensor:
 def put_rows(table: tf.Variable, ids: tf.Tensor, rows: tf.Tensor) -> None:
     """Writes rows into this replica's copy of a variable."""
     tf.raw_ops.ResourceScatterUpdate(resource=table.handle, indices=ids, updates=rows)
+
+
+def count_one(counter: tf.Variable) -> None:
+    """Adds 1 to this replica's copy of a variable: Keras's way would have replicas meet, which conditions forbid."""
+    tf.raw_ops.AssignAddVariableOp(resource=counter.handle, value=tf.ones([], counter.dtype))

@@ -114,7 +114,7 @@ def _same(found: tf.Variable, wanted: tf.Variable, loose: float, name: str) -> N
 def test_a_checkpoint_is_continued_with_tables_of_the_other_kind(
     version: DatasetVersion, first: Any, second: Any
 ) -> None:
-    """As another number of workers does: several keep tables whole."""
+    """As another `training.tables` does, or several GPUs, which keep tables whole."""
     whole, begun, continued = (step_of(version, *BOTH, tables=t, average_decay=0.9) for t in ("dense", first, second))
     trained(whole, batches())
     trained(begun, batches()[:3])
