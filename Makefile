@@ -1,6 +1,6 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-airflow demo test test-slow test-chaos test-hdfs test-s3 test-yarn test-tables figures lint format bundle environment \
-	sbom hashes clean
+.PHONY: help setup setup-airflow demo test test-slow test-chaos test-hdfs test-s3 test-yarn test-tables test-kafka figures lint format \
+	bundle environment sbom hashes clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -44,6 +44,9 @@ test-s3: setup ## run the tests against a real S3 server: needs Go 1.24, its mod
 
 test-yarn: setup ## run the commands of docs/cluster.md on a real YARN: needs Java and Maven's registry
 	@$(BIN)/python -m pytest -m real tests/real/test_yarn.py
+
+test-kafka: setup ## run the tests against a real broker of Kafka: needs Java and Maven's registry
+	@$(BIN)/python -m pytest -m real tests/real/test_kafka.py
 
 test-tables: setup ## run the tests of real tables: Hive, PostgreSQL, Delta and Iceberg; needs Maven's registry and PostgreSQL
 	@$(BIN)/python -m pytest -m real tests/real/tables

@@ -2,6 +2,8 @@
 
     spark-submit --master spark://HOST:7077 --py-files emberline.zip jobs/score.py --pipeline census_wide_deep \\
         --model models:/emberline-census_wide_deep@champion --input hdfs:///raw/today --output hdfs:///predictions/today
+
+`--stream` scores the messages of a topic instead, as they come.
 """
 
 import argparse
@@ -15,7 +17,7 @@ def parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("--model", required=True, metavar="URI", help="models:/NAME@alias, models:/NAME/VERSION or runs:/ID/model")
     arguments.add_input(parser, "raw rows")
-    add("--output", required=True, type=arguments.location, metavar="URI", help="predictions")
+    add("--output", required=True, type=arguments.location, metavar="URI", help="predictions; of a stream kafka:TOPIC")
     add("--layout", default="parquet", help="of the predictions: parquet, tfrecord or delta")
     add("--output-table", default="", metavar="NAME", help="table of the session's catalogs for the predictions, too")
     add("--partition-by", metavar="COLUMN", help="divide predictions by it; those of values that come are replaced")
@@ -23,6 +25,7 @@ def parser() -> argparse.ArgumentParser:
     add("--batch-rows", type=int, metavar="N", help="rows that the model takes at a time; default: by their width")
     arguments.add_table_format(parser)
     arguments.add_overwrite(parser, "predictions")
+    arguments.add_stream(parser)
     arguments.add_pipeline_run(parser)
     arguments.add_master(parser)
     return parser
@@ -34,9 +37,12 @@ def main(argv: list[str] | None = None) -> int:
     given = parser().parse_args(argv)
 
     def step(job: RecipeJob) -> object:
+        from emberline.pipelines.console.score_stream import is_stream, score_stream
         from emberline.pipelines.datasets.source_format import table_format
         from emberline.pipelines.score import score
 
+        if is_stream(given):
+            return score_stream(job, given)
         return score(
             job.spark,
             job.recipe,

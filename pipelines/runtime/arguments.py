@@ -69,6 +69,43 @@ def add_input(parser: argparse.ArgumentParser, what: str, *, required: bool = Tr
     )
 
 
+def add_stream(parser: argparse.ArgumentParser) -> None:
+    """Adds `--stream` and what goes with it: messages of a topic instead of files; all others are None without it."""
+    stream = parser.add_argument_group("messages of Kafka")
+    add = stream.add_argument
+    add(
+        "--stream",
+        action="store_true",
+        help="score the messages of --input kafka:TOPIC as they come, into a folder or kafka:TOPIC, until SIGTERM",
+    )
+    add("--brokers", metavar="HOST:PORT,…", help="brokers to ask first")
+    add(
+        "--kafka-config",
+        type=location,
+        metavar="URI",
+        help="file of NAME=VALUE settings of Kafka's client: security, passwords; they are not recorded",
+    )
+    add("--checkpoint", type=location, metavar="URI", help="folder that knows how far the stream has come")
+    add(
+        "--starting",
+        metavar="WHERE",
+        help="where a stream without a checkpoint begins: earliest (default), latest, or an offset per partition, as "
+        '{"0": 1500, "1": -2}',
+    )
+    add("--max-per-batch", type=int, metavar="N", help="messages of a batch at most; default: 500,000")
+    add("--every", type=float, metavar="SECONDS", help="begin a batch at most so often; default: as soon as it can be")
+    add(
+        "--available-now",
+        action="store_const",
+        const=True,
+        help="end with the last message that is there",
+    )
+
+
+STREAM_ONLY = ("brokers", "kafka_config", "checkpoint", "starting", "max_per_batch", "every", "available_now")
+"""Of `add_stream`: for `--stream` alone."""
+
+
 def add_master(parser: argparse.ArgumentParser) -> None:
     """Adds `--master`, for use without spark-submit."""
     parser.add_argument("--master", metavar="URL", help="Spark master; leave out under spark-submit")

@@ -25,6 +25,7 @@ from emberline.pipelines.scoring.prediction_files import WRITTEN, FileWriter, fi
 from emberline.pipelines.scoring.raw_rows import RawRows, set_aside
 from emberline.pipelines.scoring.scorer import OfBatches, OfFiles, Scorer
 from emberline.pipelines.scoring.side_files import ASIDE, Samples
+from emberline.pipelines.scoring.streaming.messages import MESSAGE, ORIGIN
 
 ADDED = tuple(map(StructField, COLUMNS, (IntegerType(), TimestampType())))
 
@@ -98,9 +99,9 @@ def stage_predictions(
     bad = storage.join(side, ASIDE)
     if rows.typed and storage.exists(bad):
         side = storage.join(side, "checked")
-        written += job.run(set_aside(spark.read.parquet(bad), schema), side)
+        written += job.run((rows.again or set_aside)(spark.read.parquet(bad), schema), side)
         bad = storage.join(side, ASIDE)
-    samples = Samples.of(destination.side, job.sampled)
+    samples = Samples.of(destination.side, job.sampled) or Samples.of(side, job.sampled)
     if not storage.exists(bad):
         return Scored(written, {}, (), samples)
     rejected = spark.read.parquet(bad)
@@ -141,6 +142,7 @@ class _Job:
             checked=not rows.typed,
             batch_rows=self.batch_rows,
             side=side,
+            messages=rows.messages,
             sampled=-(-self.sampled // min(SHARES, len(rows.splits) or self.spark.sparkContext.defaultParallelism)),
         )
         with settings(self.spark, {BATCH_CONF: str(self.batch_rows)}):
@@ -172,7 +174,9 @@ class _Job:
             tasks = self.spark.range(0, len(rows.splits), 1, len(rows.splits))
             return tasks, OfFiles(tuple(names), rows.splits, score)
         frame = rows.frame
-        if not rows.typed:
+        if rows.messages:
+            names = [*carried, *(name for name in (*ORIGIN, MESSAGE) if name not in carried)]
+        elif not rows.typed:
             others = [name for name in carried if name != self.schema.key and name not in fields]
             frame = check_rows(frame, self.schema, labelled=False, carried=others)
             verdict = reason_of(frame.columns)

@@ -160,11 +160,10 @@ class Destination:
         if held:
             held.require_held()
         keep_private(self._staged)  # before anybody sees it
-        mark = json.dumps({"format": FORMAT, "layout": self.layout, "partition_by": self.partition_by}).encode()
         if self.layout == "delta":
             self._publish_delta()
         elif self.partition_by is None:
-            storage.write_bytes_atomic(storage.join(self._staged, PREDICTIONS.file), mark)
+            self._mark(self._staged)
             self.require_free()
             publishing.replace_folder(self._staged, self.uri)
             return
@@ -176,8 +175,16 @@ class Destination:
                 names = self._partitions()
                 storage.each_at_once(self._replace, [*names, *(storage.join(REJECTED, name) for name in names)])
         keep_private(self.uri)
-        if not storage.exists(known := storage.join(self.uri, PREDICTIONS.file)):
-            storage.write_bytes_atomic(known, mark)
+        self.claim_folder()
+
+    def claim_folder(self) -> None:
+        """Marks the folder as one of predictions, which it may become partition by partition."""
+        if not storage.exists(storage.join(self.uri, PREDICTIONS.file)):
+            self._mark(self.uri)
+
+    def _mark(self, folder: str) -> None:
+        mark = {"format": FORMAT, "layout": self.layout, "partition_by": self.partition_by}
+        storage.write_bytes_atomic(storage.join(folder, PREDICTIONS.file), json.dumps(mark).encode())
 
     @property
     def _staged(self) -> str:

@@ -1,6 +1,6 @@
 """Rows to score, from wherever Spark reads them, and the quickest way to get at them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -9,11 +9,11 @@ from pyspark.errors import AnalysisException
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.pandas.types import to_arrow_type
-from pyspark.sql.types import DataType, IntegralType, StringType
+from pyspark.sql.types import ArrayType, BinaryType, DataType, IntegralType, StringType, StructField, StructType
 
 from emberline.features.analysis.sources import ByteRange, file_splits
 from emberline.features.errors import BadInputError, nearest
-from emberline.features.schema import Schema
+from emberline.features.schema import Field, Schema
 from emberline.features.validation.rows import FAULT, RAW, SOURCE
 from emberline.pipelines.datasets.raw_source import RawSource
 from emberline.pipelines.datasets.readers.named_table import NamedTable
@@ -24,6 +24,7 @@ from emberline.pipelines.datasets.readers.tables.table_reader import open_table
 from emberline.pipelines.datasets.source_format import of_source
 from emberline.pipelines.runtime.table_address import TableAddress
 from emberline.pipelines.scoring.arrow_checks import fits
+from emberline.pipelines.scoring.streaming.messages import MESSAGE, ORIGIN, MessageReader
 
 if TYPE_CHECKING:
     from emberline.pipelines.datasets.readers.raw_table import Dataset
@@ -39,12 +40,16 @@ class RawRows:
         typed: Whether values are typed already, so that `arrow_checks` can judge them.
         splits: Parts of Parquet files that hold exactly these rows, for executors to read themselves; empty if there
             is no such thing.
+        messages: Reads the rows out of the frame's messages; None where it has rows.
+        again: Prepares typed rows that `arrow_checks` was in doubt about for `check_rows`; default: `set_aside`.
     """
 
     frame: DataFrame
     columns: tuple[str, ...]
     typed: bool
     splits: Sequence[tuple[ByteRange, ...]] = ()
+    messages: MessageReader | None = None
+    again: "Callable[[DataFrame, Schema], RawRows] | None" = None
 
     def types(self, names: Sequence[str]) -> list[DataType]:
         """Returns Spark's types of some columns."""
@@ -52,9 +57,20 @@ class RawRows:
         return [by_name[name] for name in names]
 
 
+@dataclass(frozen=True)
+class Messages:
+    """Messages to score.
+
+    Args:
+        frame: `MESSAGE`, the columns of `ORIGIN`, and what else goes with predictions.
+    """
+
+    frame: DataFrame
+
+
 def read_rows(
     spark: SparkSession,
-    source: RawSource | DataFrame,
+    source: RawSource | DataFrame | Messages,
     schema: Schema,
     carried: Sequence[str],
     dataset: "Dataset | None",
@@ -64,8 +80,8 @@ def read_rows(
 
     Args:
         spark: The session.
-        source: A DataFrame, the address of a table, or files: a table whose columns are called as the fields are, or
-            the data set's official format.
+        source: A DataFrame, messages, the address of a table, or files: a table whose columns are called as the
+            fields are, or the data set's official format.
         schema: Fields that a model asks for, and the key; rows without a key of their own get a hash of the row.
         carried: Columns to keep, the key first.
         dataset: Reads its official format.
@@ -74,6 +90,8 @@ def read_rows(
     Raises:
         BadInputError: if there is nothing to read, or a column to keep is not there.
     """
+    if isinstance(source, Messages):
+        return _messages(source.frame, schema, carried)
     if isinstance(source, DataFrame):
         return _table(source, schema, carried, F.lit(None).cast("string"))
     if isinstance(form, str) and form not in FORMATS:
@@ -111,6 +129,62 @@ def set_aside(frame: DataFrame, schema: Schema) -> RawRows:
     own = frame.drop(SOURCE)
     rows = named_rows(frame, schema, came_from).withColumn(RAW, raw_text(own))
     return RawRows(rows, tuple(own.columns), typed=False)
+
+
+def _messages(frame: DataFrame, schema: Schema, carried: Sequence[str]) -> RawRows:
+    fields = {field.name: field for field in schema.fields}
+    if taken := sorted({*ORIGIN, MESSAGE} & {*fields, schema.key}):
+        raise BadInputError(
+            f"The model has a field {taken[0]!r}, which says where a message was. Rename it, or score files."
+        )
+    kept = tuple(name for name in carried if name not in frame.columns and name not in fields and name != schema.key)
+    reader = MessageReader(schema.fields, schema.key, kept)
+    # In the messages, not beside them: here their types alone count.
+    inside = {name: fields[name].spark_type if name in fields else "string" for name in carried}
+    absent = {name: F.lit(None).cast(kind) for name, kind in inside.items() if name not in frame.columns}
+    held = frame.withColumns(absent)
+    if not fits(schema, reader.types):
+        return _one_by_one(held, reader)
+    return RawRows(held, (*fields,), True, messages=reader, again=lambda rows, _: _one_by_one(rows, reader))
+
+
+def _one_by_one(frame: DataFrame, reader: MessageReader) -> RawRows:
+    """Returns messages as columns of texts, prepared for `check_rows`."""
+    fields = {field.name: field for field in reader.fields}
+    inside = [reader.key, *reader.kept]
+    others = [item for item in frame.schema.fields if item.name not in (*fields, *inside, MESSAGE)]
+    columns = [
+        *others,
+        *(StructField(name, StringType()) for name in dict.fromkeys(inside) if name not in fields),
+        *(StructField(name, _text_type(field)) for name, field in fields.items()),
+        *(StructField(name, StringType()) for name in (RAW, SOURCE, FAULT)),
+    ]
+    named = [f"c{index}" for index in range(len(columns))]
+    given = [f"c{index}" for index in range(len(frame.columns))]
+    step = _Texts(tuple(frame.columns), reader, tuple(item.name for item in columns), tuple(named))
+    answer = StructType([StructField(name, item.dataType) for name, item in zip(named, columns, strict=True)])
+    read = frame.toDF(*given).mapInArrow(step, answer).toDF(*step.answers)
+    return RawRows(read, tuple(fields), typed=False)
+
+
+@dataclass(frozen=True)
+class _Texts:
+    """Runs in an executor; columns have no names of their own there, as for `scorer.OfBatches`."""
+
+    columns: tuple[str, ...]
+    reader: MessageReader
+    answers: tuple[str, ...]
+    named: tuple[str, ...]
+
+    def __call__(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for read in self.reader.texts(batch.rename_columns(list(self.columns)) for batch in batches):
+            yield read.select(list(self.answers)).rename_columns(list(self.named))
+
+
+def _text_type(field: Field) -> DataType:
+    if field.is_file:
+        return BinaryType()
+    return ArrayType(StringType()) if field.array else StringType()
 
 
 def _table(table: DataFrame, schema: Schema, carried: Sequence[str], source: Column) -> RawRows:

@@ -1,7 +1,9 @@
 """Raw rows to predictions with a model that the executors have already, untracked."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 
 from pyspark.sql import DataFrame, SparkSession
 
@@ -18,8 +20,9 @@ from emberline.pipelines.scoring.batch import keyed, stage_predictions
 from emberline.pipelines.scoring.batch_size import batch_rows_for
 from emberline.pipelines.scoring.destination import Destination
 from emberline.pipelines.scoring.model import ScoringModel, require_columns
-from emberline.pipelines.scoring.raw_rows import read_rows
+from emberline.pipelines.scoring.raw_rows import Messages, read_rows
 from emberline.pipelines.scoring.skew import measure_skew
+from emberline.pipelines.scoring.streaming.messages import ORIGIN
 
 
 @dataclass(frozen=True, repr=False)
@@ -54,13 +57,15 @@ def score_with(
     spark: SparkSession,
     recipe: Recipe | None,
     model: ScoringModel,
-    source: RawSource | DataFrame,
+    source: RawSource | DataFrame | Messages,
     destination: Destination,
     *,
     keys: Sequence[str] = (),
     batch_rows: int | None = None,
     form: str | TableFormat | None = None,
     allow_none: bool = False,
+    compare: bool = True,
+    quiet: bool = False,
 ) -> ScoreResult:
     """Runs `score` with a model that the executors have already, untracked.
 
@@ -68,12 +73,14 @@ def score_with(
         spark: As of `score`.
         recipe: As of `score`.
         model: The model.
-        source: As of `score`, files listed.
+        source: As of `score`, files listed; or messages, whose places go with their predictions.
         destination: Where the predictions go.
         keys: As of `score`.
         batch_rows: As of `score`.
         form: As of `score`.
         allow_none: Publish even if every row was rejected.
+        compare: Compare the rows with those of the training.
+        quiet: Say warnings alone.
     """
     progress = Progress("score")
     dataset = load_dataset(recipe.dataset) if recipe else None
@@ -81,29 +88,34 @@ def score_with(
         require_columns(model.schema, dataset.schema, model.called)
     schema = keyed(model.schema, keys)
     by = [destination.partition_by] if destination.partition_by else []
-    carried = list(dict.fromkeys([schema.key, *keys, *by]))
+    origin = ORIGIN if isinstance(source, Messages) else ()
+    carried = list(dict.fromkeys([schema.key, *keys, *origin, *by]))
     rows = read_rows(spark, source, schema, carried, dataset, form)
     batch_rows = batch_rows or batch_rows_for(schema.fields, model.training)
     with destination.reserved() as held:
-        with StageProgress(spark.sparkContext, progress, f"score with {model.called}"):
+        stages: Callable[[str], AbstractContextManager[object]]
+        stages = nullcontext if quiet else partial(StageProgress, spark.sparkContext, progress)
+        with stages(f"score with {model.called}"):
             scored = stage_predictions(spark, model, schema, rows, carried, destination, batch_rows)
         if not scored.written and not allow_none:
             examples = "; ".join(scored.examples)
             raise BadInputError(
                 f"No row could be scored: all {scored.rejected:,} were rejected, for example: {examples}"
             )
-        with StageProgress(spark.sparkContext, progress, "compare with the training rows"):
+        with stages("compare with the training rows"):
             # What the data set has and this model does not ask for is no news.
             known = {*(dataset.schema.names if dataset else ()), *carried} - set(schema.names)
             read = [name for name in rows.columns if name not in known]
             expected = recipe.expectations if recipe else Expectations()
+            samples = scored.samples if compare else None
             anomalies = measure_skew(
-                spark, scored.samples, model.training, schema, expected, read, scored.reasons, destination.side
+                spark, samples, model.training, schema, expected, read, scored.reasons, destination.side
             )
         destination.publish(held)
     for anomaly in anomalies:
         progress.say(f"warning: {anomaly}")
-    progress.say(f"{scored.written:,} predictions at {destination.uri}, {scored.rejected:,} rows rejected")
+    if not quiet:
+        progress.say(f"{scored.written:,} predictions at {destination.uri}, {scored.rejected:,} rows rejected")
     return ScoreResult(
         destination.uri,
         scored.written + scored.rejected,

@@ -17,6 +17,7 @@ from emberline.features.validation.rows import SOURCE, reason_of
 from emberline.pipelines.saved_model.executors import arrow_arrays, load, task_threads
 from emberline.pipelines.scoring.arrow_checks import check_batch, fits
 from emberline.pipelines.scoring.side_files import Aside, Sample
+from emberline.pipelines.scoring.streaming.messages import MessageReader
 from emberline.pipelines.tasks.task import PredictionColumn
 
 
@@ -33,6 +34,7 @@ class Scorer:
         batch_rows: Rows that the model takes at a time.
         side: URI of the folder of side files.
         sampled: Rows of the sample of a partition.
+        messages: Reads the rows out of messages, where these are what comes.
     """
 
     schema: Schema
@@ -43,6 +45,7 @@ class Scorer:
     batch_rows: int
     side: str
     sampled: int
+    messages: MessageReader | None = None
 
     def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """Predictions: the carried columns, then those of the prediction."""
@@ -54,18 +57,24 @@ class Scorer:
         names = [*(name for name, _ in self.carried), *(column.name for column in self.predicted)]
         for batch in (piece for whole in batches for piece in _pieces(whole, self.batch_rows)):
             rows, accepted = self._judged(batch)
+            kept = rows if self.messages else batch
             if accepted is not None:
                 aside.add(batch.filter(pa.array(~accepted)))
-                batch, rows = batch.filter(pa.array(accepted)), rows.filter(pa.array(accepted))
+                kept, rows = kept.filter(pa.array(accepted)), rows.filter(pa.array(accepted))
             if rows.num_rows:
                 if sampled:
                     sample.add(rows.select(sampled))
-                carried = [_as(batch.column(name), kind) for name, kind in self.carried]
+                carried = [_as(kept.column(name), kind) for name, kind in self.carried]
                 yield pa.RecordBatch.from_arrays([*carried, *predict(rows)], names=names)
         aside.close()
         sample.write(self.side, partition)
 
     def _judged(self, batch: pa.RecordBatch) -> tuple[pa.RecordBatch, np.ndarray | None]:
+        if self.messages:
+            read, understood = self.messages.typed(batch)
+            rows, accepted = check_batch(read, self.schema)
+            accepted = understood if accepted is None else understood & accepted
+            return rows, None if accepted.all() else accepted
         if not self.checked:
             return check_batch(batch, self.schema)
         reason = batch.column(reason_of(batch.schema.names))

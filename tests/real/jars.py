@@ -18,15 +18,27 @@ CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "emberl
 
 def jars(*coordinates: str) -> list[Path]:
     """Returns the files of packages `group:name:version` and of what they need, downloaded once."""
-    ivy = CACHE / "ivy"
+    return _resolved(CACHE / "ivy", *coordinates)
+
+
+def class_path(name: str, *coordinates: str) -> str:
+    """Returns packages and all that they need as a class path for Java, from a folder of that name of their own."""
+    ivy = CACHE / name
+    _resolved(ivy, *coordinates)
+    return os.pathsep.join(str(path) for path in sorted((ivy / "jars").iterdir()))
+
+
+def _resolved(ivy: Path, *coordinates: str) -> list[Path]:
     wanted = [ivy / "jars" / "{}_{}-{}.jar".format(*coordinate.split(":")) for coordinate in coordinates]
     if not all(path.exists() for path in wanted):
         CACHE.mkdir(parents=True, exist_ok=True)
         program = CACHE / "nothing.py"
         program.write_text("")
+        # Maven's own cache, where there is one, may have a description of a package without its file: then Ivy fails.
+        options = f"{os.environ.get('SPARK_SUBMIT_OPTS', '')} -Duser.home={CACHE}"
         subprocess.run(
             [str(SPARK_JARS.parent / "bin" / "spark-submit"), "--master", "local[1]", "--conf", f"spark.jars.ivy={ivy}",
              "--packages", ",".join(coordinates), str(program)],
-            env=os.environ | {"PYSPARK_PYTHON": sys.executable}, check=True, timeout=1800,
+            env=os.environ | {"PYSPARK_PYTHON": sys.executable, "SPARK_SUBMIT_OPTS": options}, check=True, timeout=1800,
         )  # fmt: skip
     return wanted
