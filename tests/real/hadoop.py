@@ -132,7 +132,8 @@ class Hadoop:
             for name, port in zip(names, self.yarn_ports, strict=True)
         }
         return places | {
-            "yarn.nodemanager.resource.memory-mb": 6144,
+            # One node has room for a driver and two executors of a test: what is left when the other is killed.
+            "yarn.nodemanager.resource.memory-mb": 7168,
             "yarn.nodemanager.resource.cpu-vcores": 4,
             "yarn.scheduler.minimum-allocation-mb": 128,
             # A container that takes more memory than it asked for is killed. What it merely reserved does not count:

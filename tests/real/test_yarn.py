@@ -161,10 +161,16 @@ def test_training_goes_on_without_a_node_manager(hadoop: Hadoop, version: str, t
                 pytest.fail((said or "")[-2000:] + hadoop.container_logs()[-8000:])
             assert time.monotonic() < deadline, "no checkpoint"
             time.sleep(0.5)
-        driver = [index for index in (0, 1) if list((hadoop.folder / f"node-{index}").glob("log/*/*_000001"))]
-        hadoop.kill_node(1 - driver[-1])
+        # The first container of an application is its driver's; those of earlier applications are listed too.
+        driver = max(hadoop.folder.glob("node-*/log/*/*_000001"), key=lambda path: path.name)
+        driver_node = int(driver.relative_to(hadoop.folder).parts[0].removeprefix("node-"))
+        hadoop.kill_node(1 - driver_node)
+        killed_before_the_end = process.poll() is None
         said, _ = process.communicate(timeout=900)
     finally:
         process.kill()
+    hadoop.start_node_manager(1 - driver_node)
+    hadoop.wait_until(lambda: hadoop.live_node_managers() == 2, "the node manager did not come back")
+    assert killed_before_the_end
     assert process.returncode == 0, said[-2000:] + hadoop.container_logs()[-8000:]
     assert json.loads(storage.read_bytes(f"{output}/training.json"))["finished"]
