@@ -191,9 +191,9 @@ def read_settings(uri: str) -> dict[str, str]:
 
 def lost_messages(said: str) -> str:
     """Returns what Spark says about messages that a topic no longer has; empty for other failures."""
-    if "KAFKA_DATA_LOSS" not in said:
+    if "failOnDataLoss" not in said:  # the option that it proposes; not every version says KAFKA_DATA_LOSS
         return ""
-    found = re.search(r"KAFKA_DATA_LOSS.*?Reason:\s*([^\n]+?)(?: SQLSTATE|\n|$)", said, re.DOTALL)
+    found = re.search(r"failOnDataLoss.*?Reason:\s*([^\n]+?)(?: SQLSTATE|\n|$)", said, re.DOTALL)
     return found[1].strip() if found else "the topic no longer has them."
 
 
