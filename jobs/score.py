@@ -32,34 +32,11 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(argv: list[str] | None = None) -> int:
-    from emberline.pipelines.console.recipe_job import RecipeJob, run_recipe_job
+    from emberline.pipelines.console.recipe_job import run_recipe_job
+    from emberline.pipelines.console.score_stream import score_given
 
     given = parser().parse_args(argv)
-
-    def step(job: RecipeJob) -> object:
-        from emberline.pipelines.console.score_stream import is_stream, score_stream
-        from emberline.pipelines.datasets.source_format import table_format
-        from emberline.pipelines.score import score
-
-        if is_stream(given):
-            return score_stream(job, given)
-        return score(
-            job.spark,
-            job.recipe,
-            given.model,
-            given.input,
-            given.output,
-            job.tracker,
-            overwrite=given.overwrite,
-            layout=given.layout,
-            keys=given.keys,
-            partition_by=given.partition_by,
-            output_table=given.output_table,
-            batch_rows=given.batch_rows,
-            form=table_format(given.input_format, given.options),
-        )
-
-    return run_recipe_job("score", given, step)
+    return run_recipe_job("score", given, lambda job: score_given(job, given))
 
 
 if __name__ == "__main__":

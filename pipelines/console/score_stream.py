@@ -1,4 +1,4 @@
-"""`score --stream`: its arguments, which go together, to a stream."""
+"""The arguments of `score`: files or tables at once, or with `--stream` the messages of a topic."""
 
 import argparse
 
@@ -8,6 +8,21 @@ from emberline.pipelines.runtime.arguments import STREAM_ONLY
 
 NOT_OF_STREAMS = ("overwrite", "partition_by", "output_table", "input_format", "options")
 """A stream numbers its batches, which are its partitions, and its messages are JSON."""
+
+
+def score_given(job: RecipeJob, given: argparse.Namespace) -> object:
+    """Scores what the arguments of `score` name, and returns the result."""
+    if is_stream(given):
+        return score_stream(job, given)
+    from emberline.pipelines.datasets.source_format import table_format
+    from emberline.pipelines.score import score
+
+    return score(
+        job.spark, job.recipe, given.model, given.input, given.output, job.tracker,
+        overwrite=given.overwrite, layout=given.layout, keys=given.keys, partition_by=given.partition_by,
+        output_table=given.output_table, batch_rows=given.batch_rows,
+        form=table_format(given.input_format, given.options),
+    )  # fmt: skip
 
 
 def is_stream(given: argparse.Namespace) -> bool:

@@ -58,8 +58,8 @@ def test_messages_that_are_gone_are_named() -> None:
     said = (
         "[STREAM_FAILED] Query [id = 1] terminated with exception: Some data may have been lost because they are not "
         "available in Kafka any more;\neither …\nIf you don't want your streaming query to fail on such cases, set the "
-        "source option failOnDataLoss to false.\nReason: Partition gone-0 offset was changed from 50 to 10.\nThis could "
-        "be either … SQLSTATE: XXKST\n=== Streaming Query ==="
+        "source option failOnDataLoss to false.\nReason: Partition gone-0 offset was changed from 50 to 10.\nThis "
+        "could be either … SQLSTATE: XXKST\n=== Streaming Query ==="
     )
     assert lost_messages(said) == "Partition gone-0 offset was changed from 50 to 10."
     assert lost_messages("[STREAM_FAILED] something else") == ""
