@@ -55,12 +55,3 @@ def test_a_batch_that_fails_says_why_and_comes_again(ticks: DataFrame, tmp_path:
             Batches(fail).run(ticks, str(tmp_path), 0, False, lambda report: None)
     assert len(set(seen)) == 1, "under its number"
     assert not list((tmp_path / "commits").glob("[0-9]*"))
-
-
-def test_no_query_stays_behind_a_failure_of_its_report(ticks: DataFrame, spark: SparkSession, tmp_path: Path) -> None:
-    def fail(report: object) -> None:
-        raise RuntimeError("nobody listens")
-
-    with pytest.raises(RuntimeError, match="nobody listens"):
-        Batches(lambda rows, batch: None).run(ticks, str(tmp_path), 0, False, fail)
-    assert spark.streams.active == []
