@@ -66,6 +66,14 @@ CATALOGUE: dict[str, Benchmark] = {
         {".*_vs_reported": "what the source of the recipe reports", ".*_errors": "the simpler network"},
         quality=True,
     ),
+    "end_to_end": Benchmark(
+        WHOLE_WAY,
+        {
+            "total_vs_spark_stack": "Spark ML ([pyspark]), `keras.Model.fit` ([keras]), `spark_udf` ([mlflow])",
+            "total_vs_polars": "polars 2.1.0, `keras.Model.fit` ([keras]), batches on one machine",
+            r"memory_vs_\w+": "the same opponent, ours over theirs: below 1, ours needs less memory",
+        },
+    ),
     "evaluation": Benchmark(
         ("pipelines/metrics",), {"evaluation_vs_spark_ml": "Spark ML ([pyspark]), BinaryClassificationEvaluator"}
     ),
