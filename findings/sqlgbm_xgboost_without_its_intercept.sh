@@ -39,5 +39,5 @@ PYTHON
 )
 echo "sqlgbm 0.2.0:"
 echo "$found"
-[ "$(sed 's/-0.00/0.00/' <<<"$found")" = "XGBClassifier 0.052 sql 0.431 apart 2.11 3.81
+[ "${found//-0.00/0.00}" = "XGBClassifier 0.052 sql 0.431 apart 2.11 3.81
 LGBMClassifier 0.052 sql 0.052 apart 0.00 0.00" ]
