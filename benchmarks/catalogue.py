@@ -140,6 +140,16 @@ CATALOGUE: dict[str, Benchmark] = {
     "synthetic": Benchmark(
         (*TRAINING, "pipelines/recipes"), {".*_vs_best": "the best that can be reached"}, quality=True
     ),
+    "tables": Benchmark(
+        TRAINING,
+        {
+            "step_.*_vs_dense": "the same step over whole tables",
+            "speed_26m_vs_26k": "a thousandth of the rows, in whole tables",
+            "step_vs_torch": "PyTorch, `EmbeddingBag(sparse=True)`",
+            "workers_2": "one worker of a core, the same global batch",
+            "workers_2_vs_dense": "two workers that sum whole tables",
+        },
+    ),
     "text": Benchmark(PREPARATION, {"etl_vs_spark_ml": "Spark ML ([pyspark]), Tokenizer and CountVectorizer"}),
     "tfrecord": Benchmark(
         ("features/tfrecord",),

@@ -1,11 +1,11 @@
 """Embedding tables of any size: a step by rows against the same step with whole tables, PyTorch, and two workers.
 
-`python -m benchmarks.tables [--quick] [--only KEY …]`. 26 tables of width 16, dense 64-32, batches of 1,024, Adagrad.
+`python -m benchmarks.tables [--quick | --tiny] [--only KEY …]`. 26 tables of width 16, dense 64-32, batches of 1,024,
+Adagrad.
 Both sides stay alive in a process each and take steps in turns; the numbers are medians of the ratios of neighbouring
 turns. `step_vs_torch` needs a Python with PyTorch, whose path the variable EMBERLINE_TORCH holds.
 """
 
-import argparse
 import json
 import os
 import socket
@@ -17,6 +17,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from benchmarks.ratios import Comparison, print_json, print_table
+from benchmarks.sizes import Size, sized_parser
 from benchmarks.tables_process import WIDTH
 
 ROOT = Path(__file__).parents[1]
@@ -109,6 +110,16 @@ def _free_port() -> int:
         return int(door.getsockname()[1])
 
 
+def rows_of(size: Size, whole: int) -> int:
+    """Returns the rows of all tables."""
+    return size.of(whole, whole, SMALL)
+
+
+def turns_of(size: Size) -> int:
+    """Returns how many turns count."""
+    return size.of(7, 3, 1)
+
+
 def turns(ours: Side, theirs: Side, count: int, mine: int, other: int) -> Comparison:
     """Both sides in turns, after one that does not count; each with its own number of steps a turn."""
     found = Comparison("rows/s")
@@ -120,9 +131,9 @@ def turns(ours: Side, theirs: Side, count: int, mine: int, other: int) -> Compar
     return found
 
 
-def against_dense(rows: int, quick: bool, steps: int) -> tuple[Comparison, str]:
+def against_dense(rows: int, size: Size, steps: int) -> tuple[Comparison, str]:
     with Side(rows) as ours, Side(rows, "dense") as theirs:
-        found = turns(ours, theirs, 3 if quick else 7, 50, steps)
+        found = turns(ours, theirs, turns_of(size), 50, steps)
         allowed = 1.3 * 2 * rows * WIDTH * 4 + 2**30
         return found, (
             f"peak memory by rows {ours.peak / 1e9:.2f} GB ({ours.peak / allowed:.2f} of 1.3 x weights and slots + 1 "
@@ -130,49 +141,47 @@ def against_dense(rows: int, quick: bool, steps: int) -> tuple[Comparison, str]:
         )
 
 
-def step_2m6_vs_dense(quick: bool) -> tuple[Comparison, str]:
-    return against_dense(MIDDLE, quick, 10)
+def step_2m6_vs_dense(size: Size) -> tuple[Comparison, str]:
+    return against_dense(rows_of(size, MIDDLE), size, 10)
 
 
-def step_26m_vs_dense(quick: bool) -> tuple[Comparison, str]:
-    return against_dense(LARGE, quick, 2)
+def step_26m_vs_dense(size: Size) -> tuple[Comparison, str]:
+    return against_dense(rows_of(size, LARGE), size, 2)
 
 
-def speed_26m_vs_26k(quick: bool) -> tuple[Comparison, str]:
+def speed_26m_vs_26k(size: Size) -> tuple[Comparison, str]:
     """The same step over a thousand times the rows; small tables as they are by default, whole."""
-    with Side(LARGE) as ours, Side(SMALL, "auto") as theirs:
-        return turns(ours, theirs, 3 if quick else 7, 50, 50), ""
+    with Side(rows_of(size, LARGE)) as ours, Side(SMALL, "auto") as theirs:
+        return turns(ours, theirs, turns_of(size), 50, 50), ""
 
 
-def step_vs_torch(quick: bool) -> tuple[Comparison, str]:
-    with Side(MIDDLE) as ours, Side(MIDDLE, opponent="torch") as theirs:
-        return turns(ours, theirs, 3 if quick else 7, 50, 50), ""
+def step_vs_torch(size: Size) -> tuple[Comparison, str]:
+    rows = rows_of(size, MIDDLE)
+    with Side(rows) as ours, Side(rows, opponent="torch") as theirs:
+        return turns(ours, theirs, turns_of(size), 50, 50), ""
 
 
-def workers_2(quick: bool) -> tuple[Comparison, str]:
+def workers_2(size: Size) -> tuple[Comparison, str]:
     """Two workers of a core each against one of a core, with the same global batch, four times that of the others."""
     with (
-        Side(MIDDLE, workers=2, batch=4 * BATCH, one_core=True) as ours,
-        Side(MIDDLE, batch=4 * BATCH, one_core=True) as theirs,
+        Side(rows_of(size, MIDDLE), workers=2, batch=4 * BATCH, one_core=True) as ours,
+        Side(rows_of(size, MIDDLE), batch=4 * BATCH, one_core=True) as theirs,
     ):
-        return turns(ours, theirs, 3 if quick else 7, 20, 20), ""
+        return turns(ours, theirs, turns_of(size), 20, 20), ""
 
 
-def workers_2_vs_dense(quick: bool) -> tuple[Comparison, str]:
+def workers_2_vs_dense(size: Size) -> tuple[Comparison, str]:
     """The same two workers against two that sum whole tables."""
     with (
-        Side(MIDDLE, workers=2, batch=4 * BATCH, one_core=True) as ours,
-        Side(MIDDLE, "dense", workers=2, batch=4 * BATCH, one_core=True) as theirs,
+        Side(rows_of(size, MIDDLE), workers=2, batch=4 * BATCH, one_core=True) as ours,
+        Side(rows_of(size, MIDDLE), "dense", workers=2, batch=4 * BATCH, one_core=True) as theirs,
     ):
-        return turns(ours, theirs, 3 if quick else 7, 20, 4), ""
+        return turns(ours, theirs, turns_of(size), 20, 4), ""
 
 
 def main() -> None:
     """Prints the table and one JSON line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--quick", action="store_true", help="fewer turns")
+    parser = sized_parser(__doc__, "fewer turns")
     parser.add_argument("--only", nargs="+", choices=KEYS, default=KEYS, metavar="KEY", help=", ".join(KEYS))
     given = parser.parse_args()
     ratios: dict[str, Any] = {}
@@ -180,12 +189,12 @@ def main() -> None:
         if key == "step_vs_torch" and not os.environ.get(TORCH):
             print(f"{key}: not measured, {TORCH} is not set")
             continue
-        measure: Callable[[bool], tuple[Comparison, str]] = globals()[key]
-        found, text = measure(given.quick)
+        measure: Callable[[Size], tuple[Comparison, str]] = globals()[key]
+        found, text = measure(given.size)
         print_table({key: found})
         print(text, end="", flush=True)
         ratios[key] = found.ratios
-    print_json("tables", ratios)
+    print_json("tables", ratios, given.size)
 
 
 if __name__ == "__main__":

@@ -16,9 +16,6 @@ ROOT = Path(__file__).parents[2]
 TOOLS = {"figures"}
 """Programs that measure nothing themselves."""
 
-LACKING = {"tables"}
-"""Benchmarks that have no tiny size yet: with one, they belong into the catalogue."""
-
 
 def programs() -> set[str]:
     """Modules of the folder that have a `main` of no arguments, and are no process of another one."""
@@ -31,7 +28,7 @@ def programs() -> set[str]:
 
 
 def test_every_benchmark_is_in_the_catalogue() -> None:
-    assert programs() - TOOLS - LACKING == set(CATALOGUE)
+    assert programs() - TOOLS == set(CATALOGUE)
 
 
 @pytest.mark.parametrize("name", sorted(CATALOGUE))
