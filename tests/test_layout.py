@@ -89,6 +89,7 @@ LIBRARIES = {
     "_jvm",
 }
 LIBRARIES |= {"_replace", "_resetUid", "_spark", "_emberline"}
+LIBRARIES |= {"_all_gather", "_cross_device_ops", "_launchers"}
 """Names of other packages, used where a comment says why, and the mark that we leave on what we replace of theirs."""
 
 

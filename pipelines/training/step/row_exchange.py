@@ -142,6 +142,7 @@ class RowExchange:
     def _gathered(self, strategy: tf.distribute.Strategy, packed: Sequence[Any], most: Sequence[Any]) -> list[Any]:
         """Returns the rows of all replicas, of each width `[rows, width + 2]`; called once for all replicas here."""
         local = strategy.experimental_local_results
+        # No name of TensorFlow's gathers pieces in a loop of one's own: `all_gather` of a replica is of one shape.
         launchers = strategy.extended._cross_device_ops._launchers
         return [
             self._gathered_alike(launchers, one, local(rows), local(count)[0])
@@ -184,6 +185,7 @@ class RowExchange:
 
 def can_exchange(table: tf.Variable) -> bool:
     """Returns whether rows of a table can be exchanged between replicas of this strategy; seen on CPUs alone."""
-    ways = getattr(tf.distribute.get_strategy().extended, "_cross_device_ops", None)
-    on_cpus = isinstance(ways, CollectiveAllReduce) and all("CPU" in one.upper() for one in ways._devices)
-    return on_cpus and table.dtype == tf.float32
+    extended = tf.distribute.get_strategy().extended
+    if not isinstance(getattr(extended, "_cross_device_ops", None), CollectiveAllReduce):
+        return False
+    return all("CPU" in one.upper() for one in extended.worker_devices) and table.dtype == tf.float32
