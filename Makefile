@@ -32,8 +32,8 @@ test: setup setup-airflow ## run the tests (under 25 minutes on two cores)
 test-slow: setup setup-airflow ## run the longer proofs
 	@$(BIN)/python -m pytest -m slow
 
-test-chaos: setup ## run pipelines under random faults for MINUTES=10, with SEED= of an earlier trial
-	@$(BIN)/python -m tests.chaos --minutes $(or $(MINUTES),10) $(if $(SEED),--seed $(SEED))
+test-chaos: setup ## run pipelines under random faults for MINUTES=10, with SEED= of an earlier trial; STORE=1: on S3 too
+	@$(BIN)/python -m tests.chaos --minutes $(or $(MINUTES),10) $(if $(SEED),--seed $(SEED)) $(if $(STORE),--store)
 
 # Against real servers, which come from packages of Maven's or Go's registry; see tests/real/.
 test-hdfs: setup ## run the tests against a real HDFS: needs Java and Maven's registry

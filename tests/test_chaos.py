@@ -86,6 +86,7 @@ class Servers:
 
     mark: str
     healed: int = 0
+    store: None = None
 
     def heal(self) -> None:
         self.healed += 1
@@ -134,7 +135,7 @@ def test_a_lost_row_and_a_doubled_one_are_seen(tmp_path: Path, keys: list[str], 
     pq.write_table(pa.table({"_reason": ["?", "?"]}), tmp_path / "_rejected" / "part.parquet")
     for number, key in enumerate(keys):
         pq.write_table(pa.table({"row": [key], "score": [0.5]}), tmp_path / f"part-{number}.parquet")
-    assert checker.check_predictions(tmp_path, 5) == wrong
+    assert checker.check_predictions(str(tmp_path), 5) == wrong
 
 
 LEFT = (
@@ -151,18 +152,18 @@ LEFT = (
 def test_what_a_killed_writer_leaves_is_seen(tmp_path: Path) -> None:
     for name in ("dataset/_SUCCESS", "dataset/train/.part-0.tfrecord.crc", "training/checkpoints/12/position.json"):
         (tmp_path / name).mkdir(parents=True)
-    assert not checker.check_folder(tmp_path)
+    assert not checker.check_folder(str(tmp_path))
     for name in LEFT:
         (tmp_path / name).mkdir(parents=True)
-    assert checker.check_folder(tmp_path) == [f"left behind: {name}" for name in sorted(LEFT)]
+    assert checker.check_folder(str(tmp_path)) == [f"left behind: {name}" for name in sorted(LEFT)]
 
 
 def test_what_is_kept_for_another_run_than_the_last_is_seen(tmp_path: Path) -> None:
     (tmp_path / "dataset.undelivered").mkdir()
     (tmp_path / "dataset.undelivered" / "_undelivered-abc.jsonl").touch()
-    assert not checker.check_kept(tmp_path, ["abc"])
+    assert not checker.check_kept(str(tmp_path), ["abc"])
     expected = ["kept for an earlier attempt: dataset.undelivered/_undelivered-abc.jsonl"]
-    assert checker.check_kept(tmp_path, ["def"]) == expected
+    assert checker.check_kept(str(tmp_path), ["def"]) == expected
 
 
 def test_a_second_version_and_a_run_without_an_end_are_seen(tmp_path: Path) -> None:

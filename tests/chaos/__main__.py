@@ -27,6 +27,7 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=10, help="after these no further pipeline begins")
     parser.add_argument("--seed", type=int, default=None, help="default: another one each time")
     parser.add_argument("--folder", type=Path, default=None, help="takes everything that is written; kept")
+    parser.add_argument("--store", action="store_true", help="every second pipeline writes to an S3 server; needs Go")
     given = parser.parse_args()
     seed = random.SystemRandom().randrange(10_000) if given.seed is None else given.seed
     folder = given.folder or Path(tempfile.mkdtemp(prefix="emberline-chaos-"))
@@ -39,7 +40,7 @@ def main() -> int:
     say(f"seed {seed}, {given.minutes:g} minutes, in {folder}")
     done, restarts = 0, 0
     violations: list[Violation] = []
-    with open_world(folder.resolve()) as world:
+    with open_world(folder.resolve(), with_store=given.store) as world:
         faults = Faults(world, random.Random(f"{seed} faults"))
         for number in range(1, sys.maxsize):
             if time.monotonic() - began > given.minutes * 60:

@@ -4,11 +4,13 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 
+from emberline.features import storage
 from tests.chaos.marked import SERVERS, all_listening, wait_until_none
 
 LEFT = (
@@ -40,7 +42,7 @@ def check_keys(what: str, keys: Iterable[Any], rows: int) -> list[str]:
     return wrong + ([f"{what}: {doubled} keys occur more than once"] if doubled else [])
 
 
-def check_dataset(folder: Path, rows: int) -> list[str]:
+def check_dataset(folder: str, rows: int) -> list[str]:
     """Checks that every raw row is in a dataset version or among its rejected ones, once.
 
     Args:
@@ -50,48 +52,51 @@ def check_dataset(folder: Path, rows: int) -> list[str]:
     from emberline.features.dataset_rows import arrow_rows
     from emberline.features.dataset_version import open_version
 
-    version = open_version(str(folder))
+    version = open_version(folder)
     read, rejected = version.manifest["rows_read"], version.manifest["rows_rejected"]
     wrong = [] if read == rows else [f"the dataset version read {read} rows, raw are {rows}"]
     keys = [key for split in ("train", "eval") for key in arrow_rows(version, split)[version.schema.key].to_pylist()]
     return wrong + check_keys("the dataset version", keys, rows - rejected)
 
 
-def check_evaluation(training: Path, rows: int) -> list[str]:
+def check_evaluation(training: str, rows: int) -> list[str]:
     """Checks that every held-out row was scored once.
 
     Args:
         training: Its folder.
         rows: Held-out rows of its dataset version.
     """
-    scored = pq.read_table(training / "evaluation" / "scores.parquet")
+    scored = _table(storage.join(training, "evaluation", "scores.parquet"))
     return check_keys("scores of held-out rows", scored[0].to_pylist(), rows)
 
 
-def check_predictions(folder: Path, rows: int) -> list[str]:
+def check_predictions(folder: str, rows: int) -> list[str]:
     """Checks that every raw row was predicted or rejected, once.
 
     Args:
         folder: Predictions.
         rows: Raw rows, damaged ones among them.
     """
-    rejected = folder / "_rejected"
-    aside = pq.read_table(rejected).num_rows if rejected.is_dir() else 0
-    return check_keys("predictions", pq.read_table(folder)[0].to_pylist(), rows - aside)
+    rejected = storage.join(folder, "_rejected")
+    aside = _table(rejected).num_rows if storage.is_folder(rejected) else 0
+    return check_keys("predictions", _table(folder)[0].to_pylist(), rows - aside)
 
 
-def check_folder(folder: Path) -> list[str]:
+def check_folder(folder: str) -> list[str]:
     """Checks that nothing is left of writers that were killed.
 
     Args:
         folder: All outputs of a pipeline, each step of which has ended well.
     """
     patterns = [re.compile(pattern) for pattern in LEFT]
-    found = (path for path in sorted(folder.rglob("*")) if any(one.fullmatch(path.name) for one in patterns))
-    return [f"left behind: {path.relative_to(folder)}" for path in found]
+    return [
+        f"left behind: {path}"
+        for path in _everything(folder)
+        if any(one.fullmatch(path.rpartition("/")[2]) for one in patterns)
+    ]
 
 
-def check_kept(folder: Path, runs: Iterable[str]) -> list[str]:
+def check_kept(folder: str, runs: Iterable[str]) -> list[str]:
     """Checks that what is kept for MLflow belongs to steps that ended well: the next attempt delivers all others.
 
     Args:
@@ -99,8 +104,19 @@ def check_kept(folder: Path, runs: Iterable[str]) -> list[str]:
         runs: MLflow's runs of the steps that ended well.
     """
     known = set(runs)
-    kept = [(path, match[1]) for path in sorted(folder.rglob("_undelivered-*")) if (match := KEPT.search(path.name))]
-    return [f"kept for an earlier attempt: {path.relative_to(folder)}" for path, run in kept if run not in known]
+    kept = [(path, match[1]) for path in _everything(folder) if (match := KEPT.fullmatch(path.rpartition("/")[2]))]
+    return [f"kept for an earlier attempt: {path}" for path, run in kept if run not in known]
+
+
+def kept_places(folder: str) -> list[str]:
+    """Returns the folders in which something is kept for MLflow."""
+    return sorted(
+        {
+            storage.join(folder, path.rpartition("/")[0])
+            for path in _everything(folder)
+            if KEPT.fullmatch(path.rpartition("/")[2])
+        }
+    )
 
 
 def check_processes(mark: str, seconds: float = ENDED_SECONDS) -> list[str]:
@@ -157,6 +173,18 @@ def check_runs(client: Any) -> list[str]:
     experiments = [one.experiment_id for one in client.search_experiments()]
     running = client.search_runs(experiments, "attributes.status = 'RUNNING'") if experiments else []
     return [f"the run {run.info.run_id} ({run.info.run_name}) is still RUNNING" for run in running]
+
+
+def _everything(folder: str) -> list[str]:
+    """Paths of all files and folders below a folder, relative to it."""
+    filesystem, path = storage.resolve(folder)
+    found = filesystem.get_file_info(pafs.FileSelector(path, recursive=True))
+    return sorted(info.path.removeprefix(path).lstrip("/") for info in found)
+
+
+def _table(place: str) -> pa.Table:
+    filesystem, path = storage.resolve(place)
+    return pq.read_table(path, filesystem=filesystem)
 
 
 def _shortened(command: str) -> str:

@@ -1,4 +1,4 @@
-"""What goes wrong in a trial, at random: processes that are killed, stopped or without room, and a lost MLflow.
+"""What goes wrong in a trial, at random: processes that are killed, stopped or without room, and lost servers.
 
 Left out: a jump of the clock, which needs a library between the programs and the system or root's rights, and would
 move the trial's own clock too (libfaketime 0.9.10 was tried: with deadlines left alone, Python's `sleep` raises under
@@ -18,14 +18,16 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from tests.chaos.marked import listening, processes, send
-from tests.chaos.world import World, give_room, take_room
+from tests.chaos.world import MLFLOW, STORE, World, give_room, take_room
 
-KILL, TERM, STOP, FULL, LOST = "kill -9", "SIGTERM", "SIGSTOP", "full disk", "lost MLflow"
-KINDS = {KILL: 5, TERM: 2, STOP: 3, FULL: 2, LOST: 1}
+KILL, TERM, STOP, FULL, LOST = "kill -9", "SIGTERM", "SIGSTOP", "full disk", "lost server"
+KINDS = {KILL: 5, TERM: 2, STOP: 3, FULL: 2, LOST: 2}
 """How often each is chosen, in proportion."""
 
 VICTIMS = ("driver", "driver's JVM", "executor", "python worker", "rank", "spark worker", "mlflow")
 WITHOUT_ROOM = ("driver", "driver's JVM", "executor", "python worker", "rank", "mlflow")
+SERVERS = {"mlflow": MLFLOW, "object store": STORE}
+"""Those that are lost with all of their processes, and come back; the second where the trial has one."""
 ROOM = (0, 4_096, 65_536)
 """Bytes that a file may have while the disk is full."""
 
@@ -134,14 +136,16 @@ class Faults:
     def _plan(self) -> tuple[str, str]:
         """A kind of fault, and whom it will meet."""
         (kind,) = self.chance.choices(list(KINDS), list(KINDS.values()))
-        return kind, "mlflow" if kind == LOST else self.chance.choice(WITHOUT_ROOM if kind == FULL else VICTIMS)
+        servers = tuple(SERVERS) if self.world.store else ("mlflow",)
+        victims = {LOST: servers, FULL: WITHOUT_ROOM, STOP: (*VICTIMS, *servers[1:])}
+        return kind, self.chance.choice(victims.get(kind, VICTIMS))
 
     def _inject(self, kind: str, role: str, pid: int, step: str) -> tuple[float, Callable[[], Any]]:
         """One fault; returns after how many seconds it ends, and what ends it."""
         seconds = self.chance.uniform(*(STOPPED_SECONDS if kind == STOP else AWAY_SECONDS))
         self.note(kind, role, step, pid=pid, seconds=0 if kind in (KILL, TERM) else seconds)
         if kind == LOST:
-            self.world.lose_mlflow()
+            self.world.lose(SERVERS[role])
         elif kind == STOP:
             send(pid, signal.SIGSTOP)
             return seconds, lambda: send(pid, signal.SIGCONT)

@@ -19,11 +19,12 @@ ROLES = {
     "rank": r"emberline\.pipelines\.training\.rank",
     "python worker": r"pyspark[./]daemon",
     "driver": r"-m emberline ",
+    "object store": r"weed server",
     "mlflow": r"mlflow",
 }
 """What the command line of each role has in it; the first that fits counts."""
 
-SERVERS = ("master", "spark worker", "mlflow")
+SERVERS = ("master", "spark worker", "object store", "mlflow")
 """Roles that outlive a step."""
 
 LISTENS = "0A"

@@ -12,11 +12,12 @@ from typing import Any
 
 import numpy as np
 
+from emberline.features import storage
 from emberline.pipelines.datasets.tabular.iris import DEVIATIONS, MEANS, write_table
 from tests.chaos import checker
 from tests.chaos.faults import Faults
 from tests.chaos.marked import processes, send
-from tests.chaos.world import World
+from tests.chaos.world import BUCKET, World
 
 RECIPES = ("iris_dnn", "iris_petals")
 SETTINGS = {
@@ -94,6 +95,9 @@ class Pipeline:
     def __post_init__(self) -> None:
         self.recipe = self.chance.choice(RECIPES)
         self.folder = self.world.folder / f"pipeline-{self.number}"
+        self.outputs = str(self.folder)
+        if self.world.store and self.number % 2:
+            self.outputs = f"{BUCKET}/pipeline-{self.number}"
         self._known = len(self.faults.history)
         self._runs: list[str] = []
         self._noted = self.chance.random() < WITH_SUBMISSION
@@ -124,14 +128,18 @@ class Pipeline:
             file.write("\n".join(DAMAGED) + "\n")
 
     def _place(self, name: str) -> str:
-        return str(self.folder / name)
+        return storage.join(self.outputs, name)
+
+    def _as_uri(self, place: str) -> str:
+        return place if "://" in place else Path(place).as_uri()
 
     @property
     def _model(self) -> str:
         return f"emberline-{self.recipe}"
 
     def _steps(self) -> Iterator[tuple[str, list[str]]]:
-        raw, dataset, training = self._place("raw"), self._place("dataset"), self._place("training")
+        raw = str(self.folder / "raw")
+        dataset, training = self._place("dataset"), self._place("training")
         yield "etl", ["--input", raw, "--output", dataset, "--overwrite"]
         yield "train", ["--dataset", dataset, "--output", training, "--overwrite"]
         yield "evaluate", ["--training", training, "--overwrite"]
@@ -198,18 +206,18 @@ class Pipeline:
 
     def _check(self, step: str) -> None:
         """What must be true once a step has ended well."""
-        dataset, training, raw = self.folder / "dataset", self.folder / "training", self.raw_rows
+        dataset, training, raw = self._place("dataset"), self._place("training"), self.raw_rows
         checks: dict[str, Callable[[], list[str]]] = {
             "etl": lambda: checker.check_dataset(dataset, raw),
             "evaluate": lambda: checker.check_evaluation(training, self.rows["eval"]),
-            "register": lambda: checker.check_versions(self._client(), self._model, training.as_uri()),
-            "score": lambda: checker.check_predictions(self.folder / "predictions", raw),
+            "register": lambda: checker.check_versions(self._client(), self._model, self._as_uri(training)),
+            "score": lambda: checker.check_predictions(self._place("predictions"), raw),
         }
         found = checker.check_processes(self.world.mark)
         for process in processes(self.world.mark) if found else []:
             if process.role not in ("master", "spark worker", "mlflow"):
                 send(process.pid, 9)  # so that it is reported once
-        found += checker.check_folder(self.folder)
+        found += checker.check_folder(self.outputs)
         if step in checks:
             found += checks[step]()
         for one in found:
@@ -217,14 +225,14 @@ class Pipeline:
 
     def _check_tracking(self) -> None:
         """What must be true of MLflow once the pipeline is over and what was kept for it is uploaded."""
-        for one in checker.check_kept(self.folder, self._runs):
+        for one in checker.check_kept(self.outputs, self._runs):
             self._found("score", one)
-        for place in sorted({path.parent for path in self.folder.rglob("_undelivered-*")}):
+        for place in checker.kept_places(self.outputs):
             done = subprocess.run(
-                [sys.executable, "-m", "emberline", "upload-tracking", str(place), "--tracking-uri", self.world.mlflow],
+                [sys.executable, "-m", "emberline", "upload-tracking", place, "--tracking-uri", self.world.mlflow],
                 env=self.world.environment, capture_output=True, text=True, timeout=300, check=False,
             )  # fmt: skip
-            if done.returncode or list(place.glob("_undelivered-*")):
+            if done.returncode or place in checker.kept_places(self.outputs):
                 self._found("upload-tracking", f"code {done.returncode} for {place}: {done.stdout[-1000:]}")
         for one in checker.check_runs(self._client()):
             self._found("score", one)

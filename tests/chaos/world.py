@@ -1,4 +1,4 @@
-"""Where the pipelines of a trial run: a standalone Spark cluster and an MLflow server, revived when they die."""
+"""Where the pipelines of a trial run: a standalone Spark cluster, MLflow and an S3 server, revived when they die."""
 
 import contextlib
 import os
@@ -13,11 +13,15 @@ from pathlib import Path
 
 import pyspark
 
+from emberline.features import storage
 from tests.airflow_dags.airflow_world import ROOT, Processes, answers, free_port, wait_for
 from tests.chaos.marked import MARK, processes, send
+from tests.real.jars import s3_connector
+from tests.real.object_store import START_SECONDS, ObjectStore, variables
 
 WORKERS = ("spark-worker-1", "spark-worker-2")
-MLFLOW, MASTER = "mlflow", "master"
+MLFLOW, MASTER, STORE = "mlflow", "master", "object-store"
+BUCKET = "s3://chaos"
 REGISTERED = "Successfully registered with master"
 
 SPARK_SETTINGS = {
@@ -39,6 +43,7 @@ class World:
         servers: Started and revived by name.
         spark: Port of the master.
         tracking: Port of MLflow.
+        store: S3 server, for a trial that has one.
         revived: How often each server was started again.
     """
 
@@ -46,6 +51,7 @@ class World:
     servers: Processes
     spark: int = field(default_factory=free_port)
     tracking: int = field(default_factory=free_port)
+    store: ObjectStore | None = None
     revived: Counter[str] = field(default_factory=Counter)
 
     @property
@@ -67,24 +73,32 @@ class World:
     def environment(self) -> dict[str, str]:
         """Of every process of the trial."""
         known = {name: os.environ[name] for name in ("HOME", "LANG", "JAVA_HOME") if name in os.environ}
-        return known | {
-            MARK: self.mark,
-            "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
-            "PYTHONPATH": str(ROOT),
-            "TMPDIR": str(self.folder / "tmp"),
-            "SPARK_LOCAL_DIRS": str(self.folder / "tmp"),
-            "SPARK_LOCAL_IP": "127.0.0.1",
-            "SPARK_CONF_DIR": str(self.folder / "conf"),
-            "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # eight processes for what no pipeline asks for
-            "PYSPARK_PYTHON": sys.executable,
-            "PYSPARK_DRIVER_PYTHON": sys.executable,
-        }
+        return (
+            known
+            | {
+                MARK: self.mark,
+                "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
+                "PYTHONPATH": str(ROOT),
+                "TMPDIR": str(self.folder / "tmp"),
+                "SPARK_LOCAL_DIRS": str(self.folder / "tmp"),
+                "SPARK_LOCAL_IP": "127.0.0.1",
+                "SPARK_CONF_DIR": str(self.folder / "conf"),
+                "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # eight processes for what no pipeline asks for
+                "PYSPARK_PYTHON": sys.executable,
+                "PYSPARK_DRIVER_PYTHON": sys.executable,
+            }
+            | (variables(self.store.url) if self.store else {})
+        )
 
     def start(self) -> None:
         """Starts all servers; returns when they are up."""
         for name in ("tmp", "conf", "mlflow"):
             (self.folder / name).mkdir()
-        lines = [f"{name} {value}" for name, value in SPARK_SETTINGS.items()]
+        settings = dict(SPARK_SETTINGS)
+        if self.store:
+            settings |= dict.fromkeys(["spark.driver.extraClassPath", "spark.executor.extraClassPath"], s3_connector())
+            self.servers.start(STORE, self.store.command(), self.environment)
+        lines = [f"{name} {value}" for name, value in settings.items()]
         (self.folder / "conf" / "spark-defaults.conf").write_text("\n".join(lines) + "\n")
         program = str(Path(pyspark.__file__).parent / "bin" / "spark-class")
         java = self.environment | {"SPARK_NO_DAEMONIZE": "1", "SPARK_DAEMON_MEMORY": "256m"}
@@ -99,10 +113,12 @@ class World:
             "--artifacts-destination", str(self.folder / "mlflow" / "artifacts"),
         ], self.environment)  # fmt: skip
         self._wait(WORKERS)
+        if self.store:
+            storage.make_dirs(f"{BUCKET}?allow_bucket_creation=true")
 
-    def revive(self, names: tuple[str, ...] = (MLFLOW, *WORKERS)) -> None:
+    def revive(self, names: tuple[str, ...] = (MLFLOW, STORE, *WORKERS)) -> None:
         """Starts those servers again that have ended; returns at once."""
-        for name in names:
+        for name in set(names) & set(self.servers.running):
             if self.servers.running[name][0].poll() is not None:
                 with contextlib.suppress(ProcessLookupError):  # what its head has left
                     os.killpg(self.servers.pid(name), signal.SIGKILL)
@@ -119,10 +135,10 @@ class World:
         self.revive()
         self._wait(dead, before)
 
-    def lose_mlflow(self) -> None:
-        """Kills the tracking server with all of its processes."""
+    def lose(self, name: str) -> None:
+        """Kills a server with all of its processes."""
         with contextlib.suppress(ProcessLookupError):  # it was down already
-            self.servers.kill(MLFLOW)
+            self.servers.kill(name)
 
     def _wait(self, workers: tuple[str, ...], before: dict[str, int] | None = None) -> None:
         for name in workers:
@@ -131,19 +147,23 @@ class World:
         deadline = time.monotonic() + 20
         while not answers(f"{self.mlflow}/health"):
             if time.monotonic() > deadline:  # its head lives, and whoever answers does not
-                self.lose_mlflow()
+                self.lose(MLFLOW)
                 self.revive((MLFLOW,))
                 deadline = time.monotonic() + 120
             time.sleep(0.5)
+        if self.store:
+            wait_for(STORE, self.store.answers, START_SECONDS)
 
     def _registrations(self, name: str) -> int:
         return self.servers.log(name).count(REGISTERED)
 
 
 @contextlib.contextmanager
-def open_world(folder: Path) -> Iterator[World]:
+def open_world(folder: Path, *, with_store: bool = False) -> Iterator[World]:
     """Yields the servers for the block; at its end they are stopped, and whatever else the trial has left is killed."""
-    world = World(folder, Processes(folder))
+    world = World(folder, Processes(folder), store=ObjectStore(folder / STORE) if with_store else None)
+    if world.store:
+        os.environ.update(variables(world.store.url))  # the checker reads it too
     try:
         world.start()
         yield world

@@ -28,6 +28,13 @@ def class_path(name: str, *coordinates: str) -> str:
     return os.pathsep.join(str(path) for path in sorted((ivy / "jars").iterdir()))
 
 
+def s3_connector() -> str:
+    """Returns Hadoop's connector as a class path, as an image has it: by --packages each executor copies 700 MB."""
+    jars(f"org.apache.hadoop:hadoop-aws:{HADOOP}")
+    names = ("org.apache.hadoop_hadoop-aws-", "software.amazon", "org.wildfly")
+    return os.pathsep.join(str(path) for path in (CACHE / "ivy" / "jars").iterdir() if path.name.startswith(names))
+
+
 def _resolved(ivy: Path, *coordinates: str) -> list[Path]:
     wanted = [ivy / "jars" / "{}_{}-{}.jar".format(*coordinate.split(":")) for coordinate in coordinates]
     if not all(path.exists() for path in wanted):

@@ -82,24 +82,27 @@ class ObjectStore:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.ports[3]}"
 
-    def start(self) -> None:
-        """Returns when it answers."""
-        self.folder.mkdir(parents=True, exist_ok=True)
+    def command(self) -> list[str]:
+        """Writes its settings and returns what starts it."""
+        (self.folder / "data").mkdir(parents=True, exist_ok=True)
         allowed = {"name": "tests", "credentials": [{"accessKey": KEY, "secretKey": SECRET}], "actions": ["Admin"]}
         reader = {"name": "reader", "credentials": [{"accessKey": "reader-key", "secretKey": "reader-secret"}],
                   "actions": ["Read", "List"]}  # fmt: skip
         (self.folder / "s3.json").write_text(json.dumps({"identities": [allowed, reader]}))
-        (self.folder / "data").mkdir(exist_ok=True)
         master, volume, filer, s3 = self.ports
+        return [
+            str(weed()), "server", f"-dir={self.folder}/data", "-ip=127.0.0.1", "-ip.bind=127.0.0.1",
+            f"-master.port={master}", f"-volume.port={volume}", "-volume.max=20", "-master.volumeSizeLimitMB=256",
+            "-filer", f"-filer.port={filer}", "-s3", f"-s3.port={s3}", f"-s3.config={self.folder}/s3.json",
+        ]  # fmt: skip
+
+    def start(self) -> None:
+        """Returns when it answers."""
+        command = self.command()
         with (self.folder / "server.log").open("ab") as log:
-            self.process = subprocess.Popen(
-                [str(weed()), "server", f"-dir={self.folder}/data", "-ip=127.0.0.1", "-ip.bind=127.0.0.1",
-                 f"-master.port={master}", f"-volume.port={volume}", "-volume.max=20", "-master.volumeSizeLimitMB=256",
-                 "-filer", f"-filer.port={filer}", "-s3", f"-s3.port={s3}", f"-s3.config={self.folder}/s3.json"],
-                stdout=log, stderr=log, start_new_session=True, cwd=self.folder,
-            )  # fmt: skip
+            self.process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True, cwd=self.folder)
         deadline = time.monotonic() + START_SECONDS
-        while not self._answers():
+        while not self.answers():
             assert self.process.poll() is None, (self.folder / "server.log").read_text()[-3000:]
             assert time.monotonic() < deadline, "the server did not come up"
             time.sleep(0.5)
@@ -109,7 +112,8 @@ class ObjectStore:
             os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait(60)
 
-    def _answers(self) -> bool:
+    def answers(self) -> bool:
+        """Whether it is up."""
         try:
             with urllib.request.urlopen(f"{self.url}/status", timeout=5):
                 return True

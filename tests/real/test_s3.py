@@ -22,24 +22,17 @@ from tests.features.test_storage import (  # noqa: F401
     test_streams_are_never_decompressed,
 )
 from tests.real.conftest import listing, manifest
-from tests.real.jars import CACHE, HADOOP, jars
+from tests.real.jars import s3_connector
 from tests.real.object_store import Gate, ObjectStore, variables
 
 BUCKET = "s3://tests"
 
 
-def with_connector() -> str:
-    """Puts Hadoop's connector on the class path, as an image does: by --packages each executor copies 700 MB."""
-    jars(f"org.apache.hadoop:hadoop-aws:{HADOOP}")
-    names = ("org.apache.hadoop_hadoop-aws-", "software.amazon", "org.wildfly")
-    found = os.pathsep.join(str(path) for path in (CACHE / "ivy" / "jars").iterdir() if path.name.startswith(names))
-    sides = " ".join(f"--conf spark.{side}.extraClassPath={found}" for side in ("driver", "executor"))
-    return f"{sides} pyspark-shell"
-
-
 @pytest.fixture(scope="module")
 def submit() -> dict[str, str]:
-    return {"PYSPARK_SUBMIT_ARGS": with_connector()}
+    found = s3_connector()
+    sides = " ".join(f"--conf spark.{side}.extraClassPath={found}" for side in ("driver", "executor"))
+    return {"PYSPARK_SUBMIT_ARGS": f"{sides} pyspark-shell"}
 
 
 @pytest.fixture(scope="module")
