@@ -2,14 +2,15 @@
 
 Those would stand between the lines of progress, on every start alike, and say nothing about the job: Java's warning of
 modules that Spark needs, Spark's words about its logging and the machine's name, and, on masters `local`, TensorFlow's
-words in each Python worker about graphics cards, which no setting of it silences. All other lines pass. Under
-spark-submit Java is the parent of this process, and writes what its log4j2.properties say.
+words in each Python worker about graphics cards, which no setting of it silences. A stop that comes while an executor
+still registers writes another trace of calls that says nothing. All other lines pass. Under spark-submit Java
+is the parent of this process, and writes what its log4j2.properties say.
 """
 
 import os
 import re
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from pyspark import SparkConf, SparkContext
 from pyspark.java_gateway import launch_gateway
@@ -31,10 +32,21 @@ _START = re.compile(
     rb"|\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d+: [IW] (external/)?(local_)?(tensorflow|xla|tsl)/"
 )
 
+_STOP = re.compile(
+    rb"java\.util\.concurrent\.RejectedExecutionException: Task Future\(<not completed>\) rejected from "
+    rb"java\.util\.concurrent\.ThreadPoolExecutor@\w+\[(Shutting down|Terminated), "
+)
+"""What Scala says of work that was handed in while its threads were being stopped; the trace of calls follows."""
+_CALL = b"\tat "
 
-def is_start_noise(line: bytes) -> bool:
-    """Returns whether a line is one that every start writes."""
-    return _START.match(line) is not None
+
+def without_noise(lines: Iterable[bytes]) -> Iterator[bytes]:
+    """Yields the lines but those that every start writes, and those of a stop."""
+    is_trace_of_stop = False
+    for line in lines:
+        is_trace_of_stop = _STOP.match(line) is not None or (is_trace_of_stop and line.startswith(_CALL))
+        if not is_trace_of_stop and not _START.match(line):
+            yield line
 
 
 def start_java(settings: Mapping[str, str]) -> dict[str, str]:
@@ -67,8 +79,7 @@ def start_java(settings: Mapping[str, str]) -> dict[str, str]:
 def _pass_on(reading: int) -> None:
     """Copies what Java writes to its stderr, line by line, to this process's own."""
     with os.fdopen(reading, "rb") as lines:
-        for line in lines:
-            rest = b"" if is_start_noise(line) else line
+        for rest in without_noise(lines):
             while rest:
                 try:
                     rest = rest[os.write(2, rest) :]

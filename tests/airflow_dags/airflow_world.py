@@ -322,7 +322,7 @@ def open_world(folder: Path, airflow_program: str) -> Iterator[World]:
                 cwd=folder,
                 capture_output=True,
                 text=True,
-                timeout=300,
+                timeout=900,  # on a machine that does much else
             )
             assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
         for name in ("api-server", "scheduler", "dag-processor", "triggerer"):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from emberline.pipelines.runtime.java import is_start_noise
+from emberline.pipelines.runtime.java import without_noise
 from emberline.pipelines.runtime.session import JavaError, require_java
 
 
@@ -119,8 +119,8 @@ def test_what_one_session_was_given_the_next_one_has_not(tmp_path: Path) -> None
     assert lines[0].endswith("spark.sql.files.openCostInBytes=2MB (not 256KB)")
 
 
-def test_lines_of_a_start_are_known_from_others() -> None:
-    start = """WARNING: Using incubator modules: jdk.incubator.vector
+def test_lines_of_a_start_and_of_a_stop_are_known_from_others() -> None:
+    noise = """WARNING: Using incubator modules: jdk.incubator.vector
 Using Spark's default log4j profile: org/apache/spark/log4j2-defaults.properties
 26/11/30 18:21:35 WARN Utils: Your hostname, vm, resolves to a loopback address: 127.0.0.1; using 192.0.2.2 instead
 26/11/30 18:21:35 WARN Utils: Set SPARK_LOCAL_IP if you need to bind to another address
@@ -130,12 +130,18 @@ To adjust logging level use sc.setLogLevel(newLevel). For SparkR, use setLogLeve
 WARNING: All log messages before absl::InitializeLog() is called are written to STDERR
 I0000 00:00:1796062968.347091   18910 cudart_stub.cc:31] Could not find cuda drivers on your machine
 2026-11-30 18:21:39.123456: I tensorflow/core/platform/cpu_feature_guard.cc:210] This binary is optimized
+java.util.concurrent.RejectedExecutionException: Task Future(<not completed>) rejected from \
+java.util.concurrent.ThreadPoolExecutor@5a876d71[Shutting down, pool size = 1, active threads = 1, queued tasks = 0]
+\tat java.base/java.util.concurrent.ThreadPoolExecutor.reject(ThreadPoolExecutor.java:833)
+\tat scala.concurrent.impl.Future$.apply(Future.scala:1)
 """
     others = """26/11/30 18:21:39 ERROR Executor: Exception in task 0.0 in stage 1.0 (TID 1)
 26/11/30 18:21:39 WARN TaskSetManager: Lost task 0.0
 Exception in thread "main" java.lang.OutOfMemoryError: Java heap space
 E0000 00:00:1796062968.347091   18910 cuda_dnn.cc:31] Loaded runtime CuDNN library: 8 but source was compiled with 9
 WARNING: An illegal reflective access operation has occurred
+java.util.concurrent.RejectedExecutionException: Task 7 rejected from java.util.concurrent.ThreadPoolExecutor@1[Running]
+\tat java.base/java.util.concurrent.ThreadPoolExecutor.reject(ThreadPoolExecutor.java:833)
 """
-    assert all(is_start_noise(line.encode()) for line in start.splitlines())
-    assert not any(is_start_noise(line.encode()) for line in others.splitlines())
+    mixed = f"{others}{noise}{others}".encode().splitlines(keepends=True)
+    assert b"".join(without_noise(mixed)) == f"{others}{others}".encode()

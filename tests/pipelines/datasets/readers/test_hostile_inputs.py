@@ -63,10 +63,10 @@ def test_what_an_archive_keeps_is_bounded(tmp_path: Path) -> None:
     zeros = bytes(32 << 20)
     members = [("1.jpg", IMAGE), ("1.cls", b"cat"), *((f"1.{number}.bin", zeros) for number in range(8))]
     members += [("2.jpg", zeros), ("2.png", zeros), ("2.cls", b"dog")]
-    uri = archive(tmp_path / "a.tar.gz", [*members], "w:gz")
+    uri = archive(tmp_path / "a.tar", [*members])
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     found = rows(uri)
-    assert (found["a.tar.gz/1"].label, found["a.tar.gz/1"].fault) == ("cat", None)
+    assert (found["a.tar/1"].label, found["a.tar/1"].fault) == ("cat", None)
     assert len(found) == 2
     grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
     assert grown < 180, "MiB; eight members of 32 MiB that nobody asks for are not kept"
