@@ -26,4 +26,11 @@ class EmbeddingTable(keras.layers.Embedding):
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
         ids = inputs if inputs.dtype in ("int32", "int64") else tf.cast(inputs, tf.int32)
-        return tf.cast(tf.gather(self._embeddings.value, ids), self.compute_dtype)
+        return tf.cast(rows_of(self._embeddings.value, ids), self.compute_dtype)
+
+
+def rows_of(table: tf.Variable, ids: tf.Tensor) -> tf.Tensor:
+    """Returns rows of a variable, inside a replica those of its own copy, without reading the rest: `[*ids, …]`."""
+    # A variable of several replicas has no reading of rows: `tf.gather` would copy all of it and take rows of that.
+    own = next(one for one in getattr(table, "values", (table,)) if one.device == table.device)
+    return tf.gather(own, ids)

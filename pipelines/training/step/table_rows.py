@@ -11,7 +11,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from emberline.models.embedding_table import EmbeddingTable
+from emberline.models.embedding_table import EmbeddingTable, rows_of
 from emberline.pipelines.recipe import Optimizer, Training
 
 Gradients = list[tf.Tensor | tf.IndexedSlices]
@@ -175,12 +175,6 @@ class _Rows(keras.StatelessScope):
         """Puts the changed rows into their variables."""
         for key in self._changed:
             put_rows(self._variables[key], self._ids, self.state_mapping[key])
-
-
-def rows_of(table: tf.Variable, ids: tf.Tensor) -> tf.Tensor:
-    """Returns rows of this replica's copy of a variable, without a look at the others: `[rows, …]`."""
-    rows = tf.raw_ops.ResourceGather(resource=table.handle, indices=ids, dtype=table.dtype)
-    return tf.ensure_shape(rows, [None, *table.shape[1:]])
 
 
 def put_rows(table: tf.Variable, ids: tf.Tensor, rows: tf.Tensor) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from emberline.features.dataset_version import DatasetVersion
+from emberline.models.embedding_table import rows_of
 from emberline.pipelines.recipe import Recipe
 from emberline.pipelines.tasks import task_of
 from emberline.pipelines.tasks.task import Losses, Outputs, Sums, main_output, side_outputs
@@ -166,7 +167,7 @@ class TrainingStep:
         """Returns a little of every weight, which is there only once the step before it has moved them all."""
         # A table is read by rows alone: read whole, it would be copied.
         return [
-            tf.gather(weight, 0) if place in self._groups.by_rows else tf.convert_to_tensor(weight)
+            rows_of(weight, tf.constant(0)) if place in self._groups.by_rows else tf.convert_to_tensor(weight)
             for place, weight in enumerate(self.weights)
         ]
 

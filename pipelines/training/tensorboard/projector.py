@@ -12,6 +12,7 @@ from emberline.features import storage
 from emberline.features.columns import Column, Embedding, Segments, Vocabulary
 from emberline.features.names import safe_name
 from emberline.features.statistics import Statistics
+from emberline.models.embedding_table import rows_of
 from emberline.pipelines.tasks.embedding import Embedding as Places
 from emberline.pipelines.training.step.training_step import TrainingStep
 from emberline.pipelines.training.tensorboard.image_grid import grid
@@ -102,7 +103,7 @@ def write(folder: str, model: keras.Model, words: Words, placed: Placed | None =
         if not isinstance(layer, keras.layers.Embedding) or layer.output_dim < 2:
             continue  # the weights of a linear tower are no vectors
         # Read whole, a large table would be copied.
-        rows = tf.gather(layer.embeddings.value, tf.range(min(ROWS, layer.input_dim))).numpy()
+        rows = rows_of(layer.embeddings.value, tf.range(min(ROWS, layer.input_dim))).numpy()
         named = [name for name in words if layer.name.endswith(safe_name(name))]
         known = list(words[max(named, key=len)]) if named else []
         unseen = [f"unseen {number}" for number in range(len(rows) - len(known))]

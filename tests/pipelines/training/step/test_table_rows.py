@@ -110,6 +110,27 @@ def _same(found: tf.Variable, wanted: tf.Variable, loose: float, name: str) -> N
     np.testing.assert_allclose(found.numpy(), wanted.numpy(), rtol=loose, atol=loose, err_msg=name)
 
 
+def test_no_table_is_read_whole_where_replicas_have_copies(version: DatasetVersion) -> None:
+    """By a step, and by what the loop reads behind it. The copy of a whole table costs more than all the rest."""
+    strategy = tf.distribute.MirroredStrategy(["CPU:0"])  # one replica, and the variables of several
+    with strategy.scope():
+        step = step_of(version, ADAGRAD, tables="rows", average_decay=0.9)
+    assert len(step.tables_by_rows) == 3
+
+    @tf.function
+    def run(features: Any, label: tf.Tensor) -> Any:
+        return strategy.run(step.replica_step, args=(features, label)), step.glimpse()
+
+    features, label = batches()[0]
+    traced = run.get_concrete_function({k: tf.constant(v) for k, v in features.items()}, tf.constant(label))
+    graph = traced.graph.as_graph_def(add_shapes=True)
+    nodes = [*graph.node, *(node for function in graph.library.function for node in function.node_def)]
+    shapes = [node.attr["_output_shapes"].list.shape[0] for node in nodes if node.op == "ReadVariableOp"]
+    read = [[one.size for one in shape.dim] for shape in shapes]
+    assert [8] in read, "the bias of the dense layer"
+    assert not [shape for shape in read if shape and shape[0] >= IDS]
+
+
 @pytest.mark.parametrize(("first", "second"), [("rows", "dense"), ("dense", "rows"), ("rows", "rows")])
 def test_a_checkpoint_is_continued_with_tables_of_the_other_kind(
     version: DatasetVersion, first: Any, second: Any
