@@ -9,6 +9,7 @@ turns. `step_vs_torch` needs a Python with PyTorch, whose path the variable EMBE
 import json
 import os
 import socket
+import statistics
 import subprocess
 import sys
 from collections.abc import Callable
@@ -46,6 +47,10 @@ class Side:
         batch: Rows of a step, over all of them.
         one_core: Whether each has a core of its own, or all have all.
         opponent: "torch", or empty for us.
+
+    Attributes:
+        peak: Most resident memory of a process, in bytes.
+        cpu: CPU seconds of a step in the process that takes most, of each turn.
     """
 
     def __init__(
@@ -60,6 +65,7 @@ class Side:
     ) -> None:
         self._batch = batch
         self.peak = 0.0
+        self.cpu: list[float] = []
         ports = [_free_port() for _ in range(workers)]
         self._ranks = []
         for rank in range(workers):
@@ -101,6 +107,7 @@ class Side:
                 raise RuntimeError(f"A process of the benchmark ended with exit code {rank.wait(60)}.")
             said.append(json.loads(line))
         self.peak = max(one["peak"] for one in said)
+        self.cpu.append(max(one["cpu"] for one in said) / count)
         return count * self._batch / max(one["seconds"] for one in said)
 
 
@@ -161,13 +168,19 @@ def step_vs_torch(size: Size) -> tuple[Comparison, str]:
         return turns(ours, theirs, turns_of(size), 50, 50), ""
 
 
+def cpu_of(ours: Side, theirs: Side) -> str:
+    """Returns what a step costs a process: other load on the machine lengthens waits more than this."""
+    mine, other = (1e3 * statistics.median(side.cpu[1:]) for side in (ours, theirs))
+    return f"CPU time of a step in one process: ours {mine:.1f} ms, theirs {other:.1f} ms\n"
+
+
 def workers_2(size: Size) -> tuple[Comparison, str]:
     """Two workers of a core each against one of a core, with the same global batch, four times that of the others."""
     with (
         Side(rows_of(size, MIDDLE), workers=2, batch=4 * BATCH, one_core=True) as ours,
         Side(rows_of(size, MIDDLE), batch=4 * BATCH, one_core=True) as theirs,
     ):
-        return turns(ours, theirs, turns_of(size), 20, 20), ""
+        return turns(ours, theirs, turns_of(size), 20, 20), cpu_of(ours, theirs)
 
 
 def workers_2_vs_dense(size: Size) -> tuple[Comparison, str]:
@@ -176,7 +189,7 @@ def workers_2_vs_dense(size: Size) -> tuple[Comparison, str]:
         Side(rows_of(size, MIDDLE), workers=2, batch=4 * BATCH, one_core=True) as ours,
         Side(rows_of(size, MIDDLE), "dense", workers=2, batch=4 * BATCH, one_core=True) as theirs,
     ):
-        return turns(ours, theirs, turns_of(size), 20, 4), ""
+        return turns(ours, theirs, turns_of(size), 20, 4), cpu_of(ours, theirs)
 
 
 def main() -> None:

@@ -1,8 +1,8 @@
 """One process of `benchmarks.tables`: a network over 26 embedding tables, which takes steps on request.
 
-It reads a JSON object from its command line and then numbers of steps, a line each; for every line it prints seconds
-and its peak of resident memory so far. With `TF_CONFIG` it is one worker of several. `opponent` is "torch" where
-PyTorch is to do the same; that side needs PyTorch and NumPy alone.
+It reads a JSON object from its command line and then numbers of steps, a line each; for every line it prints seconds,
+seconds of CPU time and its peak of resident memory so far. With `TF_CONFIG` it is one worker of several. `opponent` is
+"torch" where PyTorch is to do the same; that side needs PyTorch and NumPy alone.
 """
 
 import json
@@ -117,11 +117,11 @@ def main() -> None:
         os.sched_setaffinity(0, given["cores"])
     steps = (by_torch if given["opponent"] == "torch" else by_emberline)(given)
     for line in sys.stdin:
-        began = time.perf_counter()
+        began, used = time.perf_counter(), time.process_time()
         loss = steps(int(line))
-        seconds = time.perf_counter() - began
+        seconds, cpu = time.perf_counter() - began, time.process_time() - used
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-        print(json.dumps({"seconds": seconds, "peak": peak, "loss": loss}), flush=True)
+        print(json.dumps({"seconds": seconds, "cpu": cpu, "peak": peak, "loss": loss}), flush=True)
     os._exit(0)  # a worker that left in peace would wait for the others
 
 
