@@ -111,7 +111,7 @@ def _same(found: tf.Variable, wanted: tf.Variable, loose: float, name: str) -> N
 
 
 def test_no_table_is_read_whole_where_replicas_have_copies(version: DatasetVersion) -> None:
-    """By a step, and by what the loop reads behind it. The copy of a whole table costs more than all the rest."""
+    """By a step, and by what the loop reads behind it: such a reading copies the table."""
     strategy = tf.distribute.MirroredStrategy(["CPU:0"])  # one replica, and the variables of several
     with strategy.scope():
         step = step_of(version, ADAGRAD, tables="rows", average_decay=0.9)
