@@ -6,10 +6,18 @@ import numpy as np
 from pyspark.sql import DataFrame, Row
 from pyspark.sql import functions as F
 
-from emberline.features.errors import BadInputError
 from emberline.features.names import quoted
 from emberline.pipelines.metrics.definitions import LEFT_OUT, PROBABILITY_FLOOR
-from emberline.pipelines.metrics.grouped import ALL, GROUP, GroupMetrics, groups_of, require_rows, spread
+from emberline.pipelines.metrics.grouped import (
+    ALL,
+    GROUP,
+    GroupMetrics,
+    groups_of,
+    is_unknown,
+    require_known,
+    require_rows,
+    spread,
+)
 from emberline.pipelines.metrics.ranking import Ranking, rank
 
 
@@ -34,7 +42,7 @@ def binary_metrics(scored: DataFrame, label: str, score: str, threshold: float =
         `left_out` (metrics that need both, with the reason).
 
     Raises:
-        BadInputError: if there are no rows, or scores that are no numbers.
+        BadInputError: if there are no rows, or scores or labels that are no numbers.
     """
     probability = F.col(score).cast("double")
     clipped = F.greatest(F.least(probability, F.lit(1 - PROBABILITY_FLOOR)), F.lit(PROBABILITY_FLOOR))
@@ -46,18 +54,17 @@ def binary_metrics(scored: DataFrame, label: str, score: str, threshold: float =
         probability.alias("score"),
         F.when(positive, -F.log(clipped)).otherwise(-F.log1p(-clipped)).alias("loss"),
         F.pow(probability - positive.cast("double"), 2).alias("squared"),
-        (probability.isNull() | F.isnan(probability)).cast("long").alias("unknown"),
+        is_unknown(probability).alias("unknown"),
+        is_unknown(F.col(quoted(label)).cast("double")).alias("unlabelled"),
         *groups_of(scored),
     )
-    names = ("positive", "hit", "alarm", "score", "loss", "squared", "unknown")
+    names = ("positive", "hit", "alarm", "score", "loss", "squared", "unknown", "unlabelled")
     counted = spread(rows).groupBy(GROUP).agg(F.count(F.lit(1)).alias("rows"), *(F.sum(n).alias(n) for n in names))
     sums = {row[GROUP]: row for row in counted.collect()}
     require_rows(sums[ALL]["rows"] if ALL in sums else 0)
     whole = sums[ALL]
-    if whole["unknown"]:
-        raise BadInputError(
-            f"The score of {whole['unknown']:,} of {whole['rows']:,} rows is no number: the model diverged."
-        )
+    require_known("label", whole["unlabelled"], whole["rows"])
+    require_known("score", whole["unknown"], whole["rows"])
     rankings = rank(scored, probability, positive)
     found = {group: GroupMetrics(_metrics(sums[group], rankings[group])) for group in sorted(sums)}
     found[ALL].details.update(_details(whole, rankings[ALL], threshold))

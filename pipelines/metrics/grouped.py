@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from pyspark.sql import DataFrame
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from emberline.features.errors import BadInputError
@@ -57,3 +57,24 @@ def require_rows(rows: float) -> None:
     """
     if not rows:
         raise BadInputError("There are no scored rows to evaluate.")
+
+
+def is_unknown(value: Column) -> Column:
+    """Returns 1 where a float is missing or NaN, else 0."""
+    return (value.isNull() | F.isnan(value)).cast("long")
+
+
+def require_known(what: str, unknown: int, rows: int) -> None:
+    """Refuses to measure some of the rows as if they were all: Spark's sums and means leave out what is missing.
+
+    Args:
+        what: `label`, or the name of what was predicted.
+        unknown: Rows in which it is unknown.
+        rows: All rows.
+
+    Raises:
+        BadInputError: if there are such rows.
+    """
+    if unknown:
+        reason = "measure rows whose labels are known" if what == "label" else "the model diverged"
+        raise BadInputError(f"The {what} of {unknown:,} of {rows:,} rows is no number: {reason}.")

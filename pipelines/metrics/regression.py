@@ -6,7 +6,16 @@ from pyspark.sql import DataFrame, Row
 from pyspark.sql import functions as F
 
 from emberline.features.names import quoted
-from emberline.pipelines.metrics.grouped import ALL, GROUP, GroupMetrics, groups_of, require_rows, spread
+from emberline.pipelines.metrics.grouped import (
+    ALL,
+    GROUP,
+    GroupMetrics,
+    groups_of,
+    is_unknown,
+    require_known,
+    require_rows,
+    spread,
+)
 
 ERROR_BINS = 40
 """Equal parts of the errors within `ERROR_SPAN` times their root mean square; all further out are in the outermost."""
@@ -29,11 +38,14 @@ def regression_metrics(scored: DataFrame, label: str, prediction: str) -> dict[i
         limit; `rows` of each bin).
 
     Raises:
-        BadInputError: if there are no rows.
+        BadInputError: if there are no rows, or predictions or labels that are no numbers.
     """
+    truth, predicted = (F.col(quoted(name)).cast("double") for name in (label, prediction))
     rows = scored.select(
-        F.col(quoted(label)).cast("double").alias("truth"),
-        (F.col(quoted(prediction)).cast("double") - F.col(quoted(label)).cast("double")).alias("error"),
+        truth.alias("truth"),
+        (predicted - truth).alias("error"),
+        is_unknown(truth).alias("unlabelled"),
+        is_unknown(predicted).alias("unknown"),
         *groups_of(scored),
     )
     sums = (
@@ -44,10 +56,15 @@ def regression_metrics(scored: DataFrame, label: str, prediction: str) -> dict[i
             F.avg(F.col("error") * F.col("error")).alias("squared"),
             F.avg(F.abs(F.col("error"))).alias("absolute"),
             F.var_pop("truth").alias("variance"),
+            F.sum("unlabelled").alias("unlabelled"),
+            F.sum("unknown").alias("unknown"),
         )
     )
     by_group = {row[GROUP]: row for row in sums.collect()}
     require_rows(by_group[ALL]["rows"] if ALL in by_group else 0)
+    whole = by_group[ALL]
+    require_known("label", whole["unlabelled"], whole["rows"])
+    require_known("prediction", whole["unknown"], whole["rows"])
     found = {group: GroupMetrics(_metrics(row)) for group, row in sorted(by_group.items())}
     found[ALL].details["errors"] = _errors(rows, found[ALL].metrics["rmse"])
     return found

@@ -117,5 +117,8 @@ def test_rows_that_cannot_be_judged_are_refused(spark: SparkSession) -> None:
 
     with pytest.raises(BadInputError, match="no scored rows"):
         measure()
+    for unknown in (None, float("nan")):
+        with pytest.raises(BadInputError, match="The label of 1 of 2 rows is no number"):
+            measure((0.5, 1.0), (0.5, unknown))  # type: ignore[arg-type]
     with pytest.raises(BadInputError, match="The score of 1 of 3 rows is no number"):
         measure((0.5, 1.0), (float("nan"), 0.0), (0.1, 0.0))

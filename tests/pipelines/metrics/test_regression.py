@@ -54,3 +54,13 @@ def test_a_constant_label(spark: SparkSession, prediction: float, r2: float) -> 
 def test_no_rows_are_refused(spark: SparkSession) -> None:
     with pytest.raises(BadInputError, match="no scored rows"):
         regression_metrics(spark.createDataFrame([], "label float, prediction float"), "label", "prediction")
+
+
+@pytest.mark.parametrize("unknown", [None, float("nan")])
+@pytest.mark.parametrize("what", ["label", "prediction"])
+def test_rows_that_cannot_be_judged_are_refused(spark: SparkSession, what: str, unknown: float | None) -> None:
+    """Counted among the rows and left out of the means, one such row made an r2 of 0.625 one of 0.9999."""
+    row = (unknown, 7.0) if what == "label" else (100.0, unknown)
+    rows = spark.createDataFrame([(1.0, 1.5), (2.0, 2.5), (3.0, 2.5), row], "label double, prediction double")
+    with pytest.raises(BadInputError, match=f"The {what} of 1 of 4 rows is no number"):
+        regression_metrics(rows, "label", "prediction")
