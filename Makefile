@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-airflow demo test test-slow test-chaos test-hdfs test-s3 test-yarn test-tables test-kafka figures lint format \
+.PHONY: help setup setup-airflow demo test test-slow test-chaos test-hdfs test-s3 test-yarn test-tables test-kafka test-postgres figures lint format \
 	bundle environment sbom hashes clean
 
 PYTHON ?= python3
@@ -50,6 +50,9 @@ test-kafka: setup ## run the tests against a real broker of Kafka: needs Java an
 
 test-tables: setup ## run the tests of real tables: Hive, PostgreSQL, Delta and Iceberg; needs Maven's registry and PostgreSQL
 	@$(BIN)/python -m pytest -m real tests/real/tables
+
+test-postgres: setup ## run the tests with MLflow on a real PostgreSQL: needs Debian's package postgresql
+	@$(BIN)/python -m pytest -m real tests/real/test_postgres.py
 
 figures: setup ## measure with benchmarks/ and write docs/figures.md; ONLY="scoring text", SIZE=whole, OLD=checkout
 	@$(BIN)/python -m benchmarks.figures $(ONLY) $(if $(SIZE),--size $(SIZE)) $(if $(OLD),--old $(OLD))
