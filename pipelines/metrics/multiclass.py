@@ -9,7 +9,16 @@ from pyspark.sql import functions as F
 
 from emberline.features.names import quoted
 from emberline.pipelines.metrics.definitions import PROBABILITY_FLOOR
-from emberline.pipelines.metrics.grouped import ALL, GROUP, GroupMetrics, groups_of, require_rows, spread
+from emberline.pipelines.metrics.grouped import (
+    ALL,
+    GROUP,
+    GroupMetrics,
+    groups_of,
+    is_unknown,
+    require_known,
+    require_rows,
+    spread,
+)
 
 
 def multiclass_metrics(scored: DataFrame, label: str, classes: int, top: Sequence[int] = ()) -> dict[int, GroupMetrics]:
@@ -28,7 +37,7 @@ def multiclass_metrics(scored: DataFrame, label: str, classes: int, top: Sequenc
         and `rows`. Details of all rows: `confusion`, a row per true class, a column per predicted one.
 
     Raises:
-        BadInputError: if there are no rows.
+        BadInputError: if there are no rows, or probabilities or labels that are no numbers.
 
     The driver sees each pair of a true and a predicted class once, and per group each class.
     """
@@ -41,17 +50,24 @@ def multiclass_metrics(scored: DataFrame, label: str, classes: int, top: Sequenc
         F.col("class").cast("int").alias("class"),
         (-F.log(F.greatest(own.cast("double"), F.lit(PROBABILITY_FLOOR)))).alias("loss"),
         *((ahead < k).cast("long").alias(f"top_{k}") for k in top),
+        is_unknown(truth.cast("double")).alias("unlabelled"),
+        is_unknown(own.cast("double")).alias("unknown"),
         *groups_of(scored),
     )
     added = [
         F.count(F.lit(1)).alias("rows"),
-        *(F.sum(name).alias(name) for name in ("loss", *(f"top_{k}" for k in top))),
+        *(F.sum(name).alias(name) for name in ("loss", "unlabelled", "unknown", *(f"top_{k}" for k in top))),
     ]
-    confusion = _confusion(rows.groupBy("truth", "class").count().collect(), classes)
-    require_rows(confusion.sum())
     own_counts = _by_group(
         rows, "truth", [*added, F.sum((F.col("truth") == F.col("class")).cast("long")).alias("right")]
     )
+    whole = own_counts.get(ALL, {}).values()
+    total = int(sum(row["rows"] for row in whole))
+    require_rows(total)
+    # NumPy would take a missing class for all classes. Without a label its probability is unknown too: labels first.
+    for what, name in (("label", "unlabelled"), ("probability", "unknown")):
+        require_known(what, int(sum(row[name] for row in whole)), total)
+    confusion = _confusion(rows.groupBy("truth", "class").count().collect(), classes)
     predicted = _by_group(rows, "class", [F.count(F.lit(1)).alias("rows")])
     found = {}
     for group, by_class in sorted(own_counts.items()):

@@ -78,3 +78,11 @@ def test_a_slice_counts_as_if_it_were_alone(spark: SparkSession) -> None:
 def test_no_rows_are_refused(spark: SparkSession) -> None:
     with pytest.raises(BadInputError, match="no scored rows"):
         multiclass_metrics(spark.createDataFrame([], COLUMNS), "label", 3)
+
+
+def test_rows_that_cannot_be_judged_are_refused(spark: SparkSession) -> None:
+    """A missing label was a place in an array, and there all places: it changed a whole row of the confusion."""
+    good = [(1.0, 0, [0.5, 0.3, 0.2])]
+    for what, bad in (("label", (None, 2, [0.1, 0.2, 0.7])), ("probability", (2.0, 0, [float("nan")] * 3))):
+        with pytest.raises(BadInputError, match=f"The {what} of 1 of 2 rows is no number"):
+            multiclass_metrics(spark.createDataFrame([*good, bad], COLUMNS), "label", 3)
